@@ -1,0 +1,128 @@
+"""The writer leaves the old file or the new one; the reader takes no ambiguity."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from rltransfer import files
+from rltransfer.errors import ArtifactRefused, StorageError
+
+POINTS = (
+    "before_write",
+    "half_written",
+    "before_sync",
+    "before_rename",
+    "before_folder_sync",
+    "written",
+)
+
+
+def test_a_written_file_replaces_the_old_one_and_leaves_nothing_else(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "model.zip"
+    files.write_atomically(path, b"old")
+    files.write_atomically(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert os.listdir(tmp_path) == ["model.zip"]
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EROFS, errno.ENOENT])
+@pytest.mark.parametrize("point", POINTS)
+def test_a_disk_fault_at_any_point_keeps_the_old_or_the_new_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str, code: int
+) -> None:
+    path = tmp_path / "model.zip"
+    files.write_atomically(path, b"old")
+
+    def strike(name: str) -> None:
+        if name == point:
+            raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(files, "reached", strike)
+    with pytest.raises(StorageError, match=r"model\.zip"):
+        files.write_atomically(path, b"new")
+    assert path.read_bytes() in (b"old", b"new")
+    assert os.listdir(tmp_path) == ["model.zip"]
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_kill_at_any_point_keeps_the_old_or_the_new_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    path = tmp_path / "model.zip"
+    files.write_atomically(path, b"old")
+
+    class Killed(BaseException):
+        """Passes every handler, as a kill does."""
+
+    def strike(name: str) -> None:
+        if name == point:
+            raise Killed
+
+    monkeypatch.setattr(files, "reached", strike)
+    with pytest.raises(Killed):
+        files.write_atomically(path, b"new")
+    assert path.read_bytes() in (b"old", b"new")
+    files.remove_drafts(tmp_path)
+    assert os.listdir(tmp_path) == ["model.zip"]
+
+
+def test_a_missing_folder_is_said_to_be_gone(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="gone"):
+        files.write_atomically(tmp_path / "nowhere" / "model.zip", b"")
+
+
+def test_a_file_where_a_folder_should_be_is_a_storage_fault(tmp_path: Path) -> None:
+    (tmp_path / "runs").touch()
+    with pytest.raises(StorageError):
+        files.make_folder(tmp_path / "runs")
+
+
+def test_sha256_is_the_published_one_of_three_letters(tmp_path: Path) -> None:
+    path = tmp_path / "abc"
+    path.write_bytes(b"abc")
+    assert files.sha256_of(path) == (
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    )
+
+
+def test_json_comes_back_equal_and_is_written_in_a_stable_order(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "manifest.json"
+    files.write_json(path, {"b": [1, 2.5, None], "a": "ä"})
+    assert files.read_json(path) == {"a": "ä", "b": [1, 2.5, None]}
+    assert path.read_text().index('"a"') < path.read_text().index('"b"')
+    assert path.read_text().endswith("}\n")
+
+
+def test_numbers_outside_json_are_not_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError):
+        files.write_json(tmp_path / "manifest.json", {"loss": float("nan")})
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": 1, "a": 2}',
+        '{"a": NaN}',
+        '{"a": -Infinity}',
+        '{"a": 1e999}',
+        "{'a': 1}",
+        '{"a": 1',
+        "",
+        "[" * 100_000,
+        '"\ud800"'.encode("utf-8", "surrogatepass"),
+    ],
+)
+def test_loose_json_is_refused_naming_the_file(
+    tmp_path: Path, text: str | bytes
+) -> None:
+    path = tmp_path / "manifest.json"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ArtifactRefused, match=r"manifest\.json is not strict JSON"):
+        files.read_json(path)
