@@ -1,0 +1,26 @@
+"""What a run was made with."""
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+_PACKAGES = (
+    "rltransfer",
+    "gymnasium",
+    "numpy",
+    "stable-baselines3",
+    "torch",
+    "box2d",
+    "mujoco",
+)
+
+
+def installed_versions() -> dict[str, str]:
+    """Returns the versions of Python and of the packages that shape results."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            # An extra that is not installed had no part in the run.
+            continue
+    return found
