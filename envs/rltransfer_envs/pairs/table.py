@@ -1,0 +1,136 @@
+"""The pairs, by name."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from types import MappingProxyType
+
+from rltransfer.errors import InputError
+from rltransfer_envs.pairs.pair import SCRAMBLED, Pair
+
+_ALL = (
+    Pair(
+        name="cartpole-scrambled",
+        source="CartPole-v1",
+        target=SCRAMBLED,
+        target_kwargs={"base": "CartPole-v1"},
+        algorithm="ppo",
+        budget=2_000,
+        goal="return",
+        threshold=495.0,
+        notes="the quickest; the demonstration",
+    ),
+    Pair(
+        name="acrobot-scrambled",
+        source="Acrobot-v1",
+        target=SCRAMBLED,
+        target_kwargs={"base": "Acrobot-v1"},
+        algorithm="dqn",
+        budget=4_000,
+        goal="return",
+        threshold=-85.0,
+        notes="six dimensions, chaotic, mirror-symmetric",
+    ),
+    Pair(
+        name="pendulum-scrambled",
+        source="Pendulum-v1",
+        target=SCRAMBLED,
+        target_kwargs={"base": "Pendulum-v1"},
+        algorithm="sac",
+        budget=2_400,
+        goal="return",
+        threshold=-160.0,
+        notes="continuous actions, no endings",
+    ),
+    Pair(
+        name="mountaincar-scrambled",
+        source="MountainCar-v0",
+        target=SCRAMBLED,
+        target_kwargs={"base": "MountainCarContinuous-v0"},
+        algorithm="dqn",
+        budget=3_000,
+        goal="return",
+        threshold=93.0,
+        notes="discrete to continuous, other rewards, behind unknown sensors",
+    ),
+    Pair(
+        name="mountaincar-continuous",
+        source="MountainCar-v0",
+        target="MountainCarContinuous-v0",
+        algorithm="dqn",
+        budget=3_000,
+        goal="return",
+        threshold=93.0,
+        notes="discrete to continuous, other rewards",
+    ),
+    Pair(
+        name="lander-gravity",
+        source="LunarLander-v3",
+        target="LunarLander-v3",
+        target_kwargs={"gravity": -7.0},
+        algorithm="ppo",
+        budget=8_000,
+        goal="share of source",
+        threshold=0.9,
+        notes="same spaces: the identity has to win at once",
+        extra="box2d",
+    ),
+    Pair(
+        name="lander-continuous",
+        source="LunarLander-v3",
+        target="LunarLander-v3",
+        target_kwargs={"continuous": True},
+        algorithm="ppo",
+        budget=8_000,
+        goal="return",
+        threshold=200.0,
+        notes="same observations; engines with thresholds, no affine map of actions",
+        extra="box2d",
+    ),
+    Pair(
+        name="cartpole-pendulum",
+        source="CartPole-v1",
+        target="Pendulum-v1",
+        algorithm="ppo",
+        budget=3_000,
+        goal="refusal",
+        threshold=None,
+        notes="unrelated: refused, unless it beats random with 95 % confidence",
+    ),
+    Pair(
+        name="swimmer-links",
+        source="Swimmer-v5",
+        target="rltransfer/Swimmer-v0",
+        target_kwargs={"links": 4},
+        algorithm="sac",
+        budget=10_000,
+        goal="return",
+        threshold=200.0,
+        notes="a longer body: 8 to 10 observations, 2 to 3 actions",
+        extra="mujoco",
+    ),
+    Pair(
+        name="cartpole-inverted",
+        source="CartPole-v1",
+        target="InvertedPendulum-v5",
+        algorithm="ppo",
+        budget=4_000,
+        goal="return",
+        threshold=80.0,
+        notes="other dynamics, continuous; 1000 is the most, random gets about 5",
+        extra="mujoco",
+    ),
+)
+
+PAIRS: Mapping[str, Pair] = MappingProxyType({pair.name: pair for pair in _ALL})
+
+
+def named_pair(name: str) -> Pair:
+    """Returns the pair called `name`.
+
+    Raises:
+        InputError: if there is none.
+    """
+    if name not in PAIRS:
+        near = get_close_matches(name, PAIRS, n=3) or list(PAIRS)
+        raise InputError(f"no pair is called {name!r}; nearest: {', '.join(near)}")
+    return PAIRS[name]

@@ -1,0 +1,81 @@
+"""The ids under which Gymnasium makes the environments of this package."""
+
+from dataclasses import dataclass
+from typing import final
+
+
+@final
+@dataclass(frozen=True)
+class Registration:
+    """One id, and what Gymnasium is told about it."""
+
+    env_id: str
+    entry_point: str
+    max_episode_steps: int | None
+    reward_threshold: float | None = None
+    extra: str | None = None
+    """What `pip install "rltransfer[...]"` has to add for it."""
+
+
+# Limits and thresholds are those of Gymnasium's originals, so that returns compare.
+REGISTRATIONS = (
+    # The base brings its own time limit; a second one would cut episodes twice.
+    Registration("rltransfer/Scrambled-v0", "rltransfer_envs.scrambled:scramble", None),
+    Registration(
+        "rltransfer/CartPole-v0",
+        "rltransfer_envs.relatives.cart_pole:cart_pole",
+        500,
+        475.0,
+    ),
+    Registration(
+        "rltransfer/Acrobot-v0",
+        "rltransfer_envs.relatives.acrobot:acrobot",
+        500,
+        -100.0,
+    ),
+    Registration(
+        "rltransfer/Pendulum-v0",
+        "rltransfer_envs.relatives.pendulum:pendulum",
+        200,
+    ),
+    Registration(
+        "rltransfer/MountainCar-v0",
+        "rltransfer_envs.relatives.mountain_car:mountain_car",
+        200,
+        -110.0,
+    ),
+    Registration(
+        "rltransfer/MountainCarContinuous-v0",
+        "rltransfer_envs.relatives.mountain_car:mountain_car_continuous",
+        999,
+        90.0,
+    ),
+    Registration(
+        "rltransfer/Swimmer-v0",
+        "rltransfer_envs.relatives.swimmer:swimmer",
+        1000,
+        360.0,
+        extra="mujoco",
+    ),
+    Registration(
+        "rltransfer/HalfCheetah-v0",
+        "rltransfer_envs.relatives.half_cheetah:half_cheetah",
+        1000,
+        4800.0,
+        extra="mujoco",
+    ),
+)
+
+
+def register_all() -> None:
+    """Registers what Gymnasium does not know yet."""
+    from gymnasium.envs import registration
+
+    for row in REGISTRATIONS:
+        if row.env_id not in registration.registry:
+            registration.register(
+                id=row.env_id,
+                entry_point=row.entry_point,
+                max_episode_steps=row.max_episode_steps,
+                reward_threshold=row.reward_threshold,
+            )

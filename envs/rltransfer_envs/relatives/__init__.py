@@ -1,0 +1,1 @@
+"""Relatives of Gymnasium's own environments: same task, other bodies and worlds."""

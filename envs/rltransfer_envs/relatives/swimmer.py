@@ -1,0 +1,64 @@
+"""Swimmers of more or fewer links."""
+
+import copy
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import final
+
+from gymnasium.envs.mujoco import mujoco_env
+from gymnasium.envs.mujoco.swimmer_v5 import SwimmerEnv
+
+from rltransfer.errors import InputError
+from rltransfer_envs.relatives.parameters import read_parameters, require_numbers
+
+ENV_ID = "rltransfer/Swimmer-v0"
+
+
+@final
+@dataclass(frozen=True)
+class SwimmerParameters:
+    """What tells one swimmer from another."""
+
+    links: int = 3
+    """Stiff parts, with a motor between each and the next."""
+
+    def __post_init__(self) -> None:
+        require_numbers(self)
+        if self.links < 2:
+            raise InputError(f"links must be 2 or more, got {self.links}")
+
+
+def swimmer(*, render_mode: str | None = None, **given: object) -> SwimmerEnv:
+    """Returns Gymnasium's swimmer with fields of `SwimmerParameters` changed."""
+    parameters = read_parameters(SwimmerParameters, ENV_ID, given)
+    # Gymnasium reads a file, once; it is of no use afterwards.
+    with TemporaryDirectory() as folder:
+        body = Path(folder) / "swimmer.xml"
+        body.write_text(swimmer_xml(parameters.links), encoding="utf-8")
+        return SwimmerEnv(xml_file=str(body), render_mode=render_mode)
+
+
+def swimmer_xml(links: int) -> str:
+    """Returns Gymnasium's own description of a swimmer, with this many links."""
+    original = Path(mujoco_env.__file__).parent / "assets" / "swimmer.xml"
+    root = ElementTree.fromstring(original.read_text(encoding="utf-8"))
+    middle, motors = root.find(".//body[@name='mid']"), root.find("actuator")
+    tail = root.find(".//body[@name='back']")
+    if middle is None or tail is None or motors is None:
+        raise RuntimeError(f"{original} no longer describes a swimmer as known here")
+    motor = motors[1]
+    middle.remove(tail)
+    motors.remove(motor)
+    parent = middle
+    for number in range(2, links):
+        link, drive = copy.deepcopy(tail), copy.deepcopy(motor)
+        link.set("name", f"link{number}")
+        for joint in link.iter("joint"):
+            joint.set("name", f"motor{number}_rot")
+        drive.set("joint", f"motor{number}_rot")
+        parent.append(link)
+        motors.append(drive)
+        parent = link
+    return ElementTree.tostring(root, encoding="unicode")

@@ -1,0 +1,127 @@
+"""The environment that stands between an agent and its base."""
+
+from dataclasses import dataclass
+from typing import Any, final
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from rltransfer.errors import InputError
+from rltransfer_envs.making import make
+from rltransfer_envs.scrambled.sensors import Sensors, unknown_sensors
+from rltransfer_envs.scrambled.spread import typical_spread
+from rltransfer_envs.scrambled.wiring import Wiring, unknown_wiring
+
+ENV_ID = "rltransfer/Scrambled-v0"
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class TrueMapping:
+    """What stands between an agent and the base, for tests to compare with."""
+
+    sensors: Sensors
+    wiring: Wiring
+
+
+@final
+class Scrambled(gym.Env[NDArray[np.float32], Any]):
+    """Shows a base through unknown sensors and drives it through unknown wires.
+
+    It is no `gymnasium.Wrapper`: those hand out what they wrap. Rewards, endings, the
+    time limit and rendering are the base's.
+    """
+
+    def __init__(self, base: gym.Env[Any, Any], seed: int) -> None:
+        """Draws sensors and wiring, the same for the same seed and base.
+
+        Raises:
+            InputError: if the base's spaces cannot be scrambled.
+        """
+        observed = base.observation_space
+        if not isinstance(observed, spaces.Box) or len(observed.shape) != 1:
+            raise InputError(
+                f"only vectors (Box of rank 1) can be scrambled, got {observed}; "
+                "choose another base, or flatten its observations with "
+                "gymnasium.wrappers.FlattenObservation and register that"
+            )
+        rng = np.random.default_rng(seed)
+        env_id = base.spec.id if base.spec is not None else None
+        sensors = unknown_sensors(typical_spread(observed, env_id), rng)
+        self._base = base
+        self._mapping = TrueMapping(sensors, unknown_wiring(base.action_space, rng))
+        # Bounds of a turned box would tell how it was turned.
+        self.observation_space = spaces.Box(-np.inf, np.inf, observed.shape, np.float32)
+        self.action_space = self._mapping.wiring.space
+        self.metadata = base.metadata
+        self.render_mode = base.render_mode
+
+    @override
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        super().reset(seed=seed)
+        observation, info = self._base.reset(seed=seed, options=options)
+        return self._mapping.sensors.reading(observation), info
+
+    @override
+    def step(
+        self, action: Any
+    ) -> tuple[NDArray[np.float32], Any, bool, bool, dict[str, Any]]:
+        inner = self._mapping.wiring.source_action(action)
+        observation, reward, terminated, truncated, info = self._base.step(inner)
+        reading = self._mapping.sensors.reading(observation)
+        return reading, reward, terminated, truncated, info
+
+    @override
+    def render(self) -> Any:
+        return self._base.render()
+
+    @override
+    def close(self) -> None:
+        self._base.close()
+
+
+def scramble(base: object = None, seed: object = 0, **kwargs: Any) -> Scrambled:
+    """Returns the registered environment `base` behind unknown sensors and wires.
+
+    Args:
+        base: id of an environment with vectors for observations.
+        seed: which sensors and wires; any whole number from 0 up.
+        kwargs: passed on to the base, `render_mode` among them.
+
+    Raises:
+        InputError: if there is no such base, or it cannot be scrambled.
+    """
+    if not isinstance(base, str):
+        raise InputError(
+            f"{ENV_ID} needs the id of the environment to scramble, got base={base!r}; "
+            "pass for example base=CartPole-v1"
+        )
+    if base == ENV_ID:
+        raise InputError(
+            f"a base must not be scrambled itself, got base={base!r}; "
+            "a second scramble adds nothing to the first"
+        )
+    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
+        raise InputError(
+            f"the seed of {ENV_ID} must be a whole number from 0 up, got {seed!r}"
+        )
+    # The environment around it is checked; checking twice only costs time.
+    env = make(base, disable_env_checker=True, **kwargs)
+    try:
+        return Scrambled(env, int(seed))
+    except InputError as fault:
+        env.close()
+        raise InputError(f"base {base!r}: {fault}") from fault
+
+
+def true_mapping(env: gym.Env[Any, Any]) -> TrueMapping:
+    """Returns what a scrambled environment hides. For tests: nothing else may ask."""
+    scrambled = env.unwrapped
+    if not isinstance(scrambled, Scrambled):
+        raise InputError(f"only {ENV_ID} has a true mapping, got {env}")
+    return scrambled._mapping

@@ -1,0 +1,55 @@
+import gymnasium as gym
+import pytest
+
+from rltransfer.errors import InputError
+from rltransfer_envs.pairs import PAIRS, Pair, named_pair
+
+
+@pytest.fixture(params=PAIRS)
+def pair(request: pytest.FixtureRequest) -> Pair:
+    return PAIRS[request.param]
+
+
+def test_both_ends_of_every_pair_take_steps(pair: Pair) -> None:
+    for env in (pair.make_source(), pair.make_target(seed=100)):
+        env.action_space.seed(0)
+        env.reset(seed=0)
+        for _ in range(5):
+            observation, *_ = env.step(env.action_space.sample())
+            assert observation in env.observation_space
+        env.close()
+
+
+def test_every_pair_asks_for_something_that_can_be_measured(pair: Pair) -> None:
+    assert pair.budget > 0
+    assert (pair.threshold is None) == (pair.goal == "refusal")
+    if pair.goal == "share of source":
+        assert pair.threshold is not None
+        assert 0 < pair.threshold <= 1
+        assert pair.make_source().observation_space == (
+            pair.make_target(0).observation_space
+        )
+
+
+def test_only_a_scrambled_target_depends_on_the_seed(pair: Pair) -> None:
+    once, other = pair.make_target(seed=100), pair.make_target(seed=101)
+    assert once.spec is not None
+    assert other.spec is not None
+    assert (once.spec.kwargs != other.spec.kwargs) == pair.scrambled
+
+
+def test_the_extra_is_named_where_one_is_needed(pair: Pair) -> None:
+    creators = [str(gym.spec(end).entry_point) for end in (pair.source, pair.target)]
+    needed = {"box2d": "envs.box2d", "mujoco": "envs.mujoco"}
+    extras = [
+        extra
+        for extra, page in needed.items()
+        if any(page in creator for creator in creators)
+    ]
+    assert extras == ([pair.extra] if pair.extra else [])
+
+
+def test_an_unknown_pair_is_answered_with_the_nearest() -> None:
+    assert named_pair("lander-gravity").target_kwargs == {"gravity": -7.0}
+    with pytest.raises(InputError, match="nearest: cartpole-scrambled"):
+        named_pair("cartpole-scramble")

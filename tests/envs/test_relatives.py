@@ -1,0 +1,137 @@
+import xml.etree.ElementTree as ElementTree
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from rltransfer.errors import InputError
+from rltransfer_envs.making import make
+from rltransfer_envs.relatives.acrobot import AcrobotParameters
+from rltransfer_envs.relatives.cart_pole import CartPoleParameters
+from rltransfer_envs.relatives.swimmer import SwimmerParameters, swimmer_xml
+
+ORIGINALS = {
+    "rltransfer/CartPole-v0": "CartPole-v1",
+    "rltransfer/Acrobot-v0": "Acrobot-v1",
+    "rltransfer/Pendulum-v0": "Pendulum-v1",
+    "rltransfer/MountainCar-v0": "MountainCar-v0",
+    "rltransfer/MountainCarContinuous-v0": "MountainCarContinuous-v0",
+    "rltransfer/Swimmer-v0": "Swimmer-v5",
+    "rltransfer/HalfCheetah-v0": "HalfCheetah-v5",
+}
+
+CHANGES: list[tuple[str, dict[str, float]]] = [
+    ("rltransfer/CartPole-v0", {"gravity": 5.0}),
+    ("rltransfer/CartPole-v0", {"cart_mass": 2.0}),
+    ("rltransfer/CartPole-v0", {"pole_mass": 0.5}),
+    ("rltransfer/CartPole-v0", {"pole_length": 1.0}),
+    ("rltransfer/CartPole-v0", {"force": 5.0}),
+    ("rltransfer/Acrobot-v0", {"upper_length": 1.5}),
+    ("rltransfer/Acrobot-v0", {"lower_length": 1.5}),
+    ("rltransfer/Acrobot-v0", {"upper_mass": 2.0}),
+    ("rltransfer/Acrobot-v0", {"lower_mass": 2.0}),
+    ("rltransfer/Acrobot-v0", {"inertia": 0.5}),
+    ("rltransfer/Acrobot-v0", {"torque": 2.0}),
+    ("rltransfer/Pendulum-v0", {"gravity": 5.0}),
+    ("rltransfer/Pendulum-v0", {"mass": 2.0}),
+    ("rltransfer/Pendulum-v0", {"length": 2.0}),
+    ("rltransfer/Pendulum-v0", {"max_torque": 1.0}),
+    ("rltransfer/Pendulum-v0", {"max_speed": 0.5}),
+    ("rltransfer/MountainCar-v0", {"gravity": 0.001}),
+    ("rltransfer/MountainCar-v0", {"force": 0.002}),
+    ("rltransfer/MountainCarContinuous-v0", {"power": 0.003}),
+    ("rltransfer/HalfCheetah-v0", {"gravity": 4.0}),
+    ("rltransfer/HalfCheetah-v0", {"mass": 2.0}),
+    ("rltransfer/HalfCheetah-v0", {"torque": 0.5}),
+]
+
+
+def observations(env: gym.Env, steps: int = 40) -> np.ndarray:
+    """Of a fixed behaviour that goes to both ends of the motors' range."""
+    env.reset(seed=2)
+    space, seen = env.action_space, []
+    for step in range(steps):
+        high = step % 3 != 0
+        if isinstance(space, gym.spaces.Discrete):
+            action: Any = int(space.n) - 1 if high else 0
+        else:
+            assert isinstance(space, gym.spaces.Box)
+            action = space.high if high else space.low
+        observation, _, terminated, truncated, _ = env.step(action)
+        seen.append(observation)
+        if terminated or truncated:
+            break
+    return np.array(seen)
+
+
+@pytest.mark.parametrize("env_id", ORIGINALS)
+def test_without_changes_it_is_the_original(env_id: str) -> None:
+    relative, original = make(env_id), make(ORIGINALS[env_id])
+    assert relative.observation_space == original.observation_space
+    assert relative.action_space == original.action_space
+    np.testing.assert_allclose(
+        observations(relative), observations(original), rtol=1e-9
+    )
+
+
+@pytest.mark.parametrize(("env_id", "change"), CHANGES)
+def test_every_parameter_changes_what_happens(
+    env_id: str, change: dict[str, float]
+) -> None:
+    changed, original = observations(make(env_id, **change)), observations(make(env_id))
+    shorter = min(len(changed), len(original))
+    assert not np.allclose(changed[:shorter], original[:shorter], rtol=1e-3)
+
+
+@pytest.mark.parametrize("links", [2, 3, 4, 6])
+def test_a_swimmer_has_a_motor_between_each_two_links(links: int) -> None:
+    env = make("rltransfer/Swimmer-v0", links=links)
+    assert env.action_space.shape == (links - 1,)
+    assert env.observation_space.shape == (2 * links + 2,)
+    assert len(observations(env)) == 40
+
+
+def test_a_swimmers_links_are_joined_in_a_row() -> None:
+    part = ElementTree.fromstring(swimmer_xml(5)).find("worldbody/body")
+    names = []
+    while part is not None:
+        names.append(part.get("name"))
+        assert len(part.findall("body")) <= 1
+        part = part.find("body")
+    assert names == ["torso", "mid", "link2", "link3", "link4"]
+
+
+@pytest.mark.parametrize(
+    ("env_id", "change", "says"),
+    [
+        ("rltransfer/CartPole-v0", {"pole_mass": 0}, "pole_mass must be positive"),
+        ("rltransfer/CartPole-v0", {"gravity": -1.0}, "gravity must be 0 or more"),
+        ("rltransfer/CartPole-v0", {"force": float("nan")}, "force must be finite"),
+        ("rltransfer/CartPole-v0", {"force": "10"}, "force .* a number, got '10'"),
+        ("rltransfer/CartPole-v0", {"force": True}, "force .* a number, got True"),
+        ("rltransfer/CartPole-v0", {"gravty": 1.0}, "takes .* did you mean gravity"),
+        ("rltransfer/Acrobot-v0", {"torque": 0.0}, "torque must be positive"),
+        ("rltransfer/Acrobot-v0", {"gravity": 9.0}, "takes upper_length, .*; got grav"),
+        ("rltransfer/Pendulum-v0", {"length": -1.0}, "length must be positive"),
+        ("rltransfer/MountainCar-v0", {"force": 0.0}, "force must be positive"),
+        ("rltransfer/MountainCarContinuous-v0", {"power": 0}, "power must be positive"),
+        ("rltransfer/Swimmer-v0", {"links": 1}, "links must be 2 or more"),
+        ("rltransfer/Swimmer-v0", {"links": 3.0}, "links .* a whole number, got 3.0"),
+        ("rltransfer/HalfCheetah-v0", {"mass": -1.0}, "mass must be positive"),
+    ],
+)
+def test_impossible_parameters_are_refused(
+    env_id: str, change: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(InputError, match=says):
+        gym.make(env_id, **change)
+
+
+def test_parameters_are_checked_wherever_they_are_made() -> None:
+    with pytest.raises(InputError, match="must be positive, got 0"):
+        CartPoleParameters(pole_mass=0.0)
+    with pytest.raises(InputError, match="must be finite"):
+        AcrobotParameters(inertia=float("inf"))
+    with pytest.raises(InputError, match="2 or more"):
+        SwimmerParameters(links=0)
