@@ -1,0 +1,30 @@
+"""The mapping core: networks, objectives, fitting and storing; tensors only."""
+
+from rltransfer.mapping.domain_mapping import DomainMapping as DomainMapping
+from rltransfer.mapping.fitting import FitConfig as FitConfig
+from rltransfer.mapping.fitting import FitReport as FitReport
+from rltransfer.mapping.fitting import Progress as Progress
+from rltransfer.mapping.fitting import Stop as Stop
+from rltransfer.mapping.fitting import Watcher as Watcher
+from rltransfer.mapping.fitting import fit as fit
+from rltransfer.mapping.fitting import watchers as watchers
+from rltransfer.mapping.networks import ACTIVATIONS as ACTIVATIONS
+from rltransfer.mapping.networks import NETWORKS as NETWORKS
+from rltransfer.mapping.networks import Affine as Affine
+from rltransfer.mapping.networks import Chain as Chain
+from rltransfer.mapping.networks import Mlp as Mlp
+from rltransfer.mapping.networks import Network as Network
+from rltransfer.mapping.networks import ResidualAffine as ResidualAffine
+from rltransfer.mapping.objectives import CrossEntropy as CrossEntropy
+from rltransfer.mapping.objectives import DynamicsAgreement as DynamicsAgreement
+from rltransfer.mapping.objectives import Examples as Examples
+from rltransfer.mapping.objectives import Head as Head
+from rltransfer.mapping.objectives import MomentMatching as MomentMatching
+from rltransfer.mapping.objectives import Objective as Objective
+from rltransfer.mapping.objectives import Regression as Regression
+from rltransfer.mapping.objectives import SourceModel as SourceModel
+from rltransfer.mapping.objectives import Weight as Weight
+from rltransfer.mapping.objectives import WeightedSum as WeightedSum
+from rltransfer.mapping.objectives import descending as descending
+from rltransfer.mapping.stacks import Stackable as Stackable
+from rltransfer.mapping.stacks import stacked as stacked

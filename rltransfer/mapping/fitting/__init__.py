@@ -1,0 +1,9 @@
+"""Fitting: one loop for all networks and all objectives."""
+
+from rltransfer.mapping.fitting.config import FitConfig as FitConfig
+from rltransfer.mapping.fitting.fit import fit as fit
+from rltransfer.mapping.fitting.report import FitReport as FitReport
+from rltransfer.mapping.fitting.report import Progress as Progress
+from rltransfer.mapping.fitting.report import Stop as Stop
+from rltransfer.mapping.fitting.report import Watcher as Watcher
+from rltransfer.mapping.fitting.report import watchers as watchers

@@ -1,0 +1,156 @@
+"""The copies a fit works on: their optimizer, their best states, who goes on."""
+
+from typing import final
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
+
+from rltransfer.mapping.fitting.report import Stop
+from rltransfer.mapping.stacks import Stackable, common_copies, keep
+
+
+@final
+class Candidates:
+    """The copies of a network while they are fitted; a plain network is one.
+
+    Those that stop leave the tensors and Adam's state, so that the rest gets faster.
+
+    Args:
+        network: fitted in place.
+        rate: Adam's learning rate to begin with.
+    """
+
+    def __init__(self, network: nn.Module, rate: float) -> None:
+        self._network = network
+        self._stacked = common_copies(network.modules()) is not None
+        self._parameters = _trainable(network)
+        self._adam = torch.optim.Adam(self._parameters, rate, fused=True)
+        count = common_copies(network.modules()) or 1
+        self.active = torch.arange(count)
+        """Places, in the first stack, of those still fitted."""
+        self.kept = torch.ones(count, dtype=torch.bool)
+        """Which of the first stack will be in the result."""
+        self.best = torch.full((count,), torch.inf)
+        """Best judged loss of each of the first stack."""
+        self.stale = torch.zeros(count, dtype=torch.long)
+        """Judgements since then."""
+        self.stops: list[Stop] = []
+        self._states = [self._rows(p).clone() for p in self._parameters]
+
+    def step(
+        self, losses: Float[Tensor, "*copies"], rate: float, update: int
+    ) -> Bool[Tensor, " copies"] | None:
+        """Takes one step; candidates whose loss or gradient is not finite stop instead.
+
+        Returns:
+            who stays, `None` for all.
+        """
+        self._adam.zero_grad(set_to_none=True)
+        losses.sum().backward()
+        finite = self._finite(losses.detach())
+        staying = None
+        if finite is not None:
+            staying = self.stop(~finite, update, "its loss or gradient was not finite")
+        if len(self.active):
+            self._adam.param_groups[0]["lr"] = rate
+            self._adam.step()
+        return staying
+
+    def record(self, losses: Float[Tensor, " copies"]) -> None:
+        """Takes note of a judgement of those still fitted; keeps their best states."""
+        better = losses < self.best[self.active]
+        improved = self.active[better]
+        self.best[improved] = losses[better]
+        self.stale[self.active] += 1
+        self.stale[improved] = 0
+        self._store(better)
+
+    def stop(
+        self, leaving: Bool[Tensor, " copies"], update: int, reason: str
+    ) -> Bool[Tensor, " copies"]:
+        """Fits some of those still fitted no further; returns who stays."""
+        self._store(leaving & self.best[self.active].isinf())
+        for candidate in self.active[leaving].tolist():
+            self.stops.append(Stop(candidate, update, reason))
+        staying = ~leaving
+        self.active = self.active[staying]
+        if len(self.active):
+            self._shrink(staying.nonzero().squeeze(1))
+        return staying
+
+    def drop_worst(self, going_on: int, update: int) -> Bool[Tensor, " copies"]:
+        """Leaves so many in the running, by best judged loss; returns who stays."""
+        kept = self.kept.nonzero().squeeze(1)
+        dropped = kept[self.best[kept].argsort(stable=True)[going_on:]]
+        self.kept[dropped] = False
+        return self.stop(~self.kept[self.active], update, "dropped by halving")
+
+    def stop_stale(self, patience: int, update: int) -> Bool[Tensor, " copies"]:
+        """Stops those that did not improve for so many judgements; who stays."""
+        stale = self.stale[self.active] >= patience
+        return self.stop(stale, update, f"no better in {patience} judgements")
+
+    def finish(self) -> None:
+        """Puts the best states of those kept into the network, in their old order."""
+        if len(self.active):
+            self._store(self.best[self.active].isinf())
+        for parameter, state in zip(self._parameters, self._states, strict=True):
+            parameter.grad = None
+            parameter.data = state[self.kept] if self._stacked else state[0]
+
+    def _finite(self, losses: Tensor) -> Bool[Tensor, " copies"] | None:
+        """Returns whose loss and gradients are finite, `None` for all."""
+        gradients = [p.grad for p in self._parameters if p.grad is not None]
+        # One number for all at the usual step; a closer look only where it is off.
+        if (get_total_norm(gradients, torch.inf) + losses.sum()).isfinite():
+            return None
+        finite = losses.reshape(-1).isfinite()
+        for gradient in gradients:
+            finite = finite & self._rows(gradient).flatten(1).isfinite().all(dim=1)
+        return None if finite.all() else finite
+
+    def _rows(self, tensor: Tensor) -> Tensor:
+        detached = tensor.detach()
+        return detached if self._stacked else detached.unsqueeze(0)
+
+    def _store(self, which: Bool[Tensor, " copies"]) -> None:
+        if which.any():
+            places = self.active[which]
+            for parameter, state in zip(self._parameters, self._states, strict=True):
+                state[places] = self._rows(parameter)[which]
+
+    def _shrink(self, rows: Tensor) -> None:
+        if len(rows) == len(self._rows(self._parameters[0])):
+            return
+        keep(self._network, rows)
+        old, self._parameters = self._parameters, _trainable(self._network)
+        adam = torch.optim.Adam(self._parameters, fused=True)
+        for before, after in zip(old, self._parameters, strict=True):
+            memory = self._adam.state[before]
+            adam.state[after] = {
+                name: value if name == "step" else value[rows].clone()
+                for name, value in memory.items()
+            }
+        self._adam = adam
+
+
+def _trainable(network: nn.Module) -> list[nn.Parameter]:
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    if not parameters:
+        raise ValueError("nothing to fit: no parameter of the network wants a gradient")
+    copies = common_copies(network.modules())
+    if copies is not None:
+        own = {
+            id(parameter)
+            for part in network.modules()
+            if isinstance(part, Stackable) and part.copies is not None
+            for parameter in part.parameters(recurse=False)
+        }
+        if any(id(parameter) not in own for parameter in parameters):
+            raise ValueError(
+                "copies fitted side by side must share nothing that is fitted; "
+                "freeze the plain parts or make them stacks"
+            )
+    return parameters

@@ -1,0 +1,115 @@
+"""The training loop; there is no other."""
+
+import math
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor, nn
+
+from rltransfer.mapping.fitting.batches import Rows, batches, held_out
+from rltransfer.mapping.fitting.candidates import Candidates
+from rltransfer.mapping.fitting.config import FitConfig
+from rltransfer.mapping.fitting.meter import Meter
+from rltransfer.mapping.fitting.report import FitReport, Progress, Watcher
+from rltransfer.mapping.objectives.objective import Objective, total
+
+_JUDGED_AT_ONCE = 8192
+"""Rows; more would only cost memory."""
+
+
+def fit(
+    network: nn.Module,
+    objective: Objective[Any, Any],
+    rows: Rows,
+    config: FitConfig,
+    *,
+    generator: Generator,
+    ranked_by: Objective[Any, Any] | None = None,
+    watch: Watcher | None = None,
+) -> FitReport:
+    """Fits every copy in `network`, in place, and leaves each in its best state.
+
+    Copies see the same batches and do not touch each other: a stack ends where its
+    copies would alone. One whose loss or gradient is not finite stops in its last
+    finite state while the others go on. Copies dropped by halving are gone after.
+
+    Args:
+        network: what is fitted: all its parameters that want a gradient.
+        objective: what it is fitted to.
+        rows: transitions, or examples, as the objective needs them.
+        config: how long and how fast.
+        generator: draws the held-out rows and the batches.
+        ranked_by: what candidates are judged by; `None`: the objective at its end.
+        watch: hears how the fit goes.
+    """
+    judge = (ranked_by or objective).at(1.0)
+    objective.check(rows)
+    judge.check(rows)
+    fitted, judging = held_out(rows, config.validation_share, generator)
+    candidates = Candidates(network, config.learning_rate)
+    fewer = {
+        max(1, round(done * config.updates)): math.ceil(share * len(candidates.kept))
+        for done, share in config.halvings
+    }
+    meter = Meter()
+    places = batches(len(fitted), config.batch_size, generator)
+    update, judged_at = 0, 0
+    while update < config.updates and len(candidates.active):
+        progress = update / config.updates
+        update += 1
+        terms = objective.at(progress).terms(network, fitted[next(places)])
+        meter.add(terms)
+        staying = candidates.step(total(terms), config.rate(progress), update)
+        if staying is not None:
+            meter.keep(staying)
+        due = config.evaluate_every and update % config.evaluate_every == 0
+        if len(candidates.active) and (due or update in fewer):
+            candidates.record(total(_judged(network, judge, judging)))
+            judged_at = update
+            if update in fewer:
+                meter.keep(candidates.drop_worst(fewer[update], update))
+            if config.patience:
+                meter.keep(candidates.stop_stale(config.patience, update))
+        last = update == config.updates
+        if (
+            watch
+            and len(candidates.active)
+            and (last or not update % config.report_every)
+        ):
+            watch(
+                Progress(
+                    update,
+                    config.updates,
+                    config.rate(progress),
+                    tuple(candidates.active.tolist()),
+                    meter.read(),
+                    candidates.best[candidates.active] if judged_at else None,
+                )
+            )
+    # Only where an earlier state might be the better one does the last need judging.
+    if len(candidates.active) and 0 < judged_at < update:
+        candidates.record(total(_judged(network, judge, judging)))
+    candidates.finish()
+    terms = _judged(network, judge, judging)
+    return FitReport(
+        updates=update,
+        candidates=tuple(candidates.kept.nonzero().squeeze(1).tolist()),
+        losses=total(terms),
+        terms=terms,
+        stops=tuple(candidates.stops),
+    )
+
+
+@torch.no_grad()
+def _judged(
+    network: nn.Module, judge: Objective[Any, Any], rows: Rows
+) -> dict[str, Float[Tensor, " copies"]]:
+    """Returns the terms of each copy on all `rows`."""
+    means: dict[str, Tensor] = {}
+    for first in range(0, len(rows), _JUDGED_AT_ONCE):
+        part = rows[slice(first, first + _JUDGED_AT_ONCE)]
+        for name, term in judge.terms(network, part).items():
+            share = term.reshape(-1) * (len(part) / len(rows))
+            means[name] = means[name] + share if name in means else share
+    return means

@@ -1,0 +1,69 @@
+"""What every mapping network promises, and the activations it may use."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from rltransfer.mapping.stacks import Stackable
+
+
+class Network(Stackable):
+    """A differentiable map between two spaces whose sizes need not agree."""
+
+    @property
+    @abstractmethod
+    def inputs(self) -> int:
+        """Size of what goes in."""
+
+    @property
+    @abstractmethod
+    def outputs(self) -> int:
+        """Size of what comes out."""
+
+    @abstractmethod
+    def forward(
+        self, x: Float[Tensor, "*copies batch inputs"]
+    ) -> Float[Tensor, "*stack batch outputs"]:
+        """Maps a batch; a stack maps it once per copy.
+
+        Args:
+            x: rows shared by all copies, or one batch for each.
+        """
+
+
+def sum_to_one(
+    x: Float[Tensor, "*batch outputs"],
+) -> Float[Tensor, "*batch outputs"]:
+    """Shifts each row so that it sums to one; nearest such row to `x`.
+
+    Lets a mixture of discrete actions stay a mixture, weights of either sign.
+    """
+    return x + (1 - x.sum(dim=-1, keepdim=True)) / x.shape[-1]
+
+
+def identity(
+    x: Float[Tensor, "*batch outputs"],
+) -> Float[Tensor, "*batch outputs"]:
+    """Returns `x`."""
+    return x
+
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "identity": identity,
+    "relu": torch.relu,
+    "sigmoid": torch.sigmoid,
+    "sum_to_one": sum_to_one,
+    "tanh": torch.tanh,
+}
+
+
+def require_activation(name: str) -> str:
+    """Returns `name`; raises unless there is such an activation."""
+    if name not in ACTIVATIONS:
+        raise ValueError(
+            f"no activation is called {name!r}; there are: {', '.join(ACTIVATIONS)}"
+        )
+    return name

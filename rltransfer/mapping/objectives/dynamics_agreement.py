@@ -1,0 +1,107 @@
+"""The objective about how two domains move."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+from typing_extensions import override
+
+from rltransfer.errors import InputError
+from rltransfer.mapping.domain_mapping import DomainMapping
+from rltransfer.mapping.objectives.objective import Objective
+from rltransfer.mapping.objectives.steps import StepRows
+
+SourceModel = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
+"""Maps source states and actions, with any leading dimensions, to predictions.
+
+They are: how the state changes, in units of `scale`; the standardised reward; the
+logit of termination.
+"""
+
+
+def relative_error(
+    predicted: Float[Tensor, "*batch state"],
+    moved: Float[Tensor, "*batch state"],
+    floor: float,
+) -> Float[Tensor, "*batch"]:
+    """Returns the squared error of a predicted move, relative to the move's size.
+
+    An absolute error would be smallest for a map that shrinks everything to a point.
+
+    Args:
+        predicted: what the model says the change is, in units of its spread.
+        moved: what the change was, in the same units.
+        floor: mean squared move below which a row counts as resting.
+    """
+    error = (predicted - moved).square().mean(dim=-1)
+    return error / (moved.square().mean(dim=-1) + floor)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class DynamicsAgreement(Objective[DomainMapping, StepRows]):
+    """Wants mapped steps to go where the source's model says they go.
+
+    The idea of matching transitions through learned maps is that of dynamics cycle
+    consistency (Zhang et al., 2021); the relative error and the cues are ours.
+
+    Args:
+        model: the source's dynamics.
+        scale: spread of the change of each source state variable.
+        ending_weight: of the cross-entropy of termination; 0 leaves it out.
+        reward_weight: of the squared error of the reward; 0 leaves it out.
+        reward_mean: of the target's rewards; with `reward_spread` it brings them to
+            the model's standard units.
+        reward_spread: of the target's rewards.
+        floor: see `relative_error`.
+    """
+
+    model: SourceModel
+    scale: Float[Tensor, " state"]
+    ending_weight: float = 1.0
+    reward_weight: float = 0.0
+    reward_mean: float = 0.0
+    reward_spread: float = 1.0
+    floor: float = 0.05
+
+    def __post_init__(self) -> None:
+        if min(self.ending_weight, self.reward_weight) < 0:
+            raise ValueError("the weights of the cues must be at least 0")
+        if not self.reward_spread > 0 or not self.floor > 0:
+            raise ValueError("reward_spread and floor must be above 0")
+
+    @override
+    def terms(
+        self, network: DomainMapping, rows: StepRows
+    ) -> dict[str, Float[Tensor, "*copies"]]:
+        state = network.state(rows.observation)
+        following = network.state(rows.next_observation)
+        action = rows.action if network.action is None else network.action(rows.action)
+        action = action.expand(*state.shape[:-1], action.shape[-1])
+        change, reward, ending = self.model(state, action)
+        moved = (following - state) / self.scale
+        error = relative_error(change, moved, self.floor)
+        terms = {"dynamics": error.mean(dim=-1)}
+        if self.ending_weight:
+            ended = rows.terminated.to(ending.dtype).expand_as(ending)
+            surprise = F.binary_cross_entropy_with_logits(
+                ending, ended, reduction="none"
+            )
+            terms["ending"] = self.ending_weight * surprise.mean(dim=-1)
+        if self.reward_weight:
+            wanted = (rows.reward - self.reward_mean) / self.reward_spread
+            missed = (reward - wanted).square().mean(dim=-1)
+            terms["reward"] = self.reward_weight * missed
+        return terms
+
+    @override
+    def check(self, rows: StepRows) -> None:
+        if bool(rows.terminated.all()):
+            raise InputError(
+                f"DynamicsAgreement needs steps that go on, but all {len(rows)} rows "
+                "terminate; one-step data have no dynamics: use CrossEntropy or "
+                "Regression"
+            )

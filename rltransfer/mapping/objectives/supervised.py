@@ -1,0 +1,91 @@
+"""Objectives with a right answer for every row, reached through a given head."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import final
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from typing_extensions import override
+
+from rltransfer.errors import InputError
+from rltransfer.mapping.objectives.objective import Objective
+
+Head = Callable[[Tensor], Tensor]
+"""What turns features into the answer.
+
+A head is never changed by a fit; to train it too, put it at the end of the network.
+"""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Inputs and their right answers, one row each.
+
+    Args:
+        labels: a class per row, or a row of numbers to be predicted.
+    """
+
+    inputs: Float[Tensor, "row inputs"]
+    labels: Int[Tensor, " row"] | Float[Tensor, "row outputs"]
+
+    def __post_init__(self) -> None:
+        if len(self.inputs) != len(self.labels):
+            raise ValueError(
+                f"every row needs one input and one label, got {len(self.inputs)} "
+                f"inputs and {len(self.labels)} labels"
+            )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, rows: slice | Tensor) -> "Examples":
+        return Examples(self.inputs[rows], self.labels[rows])
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class CrossEntropy(Objective[Head, Examples]):
+    """Mean surprise, in nats, at the right class when features pass the head."""
+
+    head: Head = field(default_factory=nn.Identity)
+
+    @override
+    def terms(
+        self, network: Head, rows: Examples
+    ) -> dict[str, Float[Tensor, "*copies"]]:
+        logits = self.head(network(rows.inputs))
+        labels = rows.labels.expand(logits.shape[:-1]).unsqueeze(-1)
+        chosen = logits.log_softmax(dim=-1).gather(-1, labels)
+        return {"cross_entropy": -chosen.mean(dim=(-2, -1))}
+
+    @override
+    def check(self, rows: Examples) -> None:
+        if rows.labels.is_floating_point():
+            raise InputError(
+                "CrossEntropy needs a class per row, got numbers; use Regression"
+            )
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Regression(Objective[Head, Examples]):
+    """Mean squared error, over rows and outputs, after the head."""
+
+    head: Head = field(default_factory=nn.Identity)
+
+    @override
+    def terms(
+        self, network: Head, rows: Examples
+    ) -> dict[str, Float[Tensor, "*copies"]]:
+        error = self.head(network(rows.inputs)) - rows.labels
+        return {"squared_error": error.square().mean(dim=(-2, -1))}
+
+    @override
+    def check(self, rows: Examples) -> None:
+        if not rows.labels.is_floating_point():
+            raise InputError(
+                "Regression needs a row of numbers per label, got classes; "
+                "use CrossEntropy"
+            )
