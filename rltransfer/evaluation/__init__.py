@@ -1,0 +1,10 @@
+"""What returns say: summaries, comparisons and the metrics of transfer."""
+
+from rltransfer.evaluation.comparison import Comparison as Comparison
+from rltransfer.evaluation.comparison import beats as beats
+from rltransfer.evaluation.curves import LearningCurve as LearningCurve
+from rltransfer.evaluation.curves import TransferMetrics as TransferMetrics
+from rltransfer.evaluation.curves import transfer_metrics as transfer_metrics
+from rltransfer.evaluation.summary import ReturnSummary as ReturnSummary
+from rltransfer.evaluation.summary import interquartile_mean as interquartile_mean
+from rltransfer.evaluation.summary import summarise as summarise

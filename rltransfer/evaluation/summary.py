@@ -1,0 +1,109 @@
+"""Returns of episodes as a mean, a robust mean and an interval."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+
+_DRAWS = 10_000
+_DRAWN_AT_ONCE = 1 << 22
+"""Numbers held in memory while resampling, so that long evaluations fit."""
+
+
+@final
+@dataclass(frozen=True)
+class ReturnSummary:
+    """How one policy did over some episodes, as the environment pays."""
+
+    mean_return: float
+    iqm: float
+    ci95: tuple[float, float]
+    """95 % bootstrap interval of the mean; without width for equal returns."""
+    episodes: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns the summary as the command line prints it."""
+        return {
+            "mean_return": self.mean_return,
+            "iqm": self.iqm,
+            "ci95": list(self.ci95),
+            "episodes": self.episodes,
+        }
+
+    @classmethod
+    def from_json(cls, entries: dict[str, Any]) -> "ReturnSummary":
+        """Returns the summary that `as_json` wrote."""
+        low, high = entries["ci95"]
+        return cls(
+            mean_return=float(entries["mean_return"]),
+            iqm=float(entries["iqm"]),
+            ci95=(float(low), float(high)),
+            episodes=int(entries["episodes"]),
+        )
+
+
+def summarise(
+    returns: Sequence[float] | NDArray[np.float64], seed: int
+) -> ReturnSummary:
+    """Returns what the returns of one policy's episodes say.
+
+    The interval is the percentile bootstrap of the mean, the episodes of one policy
+    being one stratum (Agarwal et al., NeurIPS 2021). It knows the spread between
+    episodes only: agents trained with other seeds differ by more.
+
+    Args:
+        returns: one undiscounted return per episode.
+        seed: of the resampling.
+    """
+    values = checked_returns(returns)
+    return ReturnSummary(
+        mean_return=float(values.mean()),
+        iqm=interquartile_mean(values),
+        ci95=_interval(values, seed),
+        episodes=len(values),
+    )
+
+
+def interquartile_mean(returns: Float[np.ndarray, " episode"]) -> float:
+    """Returns the mean without the lowest and the highest quarter of the values.
+
+    The aggregate that Agarwal et al. (NeurIPS 2021) recommend. As in their library, a
+    quarter is rounded down to whole values: below four episodes it is the mean.
+    """
+    cut = len(returns) // 4
+    return float(np.sort(returns)[cut : len(returns) - cut].mean())
+
+
+def checked_returns(
+    returns: Sequence[float] | NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Returns `returns` as one row of numbers.
+
+    Raises:
+        ValueError: there are none, or some are not finite.
+    """
+    values = np.asarray(returns, np.float64)
+    if values.ndim != 1 or not len(values):
+        raise ValueError(
+            f"returns must be one row with at least one episode, got {values.shape}"
+        )
+    if not np.isfinite(values).all():
+        raise ValueError(f"returns must be finite, got {values}")
+    return values
+
+
+def _interval(values: NDArray[np.float64], seed: int) -> tuple[float, float]:
+    if values.min() == values.max():
+        # Resampling equal values only adds the rounding of their mean.
+        return float(values.mean()), float(values.mean())
+    rng = np.random.default_rng(seed)
+    rows = max(1, _DRAWN_AT_ONCE // len(values))
+    means = [
+        rng.choice(values, (min(rows, _DRAWS - done), len(values))).mean(axis=1)
+        for done in range(0, _DRAWS, rows)
+    ]
+    low, high = np.quantile(np.concatenate(means), (0.025, 0.975))
+    return float(low), float(high)

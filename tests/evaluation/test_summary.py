@@ -1,0 +1,77 @@
+"""Returns become a mean, a robust mean and an interval that mean what they say."""
+
+import math
+import warnings
+
+import numpy as np
+import pytest
+from scipy.stats import trim_mean
+
+from rltransfer.evaluation import ReturnSummary, interquartile_mean, summarise
+
+
+def test_the_interquartile_mean_leaves_out_a_quarter_on_each_side() -> None:
+    returns = np.array([100.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, -50.0])
+    assert interquartile_mean(returns) == pytest.approx((2 + 3 + 4 + 5) / 4)
+
+
+@pytest.mark.parametrize("episodes", range(1, 14))
+def test_the_interquartile_mean_is_the_trimmed_mean_of_the_literature(
+    episodes: int,
+) -> None:
+    returns = np.random.default_rng(episodes).normal(size=episodes)
+    assert interquartile_mean(returns) == pytest.approx(trim_mean(returns, 0.25))
+
+
+def test_the_interval_of_two_equally_likely_returns_is_known() -> None:
+    # The mean of n resampled coin flips is binomial: at n = 100 its 2.5 % and 97.5 %
+    # quantiles are 40 and 60 heads.
+    summary = summarise([0.0, 1.0] * 50, seed=0)
+    assert summary.mean_return == 0.5
+    assert summary.ci95 == pytest.approx((0.40, 0.60), abs=0.011)
+
+
+def test_the_interval_covers_the_true_mean_about_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(5)
+    intervals = [summarise(rng.normal(size=20), seed=0).ci95 for _ in range(200)]
+    covered = sum(low <= 0 <= high for low, high in intervals)
+    assert 176 <= covered <= 198
+
+
+def test_equal_returns_have_an_interval_without_width_and_no_warning() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        summary = summarise([0.1] * 30, seed=0)
+    low, high = summary.ci95
+    assert low == high == summary.mean_return
+    assert summary.iqm == pytest.approx(0.1)
+
+
+def test_one_episode_is_its_own_summary() -> None:
+    assert summarise([7.5], seed=0) == ReturnSummary(7.5, 7.5, (7.5, 7.5), 1)
+
+
+def test_the_same_seed_gives_the_same_interval_and_another_seed_another() -> None:
+    returns = np.random.default_rng(0).normal(size=25)
+    assert summarise(returns, seed=3) == summarise(returns, seed=3)
+    assert summarise(returns, seed=3).ci95 != summarise(returns, seed=4).ci95
+
+
+def test_long_evaluations_are_resampled_in_pieces() -> None:
+    returns = np.random.default_rng(0).normal(size=30_000)
+    low, high = summarise(returns, seed=0).ci95
+    assert low < returns.mean() < high
+    assert high - low == pytest.approx(2 * 1.96 / math.sqrt(30_000), rel=0.05)
+
+
+def test_a_summary_survives_json() -> None:
+    summary = summarise([1.0, 2.0, 4.0], seed=0)
+    entries = summary.as_json()
+    assert list(entries) == ["mean_return", "iqm", "ci95", "episodes"]
+    assert ReturnSummary.from_json(entries) == summary
+
+
+@pytest.mark.parametrize("returns", [[], [1.0, math.nan], [math.inf]])
+def test_no_returns_or_infinite_ones_are_refused(returns: list[float]) -> None:
+    with pytest.raises(ValueError, match="returns must be"):
+        summarise(returns, seed=0)
