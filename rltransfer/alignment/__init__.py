@@ -1,0 +1,11 @@
+"""Finding the mapping between two domains from unpaired experience."""
+
+from rltransfer.alignment.align import Alignment as Alignment
+from rltransfer.alignment.align import align as align
+from rltransfer.alignment.align import align_each as align_each
+from rltransfer.alignment.config import AlignConfig as AlignConfig
+from rltransfer.alignment.source import Source as Source
+from rltransfer.alignment.source import SourceKnowledge as SourceKnowledge
+from rltransfer.alignment.source import study as study
+from rltransfer.alignment.trials import Trial as Trial
+from rltransfer.alignment.watching import Watcher as Watcher

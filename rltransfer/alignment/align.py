@@ -1,0 +1,252 @@
+"""Rounds of fitting and acting, and the proof at their end."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+
+from rltransfer.alignment.candidates import Candidate, different
+from rltransfer.alignment.config import AlignConfig
+from rltransfer.alignment.ladder import FITTED, Workbench, climb
+from rltransfer.alignment.proof import Proof, episodes_needed
+from rltransfer.alignment.source import Source, SourceKnowledge, study
+from rltransfer.alignment.trials import Trial, preferred
+from rltransfer.alignment.watching import Silent, Watcher
+from rltransfer.domain import Domain, Explorer
+from rltransfer.errors import InputError
+from rltransfer.experience import Transitions, Whitening
+from rltransfer.translation import MappedPolicy, Translation
+
+_LEAST_EXPLORATION = 100
+_TRIALS_SHARE = 12
+"""A trial may take the budget divided by this."""
+_TRIAL_EPISODES = 3
+_SPARE = 1.15
+"""Episodes differ in length; the proof's reserve allows for that."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Alignment:
+    """What came of aligning one source with the target."""
+
+    knowledge: SourceKnowledge
+    target: Domain
+    whitening: Whitening
+    trials: tuple[Trial, ...]
+    """In the order in which they were acted with."""
+    chosen: Trial
+    proof: Proof
+
+    @property
+    def policy(self) -> MappedPolicy:
+        """The zero-shot policy."""
+        return self.chosen.policy
+
+
+def align(
+    source: Source | SourceKnowledge,
+    target: Domain,
+    config: AlignConfig,
+    watch: Watcher | None = None,
+) -> Alignment:
+    """Finds a mapping to the source of the target, and proves it or refuses it.
+
+    Every step in the target is counted by its meter, whose limit is the budget.
+
+    Args:
+        source: an agent and its environment, or what `study` knows of them.
+        target: with a limited meter.
+        config: effort and rules.
+        watch: told how it goes on.
+
+    Raises:
+        InputError: the budget is too small for one round.
+    """
+    watch = watch or Silent()
+    search = _Search(source, target, config, watch)
+    for number in range(config.rounds):
+        if not search.round(number):
+            break
+    return search.prove()
+
+
+def align_each(
+    sources: Sequence[Source],
+    targets: Sequence[Domain],
+    config: AlignConfig,
+    watch: Watcher | None = None,
+) -> list[Alignment]:
+    """Aligns every source with its own share of the budget; best first.
+
+    Args:
+        sources: at least one.
+        targets: the target once for each, its meter limited to the share.
+        config: of each alignment.
+        watch: told how each goes on.
+    """
+    found = [
+        align(source, target, config, watch)
+        for source, target in zip(sources, targets, strict=True)
+    ]
+
+    def rank(alignment: Alignment) -> tuple[bool, float]:
+        proof = alignment.proof
+        returns = proof.returns if len(proof.returns) else [alignment.chosen.score]
+        return not proof.accepted, -float(np.mean(returns))
+
+    return sorted(found, key=rank)
+
+
+@final
+class _Search:
+    """What an alignment knows between its rounds."""
+
+    def __init__(
+        self,
+        source: Source | SourceKnowledge,
+        target: Domain,
+        config: AlignConfig,
+        watch: Watcher,
+    ) -> None:
+        self._target, self._config, self._watch = target, config, watch
+        self._budget = _require_budget(target)
+        if isinstance(source, Source):
+            watch.phase("source", target.meter.used)
+            source = study(source, config)
+        self._knowledge = source
+        watch.phase("exploration", target.meter.used)
+        explorer = Explorer(target.actions, np.random.default_rng(config.seed + 1))
+        explored = target.collect(
+            explorer,
+            purpose="exploration",
+            seed=config.seed + 1,
+            steps=max(_LEAST_EXPLORATION, int(config.exploration_share * self._budget)),
+        )
+        self._random_returns = explored.returns
+        self._bench = Workbench(
+            source,
+            target,
+            Whitening.of(explored.transitions.observation),
+            config,
+            torch.Generator().manual_seed(config.seed),
+            watch.fitted,
+        )
+        self._seen = explored.transitions
+        self._trials: list[Trial] = []
+
+    def round(self, number: int) -> bool:
+        """Fits and acts once; returns whether another round may help."""
+        self._watch.phase(f"round {number + 1}", self._target.meter.used)
+        rows = self._bench.standardised(self._seen)
+        kept = [self._remeasured(t.candidate, rows) for t in self._ranked()]
+        candidates = climb(self._bench, rows, kept)
+        beam = max(1, self._config.beam // (2 if number else 1))
+        acted = 0
+        for candidate in different(candidates, rows.observation, beam):
+            if not self._affordable():
+                break
+            self._try(number, candidate)
+            acted += 1
+        if not acted:
+            return False
+        simple = self._ranked()[0].candidate
+        settled = simple.height < FITTED and simple.mismatch <= self._bench.enough(rows)
+        return self._affordable() and not settled
+
+    def prove(self) -> Alignment:
+        """Acts with the best candidate on fresh episodes, and compares."""
+        self._watch.phase("proof", self._target.meter.used)
+        chosen = self._ranked()[0]
+        proved = self._target.collect(
+            chosen.policy,
+            purpose="proof",
+            seed=self._config.seed + 3,
+            steps=self._budget,
+            episodes=self._episodes_needed,
+        )
+        proof = Proof(self._random_returns, proved.returns, self._config.confidence)
+        return Alignment(
+            self._knowledge,
+            self._target,
+            self._bench.whitening,
+            tuple(self._trials),
+            chosen,
+            proof,
+        )
+
+    @property
+    def _episodes_needed(self) -> int:
+        return episodes_needed(len(self._random_returns), self._config.confidence)
+
+    def _affordable(self) -> bool:
+        """Whether one more trial leaves enough to prove the best candidate."""
+        left = self._target.meter.allowed(self._budget)
+        return left - self._trial_steps >= self._reserve
+
+    @property
+    def _trial_steps(self) -> int:
+        share = self._budget // _TRIALS_SHARE
+        return min(share, self._target.episode_limit or share)
+
+    @property
+    def _reserve(self) -> int:
+        """Steps kept back for the proof: as many episodes as it needs, like the best's.
+
+        Before anything was acted with, an episode is taken to last a trial.
+        """
+        length: float = self._trial_steps
+        if self._trials:
+            length = self._ranked()[0].episode_steps(self._target.episode_limit)
+        most = self._config.proof_share * self._budget
+        return int(min(_SPARE * length * self._episodes_needed, most))
+
+    def _ranked(self) -> list[Trial]:
+        return preferred(self._trials, self._random_returns) if self._trials else []
+
+    def _remeasured(self, candidate: Candidate, rows: Transitions) -> Candidate:
+        measured = self._bench.measured(
+            candidate.rung, candidate.height, candidate.mapping, rows
+        )
+        return measured[0] if measured else candidate
+
+    def _try(self, number: int, candidate: Candidate) -> None:
+        translation = Translation.through(
+            candidate.mapping, self._bench.whitening, self._knowledge.model
+        )
+        policy = MappedPolicy(
+            self._knowledge.source.policy,
+            translation,
+            self._bench.source.actions,
+            self._target.actions,
+        )
+        # Every trial starts alike, so that none is lucky in where it starts.
+        rollout = self._target.collect(
+            policy,
+            purpose="selection",
+            seed=self._config.seed + 2,
+            steps=self._trial_steps,
+            episodes=_TRIAL_EPISODES,
+        )
+        trial = Trial(number, candidate, policy, rollout)
+        self._trials.append(trial)
+        self._seen = Transitions.join(self._seen, rollout.transitions)
+        self._watch.tried(trial, self._target.meter.used)
+
+
+def _require_budget(target: Domain) -> int:
+    budget = target.meter.limit
+    if budget is None:
+        raise InputError(
+            f"{target.name} needs a hard budget of target steps, got none: give its "
+            "StepMeter a limit"
+        )
+    least = 4 * _LEAST_EXPLORATION
+    if budget < least:
+        raise InputError(
+            f"one round needs a budget of at least {least} target steps, got {budget}: "
+            "raise -n"
+        )
+    return budget

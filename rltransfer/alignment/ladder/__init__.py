@@ -1,0 +1,50 @@
+"""The ladder of candidates, simplest rung first.
+
+A rung is a function from the workbench, the rows seen so far and the candidates kept
+from earlier rounds to new candidates. Adding one touches its page and `RUNGS`.
+"""
+
+from collections.abc import Callable
+
+from rltransfer.alignment.candidates import Candidate
+from rltransfer.alignment.ladder.affine import affine
+from rltransfer.alignment.ladder.residual import residual
+from rltransfer.alignment.ladder.structured import identity, same_sensors, signed_order
+from rltransfer.alignment.ladder.workbench import Workbench as Workbench
+from rltransfer.experience import Transitions
+
+Rung = Callable[[Workbench, Transitions, list[Candidate]], list[Candidate]]
+
+RUNGS: dict[str, Rung] = {
+    "identity": identity,
+    "same sensors": same_sensors,
+    "affine": affine,
+    "signed order": signed_order,
+    "residual": residual,
+}
+"""By name, in the order in which they are climbed."""
+FITTED = list(RUNGS).index("affine")
+"""Height of the first rung that doubts the sensors."""
+
+
+def climb(
+    bench: Workbench, rows: Transitions, kept: list[Candidate]
+) -> list[Candidate]:
+    """Returns candidates for `rows`, the smallest mismatch first.
+
+    Where a rung explains the target as well as the source's model explains the source,
+    the rungs above it are not climbed.
+
+    Args:
+        bench: what fits need.
+        rows: all that was seen of the target, in white coordinates.
+        kept: from earlier rounds, best first; empty in the first round.
+    """
+    enough = bench.enough(rows)
+    found: list[Candidate] = []
+    for rung in RUNGS.values():
+        found += rung(bench, rows, [*kept, *found])
+        found.sort(key=lambda candidate: candidate.mismatch)
+        if found and found[0].mismatch <= enough and found[0].height < FITTED:
+            break
+    return found

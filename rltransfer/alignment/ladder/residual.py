@@ -1,0 +1,43 @@
+"""The rung of affine maps with a network added that starts at zero."""
+
+from rltransfer.alignment.candidates import Candidate
+from rltransfer.alignment.ladder.workbench import Workbench
+from rltransfer.experience import Transitions
+from rltransfer.mapping import Affine, DomainMapping, FitConfig, ResidualAffine
+
+_NAME, _HEIGHT = "residual", 4
+_WIDTHS = (32, 32)
+_WORTH = 0.8
+"""Share of the affine map's mismatch that must be left for the network to be kept."""
+_FEWEST_ROWS = 1000
+
+
+def residual(
+    bench: Workbench, rows: Transitions, known: list[Candidate]
+) -> list[Candidate]:
+    """The best affine map, bent where that lowers the mismatch on rows held out."""
+    straight = [
+        c for c in known if isinstance(c.mapping.state, Affine) and c.height == 3
+    ]
+    if not straight or straight[0].mismatch <= bench.enough(rows):
+        return []
+    if len(rows) < _FEWEST_ROWS:
+        return []
+    best = min(straight, key=lambda candidate: candidate.mismatch)
+    state, action = best.mapping.state, best.mapping.action
+    assert isinstance(state, Affine) and isinstance(action, Affine)
+    bent = DomainMapping(
+        ResidualAffine.around(state, _WIDTHS, generator=bench.generator),
+        ResidualAffine.around(action, _WIDTHS, generator=bench.generator),
+    )
+    schedule = FitConfig(
+        updates=bench.config.updates,
+        batch_size=bench.config.batch_size,
+        learning_rate=3e-3,
+        validation_share=0.2,
+        evaluate_every=25,
+        patience=6,
+    )
+    bench.fit(_NAME, bent, rows, schedule, (0.3, 0.3))
+    found = bench.measured(_NAME, _HEIGHT, bent, rows)
+    return [c for c in found if c.mismatch <= _WORTH * best.mismatch]

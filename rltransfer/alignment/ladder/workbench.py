@@ -1,0 +1,182 @@
+"""What every rung needs to fit candidates and to measure them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+
+from rltransfer.alignment.candidates import Candidate
+from rltransfer.alignment.config import AlignConfig
+from rltransfer.alignment.source import SourceKnowledge
+from rltransfer.domain import Domain
+from rltransfer.experience import Transitions, Whitening
+from rltransfer.mapping import (
+    Affine,
+    DomainMapping,
+    DynamicsAgreement,
+    FitConfig,
+    MomentMatching,
+    Objective,
+    Progress,
+    WeightedSum,
+    descending,
+    fit,
+)
+
+_ENOUGH = 1.5
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Workbench:
+    """A source that is known, a target that is not, and the means to compare them.
+
+    Args:
+        knowledge: of the source.
+        target: the domain to act in.
+        whitening: of the target's observations; stays as it is while rows are added.
+        config: effort and cues.
+        generator: of starts and batches.
+        watch: told the rung's name and how a fit goes on.
+    """
+
+    knowledge: SourceKnowledge
+    target: Domain
+    whitening: Whitening
+    config: AlignConfig
+    generator: Generator
+    watch: Callable[[str, Progress], None]
+
+    @property
+    def same_sensors(self) -> bool:
+        """Whether observations have the same size, and may mean the same."""
+        return self.target.observation_size == self.source.observation_size
+
+    @property
+    def same_actions(self) -> bool:
+        """Whether actions are encoded alike, and may mean the same."""
+        ours, theirs = self.source.actions, self.target.actions
+        return (ours.size, ours.discrete) == (theirs.size, theirs.discrete)
+
+    @property
+    def source(self) -> Domain:
+        """The source's domain."""
+        return self.knowledge.source.domain
+
+    @property
+    def action_activation(self) -> str:
+        """What mapped actions pass: mixtures of discrete actions sum to one."""
+        return "sum_to_one" if self.source.actions.discrete else "identity"
+
+    def standardised(self, rows: Transitions) -> Transitions:
+        """Returns target rows in white coordinates, with rewards in standard units."""
+        spread = float(rows.reward.std()) + 1e-3
+        return Transitions(
+            self.whitening.whiten(rows.observation),
+            rows.action,
+            (rows.reward - rows.reward.mean()) / spread,
+            self.whitening.whiten(rows.next_observation),
+            rows.terminated,
+        )
+
+    def between(
+        self,
+        weight: Float[Tensor, "target source"],
+        bias: Float[Tensor, " source"],
+    ) -> Affine:
+        """Returns a map of raw observations, x·weight + bias, in white coordinates."""
+        source, target = self.knowledge.model.whitening, self.whitening
+        return Affine.of(
+            target.inverse @ weight @ source.matrix,
+            (target.mean @ weight + bias - source.mean) @ source.matrix,
+        )
+
+    def raw(
+        self, state: Affine
+    ) -> tuple[Float[Tensor, "target source"], Float[Tensor, " source"]]:
+        """Returns the weight and bias that `state` has between raw coordinates."""
+        source, target = self.knowledge.model.whitening, self.whitening
+        with torch.no_grad():
+            weight = target.matrix @ state.weight @ source.inverse
+            bias = state.bias @ source.inverse + source.mean - target.mean @ weight
+        return weight, bias
+
+    def agreement(self, rows: Transitions) -> DynamicsAgreement:
+        """Returns the objective that mismatches are measured by.
+
+        Termination is a cue only where both domains have shown one.
+        """
+        shared = self.knowledge.terminates and bool(rows.terminated.any())
+        return DynamicsAgreement(
+            self.knowledge.model,
+            self.knowledge.model.scale,
+            ending_weight=self.config.ending_weight if shared else 0.0,
+            reward_weight=self.config.reward_weight,
+        )
+
+    def enough(self, rows: Transitions) -> float:
+        """Returns the mismatch at which a candidate explains the target.
+
+        It is the source's own, but half as much again: other rows, other noise.
+        """
+        own = self.knowledge.rows
+        unchanged = DomainMapping(
+            Affine.of(
+                torch.eye(own.observation.shape[1]),
+                torch.zeros(own.observation.shape[1]),
+            )
+        )
+        del rows
+        with torch.no_grad():
+            return _ENOUGH * float(self.agreement(own)(unchanged, own))
+
+    def fit(
+        self,
+        rung: str,
+        mapping: DomainMapping,
+        rows: Transitions,
+        schedule: FitConfig,
+        moments: tuple[float, float] | None,
+    ) -> None:
+        """Fits `mapping` in place to agree with the source's dynamics.
+
+        Args:
+            rung: that is fitted, by name.
+            mapping: a stack of candidates, or a plain one.
+            rows: seen in the target, in white coordinates.
+            schedule: how long and how fast.
+            moments: first and last weight of matching the source's moments; None where
+                the state map is fixed.
+        """
+        objective: Objective[DomainMapping, Transitions] = self.agreement(rows)
+        if moments is not None:
+            lie = MomentMatching.of(self.knowledge.at_random.observation)
+            objective = WeightedSum(((1.0, objective), (descending(*moments), lie)))
+        fit(
+            mapping,
+            objective,
+            rows,
+            schedule,
+            generator=self.generator,
+            watch=lambda progress: self.watch(rung, progress),
+        )
+
+    def measured(
+        self, rung: str, height: int, mapping: DomainMapping, rows: Transitions
+    ) -> list[Candidate]:
+        """Returns every copy of `mapping` as a candidate; broken ones are left out."""
+        with torch.no_grad():
+            mismatches = self.agreement(rows)(mapping, rows).reshape(-1).tolist()
+        copies = (
+            [mapping]
+            if mapping.copies is None
+            else [mapping.copy(place) for place in range(mapping.copies)]
+        )
+        return [
+            Candidate(copy, rung, height, mismatch)
+            for copy, mismatch in zip(copies, mismatches, strict=True)
+            if mismatch < float("inf")
+        ]

@@ -1,0 +1,70 @@
+"""How many episodes a proof needs, and what it says."""
+
+import math
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rltransfer.evaluation import Comparison, beats
+
+_FEWEST = 2
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Proof:
+    """Whether the chosen candidate beats acting at random, on fresh episodes."""
+
+    random_returns: NDArray[np.float64]
+    returns: NDArray[np.float64]
+    confidence: float
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """The test; None where one side has no episode."""
+        if not len(self.returns) or not len(self.random_returns):
+            return None
+        return beats(self.returns, self.random_returns, self.confidence)
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the candidate may be used."""
+        return self.comparison is not None and self.comparison.better
+
+    @property
+    def verdict(self) -> str:
+        """What the proof says, in plain words."""
+        sure = f"{self.confidence:.0%}"
+        if not len(self.random_returns):
+            return (
+                "refused: the budget ended before one random episode did, so there is "
+                "nothing to compare with; raise -n"
+            )
+        if self.comparison is None:
+            return "refused: the budget left no episode to prove with; raise -n"
+        told = (
+            f"{self.returns.mean():.1f} over {len(self.returns)} episodes against "
+            f"{self.random_returns.mean():.1f} over {len(self.random_returns)} at "
+            f"random (p = {self.comparison.p_value:.2g}, {self.comparison.method})"
+        )
+        if self.accepted:
+            return f"accepted: better than random with {sure} confidence: {told}"
+        return (
+            f"refused: not better than random with {sure} confidence: {told}; train "
+            "from scratch, try another source, or raise -n"
+        )
+
+
+def episodes_needed(random_episodes: int, confidence: float) -> int:
+    """Returns how many episodes let ranks alone show that a candidate is better.
+
+    The highest of all rank sums has probability 1 / C(n + m, m) by chance.
+    """
+    if random_episodes < 1:
+        return _FEWEST
+    needed = _FEWEST
+    while math.comb(random_episodes + needed, needed) * (1 - confidence + 1e-12) < 1:
+        needed += 1
+    return needed

@@ -1,0 +1,72 @@
+"""What is known of a source before the target is looked at."""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+
+from rltransfer.alignment.config import AlignConfig
+from rltransfer.domain import Domain, Explorer, Mixed, Policy
+from rltransfer.dynamics import DynamicsModel, learn_dynamics
+from rltransfer.experience import Transitions
+
+_MIXED_SHARE = 0.3
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Source:
+    """An agent and the environment it was trained in."""
+
+    domain: Domain
+    policy: Policy
+    name: str
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class SourceKnowledge:
+    """A source, its experience and the model of its dynamics."""
+
+    source: Source
+    model: DynamicsModel
+    at_random: Transitions
+    """Seen while acting at random; in the model's coordinates."""
+    rows: Transitions
+    """All that was seen, likewise."""
+
+    @property
+    def terminates(self) -> bool:
+        """Whether an episode was seen to end for good."""
+        return bool(self.rows.terminated.any())
+
+
+def study(source: Source, config: AlignConfig) -> SourceKnowledge:
+    """Acts in the source and learns its dynamics. Source steps are free.
+
+    A third of the steps is random, a third is the policy's own, and a third mixes both:
+    a model of random steps alone would not know where the policy goes.
+    """
+    rng = np.random.default_rng(config.seed)
+    explorer = Explorer(source.domain.actions, rng)
+    behaviours: tuple[Policy, ...] = (
+        explorer,
+        Mixed(source.policy, explorer, _MIXED_SHARE, rng),
+        source.policy,
+    )
+    parts = [
+        source.domain.collect(
+            behaviour,
+            purpose="source",
+            seed=config.seed + place,
+            steps=config.source_steps // len(behaviours),
+        ).transitions
+        for place, behaviour in enumerate(behaviours)
+    ]
+    rows = Transitions.join(*parts)
+    generator = torch.Generator().manual_seed(config.seed)
+    model = learn_dynamics(rows, config.learning, generator)
+    return SourceKnowledge(
+        source, model, model.standardised(parts[0]), model.standardised(rows)
+    )

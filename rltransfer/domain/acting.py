@@ -1,0 +1,209 @@
+"""A Gymnasium environment seen as tensors."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, final
+
+import gymnasium as gym
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rltransfer.domain.codec import codec_of, observation_size_of
+from rltransfer.domain.meter import StepMeter
+from rltransfer.domain.policies import Policy
+from rltransfer.errors import EnvironmentFault, UserError
+from rltransfer.experience import Transitions
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Rollout:
+    """What one stretch of acting left behind."""
+
+    transitions: Transitions
+    returns: NDArray[np.float64]
+    """Undiscounted return of each finished episode, as the environment pays."""
+    unfinished_return: float
+    """Paid so far in the episode that the last step did not finish."""
+    unfinished_steps: int
+
+    @property
+    def mean_return(self) -> float:
+        """Mean over finished episodes; what was paid so far where there is none."""
+        return (
+            float(self.returns.mean()) if len(self.returns) else self.unfinished_return
+        )
+
+
+@final
+class Domain:
+    """One environment: its spaces as vectors, and acting in it.
+
+    Args:
+        make_env: makes the environment.
+        name: what errors and reports call it.
+        meter: counts the steps taken; by default a fresh one without a limit.
+
+    Raises:
+        InputError: spaces that cannot be mapped.
+    """
+
+    def __init__(
+        self,
+        make_env: Callable[[], gym.Env[Any, Any]],
+        name: str,
+        meter: StepMeter | None = None,
+    ) -> None:
+        self._env = make_env()
+        self.name = name
+        self.meter = meter or StepMeter()
+        self.observation_space = self._env.observation_space
+        self.action_space = self._env.action_space
+        self.observation_size = observation_size_of(self.observation_space, name)
+        self.actions = codec_of(self.action_space, name)
+        spec = self._env.spec
+        self.episode_limit = None if spec is None else spec.max_episode_steps
+        """Steps after which episodes are truncated, where the environment says."""
+        self._zeros = np.zeros(self.observation_size, np.float32)
+
+    def collect(
+        self,
+        policy: Policy,
+        *,
+        purpose: str,
+        seed: int,
+        steps: int,
+        episodes: int | None = None,
+    ) -> Rollout:
+        """Acts with `policy` from a fresh start, and keeps every step.
+
+        Args:
+            policy: acts deterministically unless it is random by itself.
+            purpose: what the steps are booked for.
+            seed: of the first reset; later resets go on from it.
+            steps: most steps to take; the meter may allow fewer.
+            episodes: stop once that many are finished.
+        """
+        recorder = _Recorder(self)
+        allowed = self.meter.allowed(steps)
+        try:
+            while recorder.steps < allowed and len(recorder.returns) != episodes:
+                recorder.step(policy, seed)
+        finally:
+            self.meter.count(purpose, recorder.steps)
+        return recorder.rollout()
+
+    def evaluate(
+        self, policy: Policy, *, episodes: int, seed: int, purpose: str = "evaluation"
+    ) -> NDArray[np.float64]:
+        """Returns the undiscounted return of each of `episodes` fresh episodes.
+
+        Episode i is reset with `seed` + i. Nothing may be chosen by what comes back:
+        the steps are booked as reported, not as taken.
+        """
+        returns = np.zeros(episodes)
+        steps = 0
+        try:
+            for episode in range(episodes):
+                observation, over = self.reset(seed + episode), False
+                while not over:
+                    action, _ = policy.predict(observation, deterministic=True)
+                    observation, reward, terminated, truncated = self.step(action)
+                    returns[episode] += reward
+                    over = terminated or truncated
+                    steps += 1
+        finally:
+            self.meter.count_reported(purpose, steps)
+        return returns
+
+    def reset(self, seed: int | None = None) -> NDArray[np.float32]:
+        """Starts an episode and returns its first observation, checked."""
+        try:
+            observation, _ = self._env.reset(seed=seed)
+        except UserError:
+            raise
+        except Exception as error:
+            raise self._fault(
+                "reset", f"raised {type(error).__name__}: {error}"
+            ) from error
+        return self._checked(observation, "reset")
+
+    def step(self, action: Any) -> tuple[NDArray[np.float32], float, bool, bool]:
+        """Takes one step and returns what it brought, checked."""
+        try:
+            observation, reward, terminated, truncated, _ = self._env.step(action)
+        except UserError:
+            raise
+        except Exception as error:
+            raise self._fault(
+                "step", f"raised {type(error).__name__}: {error}"
+            ) from error
+        reward = float(reward)
+        if not math.isfinite(reward):
+            raise self._fault("reward", f"was {reward}")
+        return self._checked(observation, "observation"), reward, terminated, truncated
+
+    def close(self) -> None:
+        """Closes the environment."""
+        self._env.close()
+
+    def _checked(self, observation: Any, field: str) -> NDArray[np.float32]:
+        flat = np.asarray(observation, np.float32)
+        if flat.shape != self._zeros.shape:
+            raise self._fault(
+                field, f"had shape {flat.shape}, the space says {self._zeros.shape}"
+            )
+        # Zero times anything finite is zero: one cheap product finds every NaN and Inf.
+        if flat.dot(self._zeros) != 0.0:
+            raise self._fault(field, f"was not finite: {flat}")
+        return flat
+
+    def _fault(self, field: str, what: str) -> EnvironmentFault:
+        return EnvironmentFault(
+            f"{self.name}, step {self.meter.used}: {field} {what}; mend the "
+            "environment or wrap it so that every value is finite and of its space"
+        )
+
+
+class _Recorder:
+    """Rows of one stretch of acting, as they come."""
+
+    def __init__(self, domain: Domain) -> None:
+        self._domain = domain
+        self._observation: NDArray[np.float32] | None = None
+        self._rows: list[tuple[Any, ...]] = []
+        self.returns: list[float] = []
+        self._paid, self._length = 0.0, 0
+
+    @property
+    def steps(self) -> int:
+        return len(self._rows)
+
+    def step(self, policy: Policy, seed: int) -> None:
+        if self._observation is None:
+            self._observation = self._domain.reset(None if self._rows else seed)
+        action, _ = policy.predict(self._observation, deterministic=True)
+        after, reward, terminated, truncated = self._domain.step(action)
+        encoded = self._domain.actions.encode(action)
+        self._rows.append((self._observation, encoded, reward, after, terminated))
+        self._paid += reward
+        self._length += 1
+        self._observation = after
+        if terminated or truncated:
+            self.returns.append(self._paid)
+            self._observation, self._paid, self._length = None, 0.0, 0
+
+    def rollout(self) -> Rollout:
+        size, width = self._domain.observation_size, self._domain.actions.size
+        columns = zip(*self._rows, strict=True) if self._rows else ((),) * 5
+        observation, action, reward, after, terminated = columns
+        transitions = Transitions(
+            torch.from_numpy(np.array(observation, np.float32).reshape(-1, size)),
+            torch.from_numpy(np.array(action, np.float32).reshape(-1, width)),
+            torch.tensor(reward, dtype=torch.float32),
+            torch.from_numpy(np.array(after, np.float32).reshape(-1, size)),
+            torch.tensor(terminated, dtype=torch.bool),
+        )
+        return Rollout(transitions, np.array(self.returns), self._paid, self._length)

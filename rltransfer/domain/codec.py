@@ -1,0 +1,146 @@
+"""Spaces as vectors: the one place where observations and actions are encoded."""
+
+from abc import ABC, abstractmethod
+from typing import Any, final
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from rltransfer.errors import InputError
+
+
+class ActionCodec(ABC):
+    """Actions of one space as vectors of a fixed size; one action, or one per row."""
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """Length of an encoded action."""
+
+    @property
+    @abstractmethod
+    def discrete(self) -> bool:
+        """Whether there are finitely many actions."""
+
+    @abstractmethod
+    def encode(self, action: Any) -> NDArray[np.float32]:
+        """Returns `action`, as the environment takes it, as a vector."""
+
+    @abstractmethod
+    def decode(self, vector: NDArray[Any]) -> Any:
+        """Returns the action nearest to `vector`, as the environment takes it."""
+
+    @abstractmethod
+    def draw(self, rng: np.random.Generator) -> Any:
+        """Returns an action drawn evenly, as the environment takes it."""
+
+
+@final
+class OneHotActions(ActionCodec):
+    """Finitely many actions, each a one-hot vector."""
+
+    def __init__(self, space: spaces.Discrete) -> None:
+        self._start = int(space.start)
+        self._rows = np.eye(int(space.n), dtype=np.float32)
+
+    @property
+    @override
+    def size(self) -> int:
+        return len(self._rows)
+
+    @property
+    @override
+    def discrete(self) -> bool:
+        return True
+
+    @override
+    def encode(self, action: Any) -> NDArray[np.float32]:
+        rows: NDArray[np.float32] = self._rows[np.asarray(action) - self._start]
+        return rows
+
+    @override
+    def decode(self, vector: NDArray[Any]) -> Any:
+        return vector.argmax(axis=-1) + self._start
+
+    @override
+    def draw(self, rng: np.random.Generator) -> np.int64:
+        return np.int64(rng.integers(self.size) + self._start)
+
+
+@final
+class BoxActions(ActionCodec):
+    """Continuous actions, each side of the box scaled to [-1, 1]."""
+
+    def __init__(self, space: spaces.Box) -> None:
+        self._low = space.low.astype(np.float64)
+        self._high = space.high.astype(np.float64)
+        if not np.isfinite(self._high - self._low).all():  # inf, or wider than float64
+            raise InputError(
+                f"continuous actions need finite bounds, got {space}: wrap the "
+                "environment in gymnasium.wrappers.RescaleAction first"
+            )
+        self._centre = (self._high + self._low) / 2
+        self._reach = np.maximum((self._high - self._low) / 2, 1e-12)
+        self._dtype = space.dtype
+
+    @property
+    @override
+    def size(self) -> int:
+        return len(self._low)
+
+    @property
+    @override
+    def discrete(self) -> bool:
+        return False
+
+    @override
+    def encode(self, action: Any) -> NDArray[np.float32]:
+        scaled = (np.asarray(action, np.float64) - self._centre) / self._reach
+        return scaled.astype(np.float32)
+
+    @override
+    def decode(self, vector: NDArray[Any]) -> NDArray[Any]:
+        action = vector * self._reach + self._centre
+        return np.minimum(np.maximum(action, self._low), self._high).astype(self._dtype)
+
+    @override
+    def draw(self, rng: np.random.Generator) -> NDArray[Any]:
+        return rng.uniform(self._low, self._high).astype(self._dtype)
+
+
+def codec_of(space: gym.Space[Any], name: str) -> ActionCodec:
+    """Returns the codec for the actions of `space`.
+
+    Args:
+        space: of the actions.
+        name: of the environment, for the error.
+
+    Raises:
+        InputError: actions of this kind cannot be translated.
+    """
+    if isinstance(space, spaces.Discrete):
+        return OneHotActions(space)
+    if isinstance(space, spaces.Box) and len(space.shape) == 1:
+        return BoxActions(space)
+    raise InputError(
+        f"actions must be Discrete or a Box of one dimension, but {name} has {space}: "
+        "flatten them with a wrapper first"
+    )
+
+
+def observation_size_of(space: gym.Space[Any], name: str) -> int:
+    """Returns the length of an observation of `space`.
+
+    Raises:
+        InputError: observations of this kind cannot be mapped.
+    """
+    if isinstance(space, spaces.Box) and len(space.shape) == 1:
+        return space.shape[0]
+    raise InputError(
+        f"observations must be a Box of one dimension, but {name} has {space}: images "
+        "and dictionaries cannot be mapped yet; flatten them with "
+        "gymnasium.wrappers.FlattenObservation where that makes sense"
+    )

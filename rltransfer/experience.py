@@ -1,0 +1,89 @@
+"""What acting leaves behind, and the coordinates it is looked at in."""
+
+from dataclasses import dataclass, fields
+from typing import final
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Transitions:
+    """Steps taken in one domain, one row each.
+
+    Observations are flat; actions are encoded as `rltransfer.domain` encodes them:
+    one-hot where they are discrete, scaled to [-1, 1] where they are continuous.
+    A truncated step is not terminated: its next observation still has a future.
+    """
+
+    observation: Float[Tensor, "step observation"]
+    action: Float[Tensor, "step action"]
+    reward: Float[Tensor, " step"]
+    next_observation: Float[Tensor, "step observation"]
+    terminated: Bool[Tensor, " step"]
+
+    def __post_init__(self) -> None:
+        rows = {f.name: len(getattr(self, f.name)) for f in fields(self)}
+        if len(set(rows.values())) > 1:
+            raise ValueError(f"every field needs one row per step, got {rows}")
+
+    def __len__(self) -> int:
+        return len(self.reward)
+
+    def __getitem__(self, rows: slice | Tensor) -> "Transitions":
+        return Transitions(*(getattr(self, f.name)[rows] for f in fields(self)))
+
+    @classmethod
+    def join(cls, *parts: "Transitions") -> "Transitions":
+        """Returns the rows of all `parts`, in their order."""
+        return cls(
+            *(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(cls))
+        )
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Whitening:
+    """Coordinates in which a sample has mean zero and covariance one (ZCA).
+
+    Directions in which the sample hardly varies are left almost as small as they
+    are: blowing noise up to the size of a signal would hide the signal.
+    """
+
+    mean: Float[Tensor, " observation"]
+    matrix: Float[Tensor, "observation observation"]
+    inverse: Float[Tensor, "observation observation"]
+
+    @classmethod
+    def of(
+        cls, sample: Float[Tensor, "step observation"], floor: float = 1e-6
+    ) -> "Whitening":
+        """Returns the whitening of `sample`.
+
+        Args:
+            sample: at least two observations.
+            floor: smallest variance that is scaled up to one, relative to the largest.
+        """
+        if len(sample) < 2:
+            raise ValueError(f"a covariance needs 2 observations, got {len(sample)}")
+        mean = sample.double().mean(dim=0)
+        covariance = (sample.double() - mean).T.cov().reshape(len(mean), len(mean))
+        values, vectors = torch.linalg.eigh(covariance)
+        values = values.clamp_min(max(floor * float(values.max()), 1e-12))
+        matrix = vectors @ torch.diag(values.rsqrt()) @ vectors.T
+        inverse = vectors @ torch.diag(values.sqrt()) @ vectors.T
+        return cls(mean.float(), matrix.float(), inverse.float())
+
+    def whiten(
+        self, observation: Float[Tensor, "*step observation"]
+    ) -> Float[Tensor, "*step observation"]:
+        """Returns `observation` in white coordinates."""
+        return (observation - self.mean) @ self.matrix
+
+    def colour(
+        self, white: Float[Tensor, "*step observation"]
+    ) -> Float[Tensor, "*step observation"]:
+        """Returns white coordinates as the domain shows them: undoes `whiten`."""
+        return white @ self.inverse + self.mean

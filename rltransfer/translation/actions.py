@@ -1,0 +1,103 @@
+"""From source actions to target actions: the one whose effect is nearest.
+
+What an action does is seen through the source's dynamics: the change it makes is
+`gain(z)` times the action in the source's coding. Of the target's actions, carried to
+that coding by the action map, the one is taken whose change is nearest to the change
+that the source's own action would make.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import qmc
+from typing_extensions import override
+
+from rltransfer.domain import ActionCodec
+from rltransfer.mapping import Affine, Network
+from rltransfer.translation.arrays import array_map
+
+_GRID = {1: 65, 2: 17}
+"""Points along each side of a small box of actions."""
+_SCATTERED_POWER = 9
+"""Two to this many points in a larger box."""
+_RIDGE = 1e-4
+
+
+class ActionTranslator(ABC):
+    """Chooses target actions by their effect."""
+
+    @abstractmethod
+    def __call__(self, wanted: NDArray[Any], metric: NDArray[Any]) -> NDArray[Any]:
+        """Returns the encoded target action nearest in effect.
+
+        Args:
+            wanted: the source's action, encoded; shape (action,) or (row, action).
+            metric: gain(z)ᵀ gain(z): how far the effects of two source actions are
+                apart; shape (action, action), or one for each row.
+        """
+
+
+@final
+class NearestListed(ActionTranslator):
+    """Looks among listed target actions: all of them, or a net over the box."""
+
+    def __init__(self, listed: NDArray[np.float32], action_map: Network) -> None:
+        self._listed = listed
+        self._carried = array_map(action_map)(listed)
+
+    @override
+    def __call__(self, wanted: NDArray[Any], metric: NDArray[Any]) -> NDArray[Any]:
+        apart = self._carried - wanted[..., None, :]
+        distance = ((apart @ metric) * apart).sum(axis=-1)
+        nearest: NDArray[Any] = self._listed[distance.argmin(axis=-1)]
+        return nearest
+
+
+@final
+class LeastSquares(ActionTranslator):
+    """Solves for the continuous action that an affine action map brings nearest."""
+
+    def __init__(self, action_map: Affine) -> None:
+        carry = array_map(action_map)
+        size = action_map.inputs
+        self._bias = carry(np.zeros(size, np.float32))
+        self._weight = carry(np.eye(size, dtype=np.float32)) - self._bias
+        self._ridge = _RIDGE * np.eye(size)
+
+    @override
+    def __call__(self, wanted: NDArray[Any], metric: NDArray[Any]) -> NDArray[Any]:
+        pull = self._weight @ metric
+        normal = pull @ self._weight.T
+        size = normal.trace(axis1=-2, axis2=-1)[..., None, None]
+        right = (pull @ (wanted - self._bias)[..., None])[..., 0]
+        if normal.shape[-1] == 1:  # far cheaper than solve, and most common
+            return right / np.maximum(normal[..., 0] * (1 + _RIDGE), 1e-12)
+        solved: NDArray[Any] = np.linalg.solve(
+            normal + self._ridge * np.maximum(size, 1e-8), right[..., None]
+        )[..., 0]
+        return solved
+
+
+def translator_of(action_map: Network, target: ActionCodec) -> ActionTranslator:
+    """Returns the translator for these target actions.
+
+    Args:
+        action_map: encoded target action to encoded source action.
+        target: how the target's actions are encoded.
+    """
+    if target.discrete:
+        return NearestListed(np.eye(target.size, dtype=np.float32), action_map)
+    if isinstance(action_map, Affine):
+        return LeastSquares(action_map)
+    return NearestListed(_net_over_box(target.size), action_map)
+
+
+def _net_over_box(size: int) -> NDArray[np.float32]:
+    if size in _GRID:
+        side = np.linspace(-1, 1, _GRID[size], dtype=np.float32)
+        axes = np.meshgrid(*[side] * size, indexing="ij")
+        return np.stack(axes, axis=-1).reshape(-1, size)
+    points = qmc.Sobol(size, scramble=False).random_base2(_SCATTERED_POWER)
+    return (2 * points - 1).astype(np.float32)

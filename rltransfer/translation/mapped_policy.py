@@ -1,0 +1,131 @@
+"""The policy that acts in the target as the source's policy would."""
+
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rltransfer.domain import ActionCodec, Policy
+from rltransfer.domain.policies import State
+from rltransfer.dynamics import DynamicsModel
+from rltransfer.experience import Whitening
+from rltransfer.mapping import Affine, Chain, DomainMapping, Mlp, Network
+from rltransfer.translation.actions import translator_of
+from rltransfer.translation.arrays import array_map
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Translation:
+    """Everything between two domains that acting needs, as networks.
+
+    Args:
+        state: target observation to white source state.
+        colour: white source state to source observation.
+        trunk: of the source's dynamics, whose gain tells what actions do.
+        action: encoded target action to encoded source action; with `trunk` None
+            where both domains take the same actions.
+    """
+
+    state: Network
+    colour: Affine
+    trunk: Mlp | None
+    action: Network | None
+
+    def __post_init__(self) -> None:
+        if (self.trunk is None) != (self.action is None):
+            raise ValueError(
+                "an action map needs the gain of a trunk, and only it does"
+            )
+
+    @classmethod
+    def identity(cls, size: int) -> "Translation":
+        """Returns the translation between equal spaces that changes nothing."""
+        unchanged = Affine.of(torch.eye(size), torch.zeros(size))
+        return cls(unchanged, unchanged, None, None)
+
+    @classmethod
+    def through(
+        cls, mapping: DomainMapping, target: Whitening, model: DynamicsModel
+    ) -> "Translation":
+        """Returns `mapping`, which is between white coordinates, for observations.
+
+        Args:
+            mapping: one copy.
+            target: how the target's observations were whitened.
+            model: of the source's dynamics.
+        """
+        state, matrix, shift = (
+            mapping.state,
+            target.matrix,
+            -target.mean @ target.matrix,
+        )
+        if isinstance(state, Affine):
+            state = state.after(matrix, shift)
+        else:
+            state = Chain(Affine.of(matrix, shift), state)
+        source = model.whitening
+        colour = Affine.of(source.inverse, source.mean)
+        if mapping.action is None:
+            return cls(state, colour, None, None)
+        return cls(state, colour, model.trunk, mapping.action)
+
+
+@final
+class MappedPolicy:
+    """Acts in the target through a translation; fits wherever an SB3 model does.
+
+    Args:
+        policy: of the source; asked for its deterministic action.
+        translation: from the target to the source.
+        source: how the source's actions are encoded.
+        target: how the target's actions are encoded.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        translation: Translation,
+        source: ActionCodec,
+        target: ActionCodec,
+    ) -> None:
+        self.policy, self.translation = policy, translation
+        self._source, self._target = source, target
+        self._state = array_map(translation.state)
+        self._colour = array_map(translation.colour)
+        self._translate = None
+        if translation.trunk is not None and translation.action is not None:
+            self._trunk = array_map(translation.trunk)
+            self._translate = translator_of(translation.action, target)
+            rows = translation.trunk.outputs // (source.size + 1)
+            self._table = (rows, source.size + 1)
+
+    def predict(
+        self,
+        observation: Any,
+        state: State = None,
+        episode_start: NDArray[Any] | None = None,
+        deterministic: bool = False,
+    ) -> tuple[Any, State]:
+        """Returns the target action for one observation, or one for each row.
+
+        Args:
+            observation: of the target; shape (observation,) or (row, observation).
+            state: handed on to a recurrent source policy.
+            episode_start: handed on likewise.
+            deterministic: whether the source's policy may draw.
+        """
+        white = self._state(np.asarray(observation, np.float32))
+        action, state = self.policy.predict(
+            self._colour(white), state, episode_start, deterministic
+        )
+        if self._translate is None:
+            return action, state
+        wanted = self._source.encode(action)
+        entries = self._trunk(white)[..., :-1]
+        # The table's last row is the reward's; an effect is where an action leads.
+        gain = entries.reshape(*entries.shape[:-1], *self._table)[..., :-1, 1:]
+        metric = np.swapaxes(gain, -1, -2) @ gain
+        return self._target.decode(self._translate(wanted, metric)), state
