@@ -1,0 +1,16 @@
+"""Training source agents with Stable-Baselines3."""
+
+from rltransfer_agents.training.algorithms import ALGORITHMS
+from rltransfer_agents.training.config import Progress, TrainConfig, TrainedRun, Watch
+from rltransfer_agents.training.session import train_source
+from rltransfer_agents.training.tuned import tuned_hyperparameters
+
+__all__ = [
+    "ALGORITHMS",
+    "Progress",
+    "TrainConfig",
+    "TrainedRun",
+    "Watch",
+    "train_source",
+    "tuned_hyperparameters",
+]

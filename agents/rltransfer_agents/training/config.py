@@ -1,0 +1,99 @@
+"""What one training is asked for, and what it gives back."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias, final
+
+from rltransfer.errors import InputError
+from rltransfer_agents.training.algorithms import require_algorithm
+
+# Far below what SB3 adds per environment and far above what anyone types.
+_SEEDS = 2**31
+
+
+@final
+@dataclass(frozen=True)
+class TrainConfig:
+    """One agent, trained by one algorithm in one environment."""
+
+    env_id: str
+    algorithm: str
+    """A name in `ALGORITHMS`."""
+    log_folder: Path
+    """The run's folder becomes `log_folder/algorithm/ENV_N`."""
+    steps: int | None = None
+    """Environment steps to learn from; by default as many as the tuned entry says."""
+    seed: int = 0
+    env_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    """Replace values of the tuned entry, key by key."""
+    device: str = "cpu"
+    tensorboard_folder: Path | None = None
+    """By default the folder `tensorboard` in the run's folder."""
+    evaluations: int = 20
+    """How often the agent is evaluated on the way, evenly spread; 0 for never."""
+    evaluation_episodes: int = 10
+    snapshot_seconds: float = 10.0
+    """Least time between two snapshots from which an interrupted run goes on."""
+
+    def __post_init__(self) -> None:
+        require_algorithm(self.algorithm)
+        if self.steps is not None and self.steps < 1:
+            raise InputError(
+                f"--n-timesteps is at least 1, got {self.steps}; give more"
+            )
+        if not 0 <= self.seed < _SEEDS:
+            raise InputError(
+                f"--seed lies from 0 to {_SEEDS - 1}, got {self.seed}; choose another"
+            )
+        if self.evaluations < 0 or self.evaluation_episodes < 1:
+            raise InputError(
+                "evaluations are at least 0 and their episodes at least 1, got "
+                f"{self.evaluations} and {self.evaluation_episodes}; give more"
+            )
+        if not self.snapshot_seconds >= 0:
+            raise InputError(
+                f"snapshot_seconds is at least 0, got {self.snapshot_seconds}"
+            )
+
+
+@final
+@dataclass(frozen=True)
+class TrainedRun:
+    """A finished training."""
+
+    env_id: str
+    algorithm: str
+    folder: Path
+    steps: int
+    mean_return: float
+    """Of the best agent in fresh episodes that chose nothing."""
+    seconds: float
+
+    def record(self) -> dict[str, Any]:
+        """Returns what `--json` prints about it."""
+        return {
+            "env": self.env_id,
+            "algo": self.algorithm,
+            "run": str(self.folder),
+            "steps": self.steps,
+            "mean_return": self.mean_return,
+            "seconds": self.seconds,
+        }
+
+
+@final
+@dataclass(frozen=True)
+class Progress:
+    """How far one training has come."""
+
+    env_id: str
+    algorithm: str
+    steps: int
+    total_steps: int
+    mean_return: float | None
+    """Of the last hundred training episodes, once there are some."""
+
+
+Watch: TypeAlias = Callable[[Progress], None]

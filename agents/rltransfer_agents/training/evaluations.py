@@ -1,0 +1,102 @@
+"""How good the agent is on the way, and which of its states was the best."""
+
+import io
+from pathlib import Path
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rltransfer.files import write_atomically
+from rltransfer_agents.training.acting import Choose
+from rltransfer_agents.training.environments import Seat
+
+
+def play_episodes(
+    seats: list[Seat], choose: Choose, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Returns the returns and lengths of one episode in each seat.
+
+    The seats are stepped together, so that one call of the policy serves all.
+
+    Args:
+        seats: environments of one kind.
+        choose: the policy.
+        seed: the episode in seat i starts from `seed` + i.
+    """
+    returns = np.zeros(len(seats))
+    lengths = np.zeros(len(seats), np.int64)
+    observations = [seat.reset(seed + index) for index, seat in enumerate(seats)]
+    running = list(range(len(seats)))
+    while running:
+        actions = choose(np.array([observations[index] for index in running]))
+        still = []
+        for index, action in zip(running, actions, strict=True):
+            observations[index], reward, over, _ = seats[index].step(action)
+            returns[index] += reward
+            lengths[index] += 1
+            if not over:
+                still.append(index)
+        running = still
+    return returns, lengths
+
+
+@final
+class Evaluations:
+    """The evaluations of one run, in the file that Stable-Baselines3 writes.
+
+    Args:
+        path: of `evaluations.npz`.
+        seats: one for each episode of an evaluation.
+        every: steps between evaluations; 0 for none before the end.
+        seed: of the first episode; every evaluation plays the same episodes.
+    """
+
+    def __init__(self, path: Path, seats: list[Seat], every: int, seed: int) -> None:
+        self._path = path
+        self._seats = seats
+        self._every = every
+        self._seed = seed
+        self.steps: list[int] = []
+        self.returns: list[NDArray[np.float64]] = []
+        self.lengths: list[NDArray[np.int64]] = []
+
+    @property
+    def best(self) -> float:
+        """The best mean return so far."""
+        return max((float(row.mean()) for row in self.returns), default=-np.inf)
+
+    def due(self, steps: int) -> bool:
+        """Whether the agent has learnt long enough to be evaluated again."""
+        last = self.steps[-1] if self.steps else 0
+        return self._every > 0 and steps // self._every > last // self._every
+
+    def add(self, choose: Choose, steps: int) -> bool:
+        """Evaluates once more and returns whether none before was better."""
+        best = self.best
+        returns, lengths = play_episodes(self._seats, choose, self._seed)
+        self.steps.append(steps)
+        self.returns.append(returns)
+        self.lengths.append(lengths)
+        self._write()
+        # Of equals the later one, which has learnt from more.
+        return float(returns.mean()) >= best
+
+    def play(self, choose: Choose, seed: int) -> NDArray[np.float64]:
+        """Returns the returns of fresh episodes that are not kept."""
+        return play_episodes(self._seats, choose, seed)[0]
+
+    def _write(self) -> None:
+        buffer = io.BytesIO()
+        np.savez(
+            buffer,
+            timesteps=np.array(self.steps),
+            results=np.array(self.returns),
+            ep_lengths=np.array(self.lengths),
+        )
+        write_atomically(self._path, buffer.getvalue())
+
+    def close(self) -> None:
+        """Closes the environments."""
+        for seat in self._seats:
+            seat.env.close()
