@@ -4,7 +4,9 @@ from rltransfer.mapping.domain_mapping import DomainMapping as DomainMapping
 from rltransfer.mapping.fitting import FitConfig as FitConfig
 from rltransfer.mapping.fitting import FitReport as FitReport
 from rltransfer.mapping.fitting import Progress as Progress
+from rltransfer.mapping.fitting import ProgressBar as ProgressBar
 from rltransfer.mapping.fitting import Stop as Stop
+from rltransfer.mapping.fitting import TensorBoardCurves as TensorBoardCurves
 from rltransfer.mapping.fitting import Watcher as Watcher
 from rltransfer.mapping.fitting import fit as fit
 from rltransfer.mapping.fitting import watchers as watchers
@@ -28,3 +30,6 @@ from rltransfer.mapping.objectives import WeightedSum as WeightedSum
 from rltransfer.mapping.objectives import descending as descending
 from rltransfer.mapping.stacks import Stackable as Stackable
 from rltransfer.mapping.stacks import stacked as stacked
+from rltransfer.mapping.store import load_about as load_about
+from rltransfer.mapping.store import load_network as load_network
+from rltransfer.mapping.store import save_network as save_network

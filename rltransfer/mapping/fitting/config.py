@@ -59,6 +59,14 @@ class FitConfig:
         """Returns the learning rate after this share of the updates."""
         return self.learning_rate * (1 - (1 - self.final_rate_share) * progress)
 
+    def judges_at(self, update: int) -> bool:
+        """Returns whether candidates are judged after this update anyway."""
+        return self.evaluate_every is not None and update % self.evaluate_every == 0
+
+    def reports_at(self, update: int) -> bool:
+        """Returns whether the watcher is called after this update."""
+        return update % self.report_every == 0 or update == self.updates
+
 
 def _require(holds: bool, name: str, rule: str, value: object) -> None:
     if not holds:

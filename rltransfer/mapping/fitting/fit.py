@@ -10,11 +10,12 @@ from torch import Generator, Tensor, nn
 from rltransfer.mapping.fitting.batches import Rows, batches, held_out
 from rltransfer.mapping.fitting.candidates import Candidates
 from rltransfer.mapping.fitting.config import FitConfig
+from rltransfer.mapping.fitting.memory import hold_memory
 from rltransfer.mapping.fitting.meter import Meter
 from rltransfer.mapping.fitting.report import FitReport, Progress, Watcher
 from rltransfer.mapping.objectives.objective import Objective, total
 
-_JUDGED_AT_ONCE = 8192
+_JUDGED_AT_ONCE = 1024
 """Rows; more would only cost memory."""
 
 
@@ -46,70 +47,71 @@ def fit(
     judge = (ranked_by or objective).at(1.0)
     objective.check(rows)
     judge.check(rows)
+    hold_memory()
     fitted, judging = held_out(rows, config.validation_share, generator)
     candidates = Candidates(network, config.learning_rate)
-    fewer = {
-        max(1, round(done * config.updates)): math.ceil(share * len(candidates.kept))
-        for done, share in config.halvings
-    }
+    fewer = _halvings(config, len(candidates.kept))
     meter = Meter()
     places = batches(len(fitted), config.batch_size, generator)
     update, judged_at = 0, 0
     while update < config.updates and len(candidates.active):
-        progress = update / config.updates
+        rate = config.rate(update / config.updates)
+        now = objective.at(update / config.updates)
         update += 1
-        terms = objective.at(progress).terms(network, fitted[next(places)])
+        terms = now.terms(network, fitted[next(places)])
         meter.add(terms)
-        staying = candidates.step(total(terms), config.rate(progress), update)
-        if staying is not None:
-            meter.keep(staying)
-        due = config.evaluate_every and update % config.evaluate_every == 0
-        if len(candidates.active) and (due or update in fewer):
+        meter.keep(candidates.step(total(terms), rate, update))
+        if len(candidates.active) and (config.judges_at(update) or update in fewer):
             candidates.record(total(_judged(network, judge, judging)))
             judged_at = update
             if update in fewer:
                 meter.keep(candidates.drop_worst(fewer[update], update))
             if config.patience:
                 meter.keep(candidates.stop_stale(config.patience, update))
-        last = update == config.updates
-        if (
-            watch
-            and len(candidates.active)
-            and (last or not update % config.report_every)
-        ):
+        if watch and len(candidates.active) and config.reports_at(update):
             watch(
                 Progress(
-                    update,
-                    config.updates,
-                    config.rate(progress),
-                    tuple(candidates.active.tolist()),
-                    meter.read(),
-                    candidates.best[candidates.active] if judged_at else None,
+                    update=update,
+                    updates=config.updates,
+                    learning_rate=rate,
+                    candidates=tuple(candidates.active.tolist()),
+                    terms=meter.read(),
+                    judged=candidates.best[candidates.active] if judged_at else None,
                 )
             )
     # Only where an earlier state might be the better one does the last need judging.
     if len(candidates.active) and 0 < judged_at < update:
         candidates.record(total(_judged(network, judge, judging)))
     candidates.finish()
-    terms = _judged(network, judge, judging)
+    final = _judged(network, judge, judging)
     return FitReport(
         updates=update,
         candidates=tuple(candidates.kept.nonzero().squeeze(1).tolist()),
-        losses=total(terms),
-        terms=terms,
+        losses=total(final),
+        terms=final,
         stops=tuple(candidates.stops),
     )
+
+
+def _halvings(config: FitConfig, copies: int) -> dict[int, int]:
+    """Returns after which updates how many candidates go on."""
+    return {
+        max(1, round(done * config.updates)): math.ceil(going_on * copies)
+        for done, going_on in config.halvings
+    }
 
 
 @torch.no_grad()
 def _judged(
     network: nn.Module, judge: Objective[Any, Any], rows: Rows
 ) -> dict[str, Float[Tensor, " copies"]]:
-    """Returns the terms of each copy on all `rows`."""
+    """Returns the terms of each copy on all `rows`, a mean over equal parts."""
+    parts = torch.arange(len(rows)).tensor_split(-(-len(rows) // _JUDGED_AT_ONCE))
     means: dict[str, Tensor] = {}
-    for first in range(0, len(rows), _JUDGED_AT_ONCE):
-        part = rows[slice(first, first + _JUDGED_AT_ONCE)]
-        for name, term in judge.terms(network, part).items():
+    for part in parts:
+        # A slice, as the places are neighbours: nothing needs copying.
+        some = rows[slice(int(part[0]), int(part[-1]) + 1)]
+        for name, term in judge.terms(network, some).items():
             share = term.reshape(-1) * (len(part) / len(rows))
             means[name] = means[name] + share if name in means else share
     return means

@@ -22,8 +22,10 @@ class Meter:
             self._sums[name] = value.clone() if seen is None else seen.add_(value)
         self._count += 1
 
-    def keep(self, staying: Bool[Tensor, " copies"]) -> None:
-        """Forgets the candidates that left."""
+    def keep(self, staying: Bool[Tensor, " copies"] | None) -> None:
+        """Forgets the candidates that left; `None`: all stay."""
+        if staying is None:
+            return
         self._sums = {name: total[staying] for name, total in self._sums.items()}
 
     def read(self) -> dict[str, Float[Tensor, " copies"]]:
