@@ -1,0 +1,6 @@
+"""Agents from strangers, read as data: nothing in their files is imported or run."""
+
+from rltransfer_agents.reading.agent import Agent, read_agent
+from rltransfer_agents.reading.refusal import REMEDIES, Refusal
+
+__all__ = ["REMEDIES", "Agent", "Refusal", "read_agent"]

@@ -1,0 +1,29 @@
+"""How much of anything a file may hold before it is refused unread."""
+
+MEBIBYTE = 1 << 20
+
+ARCHIVE_BYTES = 512 * MEBIBYTE
+MEMBER_BYTES = 256 * MEBIBYTE
+MEMBERS = 64
+TENSOR_FILE_MEMBERS = 4096
+# Weights hardly compress; text does, so small members may shrink by any factor.
+COMPRESSION_RATIO = 100
+RATIO_FREE_BYTES = MEBIBYTE
+
+JSON_BYTES = 64 * MEBIBYTE
+JSON_DEPTH = 64
+
+PICKLE_BYTES = 64 * MEBIBYTE
+PICKLE_OPCODES = 500_000
+
+TENSORS = 2048
+DIMENSIONS = 8
+LAYERS = 64
+# The same weights may appear under several names, but not without end.
+VIEWS_PER_STORAGE = 8
+
+SPACE_ELEMENTS = 1 << 24
+SPACE_CHOICES = 1 << 20
+
+YAML_BYTES = MEBIBYTE
+YAML_NODES = 20_000

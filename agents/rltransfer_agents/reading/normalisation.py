@@ -1,0 +1,113 @@
+"""Running statistics of observations: from `VecNormalize`'s pickle, or our own JSON."""
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from rltransfer_agents.frozen.normalisation import Normalisation
+from rltransfer_agents.reading import limits
+from rltransfer_agents.reading.arrays import read_array, read_number
+from rltransfer_agents.reading.inert_pickle import (
+    constructed,
+    parse_pickle,
+    value_name,
+)
+from rltransfer_agents.reading.policies import Normalisations
+from rltransfer_agents.reading.refusal import Refusal, shown
+from rltransfer_agents.running_statistics import Statistics
+
+_CLASS = "stable_baselines3.common.vec_env.vec_normalize.VecNormalize"
+_MOMENTS = "stable_baselines3.common.running_mean_std.RunningMeanStd"
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class StoredNormalisation:
+    """How the observations of an agent were normalised, and whence that is known."""
+
+    normalisations: Normalisations = field(default_factory=dict)
+    path: Path | None = None
+    sha256: str | None = None
+
+
+def read_vecnormalize(data: bytes) -> Normalisations:
+    """Returns what a pickled `VecNormalize` does to observations.
+
+    Raises:
+        Refusal: if the pickle is anything else, or its numbers are not in order.
+    """
+    tree = parse_pickle(data)
+    path, state = constructed(tree)
+    if path != _CLASS or not isinstance(state, dict):
+        name = value_name(tree) or path or type(tree).__name__
+        raise Refusal("normalisation", f"this is no VecNormalize but {shown(name)}")
+    normalises = state.get("norm_obs", True)
+    if not isinstance(normalises, bool):
+        raise Refusal("normalisation", "norm_obs must be true or false")
+    if not normalises:
+        return {}
+    epsilon = read_number(state.get("epsilon", 1e-8), "epsilon")
+    clip = read_number(state.get("clip_obs", 10.0), "clip_obs")
+    moments = state.get("obs_rms")
+    if not isinstance(moments, dict):
+        return {"": _normalisation(moments, epsilon, clip)}
+    keys = state.get("norm_obs_keys")
+    names = list(moments) if keys is None else keys
+    if not isinstance(names, list) or len(names) > limits.MEMBERS:
+        raise Refusal("normalisation", "norm_obs_keys must be a list of names")
+    if not all(isinstance(name, str) and name in moments for name in names):
+        raise Refusal("normalisation", "norm_obs_keys must name parts with statistics")
+    return {name: _normalisation(moments[name], epsilon, clip) for name in names}
+
+
+def normalisations_of(statistics: Statistics) -> Normalisations:
+    """Returns what our own stored statistics do to observations."""
+    moments = statistics.observation
+    if not statistics.norm_obs or moments is None:
+        return {}
+    mean, variance = np.asarray(moments.mean), np.asarray(moments.variance)
+    return {"": _checked(mean, variance, statistics.epsilon, statistics.clip_obs)}
+
+
+def require_fit(normalisations: Normalisations, space: spaces.Space[Any]) -> None:
+    """Raises unless statistics have the shapes of the observations."""
+    for name, normalisation in normalisations.items():
+        part: spaces.Space[Any] | None = space
+        if isinstance(space, spaces.Dict):
+            part = space.spaces.get(name)
+        shape = getattr(part, "shape", None)
+        if shape != normalisation.mean.shape:
+            raise Refusal(
+                "normalisation",
+                f"statistics must have the observations' shape {shape}, got "
+                f"{normalisation.mean.shape}",
+            )
+
+
+def _normalisation(tree: Any, epsilon: float, clip: float) -> Normalisation:
+    path, state = constructed(tree)
+    if path != _MOMENTS or not isinstance(state, dict):
+        raise Refusal("normalisation", "obs_rms must be a RunningMeanStd")
+    if "mean" not in state or "var" not in state:
+        raise Refusal("normalisation", "obs_rms must have a mean and a variance")
+    return _checked(read_array(state["mean"]), read_array(state["var"]), epsilon, clip)
+
+
+def _checked(
+    mean: NDArray[Any], variance: NDArray[Any], epsilon: float, clip: float
+) -> Normalisation:
+    if mean.shape != variance.shape or {mean.dtype.kind, variance.dtype.kind} != {"f"}:
+        raise Refusal("normalisation", "mean and variance must be alike")
+    mean, variance = mean.astype(np.float64), variance.astype(np.float64)
+    if not (np.isfinite(mean).all() and np.isfinite(variance).all()):
+        raise Refusal("non-finite", "mean and variance must be finite")
+    if (variance < 0).any() or not epsilon > 0 or not clip > 0:
+        raise Refusal("normalisation", "variance, epsilon and clip must be positive")
+    if not (math.isfinite(epsilon) and math.isfinite(clip)):
+        raise Refusal("non-finite", "epsilon and clip must be finite")
+    return Normalisation.of(mean, variance, epsilon=epsilon, clip=clip)

@@ -1,0 +1,85 @@
+"""SAC, TQC, TD3 and DDPG: an actor beside critics of state and action."""
+
+import numpy as np
+from gymnasium import spaces
+
+from rltransfer_agents.frozen import FrozenPolicy
+from rltransfer_agents.frozen.activations import ACTIVATIONS
+from rltransfer_agents.frozen.bounds import ActionBounds
+from rltransfer_agents.frozen.heads import (
+    Deterministic,
+    Head,
+    SquashedGaussian,
+    StateDependentNoise,
+)
+from rltransfer_agents.frozen.layers import Dense
+from rltransfer_agents.reading.policies.features import build_encoder
+from rltransfer_agents.reading.policies.gaussians import check_noise, noise_deviation
+from rltransfer_agents.reading.policies.stored import StoredPolicy
+from rltransfer_agents.reading.policies.weights import Weights, check_chain
+from rltransfer_agents.reading.refusal import Refusal
+
+_IDLE = ("critic.", "critic_target.", "actor_target.")
+
+
+def stochastic_actor(stored: StoredPolicy, extractor: str) -> FrozenPolicy:
+    """Returns the acting part of SAC or TQC."""
+    weights = Weights(stored.tensors)
+    activation = ACTIVATIONS[stored.keywords.activation_fn or "ReLU"]
+    layers = weights.chain("actor.latent_pi", activation)
+    # A limited mean is a sequence of the layer and its limit.
+    is_limited = "actor.mu.0.weight" in weights
+    mean = weights.dense("actor.mu.0" if is_limited else "actor.mu")
+    space = _box(stored)
+    bounds = ActionBounds.of(space, squashed=True)
+    head: Head
+    if "actor.log_std" in weights:
+        deviation = noise_deviation(
+            weights.take("actor.log_std", rank=2), use_expln=stored.keywords.use_expln
+        )
+        check_noise(deviation, *mean.weight.shape)
+        limit = stored.keywords.clip_mean if is_limited else np.inf
+        head = StateDependentNoise.of(mean, deviation, bounds, mean_limit=limit)
+    else:
+        log_deviation = weights.dense("actor.log_std")
+        if log_deviation.weight.shape != mean.weight.shape:
+            raise Refusal("network", "means and deviations must have the same shape")
+        head = SquashedGaussian(mean, log_deviation, bounds)
+    return _assembled(stored, weights, extractor, layers, mean, head)
+
+
+def deterministic_actor(stored: StoredPolicy, extractor: str) -> FrozenPolicy:
+    """Returns the acting part of TD3 or DDPG."""
+    weights = Weights(stored.tensors)
+    activation = ACTIVATIONS[stored.keywords.activation_fn or "ReLU"]
+    layers = weights.chain("actor.mu", activation)
+    if not layers:
+        raise Refusal("network", "the actor's layers are missing")
+    *hidden, last = layers
+    mean = Dense(last.weight, last.bias)
+    head = Deterministic(mean, ActionBounds.of(_box(stored), squashed=True))
+    return _assembled(stored, weights, extractor, hidden, mean, head)
+
+
+def _assembled(
+    stored: StoredPolicy,
+    weights: Weights,
+    extractor: str,
+    layers: list[Dense],
+    mean: Dense,
+    head: Head,
+) -> FrozenPolicy:
+    prefix = "actor.features_extractor."
+    encoder, features = build_encoder(stored, weights, prefix, extractor)
+    actions = int(np.prod(_box(stored).shape))
+    check_chain([*layers, mean], features, actions)
+    weights.check_rest(_IDLE)
+    return FrozenPolicy(
+        stored.observation_space, stored.action_space, encoder, tuple(layers), head
+    )
+
+
+def _box(stored: StoredPolicy) -> spaces.Box:
+    if not isinstance(stored.action_space, spaces.Box):
+        raise Refusal("space", "an actor of this class needs actions in a Box")
+    return stored.action_space

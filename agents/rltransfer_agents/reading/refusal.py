@@ -1,0 +1,65 @@
+"""How the reader says no: a code, the rule with the value that broke it, a remedy."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self, final
+
+from rltransfer.errors import ArtifactRefused
+
+_FETCH = "fetch or copy the file again from where it came"
+_EXPORT = "ask its author for a safe bundle, written with `rltransfer export`"
+
+# One remedy for each kind of refusal; tests hold every code to this table.
+REMEDIES = {
+    "archive": _FETCH,
+    "checksum": _FETCH,
+    "class": _EXPORT,
+    "class-by-value": _EXPORT,
+    "digest": "fetch the file again, or pass the hash its author published",
+    "json": _FETCH,
+    "limit": _EXPORT,
+    "malformed": _EXPORT,
+    "manifest": "restore the file, or repeat the run",
+    "member": _EXPORT,
+    "network": _EXPORT,
+    "non-finite": "use an earlier checkpoint of the run",
+    "normalisation": "put the statistics of the same run beside the agent",
+    "pickle": _EXPORT,
+    "space": _EXPORT,
+    "tensor": _EXPORT,
+    "yaml": "restore the file from where the run was made",
+}
+
+
+@final
+class Refusal(ArtifactRefused):
+    """A file that will not be read; the message is one line."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(f"{reason}; {REMEDIES[code]}")
+        self.code = code
+        """What kind of rule was broken: a key of `REMEDIES`."""
+        self.reason = reason
+
+    def about(self, subject: str) -> Self:
+        """Returns the same refusal with the name of what it is about in front."""
+        return type(self)(self.code, f"{subject}: {self.reason}")
+
+
+@contextmanager
+def naming(subject: str) -> Iterator[None]:
+    """Puts `subject` in front of every refusal that leaves the block."""
+    try:
+        yield
+    except Refusal as refusal:
+        raise refusal.about(subject) from refusal
+
+
+def shown(value: object, limit: int = 80) -> str:
+    """Returns text out of a file so that it can neither span lines nor flood them.
+
+    Only for strings, numbers and flat values: nested ones may be exponentially long.
+    """
+    # repr escapes what terminals act upon; the slice comes first, against long texts.
+    text = repr(value[:limit] if isinstance(value, str | bytes) else value)
+    return text if len(text) <= limit + 3 else f"{text[:limit]}…"

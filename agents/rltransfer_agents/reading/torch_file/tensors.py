@@ -1,0 +1,157 @@
+"""Tensors out of the trees that torch pickles, on numbers that lie elsewhere."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rltransfer_agents.reading import limits
+from rltransfer_agents.reading.arrays import read_shape
+from rltransfer_agents.reading.inert_pickle import Call, Persistent, Reference
+from rltransfer_agents.reading.refusal import Refusal, naming, shown
+
+_STORAGES = {
+    "FloatStorage": "<f4",
+    "DoubleStorage": "<f8",
+    "HalfStorage": "<f2",
+    "LongStorage": "<i8",
+    "IntStorage": "<i4",
+    "ShortStorage": "<i2",
+    "CharStorage": "|i1",
+    "ByteStorage": "|u1",
+    "BoolStorage": "|b1",
+}
+_TENSOR = "torch._utils._rebuild_tensor_v2"
+_PARAMETER = "torch._utils._rebuild_parameter"
+_ORDERED = "collections.OrderedDict"
+
+
+@final
+@dataclass(frozen=True)
+class Tensors:
+    """The numbers of a torch file, by the keys that its pickle uses."""
+
+    storages: Mapping[str, bytes | memoryview]
+
+    def of(self, tree: Any) -> dict[str, NDArray[Any]]:
+        """Returns the arrays that a dict of tensors describes."""
+        tensors: dict[str, NDArray[Any]] = {}
+        elements = 0
+        for name, value in _entries(tree):
+            tensors[name] = self._tensor(name, value)
+            elements += tensors[name].nbytes
+        most = limits.VIEWS_PER_STORAGE * sum(map(len, self.storages.values()))
+        if elements > most:
+            raise Refusal("limit", "tensors show the same numbers too many times")
+        return tensors
+
+    def _tensor(self, name: str, tree: Any) -> NDArray[Any]:
+        arguments = _arguments(tree, _PARAMETER)
+        if arguments:
+            return self._tensor(name, _tensor_of_parameter(arguments[0]))
+        arguments = _arguments(tree, _TENSOR)
+        if len(arguments) not in (6, 7):
+            raise Refusal("tensor", f"{shown(name)} is no plain tensor")
+        numbers = self._storage(name, arguments[0])
+        shape, strides = read_shape(arguments[2]), read_shape(arguments[3])
+        start = arguments[1]
+        if type(start) is not int or start < 0 or len(strides) != len(shape):
+            raise Refusal("tensor", f"{shown(name)} has no proper strides")
+        count = math.prod(shape)
+        if count == 0:
+            return np.zeros(shape, numbers.dtype)
+        last = [(size - 1) * step for size, step in zip(shape, strides, strict=True)]
+        reach = start + sum(last)
+        # Strides that visit a number twice could show a small file as a huge tensor.
+        if reach >= numbers.size or count > numbers.size:
+            raise Refusal("tensor", f"{shown(name)} reaches beyond its numbers")
+        return np.lib.stride_tricks.as_strided(
+            numbers[start:],
+            shape,
+            [stride * numbers.itemsize for stride in strides],
+            writeable=False,
+        )
+
+    def _storage(self, name: str, tree: Any) -> NDArray[Any]:
+        with naming(shown(name)):
+            key, dtype, count = read_place(tree)
+            numbers = self.storages.get(key)
+            if numbers is None:
+                raise Refusal("tensor", "its numbers are missing")
+            if len(numbers) != count * dtype.itemsize:
+                raise Refusal(
+                    "tensor",
+                    f"announces {count} numbers of {dtype.itemsize} bytes, its storage "
+                    f"has {len(numbers)} bytes",
+                )
+            return np.frombuffer(numbers, dtype)
+
+
+def read_place(tree: Any) -> tuple[str, np.dtype[Any], int]:
+    """Returns where numbers lie: the key, the type and the count of them."""
+    place = tree.key if isinstance(tree, Persistent) else None
+    # The older format adds where in another storage this one begins.
+    if isinstance(place, tuple) and len(place) == 6 and place[5] is None:
+        place = place[:5]
+    if not isinstance(place, tuple) or len(place) != 5 or place[0] != "storage":
+        raise Refusal("tensor", "does not say where its numbers are")
+    _, kind, key, _, count = place
+    if (
+        not isinstance(kind, Reference)
+        or kind.module != "torch"
+        or kind.name not in _STORAGES
+    ):
+        raise Refusal("tensor", "has an unknown type of number")
+    if not isinstance(key, str) or type(count) is not int or count < 0:
+        raise Refusal("tensor", "does not say where its numbers are")
+    return key, np.dtype(_STORAGES[kind.name]), count
+
+
+def read_places(tree: Any) -> Iterator[tuple[str, np.dtype[Any], int]]:
+    """Yields where the numbers of each tensor in a dict lie."""
+    for name, value in _entries(tree):
+        arguments = _arguments(value, _PARAMETER)
+        tensor = _arguments(arguments[0] if arguments else value, _TENSOR)
+        if not tensor:
+            raise Refusal("tensor", f"{shown(name)} is no plain tensor")
+        with naming(shown(name)):
+            yield read_place(tensor[0])
+
+
+def _entries(tree: Any) -> Iterator[tuple[str, Any]]:
+    if (
+        isinstance(tree, Call)
+        and isinstance(tree.function, Reference)
+        and tree.function.path == _ORDERED
+    ):
+        # Its state holds version numbers of modules, which say nothing here.
+        tree = tree.items
+    if not isinstance(tree, dict):
+        raise Refusal("tensor", "a policy's weights must be one flat dict of tensors")
+    if len(tree) > limits.TENSORS:
+        raise Refusal("limit", f"a policy may have {limits.TENSORS} tensors")
+    for name, value in tree.items():
+        if not isinstance(name, str):
+            raise Refusal("tensor", "tensors must have names")
+        yield name, value
+
+
+def _arguments(tree: Any, path: str) -> tuple[Any, ...]:
+    if (
+        isinstance(tree, Call)
+        and isinstance(tree.function, Reference)
+        and tree.function.path == path
+        and isinstance(tree.arguments, tuple)
+    ):
+        return tree.arguments
+    return ()
+
+
+def _tensor_of_parameter(tree: Any) -> Any:
+    # One level only: a parameter that is its own parameter would never end.
+    if not _arguments(tree, _TENSOR):
+        raise Refusal("tensor", "a parameter must be a plain tensor")
+    return tree

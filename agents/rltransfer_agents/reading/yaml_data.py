@@ -1,0 +1,88 @@
+"""RL Zoo's YAML as plain data: tags are read past, never obeyed."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rltransfer_agents.reading import limits
+from rltransfer_agents.reading.refusal import Refusal, naming, shown
+
+_INTEGER = re.compile(r"[-+]?\d{1,18}")
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?")
+_WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Returns the top-level entries of a YAML file; an absent file has none.
+
+    Raises:
+        Refusal: if it is damaged, or breaks a limit.
+    """
+    if not path.is_file():
+        return {}
+    with naming(str(path)):
+        data = path.read_bytes()
+        if len(data) > limits.YAML_BYTES:
+            raise Refusal("limit", f"may have {limits.YAML_BYTES} bytes")
+        value = parse_yaml(data)
+    return value if isinstance(value, dict) else {}
+
+
+def parse_yaml(data: bytes) -> Any:
+    """Returns what a YAML document describes, ordered dicts of Python as dicts."""
+    try:
+        # Composing makes a graph of nodes; only constructing would call anything.
+        node = yaml.compose(data.decode(), Loader=yaml.SafeLoader)
+    except (yaml.YAMLError, ValueError, RecursionError) as fault:
+        text = shown(str(fault).partition("\n")[0])
+        raise Refusal("yaml", f"this is no YAML: {text}") from fault
+    return None if node is None else _Reader().value(node, depth=0)
+
+
+class _Reader:
+    """Counts nodes on the way, since aliases can make few look like many."""
+
+    def __init__(self) -> None:
+        self._seen = 0
+
+    def value(self, node: yaml.Node, depth: int) -> Any:
+        """Returns the plain value of a node."""
+        self._seen += 1
+        if self._seen > limits.YAML_NODES or depth > limits.JSON_DEPTH:
+            raise Refusal("limit", f"YAML may have {limits.YAML_NODES} values")
+        if isinstance(node, yaml.ScalarNode):
+            return _scalar(node)
+        if isinstance(node, yaml.MappingNode):
+            return self._entries(node.value, depth)
+        parts = node.value
+        if node.tag.endswith("python/object/apply:collections.OrderedDict"):
+            pairs = parts[0].value if parts else []
+            return self._entries([_pair(pair) for pair in pairs], depth)
+        return [self.value(part, depth + 1) for part in parts]
+
+    def _entries(self, pairs: list[Any], depth: int) -> dict[str, Any]:
+        entries = {}
+        for key, value in pairs:
+            if not isinstance(key, yaml.ScalarNode):
+                raise Refusal("yaml", "keys must be plain words")
+            entries[key.value] = self.value(value, depth + 1)
+        return entries
+
+
+def _pair(node: Any) -> list[Any]:
+    if not isinstance(node, yaml.SequenceNode) or len(node.value) != 2:
+        raise Refusal("yaml", "an ordered dict must consist of pairs")
+    return list(node.value)
+
+
+def _scalar(node: yaml.ScalarNode) -> Any:
+    text = node.value
+    if node.style is not None:
+        return text  # quoted: a word, whatever it looks like
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    return float(text) if _NUMBER.fullmatch(text) else text
