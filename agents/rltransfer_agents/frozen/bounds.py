@@ -1,7 +1,7 @@
 """How a network's continuous outputs become actions of a Box."""
 
 from dataclasses import dataclass
-from typing import Any, Self, final
+from typing import Any, final
 
 import numpy as np
 from gymnasium import spaces
@@ -21,7 +21,7 @@ class ActionBounds:
     """Outputs lie in [-1, 1] and are stretched; otherwise they are clipped."""
 
     @classmethod
-    def of(cls, space: spaces.Box, *, squashed: bool) -> Self:
+    def of(cls, space: spaces.Box, *, squashed: bool) -> "ActionBounds":
         """Returns the bounds of `space`."""
         return cls(space.low.ravel(), space.high.ravel(), space.shape, squashed)
 

@@ -1,7 +1,7 @@
 """Observations brought to the scale the agent was trained on."""
 
 from dataclasses import dataclass
-from typing import Any, Self, final
+from typing import Any, final
 
 import numpy as np
 from jaxtyping import Float, Shaped
@@ -28,7 +28,7 @@ class Normalisation:
         *,
         epsilon: float = 1e-8,
         clip: float = 10.0,
-    ) -> Self:
+    ) -> "Normalisation":
         """Returns the normalisation with running statistics as `VecNormalize` keeps."""
         return cls(mean, np.sqrt(variance + epsilon), clip)
 

@@ -1,7 +1,7 @@
 """A policy that acts and does nothing else."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Self, final
+from typing import Any, final
 
 import numpy as np
 from gymnasium import spaces
@@ -66,7 +66,7 @@ class FrozenPolicy:
         """
         return self.head.probabilities(self._latent(observation))
 
-    def seeded(self, seed: int) -> Self:
+    def seeded(self, seed: int) -> "FrozenPolicy":
         """Returns this policy with its own stream of random numbers from `seed`."""
         generator = np.random.default_rng(seed)
         return replace(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Self, final
+from typing import final
 
 from rltransfer.errors import ArtifactRefused
 
@@ -41,7 +41,7 @@ class Refusal(ArtifactRefused):
         """What kind of rule was broken: a key of `REMEDIES`."""
         self.reason = reason
 
-    def about(self, subject: str) -> Self:
+    def about(self, subject: str) -> "Refusal":
         """Returns the same refusal with the name of what it is about in front."""
         return type(self)(self.code, f"{subject}: {self.reason}")
 

@@ -21,6 +21,7 @@ from rltransfer_agents.frozen.layers import Dense
 from rltransfer_agents.frozen.normalisation import Normalisation
 
 Pictures = Float32[NDArray[np.float32], "batch channel height width"]
+Maps = Float32[NDArray[np.float32], "batch units map_height map_width"]
 
 
 @final
@@ -32,7 +33,7 @@ class Convolution:
     bias: Float32[NDArray[np.float32], " units"]
     stride: int
 
-    def __call__(self, pictures: Pictures) -> Pictures:
+    def __call__(self, pictures: Pictures) -> Maps:
         """Returns the pictures convolved, with `units` channels."""
         windows = np.lib.stride_tricks.sliding_window_view(
             pictures, self.weight.shape[2:], axis=(2, 3)

@@ -1,7 +1,7 @@
 """The contract of all heads."""
 
 from abc import ABC, abstractmethod
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -36,7 +36,7 @@ class Head(ABC):
             f"this policy ends in {type(self).__name__}; ask for outputs instead"
         )
 
-    def with_new_noise(self, generator: np.random.Generator) -> Self:
+    def with_new_noise(self, generator: np.random.Generator) -> "Head":
         """Returns the head with noise drawn afresh, where it keeps noise over steps."""
         del generator
         return self

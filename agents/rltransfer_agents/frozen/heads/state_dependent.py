@@ -1,7 +1,7 @@
 """Generalised state-dependent exploration, gSDE (Raffin et al., 2021)."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Self, final
+from typing import Any, final
 
 import numpy as np
 from jaxtyping import Float32
@@ -33,7 +33,7 @@ class StateDependentNoise(Head):
         deviation: Float32[NDArray[np.float32], "latent columns"],
         bounds: ActionBounds,
         mean_limit: float = np.inf,
-    ) -> Self:
+    ) -> "StateDependentNoise":
         """Returns a head without noise yet; one column may serve all actions."""
         spread = np.broadcast_to(deviation, mean.weight.shape)
         return cls(mean, spread, np.zeros_like(spread), bounds, mean_limit)
@@ -55,7 +55,7 @@ class StateDependentNoise(Head):
         return self._action(self.outputs(latent) + latent @ self.noise)
 
     @override
-    def with_new_noise(self, generator: np.random.Generator) -> Self:
+    def with_new_noise(self, generator: np.random.Generator) -> "StateDependentNoise":
         drawn = generator.standard_normal(self.deviation.shape, np.float32)
         return replace(self, noise=drawn * self.deviation)
 
