@@ -1,0 +1,116 @@
+"""The verbs, and what holds for all of them: output, errors, exit status."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, final
+
+import typer
+from rich.console import Console
+from typer.core import TyperGroup
+from typer.main import get_command
+from typing_extensions import override
+
+from rltransfer.cli.arguments import one_value_each
+from rltransfer.cli.session import Session
+from rltransfer.cli.streams import output_kept_clean, print_error, print_json
+from rltransfer.cli.verbs.demo import demo
+from rltransfer.cli.verbs.evaluate import evaluate
+from rltransfer.cli.verbs.train_source import train_source
+from rltransfer.cli.verbs.transfer import transfer
+from rltransfer.errors import UserError
+
+
+@final
+class Verbs(TyperGroup):
+    """Prints what a verb returns, or one line about what went wrong.
+
+    With `--json`, standard output carries one object and nothing else: the result, or
+    `{"error": {"message", "exit_status"}}`.
+    """
+
+    @override
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        arguments = list(sys.argv[1:] if args is None else args)
+        session = Session(json="--json" in arguments)
+        try:
+            with output_kept_clean(session.json):
+                result = super().main(
+                    one_value_each(arguments),
+                    prog_name or "rltransfer",
+                    complete_var,
+                    standalone_mode=False,
+                    windows_expand_args=windows_expand_args,
+                    obj=session,
+                    **extra,
+                )
+            _print_result(session, result)
+        except UserError as fault:
+            _fail(session, str(fault), fault.exit_status)
+        except typer.TyperException as fault:
+            _fail(session, _usage(fault), 2)
+        except typer.Abort:
+            _fail(session, "stopped before anything was done", 130)
+        except BrokenPipeError:
+            # Whoever read the output has left; Python would complain at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            sys.exit(1)
+
+    @override
+    def invoke(self, ctx: Any) -> Any:
+        session: Session = ctx.obj
+        with session.interruptible():
+            return super().invoke(ctx)
+
+
+app = typer.Typer(
+    cls=Verbs,
+    name="rltransfer",
+    help="Makes an agent trained in one environment useful in another.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("train-source")(train_source)
+app.command("transfer")(transfer)
+app.command("evaluate")(evaluate)
+app.command("demo")(demo)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs `rltransfer`; ends the process where the exit status is not 0."""
+    get_command(app).main(arguments)
+
+
+def _print_result(session: Session, result: Any) -> None:
+    # Help and the like print for themselves and return their exit status.
+    if isinstance(result, int):
+        if result:
+            sys.exit(result)
+    elif session.json:
+        print_json(result.as_json())
+    elif result is not None:
+        Console(highlight=False).print(result.as_table())
+
+
+def _fail(session: Session, message: str, exit_status: int) -> None:
+    if session.json:
+        print_json({"error": {"message": message, "exit_status": exit_status}})
+    print_error(message)
+    sys.exit(exit_status)
+
+
+def _usage(fault: typer.TyperException) -> str:
+    context = getattr(fault, "ctx", None)
+    command = context.command_path if context is not None else "rltransfer"
+    message = fault.format_message().rstrip(".")
+    return f"{message[:1].lower()}{message[1:]}; see {command} --help"

@@ -1,0 +1,86 @@
+"""Arguments as they are typed: several values after one option, and key=value pairs."""
+
+import ast
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rltransfer.errors import InputError
+
+_PAIRS = frozenset({"--env-kwargs", "--target-kwargs", "--hyperparams", "-params"})
+_LISTS = frozenset({"--env", "--source", "--source-env"})
+_WITHOUT_POSITIONALS = frozenset({"train-source", "transfer", "demo"})
+"""Verbs where a word after the values of an option can only be one more value."""
+
+_PAIR = re.compile(r"([^\W\d]\w*)=(.*)", re.DOTALL)
+_JSON_WORDS = {"true": True, "false": False, "null": None}
+
+
+def one_value_each(arguments: Sequence[str]) -> list[str]:
+    """Returns the arguments with an option written out before each of its values.
+
+    `--target-kwargs base=CartPole-v1 seed=3`, as RL Zoo spells it, becomes
+    `--target-kwargs base=CartPole-v1 --target-kwargs seed=3`, which parsers take.
+    """
+    verb = next((word for word in arguments if not word.startswith("-")), "")
+    greedy = verb in _WITHOUT_POSITIONALS
+    several = _PAIRS | _LISTS if greedy else _PAIRS
+    spread: list[str] = []
+    option: str | None = None
+    values = 0
+    for place, word in enumerate(arguments):
+        if word == "--":
+            return [*spread, *arguments[place:]]
+        if word.startswith("-") and len(word) > 1:
+            option, values = (word if word in several else None), 0
+            spread.append(word)
+            continue
+        # The first value goes with the option as it stands, whatever it looks like.
+        if option is not None and values and not (greedy or _PAIR.fullmatch(word)):
+            option = None
+        if option is not None and values:
+            spread.append(option)
+        spread.append(word)
+        values += 1
+    return spread
+
+
+def read_pairs(pairs: Iterable[str], option: str) -> dict[str, Any]:
+    """Returns `key=value` pairs as a dictionary.
+
+    Args:
+        pairs: as they were typed.
+        option: that they were given to, for the error.
+
+    Raises:
+        InputError: one of them is no pair, or a key is given twice.
+    """
+    read: dict[str, Any] = {}
+    for pair in pairs:
+        match = _PAIR.fullmatch(pair)
+        if match is None:
+            raise InputError(
+                f"{option} takes key=value pairs, got {pair!r}; "
+                f"write for example {option} seed=3"
+            )
+        key, text = match.groups()
+        if key in read:
+            raise InputError(
+                f"{option} takes each key once, got {key!r} twice; drop one of them"
+            )
+        read[key] = read_value(text)
+    return read
+
+
+def read_value(text: str) -> Any:
+    """Returns a Python literal, or a word of JSON, as what it says; else the text.
+
+    Nothing is evaluated: `1e-3` is a number, `[1, 2]` a list, `exit()` a text.
+    """
+    # Without these, continuous=false would be a text, and a text is true.
+    if text in _JSON_WORDS:
+        return _JSON_WORDS[text]
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+        return text

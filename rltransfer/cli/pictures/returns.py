@@ -1,0 +1,116 @@
+"""Returns: of the candidates on the way, and of the policies at the end."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import final
+
+from matplotlib.axes import Axes
+
+from rltransfer.evaluation import ReturnSummary
+
+_RETURN, _MISMATCH, _CHOSEN = "tab:blue", "tab:gray", "tab:green"
+_BARS = ("tab:gray", "tab:green", "tab:blue", "tab:purple")
+
+
+@final
+@dataclass(frozen=True)
+class Attempt:
+    """A candidate that was acted with."""
+
+    round: int
+    """Counted from 1."""
+    target_steps: int
+    """Spent when it had acted."""
+    mean_return: float
+    mismatch: float
+    chosen: bool = False
+
+
+@final
+@dataclass(frozen=True)
+class Bar:
+    """The returns of one policy."""
+
+    name: str
+    summary: ReturnSummary
+
+
+def draw_attempts(returns: Axes, mismatches: Axes, attempts: Sequence[Attempt]) -> None:
+    """Draws what each candidate earned and, below, how badly it fitted.
+
+    Args:
+        returns: for what was earned.
+        mismatches: below it, with the same steps.
+        attempts: in the order in which they were made.
+    """
+    steps = [attempt.target_steps for attempt in attempts]
+    earned = [attempt.mean_return for attempt in attempts]
+    mismatch = [attempt.mismatch for attempt in attempts]
+    returns.scatter(steps, earned, color=_RETURN, label="candidate")
+    mismatches.scatter(steps, mismatch, color=_MISMATCH)
+    for attempt in attempts:
+        if attempt.chosen:
+            _ring(returns, attempt.target_steps, attempt.mean_return)
+            _ring(mismatches, attempt.target_steps, attempt.mismatch)
+    for axes in (returns, mismatches):
+        _mark_rounds(axes, attempts)
+        axes.margins(x=0.08, y=0.25)
+        axes.grid(alpha=0.3)
+    returns.set_title("Candidates acted with")
+    returns.set_ylabel("mean return")
+    returns.tick_params(labelbottom=False)
+    if attempts:
+        returns.legend(loc="best", fontsize=8, framealpha=0.9)
+    mismatches.set_ylabel("mismatch")
+    mismatches.set_xlabel("target steps used")
+
+
+def draw_bars(axes: Axes, bars: Sequence[Bar]) -> None:
+    """Draws mean returns with their 95 % intervals, the figures beside them."""
+    summaries = [bar.summary for bar in bars]
+    means = [summary.mean_return for summary in summaries]
+    below = [s.mean_return - s.ci95[0] for s in summaries]
+    above = [s.ci95[1] - s.mean_return for s in summaries]
+    colours = [_BARS[place % len(_BARS)] for place in range(len(bars))]
+    places = list(range(len(bars)))
+    axes.bar(places, means, yerr=[below, above], capsize=6, color=colours, alpha=0.85)
+    axes.set_xticks(places, [bar.name for bar in bars])
+    axes.axhline(0, color="black", linewidth=0.8)
+    axes.margins(y=0.18)
+    for place, summary in enumerate(summaries):
+        low, high = summary.ci95
+        down = summary.mean_return < 0
+        axes.annotate(
+            f"{summary.mean_return:.1f}",
+            (place, low if down else high),
+            xytext=(0, -5 if down else 5),
+            textcoords="offset points",
+            ha="center",
+            va="top" if down else "bottom",
+        )
+    episodes = sorted({summary.episodes for summary in summaries})
+    told = " or ".join(map(str, episodes))
+    axes.set_title(f"Mean return over {told} fresh episodes, 95 % interval")
+    axes.set_ylabel("return")
+
+
+def _ring(axes: Axes, x: float, y: float) -> None:
+    axes.scatter(
+        x,
+        y,
+        s=130,
+        facecolors="none",
+        edgecolors=_CHOSEN,
+        linewidths=2,
+        label="chosen",
+    )
+
+
+def _mark_rounds(axes: Axes, attempts: Sequence[Attempt]) -> None:
+    label: str | None = "next round"
+    for before, after in pairwise(attempts):
+        if before.round != after.round:
+            edge = (before.target_steps + after.target_steps) / 2
+            axes.axvline(edge, color="black", lw=0.8, linestyle=":", label=label)
+            label = None

@@ -1,0 +1,1 @@
+"""What `transfer` and `demo` do between parsing and printing."""

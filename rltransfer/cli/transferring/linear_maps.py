@@ -1,0 +1,96 @@
+"""The maps of an alignment as matrices, for pictures and readers."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rltransfer.alignment import Alignment
+from rltransfer.cli.environments import EnvironmentChoice
+from rltransfer.cli.pictures import LinearMap, action_names, observation_names
+from rltransfer.domain import ActionCodec
+from rltransfer.experience import Transitions
+from rltransfer.mapping import Network
+
+_DRAWS = 256
+_FLAT = 1e-9
+"""Standard deviation below which a sensor is taken not to move."""
+
+
+def state_map(
+    alignment: Alignment, source: EnvironmentChoice, target: EnvironmentChoice
+) -> LinearMap:
+    """Returns the state map over the observations that candidates saw.
+
+    In standard deviations, so that cells compare. A map that is not affine is shown by
+    the affine one that is nearest to it there.
+    """
+    seen = Transitions.join(*(t.rollout.transitions for t in alignment.trials))
+    translation = alignment.policy.translation
+    carried = _computed(translation.colour, _computed_t(translation.state, seen))
+    observed = seen.observation.double().numpy()
+    values = _slope(observed, carried)
+    source_spread = _spread(alignment.knowledge.model.whitening.inverse)
+    target_spread = _spread(alignment.whitening.inverse)
+    rows, columns = values.shape
+    return LinearMap(
+        values * target_spread / np.maximum(source_spread, _FLAT)[:, None],
+        observation_names(source.env_id, rows),
+        observation_names(target.env_id, columns),
+        "source deviations per target deviation",
+    )
+
+
+def action_map(
+    alignment: Alignment, source: EnvironmentChoice, target: EnvironmentChoice
+) -> LinearMap:
+    """Returns which source action, as it is encoded, each target action is taken for.
+
+    Discrete target actions are shown one by one, continuous ones by what a change does.
+    """
+    network = alignment.policy.translation.action
+    codec = alignment.target.actions
+    size = alignment.knowledge.source.domain.actions.size
+    values = np.eye(size) if network is None else _action_values(network, codec)
+    return LinearMap(
+        values,
+        action_names(source.env_id, values.shape[0]),
+        action_names(target.env_id, values.shape[1]),
+        "source action for target action",
+    )
+
+
+def _action_values(network: Network, codec: ActionCodec) -> NDArray[np.float64]:
+    if codec.discrete:
+        return _computed(network, torch.eye(codec.size)).T
+    drawn = np.random.default_rng(0).uniform(-1, 1, (_DRAWS, codec.size))
+    return _slope(drawn, _computed(network, torch.from_numpy(drawn).float()))
+
+
+def _slope(
+    inputs: NDArray[np.float64], outputs: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Returns the matrix of the affine map nearest to these pairs of rows."""
+    solved: NDArray[np.float64] = np.linalg.lstsq(
+        inputs - inputs.mean(axis=0), outputs - outputs.mean(axis=0), rcond=None
+    )[0]
+    return solved.T
+
+
+def _computed(network: Network, rows: Any) -> NDArray[np.float64]:
+    with torch.no_grad():
+        outputs: NDArray[np.float64] = network(rows).double().numpy()
+    return outputs
+
+
+def _computed_t(network: Network, seen: Transitions) -> torch.Tensor:
+    with torch.no_grad():
+        outputs: torch.Tensor = network(seen.observation)
+    return outputs
+
+
+def _spread(root: torch.Tensor) -> NDArray[np.float64]:
+    """Returns standard deviations from the square root of a covariance."""
+    deviations: NDArray[np.float64] = root.double().square().sum(dim=0).sqrt().numpy()
+    return deviations

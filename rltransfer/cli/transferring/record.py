@@ -1,0 +1,130 @@
+"""What came of a transfer, as `--json` and the table say it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, final
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from rltransfer.evaluation import ReturnSummary
+
+
+@final
+@dataclass(frozen=True)
+class SourceRecord:
+    """How the alignment with one source went."""
+
+    source: str
+    path: str
+    rung: str
+    """Of the ladder, of its best candidate."""
+    mismatch: float
+    proof_return: float | None
+    """Mean over the episodes of the proof; None where the budget left none."""
+    target_steps: int
+    accepted: bool
+    kept: bool
+    verdict: str
+
+
+@final
+@dataclass(frozen=True)
+class TransferRecord:
+    """One transfer; figures rest on fresh episodes that chose nothing."""
+
+    run: Path
+    source: str
+    target: str
+    accepted: bool
+    verdict: str
+    budget: int
+    steps: Mapping[str, int]
+    """Counted target steps by purpose, of all sources."""
+    reported_steps: int
+    """Target steps of the episodes behind the figures; not counted."""
+    seconds: float
+    seed: int
+    random: ReturnSummary
+    source_at_home: ReturnSummary
+    zero_shot: ReturnSummary
+    improved: ReturnSummary | None
+    sources: tuple[SourceRecord, ...]
+    picture: Path | None = None
+
+    @property
+    def target_steps(self) -> int:
+        """Every step from which something was learned or chosen."""
+        return sum(self.steps.values())
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns the object that `--json` prints."""
+        improved = self.improved
+        return {
+            "run": str(self.run),
+            "accepted": self.accepted,
+            "verdict": self.verdict,
+            "target_steps": self.target_steps,
+            "seconds": self.seconds,
+            "random": self.random.as_json(),
+            "source_at_home": self.source_at_home.as_json(),
+            "zero_shot": self.zero_shot.as_json(),
+            "improved": None if improved is None else improved.as_json(),
+            "source": self.source,
+            "target": self.target,
+            "seed": self.seed,
+            "budget": self.budget,
+            "steps": dict(self.steps),
+            "reported_steps": self.reported_steps,
+            "sources": [asdict(source) for source in self.sources],
+            "picture": None if self.picture is None else str(self.picture),
+        }
+
+    def as_table(self) -> RenderableType:
+        """Returns figures, steps and the verdict; sources where there are several."""
+        from rltransfer.cli.tables import facts, returns_table, steps_told
+
+        rows = [
+            ("random", self.random),
+            ("zero-shot", self.zero_shot),
+            ("source at home", self.source_at_home),
+        ]
+        if self.improved is not None:
+            rows.insert(2, ("improved", self.improved))
+        parts: list[RenderableType] = [
+            returns_table(rows, title=f"{self.source} → {self.target}")
+        ]
+        if len(self.sources) > 1:
+            parts.append(self._sources_table())
+        steps = f"{self.target_steps:,} of {self.budget:,}: {steps_told(self.steps)}"
+        reported = f"{self.reported_steps:,} in the fresh episodes above"
+        told = [
+            ("target steps", steps),
+            ("not counted", f"{reported}, which chose nothing"),
+            ("time", f"{self.seconds:.1f} s"),
+            ("run", str(self.run)),
+        ]
+        if self.picture is not None:
+            told.append(("picture", str(self.picture)))
+        colour = "green" if self.accepted else "yellow"
+        return Group(*parts, facts(told), Text(f"\n{self.verdict}", style=colour))
+
+    def _sources_table(self) -> RenderableType:
+        from rltransfer.cli.tables import plain_table
+
+        table = plain_table(
+            "source", "rung", "mismatch", "proof", "target steps", "verdict", "kept"
+        )
+        for row in self.sources:
+            proof = "-" if row.proof_return is None else f"{row.proof_return:.1f}"
+            table.add_row(
+                row.source,
+                row.rung,
+                f"{row.mismatch:.3f}",
+                proof,
+                f"{row.target_steps:,}",
+                "accepted" if row.accepted else "refused",
+                "yes" if row.kept else "no",
+            )
+        return table

@@ -1,0 +1,95 @@
+"""Tells how an alignment goes: a bar on standard error, scalars for TensorBoard."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, final
+
+from rich.progress import TaskID
+
+from rltransfer.alignment import Trial
+from rltransfer.cli.progress import bars
+from rltransfer.mapping import Progress
+
+
+@final
+class AlignmentWatch:
+    """Watches the alignments of one transfer, one after the other.
+
+    Args:
+        budget: target steps of all of them.
+        shown: whether to show a bar.
+        tensorboard_folder: where scalars go.
+    """
+
+    def __init__(self, budget: int, shown: bool, tensorboard_folder: Path) -> None:
+        from torch.utils.tensorboard.writer import SummaryWriter
+
+        self._writer: Any = SummaryWriter(str(tensorboard_folder))
+        self._bars = bars(shown)
+        self._shown = shown
+        self._budget = budget
+        self._task: TaskID | None = None
+        self._before = 0
+        self._used = 0
+        self._updates = 0
+
+    def __enter__(self) -> Self:
+        """Starts showing."""
+        self._bars.start()
+        self._task = self._bars.add_task("", total=self._budget, told="")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        fault: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stops showing."""
+        self._bars.stop()
+        self._writer.close()
+
+    def next_source(self, name: str) -> None:
+        """The alignment with the source of that name begins."""
+        self._before += self._used
+        self._used = 0
+        self._say(name)
+
+    def phase(self, name: str, used: int) -> None:
+        """Shows the phase and the target steps used."""
+        self._move(used, f"target steps · {name}", "")
+
+    def fitted(self, rung: str, progress: Progress) -> None:
+        """Shows and records how well the best candidate fits."""
+        self._updates += 1
+        best = progress.losses.argmin()
+        loss = float(progress.losses[best])
+        self._writer.add_scalar(f"transfer/loss/{rung}", loss, self._updates)
+        for name, term in progress.terms.items():
+            key = f"transfer/loss/{rung}/{name}"
+            self._writer.add_scalar(key, float(term[best]), self._updates)
+        done = f"{rung} {progress.update}/{progress.updates}"
+        self._move(self._used, None, f"{done}, loss {loss:.3f}")
+
+    def tried(self, trial: Trial, used: int) -> None:
+        """Shows and records what a candidate earned."""
+        at = self._before + used
+        self._writer.add_scalar("transfer/selection_return", trial.score, at)
+        self._writer.add_scalar("transfer/mismatch", trial.candidate.mismatch, at)
+        told = f"{trial.candidate.rung}: return {trial.score:.1f}"
+        self._move(used, None, told)
+        self._say(f"round {trial.round + 1}, {told}")
+
+    def _move(self, used: int, description: str | None, told: str) -> None:
+        self._used = used
+        if self._task is not None:
+            self._bars.update(
+                self._task,
+                completed=self._before + used,
+                description=description,
+                told=told,
+            )
+
+    def _say(self, told: str) -> None:
+        if self._shown:
+            self._bars.console.print(told, highlight=False)

@@ -1,0 +1,106 @@
+"""`rltransfer evaluate`: lets an agent or a transfer act, and reports its returns."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, final
+
+import typer
+from rich.console import Group, RenderableType
+
+from rltransfer.cli.agents import actor_at, require_fit
+from rltransfer.cli.arguments import read_pairs
+from rltransfer.cli.environments import EnvironmentChoice
+from rltransfer.cli.options import (
+    FEWEST_EPISODES,
+    EnvKwargs,
+    Json,
+    Seed,
+    require_at_least,
+    require_seed,
+)
+from rltransfer.errors import InputError
+from rltransfer.evaluation import ReturnSummary
+
+
+@final
+@dataclass(frozen=True)
+class Evaluated:
+    """Fresh episodes of one policy in one environment."""
+
+    title: str
+    path: Path
+    environment: EnvironmentChoice
+    seed: int
+    summary: ReturnSummary
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns the object that `--json` prints."""
+        return {
+            "env": self.environment.env_id,
+            "env_kwargs": dict(self.environment.kwargs),
+            "seed": self.seed,
+            **self.summary.as_json(),
+            "run": str(self.path),
+        }
+
+    def as_table(self) -> RenderableType:
+        """Returns the figures and the seeds of the episodes."""
+        from rltransfer.cli.tables import facts, returns_table
+
+        last = self.seed + self.summary.episodes - 1
+        return Group(
+            returns_table([(self.title, self.summary)], title=self.environment.title),
+            facts([("agent", str(self.path)), ("seeds", f"{self.seed} to {last}")]),
+        )
+
+
+def evaluate(
+    agent: Annotated[
+        Path, typer.Argument(help="Run folder, RL Zoo folder, zip, or transfer.")
+    ],
+    env: Annotated[
+        str | None,
+        typer.Option("--env", metavar="ID", help="Default: the agent's own."),
+    ] = None,
+    env_kwargs: EnvKwargs | None = None,
+    episodes: Annotated[
+        int,
+        typer.Option("--episodes", help="Fresh episodes; more narrow the interval."),
+    ] = FEWEST_EPISODES,
+    seed: Seed = 0,
+    json: Json = False,
+) -> Evaluated:
+    """Report the returns of an agent or of a transfer, with their interval."""
+    del json  # what prints the outcome knows
+    require_at_least("--episodes", episodes, 1)
+    require_seed(seed)
+    kwargs = read_pairs(env_kwargs or (), "--env-kwargs")
+    actor = actor_at(agent, env_id=env)
+    environment = _environment(actor.home, env, kwargs)
+    from rltransfer.evaluation import summarise
+
+    domain = environment.domain()
+    try:
+        require_fit(
+            actor,
+            domain,
+            "carry the agent over: rltransfer transfer "
+            f"--source {agent} --target {environment.env_id}",
+        )
+        returns = domain.evaluate(actor.policy, episodes=episodes, seed=seed)
+    finally:
+        domain.close()
+    return Evaluated(actor.title, agent, environment, seed, summarise(returns, seed))
+
+
+def _environment(
+    home: EnvironmentChoice | None, env_id: str | None, kwargs: dict[str, Any]
+) -> EnvironmentChoice:
+    if env_id is not None:
+        return EnvironmentChoice(env_id, kwargs)
+    if home is None:
+        raise InputError(
+            "the file does not say which environment the agent is from; "
+            "name one with --env"
+        )
+    return EnvironmentChoice(home.env_id, {**home.kwargs, **kwargs})

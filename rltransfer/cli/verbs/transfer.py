@@ -1,0 +1,93 @@
+"""`rltransfer transfer`: makes agents of one environment act in another."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rltransfer.cli.arguments import read_pairs
+from rltransfer.cli.environments import EnvironmentChoice
+from rltransfer.cli.options import (
+    FEWEST_EPISODES,
+    Device,
+    Json,
+    LogFolder,
+    Progress,
+    Seed,
+    TensorboardLog,
+    require_device,
+    require_writable,
+)
+from rltransfer.cli.transferring.options import DEFAULT_BUDGET, TransferOptions
+from rltransfer.cli.transferring.record import TransferRecord
+
+
+def transfer(
+    context: typer.Context,
+    source: Annotated[
+        list[Path],
+        typer.Option(
+            "--source",
+            metavar="PATH …",
+            help="Run folder, RL Zoo folder or zip. Several share the budget.",
+        ),
+    ],
+    target: Annotated[
+        str, typer.Option("--target", metavar="ID", help="Environment to act in.")
+    ],
+    target_kwargs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--target-kwargs",
+            metavar="KEY=VALUE …",
+            help="What the target is made with.",
+        ),
+    ] = None,
+    source_env: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--source-env",
+            metavar="ID …",
+            help="Environment of the source, where its files do not say or name an "
+            "old one.",
+        ),
+    ] = None,
+    sha256: Annotated[
+        list[str] | None,
+        typer.Option("--sha256", help="Hash that the source's file must have."),
+    ] = None,
+    n_timesteps: Annotated[
+        int,
+        typer.Option(
+            "-n", "--n-timesteps", help="Target steps, all told: a hard budget."
+        ),
+    ] = DEFAULT_BUDGET,
+    episodes: Annotated[
+        int, typer.Option("--episodes", help="Fresh episodes behind each figure.")
+    ] = FEWEST_EPISODES,
+    seed: Seed = 0,
+    log_folder: LogFolder = Path("runs"),
+    device: Device = "auto",
+    progress: Progress = False,
+    tensorboard_log: TensorboardLog = None,
+    json: Json = False,
+) -> TransferRecord:
+    """Find the mapping to a target, prove it or refuse it, and report."""
+    del json  # what prints the outcome knows
+    kwargs = read_pairs(target_kwargs or (), "--target-kwargs")
+    options = TransferOptions(
+        sources=tuple(source),
+        target=EnvironmentChoice(target, kwargs),
+        source_environments=tuple(source_env or ()),
+        digests=tuple(sha256 or ()),
+        budget=n_timesteps,
+        seed=seed,
+        log_folder=require_writable(log_folder),
+        episodes=episodes,
+        device=require_device(device),
+        progress=progress,
+        tensorboard_folder=tensorboard_log,
+    )
+    from rltransfer.cli.transferring.carry import transfer_run
+
+    return transfer_run(options, context.obj)
