@@ -9,16 +9,17 @@ from rltransfer.errors import InputError
 from rltransfer.runs import changed_files, read_manifest
 from rltransfer_agents.frozen import FrozenPolicy
 from rltransfer_agents.reading import limits
-from rltransfer_agents.reading.checkpoint import Checkpoint, read_checkpoint
+from rltransfer_agents.reading.bundle import Bundle, read_bundle
+from rltransfer_agents.reading.checkpoint import read_checkpoint
+from rltransfer_agents.reading.container import is_container
 from rltransfer_agents.reading.environment_ids import require_known
 from rltransfer_agents.reading.normalisation import (
-    StoredNormalisation,
     normalisations_of,
     read_vecnormalize,
     require_fit,
 )
-from rltransfer_agents.reading.policies import StoredPolicy, freeze
-from rltransfer_agents.reading.refusal import Refusal, naming
+from rltransfer_agents.reading.policies import Normalisations, StoredPolicy, freeze
+from rltransfer_agents.reading.refusal import Refusal, naming, typed_faults
 from rltransfer_agents.reading.run_folder import FoundAgent, find_agent
 from rltransfer_agents.running_statistics import read_statistics
 
@@ -64,24 +65,35 @@ def read_agent(
         ArtifactRefused: if a file is damaged, unsafe, or does not fit the others.
     """
     found = find_agent(Path(path), best=best)
-    data = read_bounded(found.agent)
-    digest = hashlib.sha256(data).hexdigest()
-    with naming(str(found.agent)):
-        require_digest(digest, sha256)
-        _require_unchanged(found)
-        checkpoint = read_zip(found.agent, data)
-        normalisation = read_normalisation(found, checkpoint)
-        policy = freeze(stored_policy(checkpoint, normalisation))
+    bundle, statistics_sha256 = _opened(found, sha256)
+    with naming(str(found.agent)), typed_faults():
+        policy = freeze(stored_policy(bundle))
+    checkpoint = bundle.checkpoint
     return Agent(
         policy=policy,
         algorithm=checkpoint.algorithm,
-        env_id=env_id or require_known(found.env_name, str(found.agent)),
-        env_kwargs=found.env_kwargs,
+        env_id=env_id
+        or require_known(bundle.env_id or found.env_name, str(found.agent)),
+        env_kwargs=bundle.env_kwargs,
         path=found.agent,
-        sha256=digest,
-        normalised=bool(normalisation.normalisations),
-        provenance=_provenance(checkpoint, normalisation),
+        sha256=checkpoint.sha256,
+        normalised=bool(bundle.normalisations),
+        provenance={
+            "policy_class": checkpoint.policy_class,
+            "steps": checkpoint.steps,
+            "seed": checkpoint.seed,
+            "versions": checkpoint.versions,
+            "sha256": checkpoint.sha256,
+            "statistics_sha256": statistics_sha256,
+        },
     )
+
+
+def bundle_at(
+    path: Path | str, *, sha256: str | None = None, best: bool | None = None
+) -> Bundle:
+    """Returns all that the files of an agent hold, whatever its environment."""
+    return _opened(find_agent(Path(path), best=best), sha256)[0]
 
 
 def read_bounded(path: Path) -> bytes:
@@ -98,23 +110,31 @@ def read_bounded(path: Path) -> bytes:
     return data
 
 
-def read_zip(path: Path, data: bytes) -> Checkpoint:
-    """Returns the checkpoint in a file's bytes; a file of another kind is bad input."""
+def read_all(found: FoundAgent, data: bytes) -> tuple[Bundle, str | None]:
+    """Returns an agent and the hash of the statistics that lay beside it.
+
+    Args:
+        found: the agent's files.
+        data: the bytes of the one that holds the agent.
+    """
+    if is_container(data):
+        return read_bundle(data), None
     if not data.startswith(b"PK"):
         raise InputError(
-            f"{path} must be a zip written by Stable-Baselines3, it is none; "
+            f"{found.agent} must be a zip written by Stable-Baselines3, it is none; "
             "name the agent's zip or the folder of its run"
         )
-    return read_checkpoint(data)
+    checkpoint = read_checkpoint(data)
+    normalisations, digest = read_statistics_beside(found)
+    require_fit(normalisations, checkpoint.observation_space)
+    return Bundle(checkpoint, normalisations, found.env_name, found.env_kwargs), digest
 
 
-def read_normalisation(
-    found: FoundAgent, checkpoint: Checkpoint
-) -> StoredNormalisation:
+def read_statistics_beside(found: FoundAgent) -> tuple[Normalisations, str | None]:
     """Returns how the agent's observations were normalised.
 
     Raises:
-        Refusal: if they were, and the statistics are missing or do not fit.
+        Refusal: if they were, and the statistics are missing.
     """
     path = found.statistics
     if path is None:
@@ -124,22 +144,19 @@ def read_normalisation(
                 "its run normalised observations, but there are no statistics "
                 "(vecnormalize.pkl) beside it",
             )
-        return StoredNormalisation()
+        return {}, None
     data = read_bounded(path)
     if path.suffix == ".json":
         normalisations = normalisations_of(read_statistics(path))
     else:
         with naming(path.name):
             normalisations = read_vecnormalize(data)
-    with naming(path.name):
-        require_fit(normalisations, checkpoint.observation_space)
-    return StoredNormalisation(normalisations, path, hashlib.sha256(data).hexdigest())
+    return normalisations, hashlib.sha256(data).hexdigest()
 
 
-def stored_policy(
-    checkpoint: Checkpoint, normalisation: StoredNormalisation
-) -> StoredPolicy:
+def stored_policy(bundle: Bundle) -> StoredPolicy:
     """Returns what a policy is put together from."""
+    checkpoint = bundle.checkpoint
     return StoredPolicy(
         policy_class=checkpoint.policy_class,
         observation_space=checkpoint.observation_space,
@@ -147,7 +164,7 @@ def stored_policy(
         keywords=checkpoint.keywords,
         tensors=checkpoint.tensors,
         exploration=checkpoint.exploration,
-        normalisations=normalisation.normalisations,
+        normalisations=bundle.normalisations,
     )
 
 
@@ -155,6 +172,14 @@ def require_digest(digest: str, expected: str | None) -> None:
     """Raises unless a file has the hash that the user asked for."""
     if expected is not None and digest != expected.strip().lower():
         raise Refusal("digest", f"must have the SHA-256 {expected}, it has {digest}")
+
+
+def _opened(found: FoundAgent, sha256: str | None) -> tuple[Bundle, str | None]:
+    data = read_bounded(found.agent)
+    with naming(str(found.agent)), typed_faults():
+        require_digest(hashlib.sha256(data).hexdigest(), sha256)
+        _require_unchanged(found)
+        return read_all(found, data)
 
 
 def _require_unchanged(found: FoundAgent) -> None:
@@ -171,16 +196,3 @@ def _require_unchanged(found: FoundAgent) -> None:
             raise Refusal(
                 "manifest", f"{name} is not what its run's manifest vouches for"
             )
-
-
-def _provenance(
-    checkpoint: Checkpoint, normalisation: StoredNormalisation
-) -> dict[str, Any]:
-    return {
-        "policy_class": checkpoint.policy_class,
-        "steps": checkpoint.steps,
-        "seed": checkpoint.seed,
-        "versions": checkpoint.versions,
-        "sha256": checkpoint.sha256,
-        "statistics_sha256": normalisation.sha256,
-    }

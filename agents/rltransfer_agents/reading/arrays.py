@@ -19,7 +19,12 @@ _DTYPES = ("numpy.dtype", *(f"{core}.multiarray.dtype" for core in _CORES))
 
 
 def read_dtype(tree: Any) -> np.dtype[Any]:
-    """Returns a type of numbers or truth values; structures and objects are refused."""
+    """Returns a type of numbers or truth values; structures and objects are refused.
+
+    What is read already, as in our own bundles, passes through here and below.
+    """
+    if isinstance(tree, np.dtype):
+        return tree
     if isinstance(tree, Reference) and tree.module == "numpy" and tree.name in _NAMES:
         return np.dtype(tree.name.rstrip("_"))
     path = tree.function.path if _is_made_by_name(tree) else ""
@@ -36,6 +41,8 @@ def read_array(tree: Any) -> NDArray[Any]:
         isinstance(tree, int) and abs(tree) < 1 << 63
     ):
         return np.asarray(tree)
+    if isinstance(tree, np.ndarray):
+        return tree
     path = tree.function.path if _is_made_by_name(tree) else ""
     order: Any = "C"
     if path in [f"{core}.multiarray._reconstruct" for core in _CORES]:

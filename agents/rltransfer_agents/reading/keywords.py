@@ -11,7 +11,7 @@ from rltransfer_agents.reading.arrays import read_integer
 from rltransfer_agents.reading.inert_pickle import Call, Reference, value_name
 from rltransfer_agents.reading.refusal import Refusal, shown
 
-_EXTRACTORS = {"FlattenExtractor", "NatureCNN", "CombinedExtractor"}
+EXTRACTORS = {"FlattenExtractor", "NatureCNN", "CombinedExtractor"}
 
 
 @final
@@ -28,6 +28,8 @@ class Keywords:
     clip_mean: float = 2.0
     squash_output: bool | None = None
     normalize_images: bool = True
+    extractor_activations: list[str] | None = None
+    """Of dense layers that an author's own extractor had; only our bundles have it."""
     ignored: tuple[str, ...] = ()
     """Names of those that have no influence on how the agent acts."""
 
@@ -47,7 +49,10 @@ class Keywords:
 
 
 def read_keywords(tree: Any) -> Keywords:
-    """Returns the keywords that a pickle, or plain JSON, describes."""
+    """Returns the keywords that a pickle, or plain JSON, describes.
+
+    Classes are references in pickles, and names in our own bundles.
+    """
     if isinstance(tree, Call) and isinstance(tree.function, Reference):
         tree = tree.items
     if not isinstance(tree, dict):
@@ -92,6 +97,8 @@ def _activation(tree: Any) -> str:
     ):
         if tree.name in ACTIVATIONS:
             return tree.name
+    if isinstance(tree, str) and tree in ACTIVATIONS:
+        return tree
     raise _unknown_class("activation_fn", tree, sorted(ACTIVATIONS))
 
 
@@ -99,10 +106,12 @@ def _extractor(tree: Any) -> str:
     if (
         isinstance(tree, Reference)
         and tree.module == "stable_baselines3.common.torch_layers"
-        and tree.name in _EXTRACTORS
+        and tree.name in EXTRACTORS
     ):
         return tree.name
-    raise _unknown_class("features_extractor_class", tree, sorted(_EXTRACTORS))
+    if isinstance(tree, str) and tree in EXTRACTORS:
+        return tree
+    raise _unknown_class("features_extractor_class", tree, sorted(EXTRACTORS))
 
 
 def _extractor_keywords(tree: Any) -> dict[str, Any]:
@@ -114,6 +123,12 @@ def _extractor_keywords(tree: Any) -> dict[str, Any]:
     if not all(type(value) in (int, bool) for value in tree.values()):
         raise Refusal("network", "features_extractor_kwargs must be plain numbers")
     return dict(tree)
+
+
+def _activations(tree: Any) -> list[str]:
+    if not isinstance(tree, list) or len(tree) > limits.LAYERS:
+        raise Refusal("network", f"an extractor may have {limits.LAYERS} layers")
+    return [_activation(part) for part in tree]
 
 
 def _flag(tree: Any) -> bool:
@@ -144,6 +159,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "activation_fn": _activation,
     "features_extractor_class": _extractor,
     "features_extractor_kwargs": _extractor_keywords,
+    "extractor_activations": _activations,
     "n_quantiles": _width,
     "use_expln": _flag,
     "clip_mean": _number,

@@ -1,9 +1,7 @@
 """Running statistics of observations: from `VecNormalize`'s pickle, or our own JSON."""
 
 import math
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, final
+from typing import Any
 
 import numpy as np
 from gymnasium import spaces
@@ -23,16 +21,6 @@ from rltransfer_agents.running_statistics import Statistics
 
 _CLASS = "stable_baselines3.common.vec_env.vec_normalize.VecNormalize"
 _MOMENTS = "stable_baselines3.common.running_mean_std.RunningMeanStd"
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class StoredNormalisation:
-    """How the observations of an agent were normalised, and whence that is known."""
-
-    normalisations: Normalisations = field(default_factory=dict)
-    path: Path | None = None
-    sha256: str | None = None
 
 
 def read_vecnormalize(data: bytes) -> Normalisations:

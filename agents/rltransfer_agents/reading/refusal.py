@@ -4,10 +4,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import final
 
-from rltransfer.errors import ArtifactRefused
+from rltransfer.errors import ArtifactRefused, UserError
+
+_UNFORESEEN = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 _FETCH = "fetch or copy the file again from where it came"
-_EXPORT = "ask its author for a safe bundle, written with `rltransfer export`"
+_EXPORT = (
+    "ask its author for a safe bundle: rltransfer_agents.export.export_bundle(model, "
+    "path) on the machine that trained it"
+)
 
 # One remedy for each kind of refusal; tests hold every code to this table.
 REMEDIES = {
@@ -53,6 +68,22 @@ def naming(subject: str) -> Iterator[None]:
         yield
     except Refusal as refusal:
         raise refusal.about(subject) from refusal
+
+
+@contextmanager
+def typed_faults() -> Iterator[None]:
+    """Turns what no check foresaw in a hostile file into a refusal.
+
+    The last net; the torture tests count how often it is reached, and want never.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except _UNFORESEEN as fault:
+        raise Refusal(
+            "malformed", f"the file is malformed ({type(fault).__name__})"
+        ) from fault
 
 
 def shown(value: object, limit: int = 80) -> str:

@@ -40,8 +40,19 @@ def read_space(tree: Any) -> spaces.Space[Any]:
             "space",
             f"a space must be one of {', '.join(_READERS)}, got {shown(path)}",
         )
-    with naming(match[2]):
-        return _READERS[match[2]](state)
+    return space_of(match[2], state)
+
+
+def space_of(kind: str, state: dict[Any, Any]) -> spaces.Space[Any]:
+    """Returns the space of a kind with the fields that Gymnasium gives it.
+
+    Raises:
+        Refusal: if there is no such kind, or its fields are not in order.
+    """
+    if kind not in _READERS:
+        raise Refusal("space", f"{shown(kind)} is no space that agents have")
+    with naming(kind):
+        return _READERS[kind](state)
 
 
 def _box(state: dict[Any, Any]) -> spaces.Space[Any]:
@@ -110,7 +121,12 @@ def _dict(state: dict[Any, Any]) -> spaces.Space[Any]:
         if constructed(part)[0].endswith(".Dict"):
             raise Refusal("space", f"parts may not have parts, {shown(name)} has")
     # As pairs: their order is the order of the features, and a dict would be sorted.
-    return spaces.Dict([(name, read_space(part)) for name, part in parts.items()])
+    return spaces.Dict(
+        [
+            (name, part if isinstance(part, spaces.Space) else read_space(part))
+            for name, part in parts.items()
+        ]
+    )
 
 
 def _entry(state: dict[Any, Any], *names: str) -> Any:

@@ -23,7 +23,7 @@ class StateDependentNoise(Head):
     """Of each entry of the noise matrix."""
     noise: Float32[NDArray[np.float32], "latent action"]
     bounds: ActionBounds
-    mean_limit: float = np.inf
+    mean_limit: float | None = None
     """Means are cut to ± this before noise is added (SAC and TQC)."""
 
     @classmethod
@@ -32,7 +32,7 @@ class StateDependentNoise(Head):
         mean: Dense,
         deviation: Float32[NDArray[np.float32], "latent columns"],
         bounds: ActionBounds,
-        mean_limit: float = np.inf,
+        mean_limit: float | None = None,
     ) -> "StateDependentNoise":
         """Returns a head without noise yet; one column may serve all actions."""
         spread = np.broadcast_to(deviation, mean.weight.shape)
@@ -41,7 +41,7 @@ class StateDependentNoise(Head):
     @override
     def outputs(self, latent: Latent) -> Outputs:
         mean = self.mean(latent)
-        if np.isfinite(self.mean_limit):
+        if self.mean_limit is not None:
             np.clip(mean, -self.mean_limit, self.mean_limit, out=mean)
         return mean
 

@@ -17,7 +17,7 @@ from rltransfer_agents.frozen.heads import (
     StateDependentNoise,
 )
 from rltransfer_agents.frozen.layers import Dense
-from rltransfer_agents.reading.policies.features import build_encoder
+from rltransfer_agents.reading.policies.features import build_encoder, front_layers
 from rltransfer_agents.reading.policies.gaussians import check_noise, noise_deviation
 from rltransfer_agents.reading.policies.stored import StoredPolicy
 from rltransfer_agents.reading.policies.weights import Weights, check_chain
@@ -43,6 +43,7 @@ def actor_critic(stored: StoredPolicy, extractor: str) -> FrozenPolicy:
         stored, weights, own if is_own else "features_extractor.", extractor
     )
     layers = [
+        *front_layers(stored, weights),
         # Shared layers existed up to version 1.7.
         *weights.chain("mlp_extractor.shared_net", activation),
         *weights.chain("mlp_extractor.policy_net", activation),

@@ -13,7 +13,7 @@ from rltransfer_agents.frozen.heads import (
     StateDependentNoise,
 )
 from rltransfer_agents.frozen.layers import Dense
-from rltransfer_agents.reading.policies.features import build_encoder
+from rltransfer_agents.reading.policies.features import build_encoder, front_layers
 from rltransfer_agents.reading.policies.gaussians import check_noise, noise_deviation
 from rltransfer_agents.reading.policies.stored import StoredPolicy
 from rltransfer_agents.reading.policies.weights import Weights, check_chain
@@ -26,7 +26,10 @@ def stochastic_actor(stored: StoredPolicy, extractor: str) -> FrozenPolicy:
     """Returns the acting part of SAC or TQC."""
     weights = Weights(stored.tensors)
     activation = ACTIVATIONS[stored.keywords.activation_fn or "ReLU"]
-    layers = weights.chain("actor.latent_pi", activation)
+    layers = [
+        *front_layers(stored, weights),
+        *weights.chain("actor.latent_pi", activation),
+    ]
     # A limited mean is a sequence of the layer and its limit.
     is_limited = "actor.mu.0.weight" in weights
     mean = weights.dense("actor.mu.0" if is_limited else "actor.mu")
@@ -38,7 +41,7 @@ def stochastic_actor(stored: StoredPolicy, extractor: str) -> FrozenPolicy:
             weights.take("actor.log_std", rank=2), use_expln=stored.keywords.use_expln
         )
         check_noise(deviation, *mean.weight.shape)
-        limit = stored.keywords.clip_mean if is_limited else np.inf
+        limit = stored.keywords.clip_mean if is_limited else None
         head = StateDependentNoise.of(mean, deviation, bounds, mean_limit=limit)
     else:
         log_deviation = weights.dense("actor.log_std")
@@ -52,7 +55,10 @@ def deterministic_actor(stored: StoredPolicy, extractor: str) -> FrozenPolicy:
     """Returns the acting part of TD3 or DDPG."""
     weights = Weights(stored.tensors)
     activation = ACTIVATIONS[stored.keywords.activation_fn or "ReLU"]
-    layers = weights.chain("actor.mu", activation)
+    layers = [
+        *front_layers(stored, weights),
+        *weights.chain("actor.mu", activation),
+    ]
     if not layers:
         raise Refusal("network", "the actor's layers are missing")
     *hidden, last = layers

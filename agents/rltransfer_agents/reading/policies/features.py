@@ -6,14 +6,17 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from rltransfer_agents.frozen.activations import relu
+from rltransfer_agents.frozen.activations import ACTIVATIONS, relu
 from rltransfer_agents.frozen.encoders import Combined, Encoder, Image, OneHot, Vector
 from rltransfer_agents.frozen.encoders.image import Convolution
+from rltransfer_agents.frozen.layers import Dense
 from rltransfer_agents.frozen.normalisation import Normalisation
 from rltransfer_agents.reading.policies.stored import StoredPolicy
 from rltransfer_agents.reading.policies.weights import Weights
 from rltransfer_agents.reading.refusal import Refusal, naming
 
+# Names of weights in our bundles that no stock policy has.
+FRONT = "front."
 # Kernels and strides of Mnih et al. (2015), by the place in the sequence.
 _STRIDES = {0: 4, 2: 2, 4: 1}
 
@@ -57,6 +60,15 @@ def build_encoder(
             )
             features += width
     return Combined(encoders), features
+
+
+def front_layers(stored: StoredPolicy, weights: Weights) -> list[Dense]:
+    """Returns the dense layers of an author's own extractor, if there was one."""
+    names = stored.keywords.extractor_activations or []
+    return [
+        weights.dense(f"{FRONT}{place}", ACTIVATIONS[name])
+        for place, name in enumerate(names)
+    ]
 
 
 def is_image(space: spaces.Space[Any], *, any_numbers: bool = False) -> bool:

@@ -7,7 +7,7 @@ from rltransfer_agents.frozen import FrozenPolicy
 from rltransfer_agents.frozen.activations import ACTIVATIONS
 from rltransfer_agents.frozen.heads import GreedyValues
 from rltransfer_agents.frozen.layers import Dense
-from rltransfer_agents.reading.policies.features import build_encoder
+from rltransfer_agents.reading.policies.features import build_encoder, front_layers
 from rltransfer_agents.reading.policies.stored import StoredPolicy
 from rltransfer_agents.reading.policies.weights import Weights, check_chain
 from rltransfer_agents.reading.refusal import Refusal
@@ -31,7 +31,10 @@ def _frozen(
         raise Refusal("space", "values of actions need Discrete actions")
     weights = Weights(stored.tensors)
     activation = ACTIVATIONS[stored.keywords.activation_fn or "ReLU"]
-    layers = weights.chain(f"{network}.{network}", activation)
+    layers = [
+        *front_layers(stored, weights),
+        *weights.chain(f"{network}.{network}", activation),
+    ]
     if not layers:
         raise Refusal("network", "the layers of the value network are missing")
     prefix = f"{network}.features_extractor."

@@ -1,0 +1,11 @@
+"""Agents handed on: as a safe bundle, as plain NumPy, as ONNX.
+
+Each file is read back and compared with the original on random observations before it
+gets its name.
+"""
+
+from rltransfer_agents.export.bundles import export_bundle, rebundle
+from rltransfer_agents.export.numpy_policy import export_numpy
+from rltransfer_agents.export.onnx_policy import export_onnx
+
+__all__ = ["export_bundle", "export_numpy", "export_onnx", "rebundle"]

@@ -1,0 +1,65 @@
+"""Safe bundles, from live models and from files that were read."""
+
+from pathlib import Path
+from typing import Any
+
+from stable_baselines3.common.base_class import BaseAlgorithm
+
+from rltransfer.errors import InputError
+from rltransfer.files import write_atomically
+from rltransfer_agents.export.comparison import require_equal
+from rltransfer_agents.export.live import bundle_of
+from rltransfer_agents.frozen import FrozenPolicy
+from rltransfer_agents.reading.agent import bundle_at, stored_policy
+from rltransfer_agents.reading.bundle import Bundle, read_bundle, write_bundle
+from rltransfer_agents.reading.container import SUFFIX
+from rltransfer_agents.reading.policies import freeze
+
+
+def export_bundle(model: BaseAlgorithm, path: Path | str) -> Path:
+    """Writes a live model so that anyone can read it without running anything.
+
+    Args:
+        model: as trained or loaded on its author's machine; where its environment is a
+            `VecNormalize`, its statistics go into the bundle.
+        path: of the file, ending in `.safetensors`.
+
+    Raises:
+        InputError: if the bundle would not act as the model does.
+    """
+    target = _checked_path(path)
+    bundle = bundle_of(model)
+    policy = freeze(stored_policy(bundle))
+
+    def act(observations: Any) -> Any:
+        envs = model.get_vec_normalize_env()
+        seen = observations if envs is None else envs.normalize_obs(observations)
+        return model.predict(seen, deterministic=True)[0]
+
+    require_equal(act, policy, str(target))
+    return _write(bundle, policy, target)
+
+
+def rebundle(
+    source: Path | str, path: Path | str, *, sha256: str | None = None
+) -> Path:
+    """Writes an agent's zip or run folder, read without running it, as a bundle."""
+    target = _checked_path(path)
+    bundle = bundle_at(source, sha256=sha256)
+    return _write(bundle, freeze(stored_policy(bundle)), target)
+
+
+def _write(bundle: Bundle, policy: FrozenPolicy, path: Path) -> Path:
+    data = write_bundle(bundle)
+    again = freeze(stored_policy(read_bundle(data)))
+    require_equal(
+        lambda rows: again.predict(rows, deterministic=True)[0], policy, str(path)
+    )
+    write_atomically(path, data)
+    return path
+
+
+def _checked_path(path: Path | str) -> Path:
+    if Path(path).suffix != SUFFIX:
+        raise InputError(f"a bundle's name must end in {SUFFIX}, got {path}; rename it")
+    return Path(path)

@@ -1,0 +1,169 @@
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+from stable_baselines3 import PPO, SAC
+from stable_baselines3.common.policies import ActorCriticPolicy
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
+from stock_agents import STOCK, Still, numbers
+from torch import nn
+
+from rltransfer.errors import InputError
+from rltransfer_agents.export import (
+    export_bundle,
+    export_numpy,
+    export_onnx,
+    rebundle,
+)
+from rltransfer_agents.reading import Refusal, read_agent
+
+_VECTORS = sorted(
+    set(STOCK)
+    - {"a2c-place", "a2c-places", "dqn-pictures", "ppo-pictures", "ppo-parts"}
+    - {"ppo-pictures-apart", "sac-parts"}
+)
+
+
+@pytest.mark.parametrize("name", sorted(STOCK))
+def test_a_bundle_of_a_live_model_acts_like_it(name: str, tmp_path: Path) -> None:
+    model = STOCK[name].make()
+    path = export_bundle(model, tmp_path / "agent.safetensors")
+    agent = read_agent(path, env_id="CartPole-v1")
+    assert agent.algorithm == STOCK[name].algorithm
+    assert agent.policy.observation_space == model.observation_space
+    assert agent.policy.action_space == model.action_space
+
+
+@pytest.mark.parametrize("name", sorted(set(_VECTORS) - {"dqn-gelu", "ppo-switches"}))
+def test_an_npz_acts_like_the_policy(name: str, tmp_path: Path) -> None:
+    STOCK[name].save(tmp_path / "agent.zip")
+    policy = read_agent(tmp_path / "agent.zip", env_id="CartPole-v1").policy
+    path = export_numpy(policy, tmp_path / "agent.npz")
+    sys.path.insert(0, str(tmp_path))
+    try:
+        from numpy_loader import load_policy  # type: ignore[import-not-found]
+    finally:
+        sys.path.pop(0)
+    observation = STOCK[name].observation.sample()
+    action, _ = policy.predict(observation, deterministic=True)
+    np.testing.assert_allclose(load_policy(path)(observation), action, atol=1e-4)
+
+
+def test_the_numpy_loader_stays_short() -> None:
+    from rltransfer_agents.export import numpy_loader
+
+    page = Path(numpy_loader.__file__).read_text()
+    loader = page[page.index("def load_policy") :].splitlines()
+    assert len(loader) < 40
+    assert len([line for line in page.splitlines() if line.strip()]) < 40
+    assert set(re.findall(r"^(?:import|from) (\w+)", page, re.MULTILINE)) <= {
+        "json",
+        "numpy",
+        "typing",
+    }
+
+
+@pytest.mark.parametrize("name", _VECTORS)
+def test_onnx_acts_like_the_policy(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("onnx", reason="the extra onnx is not installed")
+    STOCK[name].save(tmp_path / "agent.zip")
+    policy = read_agent(tmp_path / "agent.zip", env_id="CartPole-v1").policy
+    # The writer compares before it gives the file its name.
+    assert export_onnx(policy, tmp_path / "agent.onnx").stat().st_size > 0
+
+
+def test_a_policy_of_pictures_is_not_written_for_other_runtimes(tmp_path: Path) -> None:
+    STOCK["ppo-pictures"].save(tmp_path / "agent.zip")
+    policy = read_agent(tmp_path / "agent.zip", env_id="CartPole-v1").policy
+    with pytest.raises(InputError, match="write a bundle instead"):
+        export_numpy(policy, tmp_path / "agent.npz")
+    assert not (tmp_path / "agent.npz").exists()
+
+
+class OwnExtractor(BaseFeaturesExtractor):
+    def __init__(self, observation_space: spaces.Box) -> None:
+        super().__init__(observation_space, features_dim=7)
+        inputs = int(np.prod(observation_space.shape))
+        self.layers = nn.Sequential(
+            nn.Linear(inputs, 9), nn.SiLU(), nn.Dropout(), nn.Linear(9, 7)
+        )
+
+    def forward(self, observations: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.layers(observations)
+        return out
+
+
+class OwnPolicy(ActorCriticPolicy):
+    pass
+
+
+class TwistedPolicy(ActorCriticPolicy):
+    def _predict(self, observation: Any, deterministic: bool = False) -> torch.Tensor:
+        return 3 - super()._predict(observation, deterministic)
+
+
+def model_with(policy: Any, **policy_kwargs: Any) -> Any:
+    envs = VecNormalize(
+        DummyVecEnv([lambda: Still(numbers(4), spaces.Discrete(4))] * 2)
+    )
+    model = PPO(policy, envs, n_steps=32, batch_size=32, policy_kwargs=policy_kwargs)
+    model.learn(64)
+    with torch.no_grad():
+        for parameter in model.policy.parameters():
+            parameter.normal_(generator=torch.Generator().manual_seed(3))
+    return model
+
+
+def test_own_classes_travel_as_a_bundle(tmp_path: Path) -> None:
+    model = model_with(OwnPolicy, features_extractor_class=OwnExtractor)
+    path = export_bundle(model, tmp_path / "own.safetensors")
+    agent = read_agent(path, env_id="CartPole-v1")
+    envs = model.get_vec_normalize_env()
+    rows = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
+    expected, _ = model.predict(envs.normalize_obs(rows), deterministic=True)
+    actions, _ = agent.policy.predict(rows, deterministic=True)
+    assert agent.normalised
+    assert (actions == expected).mean() > 0.99
+
+
+def test_a_policy_that_acts_otherwise_is_found_out(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="must act as the original"):
+        export_bundle(model_with(TwistedPolicy), tmp_path / "own.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_own_classes_in_a_zip_are_refused_by_name(tmp_path: Path) -> None:
+    model = model_with(OwnPolicy)
+    # A class in __main__ is what cloudpickle takes along by value.
+    OwnPolicy.__module__ = "__main__"
+    try:
+        model.save(tmp_path / "own.zip")
+    finally:
+        OwnPolicy.__module__ = __name__
+    with pytest.raises(Refusal, match=r"OwnPolicy.*export_bundle") as refused:
+        read_agent(tmp_path / "own.zip", env_id="CartPole-v1")
+    assert refused.value.code == "class-by-value"
+
+
+def test_a_zip_becomes_the_same_agent_as_a_bundle(tmp_path: Path) -> None:
+    STOCK["sac"].save(tmp_path / "agent.zip")
+    before = read_agent(tmp_path / "agent.zip", env_id="Pendulum-v1")
+    rebundle(tmp_path / "agent.zip", tmp_path / "agent.safetensors")
+    after = read_agent(tmp_path / "agent.safetensors", env_id="Pendulum-v1")
+    rows = np.stack([before.policy.observation_space.sample() for _ in range(50)])
+    np.testing.assert_array_equal(
+        before.policy.predict(rows, deterministic=True)[0],
+        after.policy.predict(rows, deterministic=True)[0],
+    )
+
+
+def test_the_environment_travels_with_a_bundle(tmp_path: Path) -> None:
+    model = SAC("MlpPolicy", "Pendulum-v1", policy_kwargs={"net_arch": [8]})
+    path = export_bundle(model, tmp_path / "agent.safetensors")
+    assert read_agent(path).env_id == "Pendulum-v1"
