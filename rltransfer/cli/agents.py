@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
+# Registers its environments: ids found in files are looked up among those.
+import rltransfer_envs as rltransfer_envs
 from rltransfer.cli.environments import EnvironmentChoice
+from rltransfer.domain import Domain, Policy, StepMeter
 from rltransfer.errors import InputError
-
-if TYPE_CHECKING:
-    from rltransfer.domain import Domain, Policy
+from rltransfer.runs import MANIFEST_NAME, read_manifest
+from rltransfer_agents.reading import read_agent
+from rltransfer_envs.making import make
 
 
 @final
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
 class Actor:
     """A policy, and the environment it is at home in if that is known."""
 
-    policy: "Policy"
+    policy: Policy
     home: EnvironmentChoice | None
     title: str
     path: Path
@@ -39,14 +42,8 @@ def actor_at(
     Raises:
         UserError: there is none, or it cannot be used; the message says which.
     """
-    # Ids found in files are looked up among the registered ones, ours included.
-    import rltransfer_envs as registered
-
-    del registered
     if _is_transfer(path):
         return _transfer_at(path)
-    from rltransfer_agents.reading import read_agent
-
     agent = read_agent(path, env_id=env_id, sha256=sha256)
     home = None
     if agent.env_id is not None:
@@ -63,7 +60,20 @@ def actor_at(
     )
 
 
-def require_fit(actor: Actor, domain: "Domain", remedy: str) -> None:
+def domain_of(choice: EnvironmentChoice, meter: StepMeter | None = None) -> Domain:
+    """Returns an environment as a domain.
+
+    Args:
+        choice: id and arguments.
+        meter: counts the steps taken in it.
+
+    Raises:
+        InputError: there is no such environment, or its spaces cannot be mapped.
+    """
+    return Domain(lambda: make(choice.env_id, **choice.kwargs), choice.title, meter)
+
+
+def require_fit(actor: Actor, domain: Domain, remedy: str) -> None:
     """Raises unless the actor's spaces are those of the environment.
 
     Args:
@@ -90,8 +100,6 @@ def _told(space: Any) -> str:
 
 
 def _is_transfer(path: Path) -> bool:
-    from rltransfer.runs import MANIFEST_NAME, read_manifest
-
     manifest = path / MANIFEST_NAME
     return manifest.is_file() and read_manifest(path).verb == "transfer"
 

@@ -12,7 +12,7 @@ from typer.main import get_command
 from typing_extensions import override
 
 from rltransfer.cli.arguments import one_value_each
-from rltransfer.cli.session import Session
+from rltransfer.cli.session import Session, current_session, opened
 from rltransfer.cli.streams import output_kept_clean, print_error, print_json
 from rltransfer.cli.verbs.demo import demo
 from rltransfer.cli.verbs.evaluate import evaluate
@@ -42,14 +42,13 @@ class Verbs(TyperGroup):
         arguments = list(sys.argv[1:] if args is None else args)
         session = Session(json="--json" in arguments)
         try:
-            with output_kept_clean(session.json):
+            with output_kept_clean(session.json), opened(session):
                 result = super().main(
                     one_value_each(arguments),
                     prog_name or "rltransfer",
                     complete_var,
                     standalone_mode=False,
                     windows_expand_args=windows_expand_args,
-                    obj=session,
                     **extra,
                 )
             _print_result(session, result)
@@ -66,8 +65,7 @@ class Verbs(TyperGroup):
 
     @override
     def invoke(self, ctx: Any) -> Any:
-        session: Session = ctx.obj
-        with session.interruptible():
+        with current_session().interruptible():
             return super().invoke(ctx)
 
 

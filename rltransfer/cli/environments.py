@@ -2,12 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, final
-
-if TYPE_CHECKING:
-    import gymnasium as gym
-
-    from rltransfer.domain import Domain
+from typing import Any, final
 
 
 @final
@@ -23,19 +18,3 @@ class EnvironmentChoice:
         """Id and arguments, as tables show them."""
         told = ", ".join(f"{name}={value}" for name, value in self.kwargs.items())
         return f"{self.env_id} ({told})" if told else self.env_id
-
-    def make(self) -> "gym.Env[Any, Any]":
-        """Makes the environment; faults of the user come as one line."""
-        from rltransfer_envs.making import make
-
-        return make(self.env_id, **self.kwargs)
-
-    def domain(self) -> "Domain":
-        """Returns the environment as a domain.
-
-        Raises:
-            InputError: there is no such environment, or its spaces cannot be mapped.
-        """
-        from rltransfer.domain import Domain
-
-        return Domain(self.make, self.title)

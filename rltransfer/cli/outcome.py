@@ -1,10 +1,11 @@
 """What a verb hands back to be printed."""
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from rich.console import RenderableType
 
 
+@runtime_checkable
 class Outcome(Protocol):
     """The result of a verb; printed in one of two ways, never in both."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
@@ -19,7 +20,7 @@ class Interrupted(UserError):
 @final
 @dataclass(eq=False)
 class Session:
-    """Handed to the verb through the context of the parser."""
+    """What every verb and what prints for it share."""
 
     json: bool = False
     kept: list[Path] = field(default_factory=list)
@@ -39,3 +40,21 @@ class Session:
             raise Interrupted(
                 f"stopped before the end; kept: {kept}; run the same command again"
             ) from None
+
+
+_CURRENT: ContextVar[Session] = ContextVar("session")
+
+
+@contextmanager
+def opened(session: Session) -> Iterator[None]:
+    """Makes `session` the current one for a while."""
+    token = _CURRENT.set(session)
+    try:
+        yield
+    finally:
+        _CURRENT.reset(token)
+
+
+def current_session() -> Session:
+    """Returns the session of the call that is being worked on."""
+    return _CURRENT.get()

@@ -1,64 +1,31 @@
 """One transfer from its options to its record and its folder."""
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import final
 
 import numpy as np
 
-from rltransfer.alignment import AlignConfig, Alignment, Source, align
-from rltransfer.cli.agents import Actor, actor_at, require_fit
+from rltransfer import runs
+from rltransfer.alignment import AlignConfig, Source, align
+from rltransfer.cli.agents import Actor, actor_at, domain_of, require_fit
 from rltransfer.cli.environments import EnvironmentChoice
 from rltransfer.cli.session import Session
+from rltransfer.cli.transferring.attempted import Attempted
 from rltransfer.cli.transferring.options import TransferOptions
-from rltransfer.cli.transferring.record import SourceRecord, TransferRecord
+from rltransfer.cli.transferring.picturing import draw
+from rltransfer.cli.transferring.record import TransferRecord
 from rltransfer.cli.transferring.watching import AlignmentWatch
 from rltransfer.domain import Domain, Explorer, Policy, StepMeter
 from rltransfer.errors import InputError
 from rltransfer.evaluation import ReturnSummary, summarise
+from rltransfer.files import write_json
 
 REPORT_SEED = 3 * 10**6
 """Far from every other seed: the episodes that report choose nothing."""
 
 
-@final
-@dataclass(frozen=True, eq=False)
-class Attempted:
-    """One source, and how aligning it went."""
-
-    actor: Actor
-    home: EnvironmentChoice
-    alignment: Alignment
-
-    @property
-    def rank(self) -> tuple[bool, float]:
-        """Smaller is better: accepted first, then by measured return."""
-        proof = self.alignment.proof
-        proved = proof.returns
-        measured = proved.mean() if len(proved) else self.alignment.chosen.score
-        return not proof.accepted, -float(measured)
-
-    def record(self, kept: bool) -> SourceRecord:
-        """Returns its row in the table of sources."""
-        proof, chosen = self.alignment.proof, self.alignment.chosen
-        return SourceRecord(
-            source=self.actor.title,
-            path=str(self.actor.path),
-            rung=chosen.candidate.rung,
-            mismatch=chosen.candidate.mismatch,
-            proof_return=float(proof.returns.mean()) if len(proof.returns) else None,
-            target_steps=self.alignment.target.meter.used,
-            accepted=proof.accepted,
-            kept=kept,
-            verdict=proof.verdict,
-        )
-
-
 def transfer_run(options: TransferOptions, session: Session) -> TransferRecord:
     """Aligns every source with the target, keeps the best and reports on it."""
-    from rltransfer import runs
-
     began = time.monotonic()
     sources = [_source(options, place) for place in range(len(options.sources))]
     # Before there is a folder, so that wrong input leaves nothing behind.
@@ -93,14 +60,13 @@ def _source(
             f"{path} does not say which environment its agent is from; "
             "name it with --source-env"
         )
-    domain = actor.home.domain()
+    domain = domain_of(actor.home)
     require_fit(actor, domain, "name the agent's own environment with --source-env")
     return actor, actor.home, Source(domain, actor.policy, actor.title)
 
 
 def _target(options: TransferOptions) -> Domain:
-    meter = StepMeter(options.share)
-    return Domain(options.target.make, options.target.title, meter)
+    return domain_of(options.target, StepMeter(options.share))
 
 
 def _report(
@@ -150,10 +116,6 @@ def _report(
 def _store(
     folder: Path, options: TransferOptions, best: Attempted, record: TransferRecord
 ) -> None:
-    from rltransfer import runs
-    from rltransfer.cli.transferring.picturing import draw
-    from rltransfer.files import write_json
-
     draw(folder / "transfer.png", options.target, best, record)
     write_json(folder / "transfer.json", record.as_json())
     runs.write_manifest(

@@ -1,21 +1,18 @@
 """The picture of a transfer, from what the transfer left behind."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rltransfer.cli.environments import EnvironmentChoice
 from rltransfer.cli.pictures import Attempt, Bar, TransferPicture, draw_transfer
+from rltransfer.cli.transferring.attempted import Attempted
 from rltransfer.cli.transferring.linear_maps import action_map, state_map
 from rltransfer.cli.transferring.record import TransferRecord
-
-if TYPE_CHECKING:
-    from rltransfer.cli.transferring.carry import Attempted
 
 
 def draw(
     path: Path,
     target: EnvironmentChoice,
-    best: "Attempted",
+    best: Attempted,
     record: TransferRecord,
 ) -> None:
     """Draws the transfer that was kept."""
@@ -41,7 +38,7 @@ def draw(
     )
 
 
-def _attempts(best: "Attempted") -> tuple[Attempt, ...]:
+def _attempts(best: Attempted) -> tuple[Attempt, ...]:
     alignment = best.alignment
     used = alignment.target.meter.taken.get("exploration", 0)
     attempts = []

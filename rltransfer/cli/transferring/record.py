@@ -8,6 +8,7 @@ from typing import Any, final
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from rltransfer.cli.tables import facts, plain_table, returns_table, steps_told
 from rltransfer.evaluation import ReturnSummary
 
 
@@ -83,8 +84,6 @@ class TransferRecord:
 
     def as_table(self) -> RenderableType:
         """Returns figures, steps and the verdict; sources where there are several."""
-        from rltransfer.cli.tables import facts, returns_table, steps_told
-
         rows = [
             ("random", self.random),
             ("zero-shot", self.zero_shot),
@@ -111,8 +110,6 @@ class TransferRecord:
         return Group(*parts, facts(told), Text(f"\n{self.verdict}", style=colour))
 
     def _sources_table(self) -> RenderableType:
-        from rltransfer.cli.tables import plain_table
-
         table = plain_table(
             "source", "rung", "mismatch", "proof", "target steps", "verdict", "kept"
         )

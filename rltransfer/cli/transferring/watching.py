@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, final
+from typing import Any, final
 
 from rich.progress import TaskID
 
@@ -33,7 +33,7 @@ class AlignmentWatch:
         self._used = 0
         self._updates = 0
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "AlignmentWatch":
         """Starts showing."""
         self._bars.start()
         self._task = self._bars.add_task("", total=self._budget, told="")

@@ -7,7 +7,6 @@ from typing import Annotated, Any, final
 import typer
 from rich.console import Group, RenderableType
 
-from rltransfer.cli.agents import actor_at, require_fit
 from rltransfer.cli.arguments import read_pairs
 from rltransfer.cli.environments import EnvironmentChoice
 from rltransfer.cli.options import (
@@ -18,8 +17,9 @@ from rltransfer.cli.options import (
     require_at_least,
     require_seed,
 )
+from rltransfer.cli.tables import facts, returns_table
 from rltransfer.errors import InputError
-from rltransfer.evaluation import ReturnSummary
+from rltransfer.evaluation import ReturnSummary, summarise
 
 
 @final
@@ -45,8 +45,6 @@ class Evaluated:
 
     def as_table(self) -> RenderableType:
         """Returns the figures and the seeds of the episodes."""
-        from rltransfer.cli.tables import facts, returns_table
-
         last = self.seed + self.summary.episodes - 1
         return Group(
             returns_table([(self.title, self.summary)], title=self.environment.title),
@@ -75,11 +73,11 @@ def evaluate(
     require_at_least("--episodes", episodes, 1)
     require_seed(seed)
     kwargs = read_pairs(env_kwargs or (), "--env-kwargs")
+    from rltransfer.cli.agents import actor_at, domain_of, require_fit
+
     actor = actor_at(agent, env_id=env)
     environment = _environment(actor.home, env, kwargs)
-    from rltransfer.evaluation import summarise
-
-    domain = environment.domain()
+    domain = domain_of(environment)
     try:
         require_fit(
             actor,

@@ -1,11 +1,9 @@
 """`rltransfer train-source`: trains agents to transfer from."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, final
+from typing import Annotated
 
 import typer
-from rich.console import Group, RenderableType
 
 from rltransfer.cli.arguments import read_pairs
 from rltransfer.cli.options import (
@@ -21,41 +19,11 @@ from rltransfer.cli.options import (
     require_seed,
     require_writable,
 )
-from rltransfer.cli.session import Session
-
-if TYPE_CHECKING:
-    from rltransfer_agents.training import TrainConfig, TrainedRun
-
-
-@final
-@dataclass(frozen=True)
-class TrainedSources:
-    """Finished trainings."""
-
-    runs: "tuple[TrainedRun, ...]"
-
-    def as_json(self) -> dict[str, Any]:
-        """Returns the object that `--json` prints."""
-        return {"runs": [run.record() for run in self.runs]}
-
-    def as_table(self) -> RenderableType:
-        """Returns one row per run."""
-        from rltransfer.cli.tables import facts, plain_table
-
-        table = plain_table("env", "algo", "steps", "mean return", "seconds")
-        for run in self.runs:
-            table.add_row(
-                run.env_id,
-                run.algorithm,
-                f"{run.steps:,}",
-                f"{run.mean_return:.1f}",
-                f"{run.seconds:.1f}",
-            )
-        return Group(table, facts([("run", str(run.folder)) for run in self.runs]))
+from rltransfer.cli.outcome import Outcome
+from rltransfer.cli.session import current_session
 
 
 def train_source(
-    context: typer.Context,
     env: Annotated[
         list[str],
         typer.Option("--env", metavar="ID …", help="Several are trained side by side."),
@@ -87,7 +55,7 @@ def train_source(
     progress: Progress = False,
     tensorboard_log: TensorboardLog = None,
     json: Json = False,
-) -> TrainedSources:
+) -> Outcome:
     """Train an agent in each environment, with tuned hyperparameters."""
     del json  # what prints the outcome knows
     if n_timesteps is not None:
@@ -96,6 +64,7 @@ def train_source(
     kwargs = read_pairs(env_kwargs or (), "--env-kwargs")
     overrides = read_pairs(hyperparams or (), "--hyperparams")
     require_writable(log_folder)
+    from rltransfer.cli.training import train_each
     from rltransfer_agents.training import TrainConfig
 
     configs = [
@@ -112,18 +81,4 @@ def train_source(
         )
         for env_id in env
     ]
-    return TrainedSources(train_each(context.obj, configs, progress))
-
-
-def train_each(
-    session: Session, configs: "list[TrainConfig]", progress: bool
-) -> "tuple[TrainedRun, ...]":
-    """Trains what `configs` ask for and keeps the session informed."""
-    from rltransfer.cli.progress import TrainingBars
-    from rltransfer_agents.training import train_sources
-
-    with TrainingBars(shown=progress) as bars:
-        runs = train_sources(configs, bars.watch)
-    for run in runs:
-        session.keep(run.folder)
-    return tuple(runs)
+    return train_each(current_session(), configs, progress)

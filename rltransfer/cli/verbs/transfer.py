@@ -18,12 +18,12 @@ from rltransfer.cli.options import (
     require_device,
     require_writable,
 )
+from rltransfer.cli.session import current_session
 from rltransfer.cli.transferring.options import DEFAULT_BUDGET, TransferOptions
 from rltransfer.cli.transferring.record import TransferRecord
 
 
 def transfer(
-    context: typer.Context,
     source: Annotated[
         list[Path],
         typer.Option(
@@ -90,4 +90,4 @@ def transfer(
     )
     from rltransfer.cli.transferring.carry import transfer_run
 
-    return transfer_run(options, context.obj)
+    return transfer_run(options, current_session())

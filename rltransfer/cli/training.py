@@ -1,0 +1,94 @@
+"""Trainings, as the command line runs and shows them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, final
+
+from rich.console import Group, RenderableType
+from rich.progress import TaskID
+
+from rltransfer.cli.progress import bars
+from rltransfer.cli.session import Session
+from rltransfer.cli.tables import facts, plain_table
+from rltransfer_agents.training import (
+    Progress,
+    TrainConfig,
+    TrainedRun,
+    train_sources,
+)
+
+
+@final
+@dataclass(frozen=True)
+class TrainedSources:
+    """Finished trainings."""
+
+    runs: tuple[TrainedRun, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns the object that `--json` prints."""
+        return {"runs": [run.record() for run in self.runs]}
+
+    def as_table(self) -> RenderableType:
+        """Returns one row per run."""
+        table = plain_table("env", "algo", "steps", "mean return", "seconds")
+        for run in self.runs:
+            table.add_row(
+                run.env_id,
+                run.algorithm,
+                f"{run.steps:,}",
+                f"{run.mean_return:.1f}",
+                f"{run.seconds:.1f}",
+            )
+        return Group(table, facts([("run", str(run.folder)) for run in self.runs]))
+
+
+def train_each(
+    session: Session, configs: Sequence[TrainConfig], progress: bool
+) -> TrainedSources:
+    """Trains what `configs` ask for, side by side, and keeps the session informed."""
+    with TrainingBars(shown=progress) as shown:
+        runs = train_sources(configs, shown.watch)
+    for run in runs:
+        session.keep(run.folder)
+    return TrainedSources(tuple(runs))
+
+
+@final
+class TrainingBars:
+    """A bar for each training that is under way."""
+
+    def __init__(self, shown: bool) -> None:
+        self._bars = bars(shown)
+        self._tasks: dict[tuple[str, str], TaskID] = {}
+
+    def __enter__(self) -> "TrainingBars":
+        """Starts showing."""
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        fault: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stops showing."""
+        self._bars.stop()
+
+    def watch(self, progress: Progress) -> None:
+        """Moves the bar of one training."""
+        key = (progress.env_id, progress.algorithm)
+        if key not in self._tasks:
+            self._tasks[key] = self._bars.add_task(
+                f"{progress.algorithm} {progress.env_id}",
+                total=progress.total_steps,
+                told="",
+            )
+        mean = progress.mean_return
+        self._bars.update(
+            self._tasks[key],
+            completed=min(progress.steps, progress.total_steps),
+            told="" if mean is None else f"mean return {mean:.1f}",
+        )
