@@ -1,7 +1,7 @@
 """Rounds of fitting and acting, and the proof at their end."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -20,10 +20,14 @@ from rltransfer.experience import Transitions, Whitening
 from rltransfer.translation import MappedPolicy, Translation
 
 _LEAST_EXPLORATION = 100
-_TRIALS_SHARE = 12
+_TRIALS_SHARE = 6
 """A trial may take the budget divided by this."""
 _TRIAL_EPISODES = 3
-_SPARE = 1.15
+_HOPELESS = 4.0
+"""Times the smallest mismatch above which a candidate is not worth its steps."""
+_PROOF_EPISODES = 5
+"""Taken if the budget allows, even where fewer would do."""
+_SPARE = 1.05
 """Episodes differ in length; the proof's reserve allows for that."""
 
 
@@ -118,14 +122,19 @@ class _Search:
             source = study(source, config)
         self._knowledge = source
         watch.phase("exploration", target.meter.used)
-        explorer = Explorer(target.actions, np.random.default_rng(config.seed + 1))
+        self._explorer = Explorer(
+            target.actions, np.random.default_rng(config.seed + 1)
+        )
+        share = int(config.exploration_share * self._budget)
         explored = target.collect(
-            explorer,
+            self._explorer,
             purpose="exploration",
             seed=config.seed + 1,
-            steps=max(_LEAST_EXPLORATION, int(config.exploration_share * self._budget)),
+            steps=max(_LEAST_EXPLORATION, share),
+            first_episode_within=self._budget // 3 + 1,
         )
         self._random_returns = explored.returns
+        self._explored_steps = len(explored.transitions) - explored.unfinished_steps
         self._bench = Workbench(
             source,
             target,
@@ -141,11 +150,13 @@ class _Search:
         """Fits and acts once; returns whether another round may help."""
         self._watch.phase(f"round {number + 1}", self._target.meter.used)
         rows = self._bench.standardised(self._seen)
-        kept = [self._remeasured(t.candidate, rows) for t in self._ranked()]
+        kept = [trial.candidate for trial in self._ranked()]
         candidates = climb(self._bench, rows, kept)
         beam = max(1, self._config.beam // (2 if number else 1))
         acted = 0
-        for candidate in different(candidates, rows.observation, beam):
+        bar = _HOPELESS * max(candidates[0].mismatch, self._bench.enough)
+        hopeful = [c for c in candidates if c.mismatch <= bar]
+        for candidate in different(hopeful, rows, beam):
             if not self._affordable():
                 break
             self._try(number, candidate)
@@ -153,21 +164,29 @@ class _Search:
         if not acted:
             return False
         simple = self._ranked()[0].candidate
-        settled = simple.height < FITTED and simple.mismatch <= self._bench.enough(rows)
+        settled = simple.height < FITTED and simple.mismatch <= self._bench.enough
         return self._affordable() and not settled
 
     def prove(self) -> Alignment:
-        """Acts with the best candidate on fresh episodes, and compares."""
+        """Acts with the best candidate on fresh episodes, and compares.
+
+        The number of episodes follows from the budget, never from what they return.
+        """
         self._watch.phase("proof", self._target.meter.used)
         chosen = self._ranked()[0]
+        self._act_at_random_again(chosen)
         proved = self._target.collect(
             chosen.policy,
             purpose="proof",
             seed=self._config.seed + 3,
             steps=self._budget,
-            episodes=self._episodes_needed,
-        )
-        proof = Proof(self._random_returns, proved.returns, self._config.confidence)
+            episodes=max(_PROOF_EPISODES, self._episodes_needed),
+            whole=True,
+        ).returns
+        if len(self._trials) == 1:
+            # Nothing was chosen by these: they are as good a proof as any.
+            proved = np.concatenate([chosen.rollout.returns, proved])
+        proof = Proof(self._random_returns, proved, self._config.confidence)
         return Alignment(
             self._knowledge,
             self._target,
@@ -177,14 +196,41 @@ class _Search:
             proof,
         )
 
+    def _act_at_random_again(self, chosen: Trial) -> None:
+        """Adds random episodes where few were seen and steps are left over."""
+        seen = len(self._random_returns)
+        if not 0 < seen < _PROOF_EPISODES:
+            return
+        length = chosen.episode_steps(self._target.episode_limit)
+        own = _SPARE * length * max(_PROOF_EPISODES, self._episodes_needed)
+        left = self._target.meter.allowed(self._budget) - int(own)
+        if left <= 0:
+            return
+        again = self._target.collect(
+            self._explorer,
+            purpose="proof",
+            seed=self._config.seed + 4,
+            steps=left,
+            episodes=_PROOF_EPISODES - seen,
+            whole=True,
+            expected_steps=self._explored_steps / seen,
+        )
+        self._random_returns = np.concatenate([self._random_returns, again.returns])
+
     @property
     def _episodes_needed(self) -> int:
         return episodes_needed(len(self._random_returns), self._config.confidence)
 
     def _affordable(self) -> bool:
         """Whether one more trial leaves enough to prove the best candidate."""
-        left = self._target.meter.allowed(self._budget)
-        return left - self._trial_steps >= self._reserve
+        if not self._trials:
+            return True
+        episode = self._ranked()[0].episode_steps(self._target.episode_limit)
+        return self._spare >= min(self._trial_steps, _SPARE * episode)
+
+    @property
+    def _spare(self) -> int:
+        return self._target.meter.allowed(self._budget) - self._reserve
 
     @property
     def _trial_steps(self) -> int:
@@ -195,22 +241,22 @@ class _Search:
     def _reserve(self) -> int:
         """Steps kept back for the proof: as many episodes as it needs, like the best's.
 
-        Before anything was acted with, an episode is taken to last a trial.
+        Nothing is known of their length before anything was acted with.
         """
-        length: float = self._trial_steps
-        if self._trials:
-            length = self._ranked()[0].episode_steps(self._target.episode_limit)
         most = self._config.proof_share * self._budget
+        if not self._trials:
+            return int(most / 2)
+        length = self._ranked()[0].episode_steps(self._target.episode_limit)
         return int(min(_SPARE * length * self._episodes_needed, most))
 
     def _ranked(self) -> list[Trial]:
-        return preferred(self._trials, self._random_returns) if self._trials else []
-
-    def _remeasured(self, candidate: Candidate, rows: Transitions) -> Candidate:
-        measured = self._bench.measured(
-            candidate.rung, candidate.height, candidate.mapping, rows
-        )
-        return measured[0] if measured else candidate
+        """Trials, best first, their mismatches measured on all that was seen."""
+        rows = self._bench.standardised(self._seen)
+        measured = [
+            replace(t, candidate=self._bench.remeasured(t.candidate, rows))
+            for t in self._trials
+        ]
+        return preferred(measured, self._random_returns) if measured else []
 
     def _try(self, number: int, candidate: Candidate) -> None:
         translation = Translation.through(
@@ -227,8 +273,9 @@ class _Search:
             policy,
             purpose="selection",
             seed=self._config.seed + 2,
-            steps=self._trial_steps,
+            steps=min(self._trial_steps, self._spare),
             episodes=_TRIAL_EPISODES,
+            whole=True,
         )
         trial = Trial(number, candidate, policy, rollout)
         self._trials.append(trial)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import final
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
+from rltransfer.experience import Transitions
 from rltransfer.mapping import DomainMapping
 
 _DIFFERENT = 0.2
@@ -32,26 +32,29 @@ class Candidate:
     mismatch: float
 
 
+def by_mismatch(candidate: Candidate) -> float:
+    """Returns what candidates are ordered by."""
+    return candidate.mismatch
+
+
 def different(
-    candidates: Iterable[Candidate],
-    states: Float[Tensor, "step state"],
-    count: int,
+    candidates: Iterable[Candidate], rows: Transitions, count: int
 ) -> list[Candidate]:
-    """Returns the first `count` candidates that carry `states` to different places.
+    """Returns the first `count` candidates that carry states to different places.
 
     Symmetric worlds have several maps of equal error, and only returns tell them
     apart: acting with near copies of one map would leave the others untried.
 
     Args:
         candidates: in the order of preference.
-        states: of the target, in white coordinates.
+        rows: seen in the target, in white coordinates.
         count: most candidates to return.
     """
     chosen: list[Candidate] = []
     places: list[Tensor] = []
     for candidate in candidates:
         with torch.no_grad():
-            place = candidate.mapping.state(states)
+            place = candidate.mapping.state(rows.observation)
         size = place.norm()
         if all(
             (place - other).norm() > _DIFFERENT * size or candidate.rung != rival.rung

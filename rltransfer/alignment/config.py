@@ -23,8 +23,12 @@ class AlignConfig:
     beam: int = 4
     """Most candidates acted with in a round; half as many after the first."""
     exploration_share: float = 0.25
-    """Share of the budget spent on acting at random before anything is fitted."""
-    proof_share: float = 0.5
+    """Share of the budget spent on acting at random before anything is fitted.
+
+    A third of it at most, where one random episode takes that long: without one there
+    is nothing to prove a mapping against.
+    """
+    proof_share: float = 2 / 3
     """Most of the budget that is kept back to prove the best candidate with."""
     confidence: float = 0.95
     """That the proof needs before a mapping is accepted."""
@@ -45,7 +49,7 @@ class AlignConfig:
                 )
         if not (0 < self.exploration_share and 0 < self.proof_share):
             raise InputError(f"shares of the budget must be above 0, got {self}")
-        if self.exploration_share + self.proof_share >= 1:
+        if self.exploration_share + self.proof_share > 0.95:
             raise InputError(
                 "exploration_share and proof_share must leave steps to select, got "
                 f"{self.exploration_share} and {self.proof_share}: lower one of them"

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from rltransfer.evaluation import Comparison, beats
 
-_FEWEST = 2
-
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -51,10 +49,19 @@ class Proof:
         )
         if self.accepted:
             return f"accepted: better than random with {sure} confidence: {told}"
+        if self._cut_short:
+            return f"refused for want of episodes: {told}; raise -n"
         return (
             f"refused: not better than random with {sure} confidence: {told}; train "
             "from scratch, try another source, or raise -n"
         )
+
+    @property
+    def _cut_short(self) -> bool:
+        """Whether every episode was better, and there were too few of them to tell."""
+        needed = episodes_needed(len(self.random_returns), self.confidence)
+        ahead = float(self.returns.min()) > float(self.random_returns.max())
+        return ahead and len(self.returns) < needed
 
 
 def episodes_needed(random_episodes: int, confidence: float) -> int:
@@ -62,9 +69,7 @@ def episodes_needed(random_episodes: int, confidence: float) -> int:
 
     The highest of all rank sums has probability 1 / C(n + m, m) by chance.
     """
-    if random_episodes < 1:
-        return _FEWEST
-    needed = _FEWEST
+    needed = 1
     while math.comb(random_episodes + needed, needed) * (1 - confidence + 1e-12) < 1:
         needed += 1
     return needed

@@ -44,25 +44,38 @@ def preferred(
 ) -> list[Trial]:
     """Returns `trials`, best first.
 
-    Returns decide. Trials start alike, so that luck is shared, but a few episodes are
-    few: among trials that come within 5 % of the best on the way up from random, the
-    simpler rung goes first, and then the smaller mismatch.
+    Returns decide. Trials start alike, so that luck is shared, and only the episodes
+    that all of them finished are compared; but a few are few: among trials that come
+    within 5 % of the best on the way up from random, the simpler rung goes first, and
+    then the smaller mismatch.
+
+    Args:
+        trials: at least one.
+        random_returns: of finished episodes; there may be none.
     """
-    floor = (
-        float(random_returns.mean())
-        if len(random_returns)
-        else min(trial.score for trial in trials)
-    )
-    best = max(trial.score for trial in trials)
-    bar = best - _TIE * max(best - floor, 0.0)
+    scores = _comparable_scores(trials)
+    best = max(scores)
+    floor = float(random_returns.mean()) if len(random_returns) else min(scores)
+    bar = best - _TIE * max(best - floor, 0.0) if np.isfinite(floor) else best
 
-    def rank(trial: Trial) -> tuple[bool, float, int, float]:
-        tied = trial.score >= bar
-        return (
-            not tied,
-            0.0 if tied else -trial.score,
-            trial.candidate.height,
-            trial.candidate.mismatch,
-        )
+    def rank(place: int) -> tuple[bool, float, int, float]:
+        tied, candidate = scores[place] >= bar, trials[place].candidate
+        score = 0.0 if tied else -scores[place]
+        return not tied, score, candidate.height, candidate.mismatch
 
-    return sorted(trials, key=rank)
+    return [trials[place] for place in sorted(range(len(trials)), key=rank)]
+
+
+def _comparable_scores(trials: Sequence[Trial]) -> list[float]:
+    finished = [len(trial.rollout.returns) for trial in trials]
+    common = min((count for count in finished if count), default=0)
+    longest = max(len(trial.rollout.transitions) for trial in trials)
+
+    def score(trial: Trial) -> float:
+        if len(trial.rollout.returns):
+            return float(trial.rollout.returns[:common].mean())
+        # What little an episode cut short has paid says nothing where steps cost.
+        cut_short = len(trial.rollout.transitions) < longest / 2
+        return -np.inf if cut_short else trial.score
+
+    return [score(trial) for trial in trials]

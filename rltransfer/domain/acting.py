@@ -76,6 +76,9 @@ class Domain:
         seed: int,
         steps: int,
         episodes: int | None = None,
+        whole: bool = False,
+        expected_steps: float | None = None,
+        first_episode_within: int = 0,
     ) -> Rollout:
         """Acts with `policy` from a fresh start, and keeps every step.
 
@@ -85,11 +88,19 @@ class Domain:
             seed: of the first reset; later resets go on from it.
             steps: most steps to take; the meter may allow fewer.
             episodes: stop once that many are finished.
+            first_episode_within: go on past `steps`, up to here, until one is finished.
+            expected_steps: of an episode, where `whole` knows no mean yet.
+            whole: begin no episode that would not end in time, by the mean so far.
         """
         recorder = _Recorder(self)
-        allowed = self.meter.allowed(steps)
+        longest = self.meter.allowed(max(steps, first_episode_within))
         try:
-            while recorder.steps < allowed and len(recorder.returns) != episodes:
+            while len(recorder.returns) != episodes:
+                allowed = min(steps, longest) if recorder.returns else longest
+                if recorder.steps >= allowed:
+                    break
+                if whole and recorder.next_ends_after(allowed, expected_steps):
+                    break
                 recorder.step(policy, seed)
         finally:
             self.meter.count(purpose, recorder.steps)
@@ -180,6 +191,13 @@ class _Recorder:
     @property
     def steps(self) -> int:
         return len(self._rows)
+
+    def next_ends_after(self, allowed: int, expected_steps: float | None) -> bool:
+        """Whether an episode begins now that would take more steps than are left."""
+        if self._observation is not None:
+            return False
+        mean = self.steps / len(self.returns) if self.returns else expected_steps
+        return mean is not None and self.steps + mean > allowed
 
     def step(self, policy: Policy, seed: int) -> None:
         if self._observation is None:

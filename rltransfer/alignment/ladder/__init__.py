@@ -6,7 +6,7 @@ from earlier rounds to new candidates. Adding one touches its page and `RUNGS`.
 
 from collections.abc import Callable
 
-from rltransfer.alignment.candidates import Candidate
+from rltransfer.alignment.candidates import Candidate, by_mismatch
 from rltransfer.alignment.ladder.affine import affine
 from rltransfer.alignment.ladder.residual import residual
 from rltransfer.alignment.ladder.structured import identity, same_sensors, signed_order
@@ -40,11 +40,10 @@ def climb(
         rows: all that was seen of the target, in white coordinates.
         kept: from earlier rounds, best first; empty in the first round.
     """
-    enough = bench.enough(rows)
     found: list[Candidate] = []
     for rung in RUNGS.values():
-        found += rung(bench, rows, [*kept, *found])
-        found.sort(key=lambda candidate: candidate.mismatch)
-        if found and found[0].mismatch <= enough and found[0].height < FITTED:
+        found += rung(bench, rows, sorted([*kept, *found], key=by_mismatch))
+        found.sort(key=by_mismatch)
+        if found and found[0].mismatch <= bench.enough and found[0].height < FITTED:
             break
     return found

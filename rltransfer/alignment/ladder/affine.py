@@ -5,32 +5,50 @@ from copy import deepcopy
 import torch
 from torch import Tensor
 
-from rltransfer.alignment.candidates import Candidate
+from rltransfer.alignment.candidates import Candidate, by_mismatch, different
 from rltransfer.alignment.ladder.workbench import Workbench
 from rltransfer.experience import Transitions
 from rltransfer.mapping import Affine, DomainMapping, FitConfig, stacked
 
 _NAME, _HEIGHT = "affine", 3
-_HALVINGS = ((0.2, 0.5), (0.4, 0.25), (0.7, 0.125))
 _NEAR, _SPREAD, _PARENTS = 6, 0.05, 2
+_LOST = 2.0
+"""Times what would be enough above which the known maps are no place to begin from."""
 
 
 def affine(
     bench: Workbench, rows: Transitions, known: list[Candidate]
 ) -> list[Candidate]:
-    """Affine maps for states and actions; from nothing, or near the best known ones."""
-    parents = [c.mapping for c in known if c.rung == _NAME][:_PARENTS]
-    start = _near(bench, parents) if parents else _anywhere(bench)
+    """Affine maps for states and actions: many restarts, then near the best of them.
+
+    Where the best known maps are good, the restarts are left out.
+    """
+    parents = [candidate for candidate in known if candidate.rung == _NAME]
+    if not parents or parents[0].mismatch > _LOST * bench.enough:
+        parents = sorted([*parents, *_searched(bench, rows)], key=by_mismatch)
+    near = _near(bench, [c.mapping for c in different(parents, rows, _PARENTS)])
     schedule = FitConfig(
-        updates=bench.config.updates if not parents else bench.config.updates // 2,
+        updates=bench.config.updates // 2,
         batch_size=bench.config.batch_size,
-        learning_rate=1e-2 if parents else 2e-2,
-        halvings=((0.3, 0.5),) if parents else _HALVINGS,
+        learning_rate=1e-2,
+        halvings=((0.4, 0.5),),
     )
-    # Far from the answer the moments keep the map from shrinking; near it they would
-    # pull it off, since the two domains are never explored alike.
-    bench.fit(_NAME, start, rows, schedule, (0.3, 0.3) if parents else (5.0, 0.5))
-    return bench.measured(_NAME, _HEIGHT, start, rows)
+    # Near the answer the moments would pull the map off it, for the two domains are
+    # never explored alike; a trace of them still keeps it from shrinking.
+    bench.fit(_NAME, near, rows, schedule, (0.02, 0.01))
+    return bench.measured(_NAME, _HEIGHT, near, rows)
+
+
+def _searched(bench: Workbench, rows: Transitions) -> list[Candidate]:
+    start = _anywhere(bench)
+    schedule = FitConfig(
+        updates=bench.config.updates // 2,
+        batch_size=bench.config.batch_size,
+        learning_rate=3e-2,
+        halvings=((0.1, 0.5), (0.25, 0.25), (0.5, 0.125)),
+    )
+    bench.fit(_NAME, start, rows, schedule, (0.5, 0.05))
+    return sorted(bench.measured(_NAME, _HEIGHT, start, rows), key=by_mismatch)
 
 
 def _anywhere(bench: Workbench) -> DomainMapping:
@@ -59,6 +77,9 @@ def _turns(
         copies, max(inputs, outputs), min(inputs, outputs), generator=generator
     )
     turns: Tensor = torch.linalg.qr(tall)[0]
+    # Householder's method never returns both turns and reflections: draw the sides.
+    sides = torch.randint(2, (copies, 1, turns.shape[2]), generator=generator)
+    turns = turns * (2 * sides - 1)
     return turns if inputs >= outputs else turns.transpose(1, 2)
 
 

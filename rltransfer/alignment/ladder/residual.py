@@ -7,7 +7,7 @@ from rltransfer.mapping import Affine, DomainMapping, FitConfig, ResidualAffine
 
 _NAME, _HEIGHT = "residual", 4
 _WIDTHS = (32, 32)
-_WORTH = 0.8
+_WORTH = 0.5
 """Share of the affine map's mismatch that must be left for the network to be kept."""
 _FEWEST_ROWS = 1000
 
@@ -19,7 +19,7 @@ def residual(
     straight = [
         c for c in known if isinstance(c.mapping.state, Affine) and c.height == 3
     ]
-    if not straight or straight[0].mismatch <= bench.enough(rows):
+    if not straight or straight[0].mismatch <= bench.enough:
         return []
     if len(rows) < _FEWEST_ROWS:
         return []
@@ -38,6 +38,6 @@ def residual(
         evaluate_every=25,
         patience=6,
     )
-    bench.fit(_NAME, bent, rows, schedule, (0.3, 0.3))
+    bench.fit(_NAME, bent, rows, schedule, (0.02, 0.02))
     found = bench.measured(_NAME, _HEIGHT, bent, rows)
     return [c for c in found if c.mismatch <= _WORTH * best.mismatch]

@@ -7,7 +7,7 @@ from scipy.optimize import linear_sum_assignment
 from rltransfer.alignment.candidates import Candidate
 from rltransfer.alignment.ladder.workbench import Workbench
 from rltransfer.experience import Transitions
-from rltransfer.mapping import Affine, DomainMapping, FitConfig, Mlp
+from rltransfer.mapping import Affine, DomainMapping, FitConfig, Mlp, stacked
 
 _RESTARTS, _UPDATES, _WIDTHS = 4, 400, (32, 32)
 
@@ -66,7 +66,7 @@ def _unchanged(bench: Workbench) -> Affine:
 def _with_fitted_actions(
     bench: Workbench, rows: Transitions, state: Affine, rung: str, height: int
 ) -> list[Candidate]:
-    state.requires_grad_(False)
+    fixed = stacked([state] * _RESTARTS).requires_grad_(False)
     action = Mlp(
         bench.target.actions.size,
         _WIDTHS,
@@ -75,7 +75,7 @@ def _with_fitted_actions(
         copies=_RESTARTS,
         generator=bench.generator,
     )
-    mapping = DomainMapping(state, action)
+    mapping = DomainMapping(fixed, action)
     schedule = FitConfig(
         updates=_UPDATES, batch_size=bench.config.batch_size, learning_rate=1e-2
     )

@@ -1,7 +1,8 @@
 """What every rung needs to fit candidates and to measure them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import final
 
 import torch
@@ -117,19 +118,15 @@ class Workbench:
             reward_weight=self.config.reward_weight,
         )
 
-    def enough(self, rows: Transitions) -> float:
+    @cached_property
+    def enough(self) -> float:
         """Returns the mismatch at which a candidate explains the target.
 
         It is the source's own, but half as much again: other rows, other noise.
         """
         own = self.knowledge.rows
-        unchanged = DomainMapping(
-            Affine.of(
-                torch.eye(own.observation.shape[1]),
-                torch.zeros(own.observation.shape[1]),
-            )
-        )
-        del rows
+        size = own.observation.shape[1]
+        unchanged = DomainMapping(Affine.of(torch.eye(size), torch.zeros(size)))
         with torch.no_grad():
             return _ENOUGH * float(self.agreement(own)(unchanged, own))
 
@@ -151,7 +148,8 @@ class Workbench:
             moments: first and last weight of matching the source's moments; None where
                 the state map is fixed.
         """
-        objective: Objective[DomainMapping, Transitions] = self.agreement(rows)
+        agreement = self.agreement(rows)
+        objective: Objective[DomainMapping, Transitions] = agreement
         if moments is not None:
             lie = MomentMatching.of(self.knowledge.at_random.observation)
             objective = WeightedSum(((1.0, objective), (descending(*moments), lie)))
@@ -161,8 +159,15 @@ class Workbench:
             rows,
             schedule,
             generator=self.generator,
+            ranked_by=agreement,
             watch=lambda progress: self.watch(rung, progress),
         )
+
+    def remeasured(self, candidate: Candidate, rows: Transitions) -> Candidate:
+        """Returns `candidate` with its mismatch on `rows`."""
+        with torch.no_grad():
+            mismatch = self.agreement(rows)(candidate.mapping, rows)
+        return replace(candidate, mismatch=float(mismatch))
 
     def measured(
         self, rung: str, height: int, mapping: DomainMapping, rows: Transitions
