@@ -3,6 +3,7 @@
 from rltransfer_agents.training.algorithms import ALGORITHMS
 from rltransfer_agents.training.config import Progress, TrainConfig, TrainedRun, Watch
 from rltransfer_agents.training.session import train_source
+from rltransfer_agents.training.several import TrainingFault, train_sources
 from rltransfer_agents.training.tuned import tuned_hyperparameters
 
 __all__ = [
@@ -10,7 +11,9 @@ __all__ = [
     "Progress",
     "TrainConfig",
     "TrainedRun",
+    "TrainingFault",
     "Watch",
     "train_source",
+    "train_sources",
     "tuned_hyperparameters",
 ]

@@ -11,7 +11,7 @@ from stable_baselines3 import A2C
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from rltransfer import runs
-from rltransfer_agents.training.acting import Choose, choice_kept
+from rltransfer_agents.training.acting import Kept, choice_of, kept
 from rltransfer_agents.training.algorithms import (
     Learner,
     make_learner,
@@ -70,11 +70,11 @@ def _train(
 ) -> TrainedRun:
     start = time.monotonic()
     total = config.steps or hyperparameters["n_timesteps"]
-    best: list[Choose] = []
+    best: list[Kept] = []
 
     def keep_best() -> None:
         save_agent(learner, files.best_agent, files.best_statistics)
-        best[:] = [choice_kept(learner)]
+        best[:] = [kept(learner)]
 
     def report(steps: int, mean_return: float | None) -> None:
         if watch is not None:
@@ -117,8 +117,9 @@ def _train(
         interval: Any = None if on_policy else 4
         learner.learn(total, callback=boundary, log_interval=interval)
         _save(learner, files)
+        choose = choice_of(learner, best[0])
         rounds = [
-            evaluations.play(best[0], config.seed + seed) for seed in _REPORT_SEEDS
+            evaluations.play(choose, config.seed + seed) for seed in _REPORT_SEEDS
         ]
     run = TrainedRun(
         env_id=config.env_id,

@@ -18,6 +18,11 @@ class StopRequests:
         self._count = 0
 
     @property
+    def count(self) -> int:
+        """How often."""
+        return self._count
+
+    @property
     def asked(self) -> bool:
         """Whether to stop at the next boundary, with everything saved."""
         return self._count > 0

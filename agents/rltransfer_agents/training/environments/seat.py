@@ -133,8 +133,8 @@ class Seat:
             if array.dtype.kind not in "biuf":
                 raise self._fault(field, f"has type {array.dtype}, not {self._dtype}")
             array = array.astype(self._dtype)
-        # Zero times a number is zero unless the number is not finite: the quickest
-        # way to look at all of a small array.
+        # Times zero, what is not finite becomes NaN, which differs from itself: the
+        # quickest way to look at all of a small array.
         if array.dot(self._zeros) != 0:
             raise self._fault(field, f"is not finite: {array}")
         return array

@@ -1,0 +1,200 @@
+"""Every algorithm trains, and leaves a folder that others can open."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from stable_baselines3.common.base_class import BaseAlgorithm
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from rltransfer import runs
+from rltransfer.errors import InputError
+from rltransfer_agents.running_statistics import read_statistics
+from rltransfer_agents.training import (
+    ALGORITHMS,
+    Progress,
+    TrainConfig,
+    TrainedRun,
+    train_source,
+)
+
+Configure = Callable[..., TrainConfig]
+
+
+def loaded(run: TrainedRun, name: str) -> BaseAlgorithm:
+    """Returns an agent that this test has just trained itself."""
+    return ALGORITHMS[run.algorithm].load(run.folder / name, device="cpu")
+
+
+def weights(run: TrainedRun, name: str) -> dict[str, torch.Tensor]:
+    return loaded(run, name).policy.state_dict()
+
+
+def test_a_run_folder_is_one_that_rl_zoo_can_open(
+    configure: Configure, algorithm: str
+) -> None:
+    config = configure(algorithm)
+    run = train_source(config)
+    name = config.env_id
+    assert run.folder == config.log_folder / algorithm / f"{name}_1"
+    assert run.steps >= 200
+    expected = {
+        f"{name}.zip",
+        "best_model.zip",
+        "evaluations.npz",
+        "0.monitor.csv",
+        f"{name}/config.yml",
+        f"{name}/args.yml",
+    }
+    if algorithm == "a2c":
+        expected |= {
+            f"{name}/vecnormalize.json",
+            f"{name}/vecnormalize.pkl",
+            "best_vecnormalize.json",
+        }
+    manifest = runs.read_manifest(run.folder)
+    assert expected == {name for name in manifest.files if "tensorboard" not in name}
+    assert runs.changed_files(run.folder, manifest) == []
+    assert manifest.steps == {"training": run.steps}
+    settings = yaml.safe_load((run.folder / name / "config.yml").read_text())
+    assert settings.items() >= config.hyperparameters.items()
+    arguments = yaml.safe_load((run.folder / name / "args.yml").read_text())
+    assert arguments["env"] == name and arguments["env_kwargs"] == {}
+    assert loaded(run, f"{name}.zip").num_timesteps == run.steps
+
+
+def test_evaluations_are_those_of_stable_baselines3(
+    configure: Configure, algorithm: str
+) -> None:
+    config = configure(algorithm, evaluations=4, evaluation_episodes=2)
+    run = train_source(config)
+    with np.load(run.folder / "evaluations.npz") as stored:
+        steps, returns = stored["timesteps"], stored["results"]
+        assert returns.shape == stored["ep_lengths"].shape == (len(steps), 2)
+    assert 4 <= len(steps) <= 5
+    assert steps[-1] == run.steps
+    assert np.isfinite(run.mean_return)
+
+
+def test_tensorboard_and_the_list_of_episodes_have_the_usual_keys(
+    configure: Configure,
+) -> None:
+    run = train_source(configure("ppo"))
+    events = EventAccumulator(str(run.folder / "tensorboard")).Reload()
+    keys = set(events.Tags()["scalars"])
+    assert keys >= {"rollout/ep_rew_mean", "eval/mean_reward", "train/loss", "time/fps"}
+    first, second, *rows = (run.folder / "0.monitor.csv").read_text().splitlines()
+    assert first.startswith("#{") and second == "r,l,t"
+    lengths = [int(row.split(",")[1]) for row in rows]
+    assert 0 < sum(lengths) <= run.steps
+
+
+def test_the_same_seed_gives_the_same_weights(
+    configure: Configure, algorithm: str
+) -> None:
+    once, again = (train_source(configure(algorithm)) for _ in range(2))
+    other = train_source(configure(algorithm, seed=8))
+    name = f"{once.env_id}.zip"
+    for key, values in weights(once, name).items():
+        assert torch.equal(values, weights(again, name)[key])
+    assert any(
+        not torch.equal(values, weights(other, name)[key])
+        for key, values in weights(once, name).items()
+    )
+    assert once.mean_return == again.mean_return
+    assert again.folder.name.endswith("_2")
+
+
+def test_global_generators_and_threads_are_left_alone(configure: Configure) -> None:
+    # Python's own generator is left alone too, but not by the checks of these tests:
+    # beartype draws from it which items it looks at.
+    threads = torch.get_num_threads()
+    torch.manual_seed(3)
+    np.random.seed(3)
+    untouched = torch.rand(1), np.random.rand()
+    torch.manual_seed(3)
+    np.random.seed(3)
+    train_source(configure("ppo"))
+    assert (torch.rand(1), np.random.rand()) == untouched
+    assert torch.get_num_threads() == threads
+
+
+def test_statistics_come_back_bit_for_bit(configure: Configure) -> None:
+    run = train_source(configure("a2c"))
+    statistics = read_statistics(run.folder / run.env_id / "vecnormalize.json")
+    assert statistics.observation is not None
+    assert statistics.observation.count == pytest.approx(run.steps, abs=40)
+    assert np.shape(statistics.observation.mean) == (4,)
+
+
+def test_arguments_of_the_environment_are_used_and_stored(
+    configure: Configure,
+) -> None:
+    run = train_source(configure("sac", env_kwargs={"g": 5.0}))
+    arguments = yaml.safe_load((run.folder / run.env_id / "args.yml").read_text())
+    assert arguments["env_kwargs"] == {"g": 5.0}
+
+
+def test_progress_is_told(configure: Configure) -> None:
+    seen: list[Progress] = []
+    run = train_source(configure("ppo"), seen.append)
+    assert seen[0].steps == 0 and seen[-1].steps == run.steps
+    assert {told.total_steps for told in seen} == {200}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"env_id": "CartPol-v1"}, "CartPole-v1"),
+        ({"env_kwargs": {"gravty": 9}}, "gravty"),
+        ({"hyperparameters": {"n_step": 5}}, "nearest: n_steps"),
+        ({"hyperparameters": {"n_steps": -5}}, "n_steps"),
+        ({"hyperparameters": {"learning_rate": "fast"}}, "learning_rate"),
+        (
+            {"hyperparameters": {"policy_kwargs": "dict(net_arch=[64])"}},
+            "policy_kwargs",
+        ),
+    ],
+)
+def test_wrong_input_leaves_no_folder(
+    configure: Configure, changes: dict[str, object], reason: str
+) -> None:
+    config = configure("ppo", **changes)
+    with pytest.raises(InputError, match=reason):
+        train_source(config)
+    assert list(config.log_folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"algorithm": "trpo"}, {"steps": 0}, {"seed": -1}, {"evaluation_episodes": 0}],
+)
+def test_a_config_that_cannot_be_is_refused(changes: dict[str, object]) -> None:
+    values = {"env_id": "CartPole-v1", "algorithm": "ppo", "log_folder": Path("runs")}
+    with pytest.raises(InputError):
+        TrainConfig(**{**values, **changes})  # type: ignore[arg-type]  # on purpose
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "env_id", "able"),
+    [("dqn", "Pendulum-v1", "a2c or ppo"), ("sac", "CartPole-v1", "a2c or dqn or ppo")],
+)
+def test_an_algorithm_that_cannot_act_there_is_refused(
+    configure: Configure, algorithm: str, env_id: str, able: str
+) -> None:
+    with pytest.raises(InputError, match=able):
+        train_source(configure(algorithm, env_id=env_id))
+
+
+def test_observations_that_are_no_vector_are_refused(configure: Configure) -> None:
+    with pytest.raises(InputError, match="FlattenObservation"):
+        train_source(configure("ppo", env_id="FrozenLake-v1"))
+
+
+def test_arguments_that_cannot_be_stored_are_refused(configure: Configure) -> None:
+    config = configure("ppo", env_kwargs={"sutton_barto_reward": object()})
+    with pytest.raises(InputError, match="numbers, text, lists"):
+        train_source(config)
