@@ -10,7 +10,7 @@ import torch
 from rltransfer.alignment.candidates import Candidate, different
 from rltransfer.alignment.config import AlignConfig
 from rltransfer.alignment.ladder import FITTED, Workbench, climb
-from rltransfer.alignment.proof import Proof, episodes_needed
+from rltransfer.alignment.proof import Proof, episodes_needed, stronger
 from rltransfer.alignment.source import Source, SourceKnowledge, study
 from rltransfer.alignment.trials import Trial, preferred
 from rltransfer.alignment.watching import Silent, Watcher
@@ -122,18 +122,17 @@ class _Search:
             source = study(source, config)
         self._knowledge = source
         watch.phase("exploration", target.meter.used)
-        self._explorer = Explorer(
-            target.actions, np.random.default_rng(config.seed + 1)
-        )
+        explorer = Explorer(target.actions, np.random.default_rng(config.seed + 1))
         share = int(config.exploration_share * self._budget)
         explored = target.collect(
-            self._explorer,
+            explorer,
             purpose="exploration",
             seed=config.seed + 1,
             steps=max(_LEAST_EXPLORATION, share),
             first_episode_within=self._budget // 3 + 1,
         )
         self._random_returns = explored.returns
+        self._unheld_returns = np.zeros(0)
         self._explored_steps = len(explored.transitions) - explored.unfinished_steps
         self._bench = Workbench(
             source,
@@ -186,7 +185,11 @@ class _Search:
         if len(self._trials) == 1:
             # Nothing was chosen by these: they are as good a proof as any.
             proved = np.concatenate([chosen.rollout.returns, proved])
-        proof = Proof(self._random_returns, proved, self._config.confidence)
+        proof = Proof(
+            stronger(self._random_returns, self._unheld_returns),
+            proved,
+            self._config.confidence,
+        )
         return Alignment(
             self._knowledge,
             self._target,
@@ -197,25 +200,29 @@ class _Search:
         )
 
     def _act_at_random_again(self, chosen: Trial) -> None:
-        """Adds random episodes where few were seen and steps are left over."""
+        """Adds random episodes that hold no action, where steps are left over.
+
+        Holding actions may be the better or the worse way to act at random.
+        """
         seen = len(self._random_returns)
-        if not 0 < seen < _PROOF_EPISODES:
+        if not seen:
             return
         length = chosen.episode_steps(self._target.episode_limit)
         own = _SPARE * length * max(_PROOF_EPISODES, self._episodes_needed)
         left = self._target.meter.allowed(self._budget) - int(own)
         if left <= 0:
             return
+        rng = np.random.default_rng(self._config.seed + 4)
         again = self._target.collect(
-            self._explorer,
+            Explorer(self._target.actions, rng, longest=1),
             purpose="proof",
             seed=self._config.seed + 4,
             steps=left,
-            episodes=_PROOF_EPISODES - seen,
+            episodes=_PROOF_EPISODES,
             whole=True,
             expected_steps=self._explored_steps / seen,
         )
-        self._random_returns = np.concatenate([self._random_returns, again.returns])
+        self._unheld_returns = again.returns
 
     @property
     def _episodes_needed(self) -> int:

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from rltransfer.evaluation import Comparison, beats
 
+_FEW = 3
+"""Episodes of one kind that may stand alone."""
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -62,6 +65,18 @@ class Proof:
         needed = episodes_needed(len(self.random_returns), self.confidence)
         ahead = float(self.returns.min()) > float(self.random_returns.max())
         return ahead and len(self.returns) < needed
+
+
+def stronger(
+    held: NDArray[np.float64], unheld: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Returns the random episodes that a mapping has to beat.
+
+    All of them; but only those that hold no action where these did better.
+    """
+    if len(unheld) >= _FEW and unheld.mean() > held.mean():
+        return unheld
+    return np.concatenate([held, unheld])
 
 
 def episodes_needed(random_episodes: int, confidence: float) -> int:
