@@ -10,7 +10,7 @@ from rltransfer.files import write_atomically
 from rltransfer_agents.export.comparison import require_equal
 from rltransfer_agents.export.live import bundle_of
 from rltransfer_agents.frozen import FrozenPolicy
-from rltransfer_agents.reading.agent import bundle_at, stored_policy
+from rltransfer_agents.reading.agent import bundle_at
 from rltransfer_agents.reading.bundle import Bundle, read_bundle, write_bundle
 from rltransfer_agents.reading.container import SUFFIX
 from rltransfer_agents.reading.policies import freeze
@@ -29,7 +29,7 @@ def export_bundle(model: BaseAlgorithm, path: Path | str) -> Path:
     """
     target = _checked_path(path)
     bundle = bundle_of(model)
-    policy = freeze(stored_policy(bundle))
+    policy = freeze(bundle.stored_policy())
 
     def act(observations: Any) -> Any:
         envs = model.get_vec_normalize_env()
@@ -46,12 +46,12 @@ def rebundle(
     """Writes an agent's zip or run folder, read without running it, as a bundle."""
     target = _checked_path(path)
     bundle = bundle_at(source, sha256=sha256)
-    return _write(bundle, freeze(stored_policy(bundle)), target)
+    return _write(bundle, freeze(bundle.stored_policy()), target)
 
 
 def _write(bundle: Bundle, policy: FrozenPolicy, path: Path) -> Path:
     data = write_bundle(bundle)
-    again = freeze(stored_policy(read_bundle(data)))
+    again = freeze(read_bundle(data).stored_policy())
     require_equal(
         lambda rows: again.predict(rows, deterministic=True)[0], policy, str(path)
     )

@@ -18,7 +18,7 @@ from rltransfer_agents.reading.normalisation import (
     read_vecnormalize,
     require_fit,
 )
-from rltransfer_agents.reading.policies import Normalisations, StoredPolicy, freeze
+from rltransfer_agents.reading.policies import Normalisations, freeze
 from rltransfer_agents.reading.refusal import Refusal, naming, typed_faults
 from rltransfer_agents.reading.run_folder import FoundAgent, find_agent
 from rltransfer_agents.running_statistics import read_statistics
@@ -67,7 +67,7 @@ def read_agent(
     found = find_agent(Path(path), best=best)
     bundle, statistics_sha256 = _opened(found, sha256)
     with naming(str(found.agent)), typed_faults():
-        policy = freeze(stored_policy(bundle))
+        policy = freeze(bundle.stored_policy())
     checkpoint = bundle.checkpoint
     return Agent(
         policy=policy,
@@ -119,11 +119,7 @@ def read_all(found: FoundAgent, data: bytes) -> tuple[Bundle, str | None]:
     """
     if is_container(data):
         return read_bundle(data), None
-    if not data.startswith(b"PK"):
-        raise InputError(
-            f"{found.agent} must be a zip written by Stable-Baselines3, it is none; "
-            "name the agent's zip or the folder of its run"
-        )
+    require_zip(found.agent, data)
     checkpoint = read_checkpoint(data)
     normalisations, digest = read_statistics_beside(found)
     require_fit(normalisations, checkpoint.observation_space)
@@ -154,18 +150,13 @@ def read_statistics_beside(found: FoundAgent) -> tuple[Normalisations, str | Non
     return normalisations, hashlib.sha256(data).hexdigest()
 
 
-def stored_policy(bundle: Bundle) -> StoredPolicy:
-    """Returns what a policy is put together from."""
-    checkpoint = bundle.checkpoint
-    return StoredPolicy(
-        policy_class=checkpoint.policy_class,
-        observation_space=checkpoint.observation_space,
-        action_space=checkpoint.action_space,
-        keywords=checkpoint.keywords,
-        tensors=checkpoint.tensors,
-        exploration=checkpoint.exploration,
-        normalisations=bundle.normalisations,
-    )
+def require_zip(path: Path, data: bytes) -> None:
+    """Raises if a file does not even begin as an agent's does."""
+    if not data.startswith(b"PK"):
+        raise InputError(
+            f"{path} must be a zip written by Stable-Baselines3, it is none; "
+            "name the agent's zip or the folder of its run"
+        )
 
 
 def require_digest(digest: str, expected: str | None) -> None:

@@ -13,7 +13,7 @@ from rltransfer_agents.frozen.normalisation import Normalisation
 from rltransfer_agents.reading import container
 from rltransfer_agents.reading.checkpoint import Checkpoint
 from rltransfer_agents.reading.keywords import Keywords, read_keywords
-from rltransfer_agents.reading.policies import Normalisations
+from rltransfer_agents.reading.policies import Normalisations, StoredPolicy
 from rltransfer_agents.reading.refusal import Refusal, naming, shown
 from rltransfer_agents.reading.space_json import space_from_json, space_to_json
 from rltransfer_agents.reading.strict_json import parse_object
@@ -57,6 +57,18 @@ class Bundle:
     normalisations: Normalisations
     env_id: str | None
     env_kwargs: dict[str, Any]
+
+    def stored_policy(self) -> StoredPolicy:
+        """Returns what the policy is put together from."""
+        return StoredPolicy(
+            policy_class=self.checkpoint.policy_class,
+            observation_space=self.checkpoint.observation_space,
+            action_space=self.checkpoint.action_space,
+            keywords=self.checkpoint.keywords,
+            tensors=self.checkpoint.tensors,
+            exploration=self.checkpoint.exploration,
+            normalisations=self.normalisations,
+        )
 
 
 def write_bundle(bundle: Bundle) -> bytes:

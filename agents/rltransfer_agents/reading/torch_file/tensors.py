@@ -65,8 +65,11 @@ class Tensors:
             return np.zeros(shape, numbers.dtype)
         last = [(size - 1) * step for size, step in zip(shape, strides, strict=True)]
         reach = start + sum(last)
+        repeated = any(
+            step == 0 < size - 1 for size, step in zip(shape, strides, strict=True)
+        )
         # Strides that visit a number twice could show a small file as a huge tensor.
-        if reach >= numbers.size or count > numbers.size:
+        if repeated or reach >= numbers.size or count > numbers.size:
             raise Refusal("tensor", f"{shown(name)} reaches beyond its numbers")
         return np.lib.stride_tricks.as_strided(
             numbers[start:],
