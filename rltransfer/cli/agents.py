@@ -10,8 +10,12 @@ from rltransfer.cli.environments import EnvironmentChoice
 from rltransfer.domain import Domain, Policy, StepMeter
 from rltransfer.errors import InputError
 from rltransfer.runs import MANIFEST_NAME, read_manifest
+from rltransfer.translation import MappedPolicy, load_translation
 from rltransfer_agents.reading import read_agent
 from rltransfer_envs.making import make
+
+MAPPING_FOLDER = "mapping"
+"""Within a transfer's run folder."""
 
 
 @final
@@ -105,4 +109,32 @@ def _is_transfer(path: Path) -> bool:
 
 
 def _transfer_at(path: Path) -> Actor:
-    raise InputError(f"{path} is a transfer, which cannot be opened yet")
+    settings = read_manifest(path).settings
+    agent = Path(settings["source"])
+    if not agent.exists():
+        raise InputError(
+            f"{path} acts through the agent it was made from, and {agent} is gone: put "
+            "it back or make the transfer again"
+        )
+    source = actor_at(
+        agent, env_id=settings["source_env"], sha256=settings["source_sha256"]
+    )
+    home = EnvironmentChoice(settings["source_env"], settings["source_kwargs"])
+    target = EnvironmentChoice(settings["target"], settings["target_kwargs"])
+    domains = []
+    for choice in (home, target):
+        domain = domain_of(choice)
+        domains.append(domain)
+        domain.close()
+    translation = load_translation(path / MAPPING_FOLDER)
+    return Actor(
+        policy=MappedPolicy(
+            source.policy, translation, domains[0].actions, domains[1].actions
+        ),
+        home=target,
+        title=f"{source.title} through a mapping",
+        path=path,
+        sha256=source.sha256,
+        observation_space=domains[1].observation_space,
+        action_space=domains[1].action_space,
+    )

@@ -73,7 +73,8 @@ class LeastSquares(ActionTranslator):
         size = normal.trace(axis1=-2, axis2=-1)[..., None, None]
         right = (pull @ (wanted - self._bias)[..., None])[..., 0]
         if normal.shape[-1] == 1:  # far cheaper than solve, and most common
-            return right / np.maximum(normal[..., 0] * (1 + _RIDGE), 1e-12)
+            alone: NDArray[Any] = right / np.maximum(normal[..., 0], 1e-12)
+            return alone
         solved: NDArray[Any] = np.linalg.solve(
             normal + self._ridge * np.maximum(size, 1e-8), right[..., None]
         )[..., 0]

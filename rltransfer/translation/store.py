@@ -35,12 +35,12 @@ def load_translation(folder: Path) -> Translation:
             f"a translation has a state map and either both or none of a trunk and an "
             f"action map, {folder} names {parts}: make the transfer again"
         )
-    state: Network = load_network(folder / _STATE, Network)
+    state: Network = load_network(folder / _STATE, Network)  # type: ignore[type-abstract]
     colour = load_network(folder / _COLOUR, Affine)
     trunk = load_network(folder / _TRUNK, Mlp) if _TRUNK in parts else None
     action: Network | None = None
     if _ACTION in parts:
-        action = load_network(folder / _ACTION, Network)
+        action = load_network(folder / _ACTION, Network)  # type: ignore[type-abstract]
     if state.outputs != colour.inputs or (trunk and trunk.inputs != state.outputs):
         raise ArtifactRefused(
             f"the parts of {folder} do not fit together: the state map makes "

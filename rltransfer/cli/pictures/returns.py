@@ -95,7 +95,7 @@ def draw_bars(axes: Axes, bars: Sequence[Bar]) -> None:
     axes.set_ylabel("return")
 
 
-def _ring(axes: Axes, x: float, y: float) -> None:
+def _ring(axes: Axes, x: int, y: float) -> None:
     axes.scatter(
         x,
         y,

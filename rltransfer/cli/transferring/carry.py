@@ -4,10 +4,17 @@ import time
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from rltransfer import runs
 from rltransfer.alignment import AlignConfig, Source, align
-from rltransfer.cli.agents import Actor, actor_at, domain_of, require_fit
+from rltransfer.cli.agents import (
+    MAPPING_FOLDER,
+    Actor,
+    actor_at,
+    domain_of,
+    require_fit,
+)
 from rltransfer.cli.environments import EnvironmentChoice
 from rltransfer.cli.session import Session
 from rltransfer.cli.transferring.attempted import Attempted
@@ -19,6 +26,8 @@ from rltransfer.domain import Domain, Explorer, Policy, StepMeter
 from rltransfer.errors import InputError
 from rltransfer.evaluation import ReturnSummary, summarise
 from rltransfer.files import write_json
+from rltransfer.translation import save_translation
+from rltransfer_agents.training.isolation import isolated
 
 REPORT_SEED = 3 * 10**6
 """Far from every other seed: the episodes that report choose nothing."""
@@ -26,13 +35,23 @@ REPORT_SEED = 3 * 10**6
 
 def transfer_run(options: TransferOptions, session: Session) -> TransferRecord:
     """Aligns every source with the target, keeps the best and reports on it."""
+    # One thread: on small networks more of them wait for one another, above all where
+    # the machine has other work.
+    with isolated():
+        return _transfer(options, session)
+
+
+def _transfer(options: TransferOptions, session: Session) -> TransferRecord:
     began = time.monotonic()
+    # The networks are small: a second thread costs them more than it gives.
+    torch.set_num_threads(1)
     sources = [_source(options, place) for place in range(len(options.sources))]
     # Before there is a folder, so that wrong input leaves nothing behind.
     targets = [_target(options) for _ in sources]
     folder = runs.next_run_folder(options.log_folder, "transfer", options.target.env_id)
     with runs.locked(folder):
         tensorboard = options.tensorboard_folder or folder / "tensorboard"
+        session.keep(tensorboard)
         attempts = []
         with AlignmentWatch(options.budget, options.progress, tensorboard) as watch:
             for (actor, home, source), target in zip(sources, targets, strict=True):
@@ -116,6 +135,7 @@ def _report(
 def _store(
     folder: Path, options: TransferOptions, best: Attempted, record: TransferRecord
 ) -> None:
+    save_translation(folder / MAPPING_FOLDER, best.alignment.policy.translation)
     draw(folder / "transfer.png", options.target, best, record)
     write_json(folder / "transfer.json", record.as_json())
     runs.write_manifest(
@@ -134,7 +154,7 @@ def _store(
             settings={
                 "target": options.target.env_id,
                 "target_kwargs": dict(options.target.kwargs),
-                "source": str(best.actor.path),
+                "source": str(best.actor.path.resolve()),
                 "source_env": best.home.env_id,
                 "source_kwargs": dict(best.home.kwargs),
                 "source_sha256": best.actor.sha256,
