@@ -10,9 +10,9 @@ from rltransfer.files import write_atomically
 from rltransfer_agents.export.comparison import require_equal
 from rltransfer_agents.export.live import bundle_of
 from rltransfer_agents.frozen import FrozenPolicy
-from rltransfer_agents.reading.agent import bundle_at
 from rltransfer_agents.reading.bundle import Bundle, read_bundle, write_bundle
 from rltransfer_agents.reading.container import SUFFIX
+from rltransfer_agents.reading.opening import open_agent
 from rltransfer_agents.reading.policies import freeze
 
 
@@ -45,7 +45,7 @@ def rebundle(
 ) -> Path:
     """Writes an agent's zip or run folder, read without running it, as a bundle."""
     target = _checked_path(path)
-    bundle = bundle_at(source, sha256=sha256)
+    bundle = open_agent(source, sha256=sha256).bundle
     return _write(bundle, freeze(bundle.stored_policy()), target)
 
 

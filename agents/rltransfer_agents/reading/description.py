@@ -7,11 +7,6 @@ from pathlib import Path
 from typing import Any, TypeVar, final
 
 from rltransfer.errors import ArtifactRefused
-from rltransfer_agents.reading.agent import (
-    read_bounded,
-    read_statistics_beside,
-    require_zip,
-)
 from rltransfer_agents.reading.archive import list_members
 from rltransfer_agents.reading.bundle import read_bundle
 from rltransfer_agents.reading.checkpoint import (
@@ -22,9 +17,15 @@ from rltransfer_agents.reading.checkpoint import (
 from rltransfer_agents.reading.checkpoint import fields as data_fields
 from rltransfer_agents.reading.container import is_container
 from rltransfer_agents.reading.normalisation import read_vecnormalize, require_fit
+from rltransfer_agents.reading.opening import (
+    locate,
+    read_bounded,
+    read_statistics_beside,
+    require_zip,
+)
 from rltransfer_agents.reading.policies import Normalisations, StoredPolicy, freeze
 from rltransfer_agents.reading.refusal import Refusal, typed_faults
-from rltransfer_agents.reading.run_folder import FoundAgent, find_agent
+from rltransfer_agents.reading.run_folder import FoundAgent
 from rltransfer_agents.reading.strict_json import parse_object
 from rltransfer_agents.reading.torch_file import read_tensors
 
@@ -93,7 +94,7 @@ def describe_artifact(
     """
     if Path(path).suffix == ".pkl" and Path(path).is_file():
         return _of_statistics(Path(path))
-    found = find_agent(Path(path), best=best)
+    found, _ = locate(path, best=best)
     data = read_bounded(found.agent)
     attempts = _Attempts()
     if is_container(data):

@@ -82,8 +82,11 @@ def _described(agent: Path) -> FoundAgent:
     is_best = agent.stem == _BEST
     env_name = _env_name(folder.name) if is_best else agent.stem
     settings_folder = folder / env_name
-    settings = read_yaml(settings_folder / "config.yml")
-    arguments = read_yaml(settings_folder / "args.yml")
+    # On hubs RL Zoo puts both files beside the agent; one alone may be anybody's.
+    beside = all((folder / name).is_file() for name in ("config.yml", "args.yml"))
+    place = folder if beside and not settings_folder.is_dir() else settings_folder
+    settings = read_yaml(place / "config.yml")
+    arguments = read_yaml(place / "args.yml")
     places = [
         folder / _BEST_STATISTICS if is_best else settings_folder / _OWN_STATISTICS,
         *(settings_folder / name for name in _ZOO_STATISTICS),

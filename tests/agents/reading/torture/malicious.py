@@ -20,7 +20,7 @@ from specimens import Specimens, members, specimens, with_field, zipped
 
 from rltransfer.errors import ArtifactRefused, InputError
 from rltransfer_agents.reading import describe_artifact, read_agent
-from rltransfer_agents.reading.agent import bundle_at
+from rltransfer_agents.reading.opening import open_agent
 
 _MARK = "struck"
 _FORBIDDEN = ("import", "exec", "compile", "pickle.find_class", "marshal.", "ctypes.")
@@ -217,7 +217,7 @@ def _entries(run: Path) -> Iterator[tuple[str, Callable[[], Any]]]:
     for statistics in sorted(run.rglob("*.pkl")):
         yield "describe, pickle", lambda path=statistics: describe_artifact(path)
         yield "read_agent, pickle", lambda path=statistics: read_agent(path)
-    yield "bundle_at", lambda: bundle_at(run)
+    yield "open_agent", lambda: open_agent(run)
 
 
 main()

@@ -1,0 +1,144 @@
+"""The files of an agent, opened: whatever format and place they have."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+from rltransfer.errors import InputError
+from rltransfer.runs import changed_files, read_manifest
+from rltransfer_agents.reading import limits
+from rltransfer_agents.reading.bundle import Bundle, read_bundle
+from rltransfer_agents.reading.checkpoint import read_checkpoint
+from rltransfer_agents.reading.container import is_container
+from rltransfer_agents.reading.hub import fetch_agent, is_on_hub
+from rltransfer_agents.reading.normalisation import (
+    normalisations_of,
+    read_vecnormalize,
+    require_fit,
+)
+from rltransfer_agents.reading.policies import Normalisations
+from rltransfer_agents.reading.refusal import Refusal, naming, typed_faults
+from rltransfer_agents.reading.run_folder import FoundAgent, find_agent
+from rltransfer_agents.running_statistics import read_statistics
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class OpenedAgent:
+    """An agent's contents, and where they were found."""
+
+    bundle: Bundle
+    found: FoundAgent
+    statistics_sha256: str | None
+    hub: dict[str, str] | None
+    """Repository and commit, if it was fetched from the hub."""
+
+
+def open_agent(
+    path: Path | str, *, sha256: str | None = None, best: bool | None = None
+) -> OpenedAgent:
+    """Returns what the files of an agent hold; `read_agent` tells the arguments."""
+    found, hub = locate(path, best=best)
+    data = read_bounded(found.agent)
+    with naming(str(found.agent)), typed_faults():
+        _require_digest(hashlib.sha256(data).hexdigest(), sha256)
+        _require_unchanged(found)
+        bundle, digest = _contents(found, data)
+    return OpenedAgent(bundle, found, digest, hub)
+
+
+def locate(
+    path: Path | str, *, best: bool | None
+) -> tuple[FoundAgent, dict[str, str] | None]:
+    """Returns the files of an agent, fetched first if they are on the hub."""
+    if not is_on_hub(path):
+        return find_agent(Path(path), best=best), None
+    fetched = fetch_agent(path)
+    hub = {"repository": fetched.repository, "revision": fetched.revision}
+    return find_agent(fetched.path, best=best), hub
+
+
+def read_bounded(path: Path) -> bytes:
+    """Returns the bytes of a file that a user named, up to the largest size read."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(limits.ARCHIVE_BYTES + 1)
+    except OSError as fault:
+        raise InputError(
+            f"{path} cannot be read ({fault.strerror}); check its permissions"
+        ) from fault
+    if len(data) > limits.ARCHIVE_BYTES:
+        raise Refusal("limit", f"{path}: may have {limits.ARCHIVE_BYTES} bytes")
+    return data
+
+
+def _contents(found: FoundAgent, data: bytes) -> tuple[Bundle, str | None]:
+    """Returns an agent and the hash of the statistics that lay beside it.
+
+    Args:
+        found: the agent's files.
+        data: the bytes of the one that holds the agent.
+    """
+    if is_container(data):
+        return read_bundle(data), None
+    require_zip(found.agent, data)
+    checkpoint = read_checkpoint(data)
+    normalisations, digest = read_statistics_beside(found)
+    require_fit(normalisations, checkpoint.observation_space)
+    return Bundle(checkpoint, normalisations, found.env_name, found.env_kwargs), digest
+
+
+def read_statistics_beside(found: FoundAgent) -> tuple[Normalisations, str | None]:
+    """Returns how the agent's observations were normalised.
+
+    Raises:
+        Refusal: if they were, and the statistics are missing.
+    """
+    path = found.statistics
+    if path is None:
+        if found.was_normalised:
+            raise Refusal(
+                "normalisation",
+                "its run normalised observations, but there are no statistics "
+                "(vecnormalize.pkl) beside it",
+            )
+        return {}, None
+    data = read_bounded(path)
+    if path.suffix == ".json":
+        normalisations = normalisations_of(read_statistics(path))
+    else:
+        with naming(path.name):
+            normalisations = read_vecnormalize(data)
+    return normalisations, hashlib.sha256(data).hexdigest()
+
+
+def require_zip(path: Path, data: bytes) -> None:
+    """Raises if a file does not even begin as an agent's does."""
+    if not data.startswith(b"PK"):
+        raise InputError(
+            f"{path} must be a zip written by Stable-Baselines3, it is none; "
+            "name the agent's zip or the folder of its run"
+        )
+
+
+def _require_digest(digest: str, expected: str | None) -> None:
+    """Raises unless a file has the hash that the user asked for."""
+    if expected is not None and digest != expected.strip().lower():
+        raise Refusal("digest", f"must have the SHA-256 {expected}, it has {digest}")
+
+
+def _require_unchanged(found: FoundAgent) -> None:
+    if found.run is None:
+        return
+    changed = changed_files(found.run, read_manifest(found.run))
+    used = [
+        path.relative_to(found.run).as_posix()
+        for path in (found.agent, found.statistics)
+        if path is not None
+    ]
+    for name in used:
+        if name in changed:
+            raise Refusal(
+                "manifest", f"{name} is not what its run's manifest vouches for"
+            )
