@@ -1,6 +1,6 @@
 """The networks between two domains."""
 
-from typing import Any, Self, final
+from typing import Any, final
 
 from typing_extensions import override
 
@@ -38,7 +38,7 @@ class DomainMapping(Stackable):
 
     @classmethod
     @override
-    def build(cls, settings: dict[str, Any]) -> Self:
+    def build(cls, settings: dict[str, Any]) -> "DomainMapping":
         action = settings["action"]
         return cls(
             network_of(settings["state"]),

@@ -7,7 +7,7 @@ because every layer is one batched product instead of K small ones.
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Int
@@ -35,17 +35,17 @@ class Stackable(ABC, nn.Module):
 
     @classmethod
     @abstractmethod
-    def build(cls, settings: dict[str, Any]) -> Self:
+    def build(cls: type[M], settings: dict[str, Any]) -> M:
         """Returns a module of that architecture; its numbers mean nothing yet."""
 
-    def select(self, rows: Int[Tensor, " rows"]) -> Self:
+    def select(self: M, rows: Int[Tensor, " rows"]) -> M:
         """Returns a stack of these copies, independent of this one."""
         require_stack(self)
         chosen = deepcopy(self)
         keep(chosen, rows)
         return chosen
 
-    def copy(self, row: int) -> Self:
+    def copy(self: M, row: int) -> M:
         """Returns one copy as a plain module, independent of this one."""
         if not 0 <= row < require_stack(self):
             raise IndexError(f"copy must be in 0…{self.copies}, excluded; got {row}")

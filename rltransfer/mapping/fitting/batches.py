@@ -1,7 +1,7 @@
 """Which rows a fit looks at, and when."""
 
 from collections.abc import Iterator
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Int
@@ -12,6 +12,7 @@ from rltransfer.errors import InputError
 R = TypeVar("R", bound="Rows")
 
 
+@runtime_checkable
 class Rows(Protocol):
     """Anything with rows: transitions, examples."""
 

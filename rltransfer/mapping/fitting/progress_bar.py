@@ -1,7 +1,7 @@
 """A bar that shows how a fit goes."""
 
 from types import TracebackType
-from typing import Self, final
+from typing import final
 
 from tqdm import tqdm
 
@@ -23,9 +23,10 @@ class ProgressBar:
             candidates=len(progress.candidates),
             refresh=False,
         )
-        self._bar.update(progress.update - self._bar.n)
+        self._bar.n = progress.update
+        self._bar.refresh()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "ProgressBar":
         return self
 
     def __exit__(

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from types import TracebackType
-from typing import Self, final
+from typing import final
 
 from rltransfer.mapping.fitting.report import Progress
 
@@ -40,7 +40,7 @@ class TensorBoardCurves:
                 f"transfer/{name}", value, self._first_update + progress.update
             )
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "TensorBoardCurves":
         return self
 
     def __exit__(

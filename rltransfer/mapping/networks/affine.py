@@ -1,6 +1,6 @@
 """The affine network g(x) = s(Wx + b)."""
 
-from typing import Any, Self, final
+from typing import Any, final
 
 import torch
 from jaxtyping import Float
@@ -52,7 +52,7 @@ class Affine(Network):
         bias: Float[Tensor, "*copies outputs"],
         *,
         activation: str = "identity",
-    ) -> Self:
+    ) -> "Affine":
         """Returns the layer with these numbers; they are copied."""
         *copies, inputs, outputs = weight.shape
         layer = cls(
@@ -94,7 +94,7 @@ class Affine(Network):
 
     @classmethod
     @override
-    def build(cls, settings: dict[str, Any]) -> Self:
+    def build(cls, settings: dict[str, Any]) -> "Affine":
         return cls(**settings, generator=Generator())
 
     @override

@@ -1,6 +1,6 @@
 """Networks one after the other."""
 
-from typing import Any, Self, final
+from typing import Any, final
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -50,7 +50,7 @@ class Chain(Network):
 
     @classmethod
     @override
-    def build(cls, settings: dict[str, Any]) -> Self:
+    def build(cls, settings: dict[str, Any]) -> "Chain":
         from rltransfer.mapping.networks import network_of
 
         return cls(*(network_of(link) for link in settings["links"]))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, Self, final
+from typing import Any, final
 
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
@@ -80,7 +80,7 @@ class Mlp(Network):
 
     @classmethod
     @override
-    def build(cls, settings: dict[str, Any]) -> Self:
+    def build(cls, settings: dict[str, Any]) -> "Mlp":
         return cls(**settings, generator=Generator())
 
     @override

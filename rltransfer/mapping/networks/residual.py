@@ -1,7 +1,7 @@
 """An affine network with an MLP beside it that starts silent."""
 
 from collections.abc import Sequence
-from typing import Any, Self, final
+from typing import Any, final
 
 import torch
 from jaxtyping import Float
@@ -60,7 +60,7 @@ class ResidualAffine(Network):
         *,
         activation: str = "tanh",
         generator: Generator,
-    ) -> Self:
+    ) -> "ResidualAffine":
         """Returns a network that starts equal to `affine`, its numbers copied."""
         network = cls(
             affine.inputs,
@@ -96,7 +96,7 @@ class ResidualAffine(Network):
 
     @classmethod
     @override
-    def build(cls, settings: dict[str, Any]) -> Self:
+    def build(cls, settings: dict[str, Any]) -> "ResidualAffine":
         return cls(**settings, generator=Generator())
 
     @override

@@ -1,7 +1,7 @@
 """The objective about where the states of two domains lie, not about how they move."""
 
 from dataclasses import dataclass
-from typing import Self, final
+from typing import final
 
 from jaxtyping import Float
 from torch import Tensor
@@ -43,7 +43,7 @@ class MomentMatching(Objective[DomainMapping, StateRows]):
             raise ValueError("moments need source states that differ; all are equal")
 
     @classmethod
-    def of(cls, states: Float[Tensor, "step state"]) -> Self:
+    def of(cls, states: Float[Tensor, "step state"]) -> "MomentMatching":
         """Returns the objective of lying where these source states lie."""
         return cls(*moments(states))
 

@@ -1,10 +1,11 @@
 """The rows that objectives about two domains look at."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
 
+@runtime_checkable
 class StateRows(Protocol):
     """Target states."""
 
@@ -16,6 +17,7 @@ class StateRows(Protocol):
         """Returns how many rows there are."""
 
 
+@runtime_checkable
 class StepRows(StateRows, Protocol):
     """Target steps; `rltransfer.experience.Transitions` is one such."""
 

@@ -28,7 +28,7 @@ class Examples:
     """
 
     inputs: Float[Tensor, "row inputs"]
-    labels: Int[Tensor, " row"] | Float[Tensor, "row outputs"]
+    labels: Int[Tensor, " label"] | Float[Tensor, "label outputs"]
 
     def __post_init__(self) -> None:
         if len(self.inputs) != len(self.labels):

@@ -16,9 +16,9 @@ from rltransfer.mapping.stacks import Stackable
 from rltransfer.mapping.store.form import (
     DESCRIPTION,
     DOMAIN_MAPPING,
-    FORMAT,
     MANIFEST,
     NUMBERS,
+    manifest_of,
     refused,
 )
 
@@ -58,21 +58,19 @@ def load_about(folder: Path) -> dict[str, Any]:
 
 def _checked(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Returns what `folder` holds, once its hashes and its form are right."""
-    data = {name: _read(folder, name) for name in (NUMBERS, DESCRIPTION)}
-    _read(folder, MANIFEST)
-    hashes = {
-        name: hashlib.sha256(content).hexdigest() for name, content in data.items()
-    }
-    if read_json(folder / MANIFEST) != FORMAT | {"sha256": hashes}:
-        raise refused(
-            folder, f"its files are not those that {MANIFEST} of {FORMAT} vouches for"
-        )
+    files = {name: _read(folder, name) for name in (NUMBERS, DESCRIPTION)}
+    manifest = _read(folder, MANIFEST)
+    for name, data in files.items():
+        if hashlib.sha256(data).hexdigest().encode() not in manifest:
+            raise refused(folder, f"{name} is not the file that {MANIFEST} vouches for")
+    if manifest != manifest_of(files):
+        raise refused(folder, f"{MANIFEST} is damaged or of another format")
     description = read_json(folder / DESCRIPTION)
     names = {"architecture", "about", "versions"}
     if not isinstance(description, dict) or description.keys() != names:
         raise refused(folder, f"{DESCRIPTION} needs {sorted(names)} and nothing else")
     try:
-        numbers = safetensors.torch.load(data[NUMBERS])
+        numbers = safetensors.torch.load(files[NUMBERS])
     except safetensors.SafetensorError as fault:
         raise refused(folder, f"{NUMBERS} is not safetensors ({fault})") from fault
     return numbers, description

@@ -8,15 +8,15 @@ import safetensors.torch
 import torch
 
 import rltransfer
-from rltransfer.files import make_folder, sha256_of, write_atomically, write_json
+from rltransfer.files import make_folder, write_atomically, write_json
 from rltransfer.mapping.domain_mapping import DomainMapping
 from rltransfer.mapping.networks import Network, describe
 from rltransfer.mapping.store.form import (
     DESCRIPTION,
     DOMAIN_MAPPING,
-    FORMAT,
     MANIFEST,
     NUMBERS,
+    manifest_of,
 )
 
 
@@ -49,8 +49,8 @@ def save_network(
         },
     }
     write_json(folder / DESCRIPTION, description)
-    hashes = {name: sha256_of(folder / name) for name in (NUMBERS, DESCRIPTION)}
-    write_json(folder / MANIFEST, FORMAT | {"sha256": hashes})
+    files = {name: (folder / name).read_bytes() for name in (NUMBERS, DESCRIPTION)}
+    write_atomically(folder / MANIFEST, manifest_of(files))
 
 
 def _describe(network: Network | DomainMapping) -> dict[str, Any]:
