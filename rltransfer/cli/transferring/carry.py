@@ -53,10 +53,10 @@ def _transfer(options: TransferOptions, session: Session) -> TransferRecord:
         tensorboard = options.tensorboard_folder or folder / "tensorboard"
         session.keep(tensorboard)
         attempts = []
+        config = AlignConfig(seed=options.seed, confidence=_confidence(len(sources)))
         with AlignmentWatch(options.budget, options.progress, tensorboard) as watch:
             for (actor, home, source), target in zip(sources, targets, strict=True):
                 watch.next_source(actor.title)
-                config = AlignConfig(seed=options.seed)
                 found = align(source, target, config, watch)
                 attempts.append(Attempted(actor, home, found))
         best = min(attempts, key=lambda attempt: attempt.rank)
@@ -66,6 +66,14 @@ def _transfer(options: TransferOptions, session: Session) -> TransferRecord:
     for domain in (*targets, *(source.domain for _, _, source in sources)):
         domain.close()
     return record
+
+
+def _confidence(sources: int) -> float:
+    """Returns what each proof needs, so that all together have 95 %.
+
+    Each further source is one more chance to look good by luck (Bonferroni).
+    """
+    return 1 - 0.05 / sources
 
 
 def _source(

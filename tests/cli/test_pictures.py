@@ -1,0 +1,89 @@
+"""Pictures are drawn from plain numbers, of any size, the same for the same numbers."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from rltransfer.cli.pictures import (
+    Attempt,
+    Bar,
+    LinearMap,
+    TransferPicture,
+    action_names,
+    draw_transfer,
+    observation_names,
+)
+from rltransfer.cli.pictures.heat_maps import draw_map
+from rltransfer.evaluation import ReturnSummary
+
+
+def named(values: np.ndarray) -> LinearMap:
+    rows, columns = values.shape
+    sources = observation_names("CartPole-v1", rows)
+    return LinearMap(values, sources, observation_names("X-v0", columns), "unit")
+
+
+def picture(values: np.ndarray, attempts: int) -> TransferPicture:
+    return TransferPicture(
+        title="A-v0 → B-v0: accepted",
+        state_map=named(values),
+        action_map=named(np.eye(2)),
+        attempts=tuple(
+            Attempt(1 + n // 2, 100 * n, float(n), 1 / (n + 1), chosen=n == 0)
+            for n in range(attempts)
+        ),
+        bars=(
+            Bar("random", ReturnSummary(-20.0, -20.0, (-30.0, -10.0), 20)),
+            Bar("zero-shot", ReturnSummary(500.0, 500.0, (500.0, 500.0), 20)),
+        ),
+    )
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (1, 1), (17, 105), (2, 40)])
+@pytest.mark.parametrize("attempts", [0, 1, 7])
+def test_maps_of_any_size_are_drawn(
+    tmp_path: Path, shape: tuple[int, int], attempts: int
+) -> None:
+    values = np.random.default_rng(0).normal(size=shape)
+    draw_transfer(picture(values, attempts), tmp_path / "transfer.png")
+    assert (tmp_path / "transfer.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_equal_numbers_give_equal_files(tmp_path: Path) -> None:
+    for name in ("once.png", "again.png"):
+        draw_transfer(picture(np.eye(3), 3), tmp_path / name)
+    once, again = (
+        (tmp_path / f"{name}.png").read_bytes() for name in ("once", "again")
+    )
+    assert once == again
+
+
+def test_colours_diverge_from_zero_and_small_maps_have_their_numbers() -> None:
+    axes = Figure().add_subplot()
+    draw_map(axes, named(np.array([[0.5, -2.0], [-0.001, 0.0]])), "title")
+    (image,) = axes.get_images()
+    assert image.get_clim() == (-2.0, 2.0)
+    texts = [text.get_text() for text in axes.texts]
+    assert texts == ["0.50", "-2.00", "0.00", "0.00"]
+
+
+def test_large_maps_go_without_numbers() -> None:
+    axes = Figure().add_subplot()
+    draw_map(axes, named(np.ones((3, 13))), "title")
+    assert not axes.texts
+
+
+def test_names_come_from_the_table_or_are_counted() -> None:
+    assert observation_names("CartPole-v1", 4)[2] == "pole angle"
+    assert observation_names("rltransfer/CartPole-v0", 4)[2] == "pole angle"
+    assert observation_names("CartPole-v1", 5)[2] == "observation 2"
+    assert action_names("LunarLander-v3", 4)[2] == "main engine"
+    assert action_names("LunarLander-v3", 2)[0] == "main engine"
+    assert action_names("rltransfer/Scrambled-v0", 2) == ("action 0", "action 1")
+
+
+def test_names_that_do_not_fit_the_map_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"\(1, 2\) names for values of shape"):
+        LinearMap(np.eye(2), ("a",), ("b", "c"), "unit")

@@ -1,0 +1,80 @@
+"""Tables show what was measured, whole, at any width."""
+
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from rltransfer.cli.tables import facts, returns_table, steps_told
+from rltransfer.cli.transferring.record import SourceRecord, TransferRecord
+from rltransfer.evaluation import ReturnSummary
+
+LONG = Path("/a/very/long/folder/that/does/not/fit") / ("deeper/" * 8)
+
+
+def printed(renderable: object, width: int = 80) -> str:
+    console = Console(width=width, record=True, file=None, quiet=False)
+    with console.capture() as capture:
+        console.print(renderable)
+    return capture.get()
+
+
+def test_figures_of_one_episode_have_no_interval() -> None:
+    table = printed(returns_table([("one", ReturnSummary(7.0, 7.0, (7.0, 7.0), 1))]))
+    assert "7.0 to" not in table
+    table = printed(returns_table([("two", ReturnSummary(7.0, 7.0, (7.0, 7.0), 2))]))
+    assert "7.0 to 7.0" in table
+
+
+def test_what_was_not_measured_is_a_dash() -> None:
+    assert "improved" in printed(returns_table([("improved", None)]))
+
+
+def test_steps_are_told_by_purpose() -> None:
+    told = steps_told({"exploration": 1500, "proof": 20})
+    assert told == "exploration 1,500, proof 20"
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_a_long_path_is_folded_and_never_cut(width: int) -> None:
+    text = printed(facts([("run", str(LONG)), ("picture", "x")]), width)
+    assert str(LONG) in "".join(text.split())
+    assert "…" not in text
+
+
+def test_a_transfer_is_told_with_all_its_steps() -> None:
+    figures = ReturnSummary(1.0, 1.0, (0.5, 1.5), 20)
+    source = SourceRecord(
+        source="ppo A-v0",
+        path="runs/a",
+        rung="affine",
+        mismatch=0.5,
+        proof_return=None,
+        target_steps=500,
+        accepted=False,
+        kept=True,
+        verdict="refused: …",
+    )
+    record = TransferRecord(
+        run=LONG,
+        source="ppo A-v0",
+        target="B-v0",
+        accepted=False,
+        verdict="refused: not better than random",
+        budget=1000,
+        steps={"exploration": 500, "selection": 300},
+        reported_steps=1234,
+        seconds=1.5,
+        seed=0,
+        random=figures,
+        source_at_home=figures,
+        zero_shot=figures,
+        improved=figures,
+        sources=(source, source),
+        picture=LONG / "transfer.png",
+    )
+    text = printed(record.as_table(), 100)
+    for told in ("800 of 1,000", "exploration 500", "1,234", "refused", "improved"):
+        assert told in text
+    assert str(LONG / "transfer.png") in "".join(text.split())
+    assert record.as_json()["target_steps"] == 800

@@ -1,0 +1,150 @@
+"""Each verb once from the words typed to the numbers printed, with little effort."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rltransfer.alignment import AlignConfig
+from rltransfer.cli import demonstration
+from rltransfer.cli.transferring import carry
+from rltransfer.dynamics import LearnConfig
+from rltransfer.files import read_json
+from rltransfer.runs import changed_files, read_manifest
+
+from .conftest import Command
+
+FIGURES = {"mean_return", "iqm", "ci95", "episodes"}
+TARGET = (
+    *("--target", "rltransfer/Scrambled-v0"),
+    *("--target-kwargs", "base=CartPole-v1", "seed=100"),
+)
+PNG = b"\x89PNG\r\n"
+
+
+@pytest.fixture
+def little_effort(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick = partial(
+        AlignConfig,
+        restarts=4,
+        updates=20,
+        rounds=1,
+        source_steps=600,
+        learning=LearnConfig(updates=20),
+    )
+    monkeypatch.setattr(carry, "AlignConfig", quick)
+
+
+def test_train_source_prints_what_the_design_says(
+    command: Command, tmp_path: Path
+) -> None:
+    words = ("train-source", "--env", "CartPole-v1", "-n", 128, "--seed", 3)
+    call = command(*words, "--algo", "a2c", "-f", tmp_path, "--json")
+    assert call.exit_status == 0
+    (run,) = call.json["runs"]
+    assert {"env", "algo", "run", "steps", "mean_return", "seconds"} <= set(run)
+    assert (run["env"], run["algo"]) == ("CartPole-v1", "a2c")
+    assert run["steps"] >= 128
+    assert (Path(run["run"]) / "CartPole-v1.zip").is_file()
+
+
+def test_train_source_prints_a_table_and_the_run(
+    command: Command, tmp_path: Path
+) -> None:
+    words = ("train-source", "--env", "CartPole-v1", "-n", 64, "--algo", "a2c")
+    call = command(*words, "-f", tmp_path / "r", "-P", "--hyperparams", "gamma=0.9")
+    assert call.exit_status == 0
+    assert "mean return" in call.output
+    assert "CartPole-v1_1" in call.output.replace("\n", "")
+    assert "a2c CartPole-v1" in call.errors
+
+
+def test_evaluate_prints_what_the_design_says(command: Command, agent: Path) -> None:
+    call = command("evaluate", agent, "--episodes", 7, "--seed", 5, "--json")
+    assert call.exit_status == 0
+    found = call.json
+    assert FIGURES | {"env", "seed"} <= set(found)
+    assert (found["env"], found["seed"], found["episodes"]) == ("CartPole-v1", 5, 7)
+    low, high = found["ci95"]
+    assert low <= found["mean_return"] <= high
+    again = command("evaluate", agent, "--episodes", 7, "--seed", 5, "--json")
+    assert again.json == found
+
+
+def test_evaluate_takes_a_zip_and_another_environment_that_fits(
+    command: Command, agent: Path
+) -> None:
+    path = agent / "CartPole-v1.zip"
+    words = ("--env", "rltransfer/CartPole-v0", "--env-kwargs", "gravity=4.9")
+    call = command("evaluate", path, *words, "--episodes", 2, "--json")
+    assert call.exit_status == 0
+    assert call.json["env"] == "rltransfer/CartPole-v0"
+    assert call.json["env_kwargs"] == {"gravity": 4.9}
+
+
+def test_evaluate_prints_mean_iqm_interval_episodes_and_seeds(
+    command: Command, agent: Path
+) -> None:
+    call = command("evaluate", agent, "--seed", 5)
+    for told in ("mean return", "IQM", "95 % interval", "episodes", "5 to 24"):
+        assert told in call.output
+
+
+@pytest.mark.usefixtures("little_effort")
+def test_transfer_prints_what_the_design_says_and_fills_a_folder(
+    command: Command, agent: Path, tmp_path: Path
+) -> None:
+    words = ("transfer", "--source", agent, *TARGET, "-n", 600, "-f", tmp_path)
+    call = command(*words, "--json")
+    assert call.exit_status == 0
+    found = call.json
+    for figure in ("random", "source_at_home", "zero_shot"):
+        assert set(found[figure]) == FIGURES
+        assert found[figure]["episodes"] == 20
+    assert found["improved"] is None
+    assert isinstance(found["accepted"], bool)
+    assert found["verdict"].startswith(("accepted", "refused"))
+    assert found["target_steps"] == sum(found["steps"].values()) <= 600
+    assert found["reported_steps"] > 0
+    folder = Path(found["run"])
+    assert folder == tmp_path / "transfer" / "rltransfer-Scrambled-v0_1"
+    assert (folder / "transfer.png").read_bytes().startswith(PNG)
+    assert read_json(folder / "transfer.json") == found
+    assert list((folder / "tensorboard").iterdir())
+    manifest = read_manifest(folder)
+    assert manifest.verb == "transfer"
+    assert changed_files(folder, manifest) == []
+
+
+@pytest.mark.usefixtures("little_effort")
+def test_several_sources_share_the_budget_and_the_table_shows_all(
+    command: Command, agent: Path, tmp_path: Path
+) -> None:
+    sources = ("--source", agent, agent / "CartPole-v1.zip")
+    words = ("transfer", *sources, *TARGET, "-n", 1001, "-f", tmp_path)
+    call = command(*words, "-P")
+    assert call.exit_status == 0
+    for told in ("random", "zero-shot", "source at home", "kept", "target steps"):
+        assert told in call.output
+    assert "round 1" in call.errors
+    (path,) = tmp_path.glob("transfer/*/transfer.json")
+    found = read_json(path)
+    assert [row["path"] for row in found["sources"]] == [str(s) for s in sources[1:]]
+    assert all(row["target_steps"] <= 500 for row in found["sources"])
+    assert sum(row["target_steps"] for row in found["sources"]) == found["target_steps"]
+    assert [row["kept"] for row in found["sources"]].count(True) == 1
+
+
+@pytest.mark.usefixtures("little_effort")
+def test_the_demonstration_trains_and_transfers(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demonstration, "_TRAINING_STEPS", 128)
+    monkeypatch.setattr(demonstration, "_BUDGET", 500)
+    call = command("demo", "-f", tmp_path, "--json")
+    assert call.exit_status == 0
+    found: dict[str, Any] = call.json
+    assert set(found) == {"train_source", "transfer"}
+    assert found["transfer"]["target"].startswith("rltransfer/Scrambled-v0")
+    assert Path(found["transfer"]["picture"]).is_file()
