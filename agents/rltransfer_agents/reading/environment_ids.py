@@ -4,8 +4,8 @@ import difflib
 import re
 
 import gymnasium as gym
-import rltransfer_envs  # noqa: F401  registers our own
 
+import rltransfer_envs  # noqa: F401  registers our own
 from rltransfer.errors import InputError
 from rltransfer_agents.reading.refusal import shown
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import final
 
 from rltransfer.errors import InputError
-from rltransfer.runs import changed_files, read_manifest
+from rltransfer.runs import read_manifest
 from rltransfer_agents.reading import limits
 from rltransfer_agents.reading.bundle import Bundle, read_bundle
 from rltransfer_agents.reading.checkpoint import read_checkpoint
@@ -43,7 +43,7 @@ def open_agent(
     data = read_bounded(found.agent)
     with naming(str(found.agent)), typed_faults():
         _require_digest(hashlib.sha256(data).hexdigest(), sha256)
-        _require_unchanged(found)
+        _require_vouched(found, found.agent, data)
         bundle, digest = _contents(found, data)
     return OpenedAgent(bundle, found, digest, hub)
 
@@ -105,6 +105,7 @@ def read_statistics_beside(found: FoundAgent) -> tuple[Normalisations, str | Non
             )
         return {}, None
     data = read_bounded(path)
+    _require_vouched(found, path, data)
     if path.suffix == ".json":
         normalisations = normalisations_of(read_statistics(path))
     else:
@@ -128,17 +129,11 @@ def _require_digest(digest: str, expected: str | None) -> None:
         raise Refusal("digest", f"must have the SHA-256 {expected}, it has {digest}")
 
 
-def _require_unchanged(found: FoundAgent) -> None:
+def _require_vouched(found: FoundAgent, path: Path, data: bytes) -> None:
+    """Raises if a run of ours did not leave a file as it is; others' leave no word."""
     if found.run is None:
         return
-    changed = changed_files(found.run, read_manifest(found.run))
-    used = [
-        path.relative_to(found.run).as_posix()
-        for path in (found.agent, found.statistics)
-        if path is not None
-    ]
-    for name in used:
-        if name in changed:
-            raise Refusal(
-                "manifest", f"{name} is not what its run's manifest vouches for"
-            )
+    name = path.relative_to(found.run).as_posix()
+    digest = read_manifest(found.run).files.get(name)
+    if digest != hashlib.sha256(data).hexdigest():
+        raise Refusal("manifest", f"{name} is not what its run's manifest vouches for")

@@ -27,7 +27,12 @@ _CLASSES: dict[str, Any] = {"a2c": A2C, "dqn": DQN, "ppo": PPO, "sac": SAC}
 
 def main() -> None:
     warnings.simplefilter("ignore")
-    path, statistics, observations = json.loads(sys.stdin.read())
+    answers = [actions(*question) for question in json.loads(sys.stdin.read())]
+    print(json.dumps(answers))
+
+
+def actions(path: str, statistics: str | None, observations: Any) -> Any:
+    """Returns what an agent does."""
     algorithm = _CLASSES[Path(path).parts[-3]]
     replaced = {
         "lr_schedule": lambda _: 0.0,
@@ -43,8 +48,7 @@ def main() -> None:
             normalise: VecNormalize = pickle.load(file)
         normalise.training = False
         rows = normalise.normalize_obs(rows)
-    actions, _ = model.predict(rows, deterministic=True)
-    print(json.dumps(actions.tolist()))
+    return model.predict(rows, deterministic=True)[0].tolist()
 
 
 def _loaded(algorithm: Any, path: str, replaced: dict[str, Any]) -> Any:

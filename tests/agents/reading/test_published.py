@@ -39,34 +39,37 @@ def agent_called(name: str, published: Path) -> Agent:
     return read_agent(published / f"{name}_1", env_id=AGENTS[name])
 
 
-def stock_actions(agent: Agent, statistics: Path, rows: Any) -> Any:
-    loader = Path(__file__).parent / "stock_loader.py"
-    question = json.dumps(
-        [
-            str(agent.path),
-            str(statistics) if statistics.exists() else None,
-            rows.tolist(),
-        ]
-    )
-    answer = subprocess.run(
-        [sys.executable, str(loader)],
-        input=question,
+def rows(agent: Agent) -> Any:
+    rng = np.random.default_rng(0)
+    shape = (100, *(agent.policy.observation_space.shape or ()))
+    return rng.normal(scale=1.5, size=shape).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def stock_actions(published: Path) -> dict[str, Any]:
+    """What Stable-Baselines3's own loading of each agent does, in a child process."""
+    questions = []
+    for name in sorted(AGENTS):
+        agent = agent_called(name, published)
+        beside = agent.path.parent / agent.path.stem / "vecnormalize.pkl"
+        statistics = str(beside) if beside.exists() else None
+        questions.append([str(agent.path), statistics, rows(agent).tolist()])
+    child = subprocess.run(
+        [sys.executable, str(Path(__file__).parent / "stock_loader.py")],
+        input=json.dumps(questions),
         capture_output=True,
         text=True,
         check=True,
     )
-    return np.asarray(json.loads(answer.stdout))
+    return dict(zip(sorted(AGENTS), json.loads(child.stdout), strict=True))
 
 
-def test_it_acts_as_stable_baselines_does(name: str, published: Path) -> None:
+def test_it_acts_as_stable_baselines_does(
+    name: str, published: Path, stock_actions: dict[str, Any]
+) -> None:
     agent = agent_called(name, published)
-    space = agent.policy.observation_space
-    rng = np.random.default_rng(0)
-    rows = rng.normal(scale=1.5, size=(100, *space.shape)).astype(np.float32)
-    statistics = agent.path.parent / agent.path.stem / "vecnormalize.pkl"
-    actions, _ = agent.policy.predict(rows, deterministic=True)
-    expected = stock_actions(agent, statistics, rows)
-    np.testing.assert_allclose(actions, expected, rtol=0, atol=1e-5)
+    actions, _ = agent.policy.predict(rows(agent), deterministic=True)
+    np.testing.assert_allclose(actions, stock_actions[name], rtol=0, atol=1e-5)
 
 
 def test_it_knows_whether_it_was_normalised(name: str, published: Path) -> None:
