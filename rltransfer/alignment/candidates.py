@@ -37,6 +37,11 @@ def by_mismatch(candidate: Candidate) -> float:
     return candidate.mismatch
 
 
+def by_height(candidate: Candidate) -> int:
+    """Returns how far up the ladder a candidate is."""
+    return candidate.height
+
+
 def different(
     candidates: Iterable[Candidate], rows: Transitions, count: int
 ) -> list[Candidate]:

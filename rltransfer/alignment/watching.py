@@ -1,11 +1,12 @@
 """Who is told how an alignment goes on."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rltransfer.alignment.trials import Trial
 from rltransfer.mapping import Progress
 
 
+@runtime_checkable
 class Watcher(Protocol):
     """Told what happens while it happens: progress bars, logs."""
 

@@ -1,6 +1,6 @@
 """Who acts: the seam every agent fits, and the policies that explore."""
 
-from typing import Any, Protocol, final
+from typing import Any, Protocol, final, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from rltransfer.domain.codec import ActionCodec
 State = tuple[NDArray[Any], ...] | None
 
 
+@runtime_checkable
 class Policy(Protocol):
     """Whatever chooses actions the way a Stable-Baselines3 model does."""
 

@@ -17,7 +17,8 @@ def _sum_to_one(x: NDArray[Any]) -> NDArray[Any]:
 
 
 def _relu(x: NDArray[Any]) -> NDArray[Any]:
-    return np.maximum(x, 0)
+    rectified: NDArray[Any] = np.maximum(x, 0)
+    return rectified
 
 
 def _sigmoid(x: NDArray[Any]) -> NDArray[Any]:

@@ -6,7 +6,7 @@ from earlier rounds to new candidates. Adding one touches its page and `RUNGS`.
 
 from collections.abc import Callable
 
-from rltransfer.alignment.candidates import Candidate, by_mismatch
+from rltransfer.alignment.candidates import Candidate, by_height, by_mismatch
 from rltransfer.alignment.ladder.affine import affine
 from rltransfer.alignment.ladder.residual import residual
 from rltransfer.alignment.ladder.structured import identity, same_sensors, signed_order
@@ -25,6 +25,8 @@ RUNGS: dict[str, Rung] = {
 """By name, in the order in which they are climbed."""
 FITTED = list(RUNGS).index("affine")
 """Height of the first rung that doubts the sensors."""
+_CLEARLY = 0.7
+"""Share of a simpler candidate's mismatch that is clearly less."""
 
 
 def climb(
@@ -32,8 +34,9 @@ def climb(
 ) -> list[Candidate]:
     """Returns candidates for `rows`, the smallest mismatch first.
 
-    Where a rung explains the target as well as the source's model explains the source,
-    the rungs above it are not climbed.
+    Where sensors taken for what they seem explain the target as well as the source's
+    model explains the source, fitted maps stay only if they explain it clearly better:
+    nearly symmetric worlds look alike from more than one side.
 
     Args:
         bench: what fits need.
@@ -44,6 +47,18 @@ def climb(
     for rung in RUNGS.values():
         found += rung(bench, rows, sorted([*kept, *found], key=by_mismatch))
         found.sort(key=by_mismatch)
-        if found and found[0].mismatch <= bench.enough and found[0].height < FITTED:
+        best = found[0] if found else None
+        if best and rung is affine and best.height < FITTED:
             break
-    return found
+    return [c for c in found if not _outdone(c, found, bench.enough)]
+
+
+def _outdone(candidate: Candidate, found: list[Candidate], enough: float) -> bool:
+    """Whether a simpler candidate explains the target about as well."""
+    simplest = min(
+        (c for c in found if c.mismatch <= enough), key=by_height, default=candidate
+    )
+    return (
+        candidate.height >= FITTED > simplest.height
+        and candidate.mismatch > _CLEARLY * simplest.mismatch
+    )

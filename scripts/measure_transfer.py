@@ -1,0 +1,121 @@
+"""Measures zero-shot transfer on the named pairs, as a user would: by the commands.
+
+    python scripts/measure_transfer.py --seeds 100 101 102 103 104 -f runs/measured
+
+For every pair of `rltransfer_envs.pairs` with a goal, the source is trained by
+`train-source` unless it lies in the log folder already; then each seed is one
+`transfer`, the seed being both the scramble's and the run's. Prints a Markdown table;
+the figures of every run go to `measured.json` in the log folder.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rltransfer_envs.pairs import PAIRS, Pair
+
+STEPS = {
+    ("ppo", "CartPole-v1"): 30_000,
+    ("dqn", "Acrobot-v1"): 100_000,
+    ("dqn", "MountainCar-v0"): 120_000,
+    ("sac", "Pendulum-v1"): 20_000,
+    ("ppo", "LunarLander-v3"): 1_000_000,
+}
+"""How long each source is trained."""
+
+
+def rltransfer(*words: str) -> dict[str, Any]:
+    """Runs one command with `--json` and returns its object."""
+    command = [sys.executable, "-m", "rltransfer", *words, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)}: {done.stderr.strip()}")
+    printed: dict[str, Any] = json.loads(done.stdout)
+    return printed
+
+
+def source_of(pair: Pair, folder: Path) -> str:
+    """Returns the run folder of the pair's source, training it where it is missing."""
+    run = folder / pair.algorithm / f"{pair.source}_1"
+    if run.exists():
+        return str(run)
+    steps = STEPS[pair.algorithm, pair.source]
+    words = ["--env", pair.source, "--algo", pair.algorithm, "-n", str(steps)]
+    trained = rltransfer("train-source", *words, "--seed", "0", "-f", str(folder))
+    return str(trained["runs"][0]["run"])
+
+
+def transfers(pair: Pair, seeds: list[int], folder: Path) -> list[dict[str, Any]]:
+    """Returns what `transfer` printed for each seed."""
+    source = source_of(pair, folder)
+    found = []
+    for seed in seeds:
+        words = ["--source", source, "--target", pair.target]
+        options = pair.target_options(seed)
+        if options:
+            words += ["--target-kwargs", *(f"{k}={v}" for k, v in options.items())]
+        words += ["-n", str(pair.budget), "--seed", str(seed), "-f", str(folder)]
+        found.append(rltransfer("transfer", *words))
+    return found
+
+
+def at_target(source: str, pair: Pair, seed: int) -> float:
+    """Returns what the source earns in the target as it is."""
+    words = [source, "--env", pair.target, "--episodes", "20", "--seed", str(seed)]
+    kwargs = [f"{key}={value}" for key, value in pair.target_options(seed).items()]
+    measured = rltransfer("evaluate", *words, "--env-kwargs", *kwargs)
+    return float(measured["mean_return"])
+
+
+def row(pair: Pair, found: list[dict[str, Any]], folder: Path) -> str:
+    """Returns the pair's row of the table."""
+    zero_shot = [run["zero_shot"]["mean_return"] for run in found]
+    goal = "refused" if pair.threshold is None else f"≥ {pair.threshold:g}"
+    if pair.goal == "share of source":
+        home = at_target(source_of(pair, folder), pair, 3_000_000)
+        goal = f"≥ {pair.threshold:g} of {home:.1f}"
+    accepted = sum(run["accepted"] for run in found)
+    cells = [
+        pair.name,
+        f"{pair.budget:,}",
+        f"{np.median([run['target_steps'] for run in found]):,.0f}",
+        goal,
+        f"{np.median(zero_shot):.1f}",
+        " ".join(f"{value:.1f}" for value in zero_shot),
+        f"{np.median([run['random']['mean_return'] for run in found]):.1f}",
+        f"{found[0]['source_at_home']['mean_return']:.1f}",
+        f"{accepted}/{len(found)}",
+        f"{np.median([run['seconds'] for run in found]):.0f}",
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[*range(100, 105)])
+    parser.add_argument("--pairs", nargs="+", default=[*PAIRS])
+    parser.add_argument("-f", "--log-folder", type=Path, default=Path("runs/measured"))
+    options = parser.parse_args()
+    print(
+        "| pair | budget | used | goal | median | each seed | random | source | "
+        "accepted | seconds |\n" + "|---" * 10 + "|",
+        flush=True,
+    )
+    measured = {}
+    for pair in PAIRS.values():
+        if pair.name in options.pairs and (pair.algorithm, pair.source) in STEPS:
+            found = transfers(pair, options.seeds, options.log_folder)
+            measured[pair.name] = found
+            print(row(pair, found, options.log_folder), flush=True)
+    path = options.log_folder / "measured.json"
+    path.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+
+from rltransfer.alignment.proof import Proof, episodes_needed, stronger
+
+
+@pytest.mark.parametrize(
+    ("random", "needed"), [(1, 19), (2, 5), (3, 3), (5, 2), (19, 1)]
+)
+def test_ranks_need_so_many_episodes(random: int, needed: int) -> None:
+    # 1 / C(random + needed, needed) must be 5 % or less: C(20, 19) = 20, C(7, 5) = 21.
+    assert episodes_needed(random, 0.95) == needed
+
+
+def test_clearly_better_is_accepted_in_plain_words() -> None:
+    proof = Proof(np.array([10.0, 9.0, 11.0, 12.0]), np.array([500.0] * 3), 0.95)
+    assert proof.accepted
+    assert proof.verdict.startswith("accepted: better than random with 95% confidence")
+
+
+def test_no_better_is_refused_with_the_way_out() -> None:
+    proof = Proof(np.array([10.0, 9.0, 11.0]), np.array([10.0, 9.5, 10.5]), 0.95)
+    assert not proof.accepted
+    assert "not better than random" in proof.verdict
+    assert "train from scratch" in proof.verdict
+
+
+def test_too_few_episodes_are_told_from_no_better() -> None:
+    proof = Proof(np.array([-30.0]), np.array([95.0, 96.0]), 0.95)
+    assert not proof.accepted
+    assert proof.verdict.startswith("refused for want of episodes")
+
+
+@pytest.mark.parametrize(
+    ("random", "own"), [(np.zeros(0), np.ones(3)), (np.ones(3), np.zeros(0))]
+)
+def test_a_proof_without_episodes_is_refused(
+    random: np.ndarray, own: np.ndarray
+) -> None:
+    proof = Proof(random, own, 0.95)
+    assert not proof.accepted and "raise -n" in proof.verdict
+
+
+def test_the_better_way_of_acting_at_random_has_to_be_beaten() -> None:
+    held, unheld = np.array([10.0, 10.0, 9.0]), np.array([22.0, 25.0, 19.0])
+    assert stronger(held, unheld).tolist() == [22.0, 25.0, 19.0]
+    assert len(stronger(unheld, held)) == 6
+    assert stronger(held, unheld[:2]).tolist() == [10.0, 10.0, 9.0, 22.0, 25.0]

@@ -1,0 +1,132 @@
+import numpy as np
+import pytest
+import torch
+
+from rltransfer.domain import Domain, Explorer, Mixed, Rollout, StepMeter
+from rltransfer.errors import EnvironmentFault, InputError
+from tests.worlds.points import Broken, Home, Point
+
+
+def explored(seed: int, steps: int = 64, limit: int | None = None) -> Rollout:
+    domain = Domain(Point, "point", StepMeter(limit))
+    explorer = Explorer(domain.actions, np.random.default_rng(seed))
+    return domain.collect(explorer, purpose="exploration", seed=seed, steps=steps)
+
+
+def test_the_same_seed_gives_the_same_experience() -> None:
+    once, again, other = explored(7), explored(7), explored(8)
+    torch.testing.assert_close(
+        once.transitions.observation, again.transitions.observation
+    )
+    assert not torch.equal(once.transitions.observation, other.transitions.observation)
+
+
+def test_rows_follow_each_other_within_an_episode() -> None:
+    rollout = explored(0, steps=10)
+    rows = rollout.transitions
+    assert len(rows) == 10
+    torch.testing.assert_close(rows.next_observation[:-1], rows.observation[1:])
+    assert rollout.unfinished_steps == 10
+    assert rollout.unfinished_return == pytest.approx(
+        float(rows.reward.sum()), abs=1e-4
+    )
+
+
+def test_a_time_limit_ends_an_episode_but_terminates_nothing() -> None:
+    domain = Domain(lambda: Point(limit=3), "point")
+    stay = Explorer(domain.actions, np.random.default_rng(2))
+    rollout = domain.collect(stay, purpose="exploration", seed=5, steps=9)
+    ended = rollout.transitions.terminated.sum()
+    assert len(rollout.returns) == 3 and ended < 3
+
+
+def test_every_step_is_counted_once_and_the_limit_is_hard() -> None:
+    domain = Domain(Point, "point", StepMeter(100))
+    explorer = Explorer(domain.actions, np.random.default_rng(0))
+    domain.collect(explorer, purpose="exploration", seed=0, steps=60)
+    rollout = domain.collect(explorer, purpose="proof", seed=0, steps=60)
+    assert len(rollout.transitions) == 40
+    assert domain.meter.taken == {"exploration": 60, "proof": 40}
+    assert domain.meter.used == 100 and domain.meter.allowed(5) == 0
+
+
+def test_episodes_that_report_are_booked_apart() -> None:
+    domain = Domain(Point, "point", StepMeter(10))
+    returns = domain.evaluate(Home(), episodes=5, seed=3)
+    assert returns.shape == (5,) and domain.meter.used == 0
+    assert domain.meter.reported["evaluation"] > 0
+    np.testing.assert_array_equal(returns, domain.evaluate(Home(), episodes=5, seed=3))
+
+
+def test_no_episode_is_begun_that_would_not_end_in_time() -> None:
+    domain = Domain(lambda: Point(limit=10, sensors=np.eye(2) * 0), "point")
+    still = Explorer(domain.actions, np.random.default_rng(0))
+    whole = domain.collect(still, purpose="proof", seed=0, steps=24, whole=True)
+    assert whole.unfinished_steps == 0 and len(whole.transitions) <= 24
+
+
+def test_exploration_goes_on_until_one_episode_is_finished() -> None:
+    domain = Domain(lambda: Point(limit=50), "point")
+    explorer = Explorer(domain.actions, np.random.default_rng(4))
+    rollout = domain.collect(
+        explorer, purpose="exploration", seed=4, steps=5, first_episode_within=60
+    )
+    assert len(rollout.returns) == 1 and rollout.unfinished_steps == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "named"),
+    [
+        ("observation", "observation was not finite"),
+        ("infinite", "observation was not finite"),
+        ("shape", r"observation had shape \(3,\)"),
+        ("reward", "reward was nan"),
+        ("raise", "step raised RuntimeError: the motor burnt"),
+    ],
+)
+def test_a_fault_names_environment_step_and_field(fault: str, named: str) -> None:
+    domain = Domain(lambda: Broken(fault, at=5), "Broken-v0", StepMeter(50))
+    explorer = Explorer(domain.actions, np.random.default_rng(0))
+    with pytest.raises(EnvironmentFault, match=f"Broken-v0, step 5: {named}"):
+        domain.collect(explorer, purpose="exploration", seed=0, steps=20)
+
+
+def test_a_budget_below_one_step_is_refused() -> None:
+    with pytest.raises(InputError, match="at least 1 step, got 0"):
+        StepMeter(0)
+
+
+def test_an_explorer_holds_actions_unless_told_not_to() -> None:
+    domain = Domain(Point, "point")
+    held, single = (
+        Explorer(domain.actions, np.random.default_rng(0), longest=longest)
+        for longest in (32, 1)
+    )
+    zeros = np.zeros(2)
+
+    def changes(explorer: Explorer) -> float:
+        actions = [int(explorer.predict(zeros)[0]) for _ in range(2000)]
+        return float(np.mean(np.diff(actions) != 0))
+
+    # Of four even actions, three quarters of fresh draws differ from the last one.
+    assert changes(single) == pytest.approx(0.75, abs=0.05)
+    assert changes(held) < 0.4
+
+
+def test_a_mixture_follows_each_policy_for_its_share() -> None:
+    class Fixed:
+        def __init__(self, action: int) -> None:
+            self._action = action
+
+        def predict(
+            self,
+            observation: object,
+            state: object = None,
+            episode_start: object = None,
+            deterministic: bool = False,
+        ) -> tuple[int, None]:
+            return self._action, None
+
+    mixed = Mixed(Fixed(0), Fixed(1), 0.3, np.random.default_rng(0))
+    share = np.mean([mixed.predict(np.zeros(2))[0] for _ in range(4000)])
+    assert share == pytest.approx(0.3, abs=0.03)

@@ -1,0 +1,66 @@
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from rltransfer.domain.codec import codec_of, observation_size_of
+from rltransfer.errors import InputError
+
+
+def test_discrete_actions_are_one_hot_counted_from_their_start() -> None:
+    codec = codec_of(gym.spaces.Discrete(3, start=5), "w")
+    assert codec.encode(6).tolist() == [0.0, 1.0, 0.0]
+    assert codec.encode(np.array([5, 7])).tolist() == [[1, 0, 0], [0, 0, 1]]
+    assert codec.decode(np.array([0.1, 0.2, 0.9])) == 7
+
+
+def test_box_actions_are_scaled_to_one_and_clipped() -> None:
+    space = gym.spaces.Box(np.array([0.0, -4.0]), np.array([10.0, 4.0]), dtype=float)
+    codec = codec_of(space, "w")
+    assert codec.encode([5.0, 2.0]).tolist() == [0.0, 0.5]
+    assert codec.decode(np.array([1.0, -3.0])).tolist() == [10.0, -4.0]
+
+
+@pytest.mark.parametrize(
+    "space", [gym.spaces.Discrete(4, start=2), gym.spaces.Box(-3.0, 1.0, (3,))]
+)
+def test_drawn_actions_are_of_the_space_and_survive_the_coding(
+    space: gym.Space[object],
+) -> None:
+    codec, rng = codec_of(space, "w"), np.random.default_rng(0)
+    for _ in range(20):
+        action = codec.draw(rng)
+        assert space.contains(action)
+        vector = codec.encode(action)
+        assert vector.shape == (codec.size,)
+        np.testing.assert_allclose(codec.decode(vector), action, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        gym.spaces.MultiDiscrete([2, 2]),
+        gym.spaces.Dict({"a": gym.spaces.Discrete(2)}),
+        gym.spaces.Box(-np.inf, np.inf, (1,)),
+        gym.spaces.Box(-1.0, 1.0, (2, 2)),
+    ],
+)
+def test_actions_that_cannot_be_translated_are_refused(
+    space: gym.Space[object],
+) -> None:
+    with pytest.raises(InputError, match="actions"):
+        codec_of(space, "w")
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        gym.spaces.Dict({"a": gym.spaces.Box(0.0, 1.0, (2,))}),
+        gym.spaces.Box(0, 255, (8, 8, 3), np.uint8),
+        gym.spaces.Discrete(3),
+    ],
+)
+def test_observations_that_cannot_be_mapped_are_refused_by_name(
+    space: gym.Space[object],
+) -> None:
+    with pytest.raises(InputError, match="Box of one dimension, but World-v0 has"):
+        observation_size_of(space, "World-v0")

@@ -1,0 +1,60 @@
+import pytest
+import torch
+
+from rltransfer.experience import Transitions, Whitening
+
+
+def rows(count: int) -> Transitions:
+    return Transitions(
+        torch.arange(2.0 * count).reshape(count, 2),
+        torch.eye(2)[torch.arange(count) % 2],
+        torch.arange(float(count)),
+        torch.ones(count, 2),
+        torch.zeros(count, dtype=torch.bool),
+    )
+
+
+def test_rows_are_picked_and_joined_in_order() -> None:
+    joined = Transitions.join(rows(3), rows(2)[torch.tensor([1])])
+    assert joined.reward.tolist() == [0.0, 1.0, 2.0, 1.0]
+    assert joined.observation[3].tolist() == [2.0, 3.0]
+
+
+def test_uneven_columns_are_refused_by_name() -> None:
+    whole = rows(3)
+    # The run-time check of shapes is the first to see it, where it is switched on.
+    with pytest.raises(Exception, match=r"one row per step|Type-check error"):
+        Transitions(
+            whole.observation,
+            whole.action,
+            whole.reward[:2],
+            whole.next_observation,
+            whole.terminated,
+        )
+
+
+def test_whitening_of_two_axes_divides_by_their_deviation() -> None:
+    sample = torch.tensor([[3.0, 1.0], [-1.0, 1.0], [1.0, 5.0], [1.0, -3.0]])
+    whitening = Whitening.of(sample)
+    # Variances are 8/3 and 32/3, the mean is (1, 1), nothing is correlated.
+    expected = torch.tensor([2.0, 0.0]) / (8 / 3) ** 0.5
+    torch.testing.assert_close(whitening.whiten(sample[0]), expected)
+
+
+def test_colouring_undoes_whitening() -> None:
+    sample = torch.randn(50, 3, generator=torch.Generator().manual_seed(0))
+    sample = sample @ torch.tensor([[2.0, 1.0, 0.0], [0.0, 1.0, 0.5], [0.0, 0.0, 3.0]])
+    whitening = Whitening.of(sample)
+    white = whitening.whiten(sample)
+    torch.testing.assert_close(white.T.cov(), torch.eye(3), atol=1e-4, rtol=0)
+    torch.testing.assert_close(whitening.colour(white), sample, atol=1e-4, rtol=0)
+
+
+def test_a_sensor_that_never_moves_stays_finite() -> None:
+    sample = torch.tensor([[0.0, 7.0], [1.0, 7.0], [2.0, 7.0]])
+    assert Whitening.of(sample).whiten(sample).isfinite().all()
+
+
+def test_one_observation_has_no_covariance() -> None:
+    with pytest.raises(ValueError, match="needs 2 observations, got 1"):
+        Whitening.of(torch.zeros(1, 2))

@@ -1,0 +1,173 @@
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+
+from rltransfer.domain import codec_of
+from rltransfer.errors import ArtifactRefused
+from rltransfer.mapping import Affine, Chain, Mlp, Network, ResidualAffine
+from rltransfer.translation import (
+    MappedPolicy,
+    Translation,
+    load_translation,
+    save_translation,
+    translator_of,
+)
+from rltransfer.translation.arrays import array_map
+from tests.worlds.points import Home
+
+FOUR = codec_of(gym.spaces.Discrete(4), "four")
+PLANE = codec_of(gym.spaces.Box(-1.0, 1.0, (2,)), "plane")
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+NETWORKS: dict[str, Network] = {
+    "affine": Affine(3, 2, activation="tanh", generator=generator()),
+    "mixture": Affine(3, 2, activation="sum_to_one", generator=generator()),
+    "mlp": Mlp(3, (5, 4), 2, activation="relu", generator=generator()),
+    "squashed": Mlp(3, (5,), 2, output_activation="sigmoid", generator=generator()),
+    "residual": ResidualAffine(
+        3, (4,), 2, output_activation="sum_to_one", generator=generator()
+    ),
+    "chain": Chain(
+        Affine(3, 3, generator=generator()), Mlp(3, (4,), 2, generator=generator(1))
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_arrays_compute_what_the_network_computes(name: str) -> None:
+    network, rows = NETWORKS[name], torch.randn(7, 3, generator=generator(5))
+    expected = network(rows).detach().numpy()
+    compute = array_map(network)
+    np.testing.assert_allclose(compute(rows.numpy()), expected, atol=1e-6)
+    np.testing.assert_allclose(compute(rows.numpy()[2]), expected[2], atol=1e-6)
+
+
+def test_a_stack_has_no_one_array_map() -> None:
+    with pytest.raises(ValueError, match="one copy is needed"):
+        array_map(Affine(2, 2, copies=3, generator=generator()))
+
+
+def test_the_nearest_effect_wins_even_where_the_vector_is_far() -> None:
+    # Three target actions are taken for these mixtures of two source actions.
+    carried = torch.tensor([[1.0, 5.0], [0.6, 0.0], [-1.0, 0.1]])
+    translate = translator_of(
+        Affine.of(carried, torch.zeros(2)), codec_of(gym.spaces.Discrete(3), "t")
+    )
+    # Only the first source coordinate does anything.
+    metric = np.array([[1.0, 0.0], [0.0, 0.0]], np.float32)
+    wanted = np.array([0.9, 0.0], np.float32)
+    assert translate(wanted, metric).tolist() == [1.0, 0.0, 0.0]
+    assert translate(wanted, np.eye(2, dtype=np.float32)).tolist() == [0.0, 1.0, 0.0]
+
+
+def test_an_affine_action_map_is_solved_for() -> None:
+    turn = torch.tensor([[0.0, 1.0], [-2.0, 0.0]])
+    translate = translator_of(Affine.of(turn, torch.tensor([0.1, 0.0])), PLANE)
+    # a · turn + bias = (0.5, 0.4)  →  a = (0.4, -0.2)
+    found = translate(np.array([0.5, 0.4]), np.eye(2))
+    np.testing.assert_allclose(found, [0.4, -0.2], atol=1e-3)
+
+
+def test_a_bent_action_map_is_searched_over_the_box() -> None:
+    network = Mlp(2, (8,), 2, generator=generator(2))
+    translate = translator_of(network, PLANE)
+    goal = network(torch.tensor([[0.5, -0.75]]))[0].detach().numpy()
+    found = translate(goal, np.eye(2))
+    np.testing.assert_allclose(found, [0.5, -0.75], atol=0.126)  # two grid steps
+
+
+def policy(action: Network | None, **given: Any) -> MappedPolicy:
+    sensors = torch.tensor([[0.0, 2.0], [-1.0, 0.0]])  # shown = position · sensors
+    state = Affine.of(sensors.inverse(), torch.zeros(2))
+    colour = Affine.of(torch.eye(2), torch.zeros(2))
+    trunk = None
+    if action is not None:
+        # Pushes east, north, west, south; rows are x, y and the unused reward.
+        table = torch.zeros(3, 5)
+        table[0, 1:] = torch.tensor([1.0, 0.0, -1.0, 0.0])
+        table[1, 1:] = torch.tensor([0.0, 1.0, 0.0, -1.0])
+        entries = torch.cat([table.reshape(-1), torch.zeros(1)])
+        trunk = Mlp(2, (), 16, generator=generator())
+        with torch.no_grad():
+            layer = trunk.layers[0]
+            layer.weight.zero_()  # type: ignore[operator,union-attr]
+            layer.bias.copy_(entries)  # type: ignore[operator,union-attr]
+    translation = Translation(state, colour, trunk, action)
+    return MappedPolicy(Home(), translation, FOUR, given.get("target", FOUR))
+
+
+def test_a_policy_acts_through_turned_sensors_and_swapped_motors() -> None:
+    swapped = torch.eye(4)[[2, 1, 0, 3]]  # the target's east pushes west
+    mapped = policy(Affine.of(swapped, torch.zeros(4)))
+    east_of_home = np.array([1.0, 0.0]) @ np.array([[0.0, 2.0], [-1.0, 0.0]])
+    assert mapped.predict(east_of_home, deterministic=True)[0] == 0
+    south_of_home = np.array([0.0, -1.0]) @ np.array([[0.0, 2.0], [-1.0, 0.0]])
+    assert mapped.predict(south_of_home, deterministic=True)[0] == 1
+
+
+def test_a_discrete_policy_moves_a_continuous_body() -> None:
+    # Motors: the first pushes north, the second west.
+    motors = torch.tensor([[0.0, 0.5, 0.0, -0.5], [-0.5, 0.0, 0.5, 0.0]])
+    mapped = policy(
+        Affine.of(motors, torch.full((4,), 0.25), activation="sum_to_one"),
+        target=PLANE,
+    )
+    east_of_home = np.array([1.0, 0.0]) @ np.array([[0.0, 2.0], [-1.0, 0.0]])
+    action, _ = mapped.predict(east_of_home, deterministic=True)
+    np.testing.assert_allclose(action, [0.0, 1.0], atol=1e-3)
+
+
+def test_a_batch_is_its_rows() -> None:
+    mapped = policy(Affine.of(torch.eye(4), torch.zeros(4)))
+    rows = np.random.default_rng(0).normal(size=(9, 2)).astype(np.float32)
+    batch, _ = mapped.predict(rows, deterministic=True)
+    single = [mapped.predict(row, deterministic=True)[0] for row in rows]
+    np.testing.assert_array_equal(batch, single)
+
+
+def test_equal_spaces_need_no_action_map() -> None:
+    translation = Translation.identity(2)
+    mapped = MappedPolicy(Home(), translation, FOUR, FOUR)
+    assert mapped.predict(np.array([1.0, 0.1]))[0] == Home().predict([1.0, 0.1])[0]
+
+
+def test_gain_without_action_map_is_refused() -> None:
+    unchanged = Affine.of(torch.eye(2), torch.zeros(2))
+    with pytest.raises(ValueError, match="needs the gain of a trunk"):
+        Translation(unchanged, unchanged, None, unchanged)
+
+
+@pytest.mark.parametrize("with_actions", [True, False])
+def test_a_stored_translation_acts_the_same(tmp_path: Path, with_actions: bool) -> None:
+    action = Affine.of(torch.eye(4), torch.zeros(4)) if with_actions else None
+    mapped = policy(action)
+    save_translation(tmp_path, mapped.translation)
+    loaded = MappedPolicy(Home(), load_translation(tmp_path), FOUR, FOUR)
+    rows = np.random.default_rng(0).normal(size=(20, 2)).astype(np.float32)
+    np.testing.assert_array_equal(loaded.predict(rows)[0], mapped.predict(rows)[0])
+
+
+def test_a_translation_with_a_part_missing_is_refused(tmp_path: Path) -> None:
+    mapped = policy(Affine.of(torch.eye(4), torch.zeros(4)))
+    save_translation(tmp_path, mapped.translation)
+    for file in (tmp_path / "action").iterdir():
+        file.unlink()
+    with pytest.raises(ArtifactRefused, match="action"):
+        load_translation(tmp_path)
+
+
+def test_parts_of_two_translations_are_refused(tmp_path: Path) -> None:
+    save_translation(tmp_path, Translation.identity(2))
+    save_translation(tmp_path / "other", Translation.identity(3))
+    (tmp_path / "colour").rename(tmp_path / "gone")
+    (tmp_path / "other" / "colour").rename(tmp_path / "colour")
+    with pytest.raises(ArtifactRefused, match="do not fit together"):
+        load_translation(tmp_path)
