@@ -55,6 +55,8 @@ class Verbs(TyperGroup):
         except UserError as fault:
             _fail(session, str(fault), fault.exit_status)
         except typer.TyperException as fault:
+            if not fault.format_message():
+                sys.exit(2)  # no verb: help was printed in place of an error
             _fail(session, _usage(fault), 2)
         except typer.Abort:
             _fail(session, "stopped before anything was done", 130)

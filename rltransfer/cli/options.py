@@ -77,6 +77,15 @@ def require_device(device: str) -> str:
     return device
 
 
+def require_processor(device: str) -> None:
+    """Raises if a verb that computes on the processor is sent elsewhere."""
+    if device not in ("auto", "cpu"):
+        raise InputError(
+            "--device is cpu here, where batches are too small to gain from another, "
+            f"got {device!r}; choose cpu or auto"
+        )
+
+
 def require_writable(folder: Path) -> Path:
     """Returns the log folder, made where missing, before any work is done for it."""
     make_folder(folder)

@@ -1,10 +1,13 @@
 """One call of the command line: what it wants printed, what it has kept so far."""
 
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import final
 
 from rltransfer.errors import UserError
@@ -12,9 +15,20 @@ from rltransfer.errors import UserError
 
 @final
 class Interrupted(UserError):
-    """The user stopped a verb that cannot be resumed."""
+    """Ctrl-C stopped a verb that cannot be resumed."""
 
     exit_status = 130
+
+
+@final
+class Terminated(UserError):
+    """SIGTERM stopped a verb that cannot be resumed."""
+
+    exit_status = 143
+
+
+class _Stop(KeyboardInterrupt):
+    """SIGTERM, raised where it struck."""
 
 
 @final
@@ -32,14 +46,34 @@ class Session:
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Turns Ctrl-C into an error that says what was kept."""
+        """Turns Ctrl-C and SIGTERM into an error that says what was kept."""
         try:
-            yield
-        except KeyboardInterrupt:
+            with _sigterm_raised():
+                yield
+        except KeyboardInterrupt as stop:
             kept = ", ".join(map(str, self.kept)) or "nothing"
-            raise Interrupted(
+            kind = Terminated if isinstance(stop, _Stop) else Interrupted
+            raise kind(
                 f"stopped before the end; kept: {kept}; run the same command again"
             ) from None
+
+
+@contextmanager
+def _sigterm_raised() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        # Python hands signals to the main thread alone; it has to see to them.
+        yield
+        return
+
+    def strike(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        raise _Stop
+
+    before = signal.signal(signal.SIGTERM, strike)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 _CURRENT: ContextVar[Session] = ContextVar("session")

@@ -102,6 +102,13 @@ def test_wrong_usage_is_one_line_that_points_to_help(
     assert told in call.error
 
 
+def test_without_a_verb_there_is_help_and_no_error(command: Command) -> None:
+    call = command()
+    assert call.exit_status == 2
+    assert "train-source" in call.output
+    assert "error" not in call.errors
+
+
 @pytest.mark.parametrize(
     ("fault", "exit_status"),
     [
@@ -171,3 +178,34 @@ def test_ctrl_c_while_training_stops_at_a_boundary(tmp_path: Path) -> None:
     assert process.returncode == 75, errors
     assert "Traceback" not in errors
     assert json.loads(output)["error"]["exit_status"] == 75
+
+
+@pytest.mark.parametrize(
+    ("number", "exit_status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
+def test_a_transfer_that_is_stopped_says_what_was_kept(
+    agent: Path, tmp_path: Path, number: signal.Signals, exit_status: int
+) -> None:
+    target = ("--target", "rltransfer/Scrambled-v0", "--target-kwargs")
+    words = ["transfer", "--source", agent, *target, "base=CartPole-v1", "-f", tmp_path]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rltransfer", *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + 90
+        while not list(tmp_path.glob("transfer/*/tensorboard/*")):
+            assert time.monotonic() < deadline
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.05)
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == exit_status, errors
+    assert output == ""
+    assert errors.startswith("error: stopped before the end; kept: ")
+    assert str(tmp_path) in errors
+    assert len(errors.splitlines()) == 1

@@ -106,6 +106,7 @@ def test_wrong_input_to_train_source_is_refused_and_leaves_nothing(
         (("--target", BASE, "-n", "-5"), "--n-timesteps is at least 1, got -5"),
         (("--target", BASE, "--episodes", "3"), "--episodes is at least 20 .*, got 3"),
         (("--target", BASE, "--seed", "-3"), "--seed lies from 0"),
+        (("--target", BASE, "--device", "cuda"), "--device is cpu here.*got 'cuda'"),
         (("--target", BASE, "--sha256", "a", "--sha256", "b"), "2 for 1"),
         (("--target", BASE, "--source-env", "A-v0", "B-v0"), "2 for 1"),
         (("--target", BASE, "--target-kwargs", "seed=1", "seed=2"), "'seed' twice"),

@@ -115,6 +115,10 @@ def test_transfer_prints_what_the_design_says_and_fills_a_folder(
     manifest = read_manifest(folder)
     assert manifest.verb == "transfer"
     assert changed_files(folder, manifest) == []
+    again = command("evaluate", folder, "--seed", carry.REPORT_SEED, "--json").json
+    assert again["env"] == "rltransfer/Scrambled-v0"
+    assert again["env_kwargs"] == {"base": "CartPole-v1", "seed": 100}
+    assert again["mean_return"] == found["zero_shot"]["mean_return"]
 
 
 @pytest.mark.usefixtures("little_effort")

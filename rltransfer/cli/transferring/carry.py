@@ -4,7 +4,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from rltransfer import runs
 from rltransfer.alignment import AlignConfig, Source, align
@@ -43,8 +42,6 @@ def transfer_run(options: TransferOptions, session: Session) -> TransferRecord:
 
 def _transfer(options: TransferOptions, session: Session) -> TransferRecord:
     began = time.monotonic()
-    # The networks are small: a second thread costs them more than it gives.
-    torch.set_num_threads(1)
     sources = [_source(options, place) for place in range(len(options.sources))]
     # Before there is a folder, so that wrong input leaves nothing behind.
     targets = [_target(options) for _ in sources]

@@ -32,7 +32,6 @@ class TransferOptions:
     log_folder: Path = Path("runs")
     episodes: int = FEWEST_EPISODES
     """Fresh ones for each reported figure; they choose nothing."""
-    device: str = "cpu"
     progress: bool = False
     tensorboard_folder: Path | None = None
 

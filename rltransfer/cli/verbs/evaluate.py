@@ -58,7 +58,9 @@ def evaluate(
     ],
     env: Annotated[
         str | None,
-        typer.Option("--env", metavar="ID", help="Default: the agent's own."),
+        typer.Option(
+            "--env", "--source-env", metavar="ID", help="Default: the agent's own."
+        ),
     ] = None,
     env_kwargs: EnvKwargs | None = None,
     episodes: Annotated[

@@ -15,7 +15,7 @@ from rltransfer.cli.options import (
     Progress,
     Seed,
     TensorboardLog,
-    require_device,
+    require_processor,
     require_writable,
 )
 from rltransfer.cli.session import current_session
@@ -74,6 +74,7 @@ def transfer(
 ) -> TransferRecord:
     """Find the mapping to a target, prove it or refuse it, and report."""
     del json  # what prints the outcome knows
+    require_processor(device)
     kwargs = read_pairs(target_kwargs or (), "--target-kwargs")
     options = TransferOptions(
         sources=tuple(source),
@@ -84,7 +85,6 @@ def transfer(
         seed=seed,
         log_folder=require_writable(log_folder),
         episodes=episodes,
-        device=require_device(device),
         progress=progress,
         tensorboard_folder=tensorboard_log,
     )
