@@ -1,0 +1,151 @@
+"""What each instruction of a pickle does, where all that imports or calls is a name."""
+
+from collections.abc import Callable
+from typing import Any
+
+from rltransfer_agents.reading.inert_pickle.containers import (
+    broken,
+    extend,
+    set_items,
+)
+from rltransfer_agents.reading.inert_pickle.stack import MARK, Stack
+from rltransfer_agents.reading.inert_pickle.trees import Call, Persistent, Reference
+
+Instruction = Callable[[Stack, Any], None]
+
+
+def _skip(stack: Stack, argument: Any) -> None:
+    """Leaves out what only helps a real unpickler along."""
+
+
+def _value(stack: Stack, argument: Any) -> None:
+    stack.push(argument)
+
+
+def _text(stack: Stack, argument: Any) -> None:
+    # Python 2 wrote its bytes as text; the encoding loses nothing.
+    is_text = isinstance(argument, str)
+    stack.push(argument if is_text else argument.decode("latin-1"))
+
+
+def _tuple_of(count: int) -> Instruction:
+    def make(stack: Stack, argument: Any) -> None:
+        parts = [stack.pop() for _ in range(count)]
+        stack.push(tuple(reversed(parts)))
+
+    return make
+
+
+def _discard_to_mark(stack: Stack, argument: Any) -> None:
+    stack.pop_to_mark()
+
+
+def _dict(stack: Stack, argument: Any) -> None:
+    entries: dict[Any, Any] = {}
+    set_items(entries, stack.pop_to_mark())
+    stack.push(entries)
+
+
+def _frozenset(stack: Stack, argument: Any) -> None:
+    elements = stack.pop_to_mark()
+    stack.push(Call(Reference("builtins", "frozenset"), (elements,)))
+
+
+def _append(stack: Stack, argument: Any) -> None:
+    value = stack.pop()
+    extend(stack.top(), [value])
+
+
+def _append_to_mark(stack: Stack, argument: Any) -> None:
+    values = stack.pop_to_mark()
+    extend(stack.top(), values)
+
+
+def _set_item(stack: Stack, argument: Any) -> None:
+    value, key = stack.pop(), stack.pop()
+    set_items(stack.top(), [key, value])
+
+
+def _set_to_mark(stack: Stack, argument: Any) -> None:
+    pairs = stack.pop_to_mark()
+    set_items(stack.top(), pairs)
+
+
+def _refer(stack: Stack, argument: Any) -> None:
+    module, _, name = argument.partition(" ")
+    stack.push(Reference(module, name))
+
+
+def _refer_from_stack(stack: Stack, argument: Any) -> None:
+    name, module = stack.pop(), stack.pop()
+    if not isinstance(name, str) or not isinstance(module, str):
+        raise broken("it refers to something that has no name")
+    stack.push(Reference(module, name))
+
+
+def _refer_outside(stack: Stack, argument: Any) -> None:
+    if not stack.persistent:
+        raise broken("it refers to values outside itself")
+    stack.push(Persistent(stack.pop()))
+
+
+def _call(stack: Stack, argument: Any) -> None:
+    arguments, function = stack.pop(), stack.pop()
+    stack.push(Call(function, arguments))
+
+
+def _call_with_keywords(stack: Stack, argument: Any) -> None:
+    keywords, arguments, function = stack.pop(), stack.pop(), stack.pop()
+    stack.push(Call(function, arguments, keywords))
+
+
+def _give_state(stack: Stack, argument: Any) -> None:
+    state, made = stack.pop(), stack.top()
+    if not isinstance(made, Call):
+        raise broken("it gives a state to what is no object")
+    made.state = state
+
+
+_VALUES = "INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT UNICODE".split()
+_VALUES += "BINUNICODE SHORT_BINUNICODE BINUNICODE8 SHORT_BINBYTES BINBYTES".split()
+_VALUES += "BINBYTES8 BYTEARRAY8".split()
+
+# An instruction that is in neither this table nor refused would be a KeyError; a test
+# holds the two against pickle's own list.
+INSTRUCTIONS: dict[str, Instruction] = {
+    **dict.fromkeys(("PROTO", "FRAME", "STOP"), _skip),
+    **dict.fromkeys(_VALUES, _value),
+    **dict.fromkeys(("STRING", "BINSTRING", "SHORT_BINSTRING"), _text),
+    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"), Stack.store),
+    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), Stack.recall),
+    "NONE": lambda stack, _: stack.push(None),
+    "NEWTRUE": lambda stack, _: stack.push(True),
+    "NEWFALSE": lambda stack, _: stack.push(False),
+    "EMPTY_LIST": lambda stack, _: stack.push([]),
+    "EMPTY_TUPLE": lambda stack, _: stack.push(()),
+    "EMPTY_DICT": lambda stack, _: stack.push({}),
+    "EMPTY_SET": lambda stack, _: stack.push(Call(Reference("builtins", "set"), ())),
+    "MARK": lambda stack, _: stack.push(MARK),
+    "POP": lambda stack, _: stack.discard(),
+    "POP_MARK": _discard_to_mark,
+    "DUP": lambda stack, _: stack.push(stack.top()),
+    "TUPLE": lambda stack, _: stack.push(tuple(stack.pop_to_mark())),
+    "TUPLE1": _tuple_of(1),
+    "TUPLE2": _tuple_of(2),
+    "TUPLE3": _tuple_of(3),
+    "LIST": lambda stack, _: stack.push(stack.pop_to_mark()),
+    "DICT": _dict,
+    "FROZENSET": _frozenset,
+    "APPEND": _append,
+    "APPENDS": _append_to_mark,
+    "ADDITEMS": _append_to_mark,
+    "SETITEM": _set_item,
+    "SETITEMS": _set_to_mark,
+    "GLOBAL": _refer,
+    "STACK_GLOBAL": _refer_from_stack,
+    "BINPERSID": _refer_outside,
+    "REDUCE": _call,
+    "NEWOBJ": _call,
+    "NEWOBJ_EX": _call_with_keywords,
+    "BUILD": _give_state,
+}
