@@ -116,7 +116,7 @@ class _Search:
         watch: Watcher,
     ) -> None:
         self._target, self._config, self._watch = target, config, watch
-        self._budget = _require_budget(target)
+        self._budget = require_budget(target)
         if isinstance(source, Source):
             watch.phase("source", target.meter.used)
             source = study(source, config)
@@ -290,7 +290,8 @@ class _Search:
         self._watch.tried(trial, self._target.meter.used)
 
 
-def _require_budget(target: Domain) -> int:
+def require_budget(target: Domain) -> int:
+    """Returns the target's budget; raises `InputError` if it is too small for a round."""
     budget = target.meter.limit
     if budget is None:
         raise InputError(

@@ -37,7 +37,7 @@ class Proof:
     @property
     def verdict(self) -> str:
         """What the proof says, in plain words."""
-        sure = f"{self.confidence:.0%}"
+        sure = f"{100 * self.confidence:g} %"
         if not len(self.random_returns):
             return (
                 "refused: the budget ended before one random episode did, so there is "
@@ -46,7 +46,7 @@ class Proof:
         if self.comparison is None:
             return "refused: the budget left no episode to prove with; raise -n"
         told = (
-            f"{self.returns.mean():.1f} over {len(self.returns)} episodes against "
+            f"{self.returns.mean():.1f} over {_episodes(self.returns)} against "
             f"{self.random_returns.mean():.1f} over {len(self.random_returns)} at "
             f"random (p = {self.comparison.p_value:.2g}, {self.comparison.method})"
         )
@@ -65,6 +65,10 @@ class Proof:
         needed = episodes_needed(len(self.random_returns), self.confidence)
         ahead = float(self.returns.min()) > float(self.random_returns.max())
         return ahead and len(self.returns) < needed
+
+
+def _episodes(returns: NDArray[np.float64]) -> str:
+    return "1 episode" if len(returns) == 1 else f"{len(returns)} episodes"
 
 
 def stronger(

@@ -15,7 +15,7 @@ def test_ranks_need_so_many_episodes(random: int, needed: int) -> None:
 def test_clearly_better_is_accepted_in_plain_words() -> None:
     proof = Proof(np.array([10.0, 9.0, 11.0, 12.0]), np.array([500.0] * 3), 0.95)
     assert proof.accepted
-    assert proof.verdict.startswith("accepted: better than random with 95% confidence")
+    assert proof.verdict.startswith("accepted: better than random with 95 % confidence")
 
 
 def test_no_better_is_refused_with_the_way_out() -> None:

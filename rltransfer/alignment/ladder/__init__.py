@@ -25,7 +25,7 @@ RUNGS: dict[str, Rung] = {
 """By name, in the order in which they are climbed."""
 FITTED = list(RUNGS).index("affine")
 """Height of the first rung that doubts the sensors."""
-_CLEARLY = 0.7
+_CLEARLY = 0.6
 """Share of a simpler candidate's mismatch that is clearly less."""
 
 
@@ -34,9 +34,10 @@ def climb(
 ) -> list[Candidate]:
     """Returns candidates for `rows`, the smallest mismatch first.
 
-    Where sensors taken for what they seem explain the target as well as the source's
-    model explains the source, fitted maps stay only if they explain it clearly better:
-    nearly symmetric worlds look alike from more than one side.
+    Where the identity explains the target as well as the source's model explains the
+    source, no other rung is climbed. Where only the sensors are what they seem, fitted
+    maps stay if they explain it clearly better: nearly symmetric worlds look alike from
+    more than one side.
 
     Args:
         bench: what fits need.
@@ -47,8 +48,11 @@ def climb(
     for rung in RUNGS.values():
         found += rung(bench, rows, sorted([*kept, *found], key=by_mismatch))
         found.sort(key=by_mismatch)
-        best = found[0] if found else None
-        if best and rung is affine and best.height < FITTED:
+        if not found:
+            continue
+        if rung is identity and found[0].mismatch <= bench.enough:
+            break
+        if rung is affine and found[0].height < FITTED:
             break
     return [c for c in found if not _outdone(c, found, bench.enough)]
 

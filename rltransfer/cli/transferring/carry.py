@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from rltransfer import runs
-from rltransfer.alignment import AlignConfig, Source, align
+from rltransfer.alignment import AlignConfig, Source, align, require_budget
 from rltransfer.cli.agents import (
     MAPPING_FOLDER,
     Actor,
@@ -90,7 +90,9 @@ def _source(
 
 
 def _target(options: TransferOptions) -> Domain:
-    return domain_of(options.target, StepMeter(options.share))
+    target = domain_of(options.target, StepMeter(options.share))
+    require_budget(target)
+    return target
 
 
 def _report(
