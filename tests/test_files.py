@@ -8,6 +8,7 @@ import pytest
 
 from rltransfer import files
 from rltransfer.errors import ArtifactRefused, StorageError
+from rltransfer.files import points
 
 POINTS = (
     "before_write",
@@ -41,7 +42,7 @@ def test_a_disk_fault_at_any_point_keeps_the_old_or_the_new_file(
         if name == point:
             raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(files, "reached", strike)
+    monkeypatch.setattr(points, "reached", strike)
     with pytest.raises(StorageError, match=r"model\.zip"):
         files.write_atomically(path, b"new")
     assert path.read_bytes() in (b"old", b"new")
@@ -62,7 +63,7 @@ def test_a_kill_at_any_point_keeps_the_old_or_the_new_file(
         if name == point:
             raise Killed
 
-    monkeypatch.setattr(files, "reached", strike)
+    monkeypatch.setattr(points, "reached", strike)
     with pytest.raises(Killed):
         files.write_atomically(path, b"new")
     assert path.read_bytes() in (b"old", b"new")
@@ -126,3 +127,38 @@ def test_loose_json_is_refused_naming_the_file(
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(ArtifactRefused, match=r"manifest\.json is not strict JSON"):
         files.read_json(path)
+
+
+def test_adding_replaces_what_follows_and_keeps_what_stands_before(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "rows"
+    files.write_after(path, 0, b"12345")
+    files.write_after(path, 3, b"x")
+    assert path.read_bytes() == b"123x"
+
+
+@pytest.mark.parametrize("point", ["before_adding", "half_added", "added"])
+def test_a_kill_while_adding_keeps_what_stands_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    path = tmp_path / "rows"
+    files.write_after(path, 0, b"12345")
+
+    def strike(name: str) -> None:
+        if name == point:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(points, "reached", strike)
+    with pytest.raises(KeyboardInterrupt):
+        files.write_after(path, 5, b"678")
+    assert path.read_bytes().startswith(b"12345")
+
+
+def test_cutting_back_never_lengthens_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "rows"
+    path.write_bytes(b"12345")
+    files.cut_back(path, 9)
+    assert path.read_bytes() == b"12345"
+    files.cut_back(path, 2)
+    assert path.read_bytes() == b"12"

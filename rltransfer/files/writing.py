@@ -1,0 +1,109 @@
+"""Files written whole or not at all."""
+
+import errno
+import json
+import os
+from pathlib import Path
+
+from rltransfer.files import points
+from rltransfer.files.faults import storage_faults
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Writes a file so that a reader, or a crash, sees the old or the new one whole.
+
+    Points: `before_write`, `half_written`, `before_sync`, `before_rename`,
+    `before_folder_sync`, `written`.
+    """
+    # The leading dot and the ending keep it out of every pattern that looks for files.
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with storage_faults(path):
+        try:
+            points.reached("before_write")
+            with draft.open("wb") as file:
+                half = len(data) // 2
+                file.write(data[:half])
+                file.flush()
+                points.reached("half_written")
+                file.write(data[half:])
+                file.flush()
+                points.reached("before_sync")
+                os.fsync(file.fileno())
+            points.reached("before_rename")
+            draft.replace(path)
+            points.reached("before_folder_sync")
+            _sync_folder(path.parent)
+            points.reached("written")
+        except OSError:
+            _remove_quietly(draft)
+            raise
+
+
+def write_after(path: Path, offset: int, data: bytes) -> None:
+    """Writes `data` into a file at `offset`; what stood there and behind is lost.
+
+    What stands in front of `offset` survives a crash at any moment.
+
+    Points: `before_adding`, `half_added`, `added`.
+    """
+    with storage_faults(path):
+        points.reached("before_adding")
+        with path.open("r+b" if path.exists() else "x+b") as file:
+            file.seek(offset)
+            half = len(data) // 2
+            file.write(data[:half])
+            file.flush()
+            points.reached("half_added")
+            file.write(data[half:])
+            file.truncate()
+            file.flush()
+            os.fsync(file.fileno())
+        _sync_folder(path.parent)
+        points.reached("added")
+
+
+def cut_back(path: Path, length: int) -> None:
+    """Cuts off what stands behind `length` bytes of a file that exists."""
+    with storage_faults(path):
+        if path.stat().st_size > length:
+            os.truncate(path, length)
+
+
+def make_folder(path: Path) -> Path:
+    """Returns `path` as a folder, made with its parents where it is missing."""
+    with storage_faults(path):
+        path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def remove_drafts(folder: Path) -> None:
+    """Removes what writers left that were killed; only the folder's owner may."""
+    with storage_faults(folder):
+        for draft in folder.rglob(".*.tmp"):
+            draft.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Writes `value` with sorted keys; refuses numbers that JSON does not have."""
+    text = json.dumps(value, indent=2, sort_keys=True, allow_nan=False)
+    write_atomically(path, f"{text}\n".encode())
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as fault:
+        # Some network filesystems cannot sync a folder; they order renames themselves.
+        if fault.errno != errno.EINVAL:
+            raise
+    finally:
+        os.close(handle)
+
+
+def _remove_quietly(draft: Path) -> None:
+    try:
+        draft.unlink(missing_ok=True)
+    except OSError:
+        # The fault that brought us here is the one to report.
+        return
