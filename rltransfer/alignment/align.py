@@ -291,7 +291,7 @@ class _Search:
 
 
 def require_budget(target: Domain) -> int:
-    """Returns the target's budget; raises `InputError` if it is too small for a round."""
+    """Returns the target's budget; raises `InputError` if a round needs more."""
     budget = target.meter.limit
     if budget is None:
         raise InputError(
