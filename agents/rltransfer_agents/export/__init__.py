@@ -6,6 +6,13 @@ gets its name.
 
 from rltransfer_agents.export.bundles import export_bundle, rebundle
 from rltransfer_agents.export.numpy_policy import export_numpy
+from rltransfer_agents.export.onnx_mapped import export_mapped_onnx
 from rltransfer_agents.export.onnx_policy import export_onnx
 
-__all__ = ["export_bundle", "export_numpy", "export_onnx", "rebundle"]
+__all__ = [
+    "export_bundle",
+    "export_mapped_onnx",
+    "export_numpy",
+    "export_onnx",
+    "rebundle",
+]

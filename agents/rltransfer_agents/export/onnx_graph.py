@@ -109,6 +109,8 @@ class Graph:
         match name:
             case "identity":
                 return values
+            case "sum_to_one":
+                return self._sum_to_one(values)
             case "leaky_relu":
                 return self.add("LeakyRelu", values, alpha=0.01)
             case "silu":
@@ -125,6 +127,13 @@ class Graph:
                 return self.add("Mul", values, scaled)
             case _:
                 raise InputError(f"ONNX has no {name}; write a bundle instead")
+
+    def _sum_to_one(self, values: str) -> str:
+        axis = self.constant(np.array([1]))
+        missing = self.add("Sub", self.one(), self.add("ReduceSum", values, axis))
+        zeros = self.add("Sub", values, values)
+        count = self.add("ReduceSum", self.add("Add", zeros, self.one()), axis)
+        return self.add("Add", values, self.add("Div", missing, count))
 
     def serialised(self, action: str, kind: int, shape: tuple[int, ...]) -> bytes:
         """Returns the bytes of the model that ends in `action`.

@@ -1,0 +1,82 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+from stock_agents import STOCK
+
+from rltransfer.domain import codec_of
+from rltransfer.errors import InputError
+from rltransfer.mapping import Affine, Mlp, Network, ResidualAffine
+from rltransfer.translation import MappedPolicy, Translation
+from rltransfer_agents.export import export_mapped_onnx
+from rltransfer_agents.reading import read_agent
+
+pytest.importorskip("onnx", reason="the extra onnx is not installed")
+
+_STATE = 5  # what the stock agents see
+_TARGETS: dict[str, spaces.Space[Any]] = {
+    "choices": spaces.Discrete(3),
+    "one number": spaces.Box(-2.0, 1.0, (1,), np.float32),
+    "two numbers": spaces.Box(-2.0, 1.0, (2,), np.float32),
+}
+
+
+def mapped(source: str, target: spaces.Space[Any], bent: bool, path: Path) -> Any:
+    STOCK[source].save(path / "agent.zip")
+    policy = read_agent(path / "agent.zip", env_id="CartPole-v1").policy
+    here, there = (
+        codec_of(space, "a space") for space in (policy.action_space, target)
+    )
+    generator = torch.Generator().manual_seed(4)
+    kind = "identity" if bent else "sum_to_one"
+    state: Network = Affine(4, _STATE, activation=kind, generator=generator)
+    if bent:
+        state = ResidualAffine.around(state, (6,), generator=generator)
+        for parameter in state.residual.layers[-1].parameters():
+            parameter.data.normal_(generator=generator)
+    trunk = Mlp(_STATE, (8,), (_STATE + 1) * (here.size + 1) + 1, generator=generator)
+    translation = Translation(
+        state=state,
+        colour=Affine(_STATE, _STATE, generator=generator),
+        trunk=trunk,
+        action=Affine(there.size, here.size, generator=generator),
+    )
+    return MappedPolicy(policy, translation, here, there)
+
+
+@pytest.mark.parametrize("bent", [False, True])
+@pytest.mark.parametrize("target", sorted(_TARGETS))
+@pytest.mark.parametrize("source", ["ppo", "sac"])
+def test_a_mapped_policy_acts_alike_in_onnx(
+    source: str, target: str, bent: bool, tmp_path: Path
+) -> None:
+    policy = mapped(source, _TARGETS[target], bent, tmp_path)
+    # The writer compares before it gives the file its name.
+    path = export_mapped_onnx(policy, _TARGETS[target], tmp_path / "mapped.onnx")
+    assert path.stat().st_size > 0
+
+
+def test_without_an_action_map_the_source_s_actions_are_given(tmp_path: Path) -> None:
+    STOCK["ppo"].save(tmp_path / "agent.zip")
+    policy = read_agent(tmp_path / "agent.zip", env_id="CartPole-v1").policy
+    codec = codec_of(policy.action_space, "both")
+    same = MappedPolicy(policy, Translation.identity(_STATE), codec, codec)
+    path = export_mapped_onnx(same, policy.action_space, tmp_path / "mapped.onnx")
+    assert path.exists()
+
+
+def test_a_bent_action_map_is_told(tmp_path: Path) -> None:
+    target = _TARGETS["two numbers"]
+    policy = mapped("ppo", target, False, tmp_path)
+    bent = Mlp(2, (4,), 4, generator=torch.Generator())
+    translation = policy.translation
+    odd = Translation(translation.state, translation.colour, translation.trunk, bent)
+    here, there = (codec_of(s, "a space") for s in (policy.policy.action_space, target))
+    with pytest.raises(InputError, match="affine action maps"):
+        export_mapped_onnx(
+            MappedPolicy(policy.policy, odd, here, there), target, tmp_path / "m.onnx"
+        )
+    assert not (tmp_path / "m.onnx").exists()
