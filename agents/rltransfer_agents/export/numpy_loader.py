@@ -10,9 +10,7 @@ ACTIVATIONS: dict[str, Any] = {
     "tanh": np.tanh,
     "relu": lambda x: np.maximum(x, 0),
     "elu": lambda x: np.maximum(x, 0) + np.expm1(np.minimum(x, 0)),
-    "sigmoid": lambda x: 0.5 * (np.tanh(0.5 * x) + 1),
     "silu": lambda x: x * 0.5 * (np.tanh(0.5 * x) + 1),
-    "softplus": lambda x: np.logaddexp(x, 0),
 }
 
 

@@ -42,6 +42,8 @@ REMEDIES = {
     "pickle": _EXPORT,
     "space": _EXPORT,
     "tensor": _EXPORT,
+    "unsupported": "use an agent of ppo, a2c, dqn, sac, td3, ddpg, qrdqn, tqc, trpo "
+    "or ars",
     "yaml": "restore the file from where the run was made",
 }
 

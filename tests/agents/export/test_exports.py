@@ -59,9 +59,7 @@ def test_the_numpy_loader_stays_short() -> None:
     from rltransfer_agents.export import numpy_loader
 
     page = Path(numpy_loader.__file__).read_text()
-    loader = page[page.index("def load_policy") :].splitlines()
-    assert len(loader) < 40
-    assert len([line for line in page.splitlines() if line.strip()]) < 40
+    assert len(page.splitlines()) < 40
     assert set(re.findall(r"^(?:import|from) (\w+)", page, re.MULTILINE)) <= {
         "json",
         "numpy",

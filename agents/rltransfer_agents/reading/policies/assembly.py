@@ -42,6 +42,7 @@ def _with_images(algorithm: str, name: str, build: Builder) -> dict[str, _Family
     return _variants(f"{algorithm}.policies", names, build)
 
 
+_STOCK = ("stable_baselines3.", "sb3_contrib.")
 FAMILIES: dict[str, _Family] = {
     **_variants(
         "stable_baselines3.common.policies",
@@ -72,6 +73,12 @@ def freeze(stored: StoredPolicy) -> FrozenPolicy:
     """
     family = FAMILIES.get(stored.policy_class)
     if family is None:
+        if stored.policy_class.startswith(_STOCK):
+            raise Refusal(
+                "unsupported",
+                f"policies of the class {shown(stored.policy_class)} keep a memory or "
+                "need more than observations, which cannot be carried over",
+            )
         raise Refusal(
             "class",
             "a policy must be of a stock class of Stable-Baselines3, got "
