@@ -103,8 +103,11 @@ class BoxActions(ActionCodec):
 
     @override
     def decode(self, vector: NDArray[Any]) -> NDArray[Any]:
-        action = vector * self._reach + self._centre
-        return np.minimum(np.maximum(action, self._low), self._high).astype(self._dtype)
+        action = vector * self._reach
+        action += self._centre
+        np.maximum(action, self._low, out=action)
+        np.minimum(action, self._high, out=action)
+        return action.astype(self._dtype)
 
     @override
     def draw(self, rng: np.random.Generator) -> NDArray[Any]:

@@ -64,17 +64,20 @@ class LeastSquares(ActionTranslator):
         size = action_map.inputs
         self._bias = carry(np.zeros(size, np.float32))
         self._weight = carry(np.eye(size, dtype=np.float32)) - self._bias
+        self._row = self._weight[0] if size == 1 else None
         self._ridge = _RIDGE * np.eye(size)
 
     @override
     def __call__(self, wanted: NDArray[Any], metric: NDArray[Any]) -> NDArray[Any]:
+        missing = wanted - self._bias
+        if self._row is not None and metric.ndim == 2:
+            # One motor, one observation: the usual case, and no need to solve.
+            pull = self._row @ metric
+            return np.array([pull @ missing / max(pull @ self._row, 1e-12)])
         pull = self._weight @ metric
         normal = pull @ self._weight.T
         size = normal.trace(axis1=-2, axis2=-1)[..., None, None]
-        right = (pull @ (wanted - self._bias)[..., None])[..., 0]
-        if normal.shape[-1] == 1:  # far cheaper than solve, and most common
-            alone: NDArray[Any] = right / np.maximum(normal[..., 0], 1e-12)
-            return alone
+        right = (pull @ missing[..., None])[..., 0]
         solved: NDArray[Any] = np.linalg.solve(
             normal + self._ridge * np.maximum(size, 1e-8), right[..., None]
         )[..., 0]

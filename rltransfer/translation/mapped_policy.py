@@ -1,5 +1,6 @@
 """The policy that acts in the target as the source's policy would."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -93,14 +94,12 @@ class MappedPolicy:
     ) -> None:
         self.policy, self.translation = policy, translation
         self._source, self._target = source, target
-        self._state = array_map(translation.state)
-        self._colour = array_map(translation.colour)
+        self._observe = _observer(translation.state, translation.colour)
         self._translate = None
         if translation.trunk is not None and translation.action is not None:
-            self._trunk = array_map(translation.trunk)
+            self._gain = array_map(_gain_of(translation.trunk, source.size))
             self._translate = translator_of(translation.action, target)
-            rows = translation.trunk.outputs // (source.size + 1)
-            self._table = (rows, source.size + 1)
+            self._table = (-1, source.size)
 
     def predict(
         self,
@@ -117,15 +116,60 @@ class MappedPolicy:
             episode_start: handed on likewise.
             deterministic: whether the source's policy may draw.
         """
-        white = self._state(np.asarray(observation, np.float32))
-        action, state = self.policy.predict(
-            self._colour(white), state, episode_start, deterministic
-        )
+        white, seen = self._observe(np.asarray(observation, np.float32))
+        action, state = self.policy.predict(seen, state, episode_start, deterministic)
         if self._translate is None:
             return action, state
         wanted = self._source.encode(action)
-        entries = self._trunk(white)[..., :-1]
-        # The table's last row is the reward's; an effect is where an action leads.
-        gain = entries.reshape(*entries.shape[:-1], *self._table)[..., :-1, 1:]
-        metric = np.swapaxes(gain, -1, -2) @ gain
+        gain = self._gain(white)
+        if gain.ndim == 1:
+            gain = gain.reshape(self._table)
+            metric = gain.T @ gain
+        else:
+            gain = gain.reshape(len(gain), *self._table)
+            metric = np.swapaxes(gain, -1, -2) @ gain
         return self._target.decode(self._translate(wanted, metric)), state
+
+
+def _observer(
+    state: Network, colour: Affine
+) -> Callable[[NDArray[Any]], tuple[NDArray[Any], NDArray[Any]]]:
+    """Returns what makes the white source state and the source observation."""
+    if isinstance(state, Affine) and state.activation == "identity":
+        # Two affine maps of the same observation are one, with more outputs.
+        seen = colour.after(state.weight, state.bias)
+        with torch.no_grad():
+            both = array_map(
+                Affine.of(
+                    torch.cat([state.weight, seen.weight], dim=1),
+                    torch.cat([state.bias, seen.bias]),
+                )
+            )
+        size = state.outputs
+
+        def observe(x: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+            joined = both(x)
+            return joined[..., :size], joined[..., size:]
+
+        return observe
+    whiten, show = array_map(state), array_map(colour)
+
+    def observe_in_turn(x: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        white = whiten(x)
+        return white, show(white)
+
+    return observe_in_turn
+
+
+def _gain_of(trunk: Mlp, actions: int) -> Network:
+    """Returns the part of a dynamics trunk that tells where actions lead.
+
+    The trunk's outputs are a table with a row for each state variable and one for the
+    reward, and a column for the drift and one for each action, then the ending.
+    """
+    *hidden, last = (layer for layer in trunk.layers if isinstance(layer, Affine))
+    table = torch.arange(trunk.outputs - 1).reshape(-1, actions + 1)
+    wanted = table[:-1, 1:].reshape(-1)
+    with torch.no_grad():
+        gain = Affine.of(last.weight[:, wanted], last.bias[wanted])
+    return Chain(*hidden, gain)
