@@ -97,7 +97,9 @@ def gym_of_2021(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
     """Classes that pickle under Gym's names, with the fields of its version 0.19."""
     made = types.ModuleType("gym.spaces.made")
     for package in ("gym", "gym.spaces"):
-        monkeypatch.setitem(sys.modules, package, types.ModuleType(package))
+        empty = types.ModuleType(package)
+        vars(empty)["__version__"] = "0.19.0"
+        monkeypatch.setitem(sys.modules, package, empty)
     for name, module in (
         ("Box", "box"),
         ("Discrete", "discrete"),

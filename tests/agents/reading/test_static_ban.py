@@ -28,7 +28,7 @@ _STOCK = {"A2C", "BaseAlgorithm", "BasePolicy", "DDPG", "DQN", "PPO", "SAC", "TD
 _STOCK |= {"VecNormalize"}
 
 # The one place that imports by a name out of a table of ours.
-_REGISTRY: set[str] = set()
+_REGISTRY = "scripts/bench.py"
 
 
 def offences(source: str) -> Iterator[str]:
@@ -71,8 +71,9 @@ def test_nothing_shipped_runs_what_a_file_holds() -> None:
     found = {
         str(page.relative_to(_ROOT)): list(offences(page.read_text()))
         for page in pages()
-        if str(page.relative_to(_ROOT)) not in _REGISTRY
     }
+    allowed = [told for told in found.pop(_REGISTRY, []) if "import_module" not in told]
+    assert allowed == []
     print(f"S7: {len(found)} pages read")
     assert len(found) > 50
     assert {page: told for page, told in found.items() if told} == {}
