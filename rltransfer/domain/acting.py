@@ -1,8 +1,9 @@
 """A Gymnasium environment seen as tensors."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, final
 
 import gymnasium as gym
@@ -11,32 +12,15 @@ import torch
 from numpy.typing import NDArray
 
 from rltransfer.domain.codec import codec_of, observation_size_of
+from rltransfer.domain.journal import Entry, Journal
 from rltransfer.domain.meter import StepMeter
-from rltransfer.domain.policies import Policy
+from rltransfer.domain.policies import Policy, memory_of
+from rltransfer.domain.recalling import recalled
+from rltransfer.domain.rollout import Rollout
 from rltransfer.errors import EnvironmentFault, UserError
 from rltransfer.experience import Transitions
 
 _FEW = 32
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Rollout:
-    """What one stretch of acting left behind."""
-
-    transitions: Transitions
-    returns: NDArray[np.float64]
-    """Undiscounted return of each finished episode, as the environment pays."""
-    unfinished_return: float
-    """Paid so far in the episode that the last step did not finish."""
-    unfinished_steps: int
-
-    @property
-    def mean_return(self) -> float:
-        """Mean over finished episodes; what was paid so far where there is none."""
-        return (
-            float(self.returns.mean()) if len(self.returns) else self.unfinished_return
-        )
 
 
 def _all_finite(flat: NDArray[np.float32]) -> bool:
@@ -77,6 +61,14 @@ class Domain:
         """Steps after which episodes are truncated, where the environment says."""
         self._shape = (self.observation_size,)
         self._steps = 0
+        self._journal: Journal | None = None
+
+    def keep_journal(self, journal: Journal) -> None:
+        """Writes all further acting down, or answers from what was written before.
+
+        The domains of one run share its journal.
+        """
+        self._journal = journal
 
     def collect(
         self,
@@ -102,19 +94,37 @@ class Domain:
             expected_steps: of an episode, where `whole` knows no mean yet.
             whole: begin no episode that would not end in time, by the mean so far.
         """
-        recorder = _Recorder(self)
         longest = self.meter.allowed(max(steps, first_episode_within))
-        try:
-            while len(recorder.returns) != episodes:
-                allowed = min(steps, longest) if recorder.returns else longest
-                if recorder.steps >= allowed:
-                    break
-                if whole and recorder.next_ends_after(allowed, expected_steps):
-                    break
-                recorder.step(policy, seed)
-        finally:
-            self.meter.count(purpose, recorder.steps)
-        return recorder.rollout()
+        asked = {
+            "domain": self.name,
+            "purpose": purpose,
+            "seed": seed,
+            "steps": steps,
+            "episodes": episodes,
+            "whole": whole,
+            "expected_steps": expected_steps,
+            "allowed": longest,
+        }
+        past = None if self._journal is None else self._journal.next(asked)
+        if past is not None:
+            self._recall(policy, past, seed)
+            self.meter.count(purpose, past.steps)
+            return past.rollout
+        recorder = _Recorder(self)
+        with self._stretch():
+            try:
+                while len(recorder.returns) != episodes:
+                    allowed = min(steps, longest) if recorder.returns else longest
+                    if recorder.steps >= allowed:
+                        break
+                    if whole and recorder.next_ends_after(allowed, expected_steps):
+                        break
+                    recorder.step(policy, seed)
+            finally:
+                self.meter.count(purpose, recorder.steps)
+            rollout = recorder.rollout()
+            self._write(asked, Entry(rollout, recorder.steps, memory_of(policy)))
+        return rollout
 
     def evaluate(
         self, policy: Policy, *, episodes: int, seed: int, purpose: str = "evaluation"
@@ -124,19 +134,34 @@ class Domain:
         Episode i is reset with `seed` + i. Nothing may be chosen by what comes back:
         the steps are booked as reported, not as taken.
         """
+        asked = {
+            "domain": self.name,
+            "purpose": purpose,
+            "seed": seed,
+            "reported episodes": episodes,
+        }
+        past = None if self._journal is None else self._journal.next(asked)
+        if past is not None:
+            self._recall(policy, past, seed)
+            self.meter.count_reported(purpose, past.steps)
+            return past.rollout.returns
         returns = np.zeros(episodes)
         steps = 0
-        try:
-            for episode in range(episodes):
-                observation, over = self.reset(seed + episode), False
-                while not over:
-                    action, _ = policy.predict(observation, deterministic=True)
-                    observation, reward, terminated, truncated = self.step(action)
-                    returns[episode] += reward
-                    over = terminated or truncated
-                    steps += 1
-        finally:
-            self.meter.count_reported(purpose, steps)
+        with self._stretch():
+            try:
+                for episode in range(episodes):
+                    observation, over = self.reset(seed + episode), False
+                    while not over:
+                        action, _ = policy.predict(observation, deterministic=True)
+                        observation, reward, terminated, truncated = self.step(action)
+                        returns[episode] += reward
+                        over = terminated or truncated
+                        steps += 1
+            finally:
+                self.meter.count_reported(purpose, steps)
+            # Only the returns are kept: nothing else is asked for again.
+            rollout = replace(_Recorder(self).rollout(), returns=returns)
+            self._write(asked, Entry(rollout, steps, memory_of(policy)))
         return returns
 
     def reset(self, seed: int | None = None) -> NDArray[np.float32]:
@@ -170,6 +195,37 @@ class Domain:
     def close(self) -> None:
         """Closes the environment."""
         self._env.close()
+
+    @contextmanager
+    def _stretch(self) -> Iterator[None]:
+        if self._journal is None:
+            yield
+            return
+        begun = self._steps
+        with self._journal.stretch():
+            try:
+                yield
+            except BaseException:
+                self._journal.break_off(self.name, self._steps - begun)
+                raise
+
+    def _write(self, asked: dict[str, Any], entry: Entry) -> None:
+        if self._journal is not None:
+            self._journal.add(asked, entry)
+
+    def _recall(self, policy: Policy, past: Entry, seed: int) -> None:
+        assert self._journal is not None
+        self._steps += past.steps
+        rollout = past.rollout
+        doubt = recalled(policy, past.memory, rollout, self.actions.encode)
+        if doubt is not None:
+            self._journal.doubt(doubt)
+        # A reset costs no step, and shows whether the environment follows its seed.
+        shown = rollout.transitions.observation
+        if len(shown) and not np.array_equal(self.reset(seed), shown[0].numpy()):
+            self._journal.doubt(
+                f"{self.name} shows another state than before when reset with one seed"
+            )
 
     def _checked(self, observation: Any, field: str) -> NDArray[np.float32]:
         flat = np.asarray(observation, np.float32)

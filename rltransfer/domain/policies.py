@@ -25,6 +25,24 @@ class Policy(Protocol):
         ...
 
 
+@runtime_checkable
+class Remembering(Protocol):
+    """A policy that does not only look at the observation: it draws, or it holds."""
+
+    def memory(self) -> dict[str, Any]:
+        """Returns all that its next action follows from, as JSON."""
+        ...
+
+    def recall(self, memory: dict[str, Any]) -> None:
+        """Goes on as if `memory` had been its own."""
+        ...
+
+
+def memory_of(policy: Policy) -> dict[str, Any] | None:
+    """Returns what `policy` remembers, None where it remembers nothing."""
+    return policy.memory() if isinstance(policy, Remembering) else None
+
+
 @final
 class Explorer:
     """Acts at random, holding each action for a random number of steps.
@@ -49,7 +67,8 @@ class Explorer:
     ) -> None:
         self._codec, self._rng = codec, rng
         self._exponent, self._longest = exponent, longest
-        self._left, self._action = 0, None
+        self._left = 0
+        self._action: Any = None
 
     def predict(
         self,
@@ -65,6 +84,25 @@ class Explorer:
             self._left = min(int(self._rng.zipf(self._exponent)), self._longest)
         self._left -= 1
         return self._action, state
+
+    def memory(self) -> dict[str, Any]:
+        """Returns the state of the generator and the action that is held."""
+        held = None if self._action is None else np.asarray(self._action)
+        return {
+            "generator": self._rng.bit_generator.state,
+            "left": self._left,
+            "action": None if held is None else held.tolist(),
+            "dtype": None if held is None else str(held.dtype),
+        }
+
+    def recall(self, memory: dict[str, Any]) -> None:
+        """Goes on from the memory of an explorer of the same space."""
+        self._rng.bit_generator.state = memory["generator"]
+        self._left, action = memory["left"], memory["action"]
+        # Empty brackets: an action without a shape is a scalar, as it was drawn.
+        self._action = (
+            None if action is None else np.asarray(action, memory["dtype"])[()]
+        )
 
 
 @final
@@ -94,3 +132,21 @@ class Mixed:
         del deterministic
         acting = self._other if self._rng.random() < self._share else self._policy
         return acting.predict(observation, state, episode_start, deterministic=True)
+
+    def memory(self) -> dict[str, Any]:
+        """Returns the state of the generator and what both policies remember."""
+        return {
+            "generator": self._rng.bit_generator.state,
+            "policy": memory_of(self._policy),
+            "other": memory_of(self._other),
+        }
+
+    def recall(self, memory: dict[str, Any]) -> None:
+        """Goes on from the memory of a mixture of such policies."""
+        self._rng.bit_generator.state = memory["generator"]
+        for policy, its in (
+            (self._policy, memory["policy"]),
+            (self._other, memory["other"]),
+        ):
+            if isinstance(policy, Remembering):
+                policy.recall(its)
