@@ -41,11 +41,15 @@ def export_bundle(model: BaseAlgorithm, path: Path | str) -> Path:
 
 
 def rebundle(
-    source: Path | str, path: Path | str, *, sha256: str | None = None
+    source: Path | str,
+    path: Path | str,
+    *,
+    sha256: str | None = None,
+    best: bool | None = None,
 ) -> Path:
     """Writes an agent's zip or run folder, read without running it, as a bundle."""
     target = _checked_path(path)
-    bundle = open_agent(source, sha256=sha256).bundle
+    bundle = open_agent(source, sha256=sha256, best=best).bundle
     return _write(bundle, freeze(bundle.stored_policy()), target)
 
 

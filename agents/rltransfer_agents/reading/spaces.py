@@ -34,7 +34,8 @@ def read_space(tree: Any) -> spaces.Space[Any]:
         by_value = value_name(tree)
         if by_value is not None:
             raise Refusal(
-                "class-by-value", f"a space is of the author's own class {by_value!r}"
+                "class-by-value",
+                f"a space is of the author's own class {shown(by_value)}",
             )
         raise Refusal(
             "space",

@@ -14,8 +14,9 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 from stock_agents import STOCK, Still, numbers
 from torch import nn
 
-from rltransfer.errors import InputError
+from rltransfer.errors import InputError, StorageError
 from rltransfer_agents.export import (
+    export_agent,
     export_bundle,
     export_numpy,
     export_onnx,
@@ -165,3 +166,30 @@ def test_the_environment_travels_with_a_bundle(tmp_path: Path) -> None:
     model = SAC("MlpPolicy", "Pendulum-v1", policy_kwargs={"net_arch": [8]})
     path = export_bundle(model, tmp_path / "agent.safetensors")
     assert read_agent(path).env_id == "Pendulum-v1"
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".npz", ".onnx"])
+def test_the_name_tells_the_format(suffix: str, tmp_path: Path) -> None:
+    STOCK["dqn"].save(tmp_path / "agent.zip")
+    path = export_agent(tmp_path / "agent.zip", tmp_path / f"agent{suffix}")
+    assert path.stat().st_size > 0
+
+
+def test_an_unknown_format_is_told(tmp_path: Path) -> None:
+    STOCK["dqn"].save(tmp_path / "agent.zip")
+    with pytest.raises(InputError, match=r"must end in \.safetensors, \.npz, \.onnx"):
+        export_agent(tmp_path / "agent.zip", tmp_path / "agent.pt")
+
+
+def test_a_full_disk_leaves_no_half_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(point: str) -> None:
+        if point == "half_written":
+            raise OSError(28, "No space left on device")
+
+    STOCK["dqn"].save(tmp_path / "agent.zip")
+    monkeypatch.setattr("rltransfer.files.points.reached", full)
+    with pytest.raises(StorageError, match="no space left"):
+        export_agent(tmp_path / "agent.zip", tmp_path / "agent.safetensors")
+    assert [path.name for path in tmp_path.iterdir()] == ["agent.zip"]

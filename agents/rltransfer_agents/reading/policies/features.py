@@ -13,7 +13,7 @@ from rltransfer_agents.frozen.layers import Dense
 from rltransfer_agents.frozen.normalisation import Normalisation
 from rltransfer_agents.reading.policies.stored import StoredPolicy
 from rltransfer_agents.reading.policies.weights import Weights
-from rltransfer_agents.reading.refusal import Refusal, naming
+from rltransfer_agents.reading.refusal import Refusal, naming, shown
 
 # Names of weights in our bundles that no stock policy has.
 FRONT = "front."
@@ -48,7 +48,7 @@ def build_encoder(
     encoders: dict[str, Encoder] = {}
     features = 0
     for name, part in space.spaces.items():
-        with naming(f"part {name!r}"):
+        with naming(f"part {shown(name)}"):
             pictures = is_image(part, any_numbers=plain)
             encoders[name], width = _part(
                 part,

@@ -18,7 +18,9 @@ class Weights:
     def __init__(self, tensors: dict[str, NDArray[Any]]) -> None:
         for name, tensor in tensors.items():
             if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
-                raise Refusal("non-finite", f"weights must be finite, {name} is not")
+                raise Refusal(
+                    "non-finite", f"weights must be finite, {shown(name)} is not"
+                )
         self._tensors = tensors
         self._left = set(tensors)
 
