@@ -154,11 +154,6 @@ class Journal:
             self._broken_off[domain] = self._broken_off.get(domain, 0) + steps
             self._write_request()
 
-    def discard(self) -> None:
-        """Removes the journal of a run that is finished."""
-        with storage_faults(self._folder):
-            shutil.rmtree(self._folder)
-
     def _go_on(self) -> None:
         path = self._folder / _REQUEST
         written = read_request(self._folder)
@@ -197,6 +192,13 @@ class Journal:
 
     def _page(self, place: int) -> Path:
         return self._folder / f"{place:04d}.json"
+
+
+def remove_journal(folder: Path) -> None:
+    """Removes the journal of a run that is finished, if it is still there."""
+    with storage_faults(folder):
+        if folder.exists():
+            shutil.rmtree(folder)
 
 
 def is_journal(folder: Path) -> bool:

@@ -1,7 +1,9 @@
 """One transfer from its options to its record and its folder."""
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import final
 
 import numpy as np
 
@@ -17,11 +19,26 @@ from rltransfer.cli.agents import (
 from rltransfer.cli.environments import EnvironmentChoice
 from rltransfer.cli.session import Session
 from rltransfer.cli.transferring.attempted import Attempted
+from rltransfer.cli.transferring.finished import RECORD, FinishedTransfer
 from rltransfer.cli.transferring.options import TransferOptions
 from rltransfer.cli.transferring.picturing import draw
 from rltransfer.cli.transferring.record import TransferRecord
+from rltransfer.cli.transferring.request import (
+    journal_folder,
+    options_of,
+    request_of,
+    require_transfer,
+)
+from rltransfer.cli.transferring.stopping import StopSignals
 from rltransfer.cli.transferring.watching import AlignmentWatch
-from rltransfer.domain import Domain, Explorer, Policy, StepMeter
+from rltransfer.domain import (
+    Domain,
+    Explorer,
+    Journal,
+    Policy,
+    StepMeter,
+    remove_journal,
+)
 from rltransfer.errors import InputError
 from rltransfer.evaluation import ReturnSummary, summarise
 from rltransfer.files import write_json
@@ -32,36 +49,87 @@ REPORT_SEED = 3 * 10**6
 """Far from every other seed: the episodes that report choose nothing."""
 
 
+@final
+@dataclass(frozen=True, eq=False)
+class _Pair:
+    """A source, and the target with the source's own share of the budget."""
+
+    actor: Actor
+    home: EnvironmentChoice
+    source: Source
+    target: Domain
+
+
 def transfer_run(options: TransferOptions, session: Session) -> TransferRecord:
     """Aligns every source with the target, keeps the best and reports on it."""
     # One thread: on small networks more of them wait for one another, above all where
     # the machine has other work.
     with isolated():
-        return _transfer(options, session)
+        # Before there is a folder, so that wrong input leaves nothing behind.
+        pairs = _pairs(options)
+        env_id = options.target.env_id
+        folder = runs.next_run_folder(options.log_folder, "transfer", env_id)
+        with runs.locked(folder):
+            return _transfer(options, pairs, folder, session)
 
 
-def _transfer(options: TransferOptions, session: Session) -> TransferRecord:
+def resume_run(
+    folder: Path, progress: bool, session: Session
+) -> TransferRecord | FinishedTransfer:
+    """Goes on with an interrupted transfer; returns a finished one as it is.
+
+    No target step that was written down is taken again. With the same versions on the
+    same machine the result is that of a run that was never interrupted, bit for bit;
+    where that is in doubt, the record says `approximate` and why.
+
+    Args:
+        folder: of the run.
+        progress: whether to show it.
+        session: is told what was kept.
+    """
+    require_transfer(folder)
+    with isolated(), runs.locked(folder):
+        if (folder / runs.MANIFEST_NAME).exists():
+            remove_journal(journal_folder(folder))
+            return FinishedTransfer.at(folder)
+        options = options_of(folder, progress)
+        return _transfer(options, _pairs(options), folder, session)
+
+
+def _transfer(
+    options: TransferOptions, pairs: list[_Pair], folder: Path, session: Session
+) -> TransferRecord:
     began = time.monotonic()
-    sources = [_source(options, place) for place in range(len(options.sources))]
-    # Before there is a folder, so that wrong input leaves nothing behind.
-    targets = [_target(options) for _ in sources]
-    folder = runs.next_run_folder(options.log_folder, "transfer", options.target.env_id)
-    with runs.locked(folder):
-        tensorboard = options.tensorboard_folder or folder / "tensorboard"
-        session.keep(tensorboard)
-        attempts = []
-        config = AlignConfig(seed=options.seed, confidence=_confidence(len(sources)))
-        with AlignmentWatch(options.budget, options.progress, tensorboard) as watch:
-            for (actor, home, source), target in zip(sources, targets, strict=True):
-                watch.next_source(actor.title)
-                found = align(source, target, config, watch)
-                attempts.append(Attempted(actor, home, found))
+    tensorboard = options.tensorboard_folder or folder / "tensorboard"
+    session.keep(tensorboard)
+    attempts = []
+    config = AlignConfig(seed=options.seed, confidence=_confidence(len(pairs)))
+    stops = StopSignals()
+    journal = Journal(
+        journal_folder(folder),
+        request_of(options, [pair.actor for pair in pairs], config),
+        stops.obey,
+    )
+    with stops.heard(journal, folder):
+        for pair in pairs:
+            pair.source.domain.keep_journal(journal)
+            pair.target.keep_journal(journal)
+        with AlignmentWatch(
+            options.budget, options.progress, tensorboard, folder
+        ) as watch:
+            for pair in pairs:
+                watch.next_source(pair.actor.title)
+                found = align(pair.source, pair.target, config, watch)
+                attempts.append(Attempted(pair.actor, pair.home, found))
         best = min(attempts, key=lambda attempt: attempt.rank)
-        record = _report(options, folder, attempts, best, began)
+        record = _report(options, folder, attempts, best, began, journal)
         _store(folder, options, best, record)
-        session.keep(folder)
-    for domain in (*targets, *(source.domain for _, _, source in sources)):
-        domain.close()
+    session.keep(folder)
+    # Only now: without it a run that has no manifest starts again from nothing.
+    remove_journal(journal_folder(folder))
+    for pair in pairs:
+        pair.target.close()
+        pair.source.domain.close()
     return record
 
 
@@ -73,9 +141,11 @@ def _confidence(sources: int) -> float:
     return 1 - 0.05 / sources
 
 
-def _source(
-    options: TransferOptions, place: int
-) -> tuple[Actor, EnvironmentChoice, Source]:
+def _pairs(options: TransferOptions) -> list[_Pair]:
+    return [_pair(options, place) for place in range(len(options.sources))]
+
+
+def _pair(options: TransferOptions, place: int) -> _Pair:
     path = options.sources[place]
     named = options.source_environment(place)
     actor = actor_at(path, env_id=named, sha256=options.digest(place))
@@ -86,13 +156,9 @@ def _source(
         )
     domain = domain_of(actor.home)
     require_fit(actor, domain, "name the agent's own environment with --source-env")
-    return actor, actor.home, Source(domain, actor.policy, actor.title)
-
-
-def _target(options: TransferOptions) -> Domain:
     target = domain_of(options.target, StepMeter(options.share))
     require_budget(target)
-    return target
+    return _Pair(actor, actor.home, Source(domain, actor.policy, actor.title), target)
 
 
 def _report(
@@ -101,6 +167,7 @@ def _report(
     attempts: list[Attempted],
     best: Attempted,
     began: float,
+    journal: Journal,
 ) -> TransferRecord:
     target, home = best.alignment.target, best.alignment.knowledge.source.domain
     rng = np.random.default_rng(options.seed + REPORT_SEED)
@@ -119,6 +186,7 @@ def _report(
     random, zero_shot = (
         figures(target, policy) for policy in (at_random, best.alignment.policy)
     )
+    at_home = figures(home, best.actor.policy)
     return TransferRecord(
         run=folder,
         source=best.actor.title,
@@ -131,11 +199,18 @@ def _report(
         seconds=time.monotonic() - began,
         seed=options.seed,
         random=random,
-        source_at_home=figures(home, best.actor.policy),
+        source_at_home=at_home,
         zero_shot=zero_shot,
         improved=None,
         sources=tuple(attempt.record(attempt is best) for attempt in attempts),
         picture=folder / "transfer.png",
+        resumed=journal.resumed,
+        doubts=journal.doubts,
+        steps_taken_again=sum(
+            steps
+            for name, steps in journal.broken_off.items()
+            if name == options.target.title
+        ),
     )
 
 
@@ -144,14 +219,18 @@ def _store(
 ) -> None:
     save_translation(folder / MAPPING_FOLDER, best.alignment.policy.translation)
     draw(folder / "transfer.png", options.target, best, record)
-    write_json(folder / "transfer.json", record.as_json())
+    write_json(folder / RECORD, record.as_json())
     runs.write_manifest(
         folder,
         runs.Manifest(
             verb="transfer",
             versions=runs.installed_versions(),
             seeds={"transfer": options.seed},
-            steps={**record.steps, "reported, not counted": record.reported_steps},
+            steps={
+                **record.steps,
+                "reported, not counted": record.reported_steps,
+                "taken again after a stop": record.steps_taken_again,
+            },
             spaces={
                 "observation": runs.describe_space(
                     best.alignment.target.observation_space
@@ -167,6 +246,11 @@ def _store(
                 "source_sha256": best.actor.sha256,
                 "budget": options.budget,
             },
-            results={"accepted": record.accepted, "verdict": record.verdict},
+            results={
+                "accepted": record.accepted,
+                "verdict": record.verdict,
+                "resumed": record.resumed,
+                "doubts": list(record.doubts),
+            },
         ),
     )

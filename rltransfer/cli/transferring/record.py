@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from rltransfer.cli.tables import facts, plain_table, returns_table, steps_told
+from rltransfer.domain import Resumed
 from rltransfer.evaluation import ReturnSummary
 
 
@@ -53,6 +54,14 @@ class TransferRecord:
     improved: ReturnSummary | None
     sources: tuple[SourceRecord, ...]
     picture: Path | None = None
+    resumed: Resumed = "no"
+    doubts: tuple[str, ...] = ()
+    """Why the run may differ from one that was never interrupted."""
+    steps_taken_again: int = 0
+    """Target steps of stretches that a stop broke off, as far as they are known.
+
+    They changed nothing and are in no other count; `kill -9` leaves none to know of.
+    """
 
     @property
     def target_steps(self) -> int:
@@ -80,6 +89,9 @@ class TransferRecord:
             "reported_steps": self.reported_steps,
             "sources": [asdict(source) for source in self.sources],
             "picture": None if self.picture is None else str(self.picture),
+            "resumed": self.resumed,
+            "doubts": list(self.doubts),
+            "steps_taken_again": self.steps_taken_again,
         }
 
     def as_table(self) -> RenderableType:
@@ -106,6 +118,8 @@ class TransferRecord:
         ]
         if self.picture is not None:
             told.append(("picture", str(self.picture)))
+        if self.resumed != "no":
+            told.append(("resume", "; ".join((self.resumed, *self.doubts))))
         colour = "green" if self.accepted else "yellow"
         return Group(*parts, facts(told), Text(f"\n{self.verdict}", style=colour))
 

@@ -1,5 +1,6 @@
 """Tells how an alignment goes: a bar on standard error, scalars for TensorBoard."""
 
+import hashlib
 from pathlib import Path
 from types import TracebackType
 from typing import Any, final
@@ -8,6 +9,7 @@ from rich.progress import TaskID
 
 from rltransfer.alignment import Trial
 from rltransfer.cli.progress import bars
+from rltransfer.files import storage_faults
 from rltransfer.mapping import Progress
 
 
@@ -19,12 +21,22 @@ class AlignmentWatch:
         budget: target steps of all of them.
         shown: whether to show a bar.
         tensorboard_folder: where scalars go.
+        run: folder of the run; a run that goes on writes its scalars anew.
     """
 
-    def __init__(self, budget: int, shown: bool, tensorboard_folder: Path) -> None:
+    def __init__(
+        self, budget: int, shown: bool, tensorboard_folder: Path, run: Path
+    ) -> None:
         from torch.utils.tensorboard.writer import SummaryWriter
 
-        self._writer: Any = SummaryWriter(str(tensorboard_folder))
+        # Other runs may write into the same folder: what is ours bears our mark.
+        mark = hashlib.sha256(str(run.resolve()).encode()).hexdigest()[:12]
+        with storage_faults(tensorboard_folder):
+            for events in tensorboard_folder.glob(f"events.out.tfevents.*.{mark}"):
+                events.unlink()
+            self._writer: Any = SummaryWriter(
+                str(tensorboard_folder), filename_suffix=f".{mark}"
+            )
         self._bars = bars(shown)
         self._shown = shown
         self._budget = budget

@@ -18,23 +18,25 @@ from rltransfer.cli.options import (
     require_processor,
     require_writable,
 )
+from rltransfer.cli.outcome import Outcome
 from rltransfer.cli.session import current_session
 from rltransfer.cli.transferring.options import DEFAULT_BUDGET, TransferOptions
-from rltransfer.cli.transferring.record import TransferRecord
+from rltransfer.errors import InputError
 
 
 def transfer(
     source: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Option(
             "--source",
             metavar="PATH …",
             help="Run folder, RL Zoo folder or zip. Several share the budget.",
         ),
-    ],
+    ] = None,
     target: Annotated[
-        str, typer.Option("--target", metavar="ID", help="Environment to act in.")
-    ],
+        str | None,
+        typer.Option("--target", metavar="ID", help="Environment to act in."),
+    ] = None,
     target_kwargs: Annotated[
         list[str] | None,
         typer.Option(
@@ -70,10 +72,43 @@ def transfer(
     device: Device = "auto",
     progress: Progress = False,
     tensorboard_log: TensorboardLog = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            "--resume",
+            metavar="RUN",
+            help="Go on with an interrupted run, by its folder; the folder knows "
+            "all other options.",
+        ),
+    ] = None,
     json: Json = False,
-) -> TransferRecord:
+) -> Outcome:
     """Find the mapping to a target, prove it or refuse it, and report."""
     del json  # what prints the outcome knows
+    if resume is not None:
+        _require_alone(
+            {
+                "--source": bool(source),
+                "--target": target is not None,
+                "--target-kwargs": bool(target_kwargs),
+                "--source-env": bool(source_env),
+                "--sha256": bool(sha256),
+                "--n-timesteps": n_timesteps != DEFAULT_BUDGET,
+                "--episodes": episodes != FEWEST_EPISODES,
+                "--seed": seed != 0,
+                "--log-folder": log_folder != Path("runs"),
+                "--tensorboard-log": tensorboard_log is not None,
+            }
+        )
+        from rltransfer.cli.transferring.carry import resume_run
+
+        return resume_run(resume, progress, current_session())
+    for option, value in (("--source", source), ("--target", target)):
+        if not value:
+            raise InputError(
+                f"missing option {option!r}; see rltransfer transfer --help"
+            )
+    assert source is not None and target is not None
     require_processor(device)
     kwargs = read_pairs(target_kwargs or (), "--target-kwargs")
     options = TransferOptions(
@@ -91,3 +126,13 @@ def transfer(
     from rltransfer.cli.transferring.carry import transfer_run
 
     return transfer_run(options, current_session())
+
+
+def _require_alone(given: dict[str, bool]) -> None:
+    """Raises if an option is given that the folder of a run decides."""
+    also = [option for option, is_given in given.items() if is_given]
+    if also:
+        raise InputError(
+            f"--resume takes all else from the folder of the run, got {also[0]} too; "
+            "drop it, or drop --resume for a new run"
+        )
