@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rltransfer_agents.reading import limits
-from rltransfer_agents.reading.inert_pickle import Call, Reference
+from rltransfer_agents.reading.inert_pickle import Reference, called
 from rltransfer_agents.reading.refusal import Refusal, shown
 
 _KINDS = re.compile(r"[<>|=]?(b1|i[1248]|u[1248]|f[248])")
@@ -27,11 +27,11 @@ def read_dtype(tree: Any) -> np.dtype[Any]:
         return tree
     if isinstance(tree, Reference) and tree.module == "numpy" and tree.name in _NAMES:
         return np.dtype(tree.name.rstrip("_"))
-    path = tree.function.path if _is_made_by_name(tree) else ""
+    path, arguments, state = called(tree)
     if path in _DTYPES or path.startswith("numpy.dtypes."):
-        code = tree.arguments[0] if isinstance(tree.arguments, tuple | list) else None
+        code = arguments[0] if isinstance(arguments, tuple) and arguments else None
         if isinstance(code, str) and _KINDS.fullmatch(code):
-            return _with_byte_order(np.dtype(code), tree.state)
+            return _with_byte_order(np.dtype(code), state)
     raise Refusal("tensor", "an array's type must be a plain number type, this is not")
 
 
@@ -43,15 +43,15 @@ def read_array(tree: Any) -> NDArray[Any]:
         return np.asarray(tree)
     if isinstance(tree, np.ndarray):
         return tree
-    path = tree.function.path if _is_made_by_name(tree) else ""
+    path, arguments, state = called(tree)
     order: Any = "C"
     if path in [f"{core}.multiarray._reconstruct" for core in _CORES]:
-        _, shape, dtype, fortran, buffer = _parts(tree.state, 5)
+        _, shape, dtype, fortran, buffer = _parts(state, 5)
         order = "F" if fortran is True else "C"
     elif path in [f"{core}.numeric._frombuffer" for core in _CORES]:
-        buffer, dtype, shape, order = _parts(tree.arguments, 4)
+        buffer, dtype, shape, order = _parts(arguments, 4)
     elif path in [f"{core}.multiarray.scalar" for core in _CORES]:
-        (dtype, buffer), shape = _parts(tree.arguments, 2), ()
+        (dtype, buffer), shape = _parts(arguments, 2), ()
     else:
         raise Refusal("tensor", f"an array cannot be made by {shown(path)}")
     if order not in ("C", "F"):
@@ -93,10 +93,6 @@ def read_number(tree: Any, what: str) -> float:
     return float(number)
 
 
-def _is_made_by_name(tree: Any) -> bool:
-    return isinstance(tree, Call) and isinstance(tree.function, Reference)
-
-
 def _parts(tree: Any, count: int) -> tuple[Any, ...]:
     if not isinstance(tree, tuple) or len(tree) != count:
         raise Refusal("tensor", f"an array must be described by {count} values")
@@ -107,8 +103,9 @@ def _bytes(tree: Any) -> bytes:
     if isinstance(tree, bytes | bytearray):
         return bytes(tree)
     # Protocol 2 writes bytes as text and the name of the encoding that undoes it.
-    if _is_made_by_name(tree) and tree.function.path == "_codecs.encode":
-        text, encoding = _parts(tree.arguments, 2)
+    path, arguments, _ = called(tree)
+    if path == "_codecs.encode":
+        text, encoding = _parts(arguments, 2)
         if isinstance(text, str) and encoding in ("latin1", "latin-1"):
             try:
                 return text.encode("latin-1")

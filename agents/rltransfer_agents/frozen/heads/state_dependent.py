@@ -52,7 +52,9 @@ class StateDependentNoise(Head):
     @override
     def sample(self, latent: Latent, generator: np.random.Generator) -> NDArray[Any]:
         del generator  # drawn once for many steps: that is the point of the method
-        return self._action(self.outputs(latent) + latent @ self.noise)
+        drawn = self.outputs(latent)
+        drawn += latent @ self.noise
+        return self._action(drawn)
 
     @override
     def with_new_noise(self, generator: np.random.Generator) -> "StateDependentNoise":

@@ -5,6 +5,7 @@ from rltransfer_agents.reading.inert_pickle.trees import (
     Call,
     Persistent,
     Reference,
+    called,
     constructed,
     value_name,
 )
@@ -13,6 +14,7 @@ __all__ = [
     "Call",
     "Persistent",
     "Reference",
+    "called",
     "constructed",
     "next_pickle",
     "parse_pickle",

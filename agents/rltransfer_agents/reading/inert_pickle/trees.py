@@ -45,6 +45,16 @@ class Persistent:
     key: Any
 
 
+def called(tree: Any) -> tuple[str, Any, Any]:
+    """Returns the path of the function that made an object, its arguments, its state.
+
+    What was not made by calling a name has the path "".
+    """
+    if isinstance(tree, Call) and isinstance(tree.function, Reference):
+        return tree.function.path, tree.arguments, tree.state
+    return "", None, None
+
+
 def constructed(tree: Any) -> tuple[str, Any]:
     """Returns the path of the class of an object, and its state.
 

@@ -10,7 +10,12 @@ from numpy.typing import NDArray
 
 from rltransfer_agents.reading import limits
 from rltransfer_agents.reading.arrays import read_shape
-from rltransfer_agents.reading.inert_pickle import Call, Persistent, Reference
+from rltransfer_agents.reading.inert_pickle import (
+    Call,
+    Persistent,
+    Reference,
+    called,
+)
 from rltransfer_agents.reading.refusal import Refusal, naming, shown
 
 _STORAGES = {
@@ -125,11 +130,7 @@ def read_places(tree: Any) -> Iterator[tuple[str, np.dtype[Any], int]]:
 
 
 def _entries(tree: Any) -> Iterator[tuple[str, Any]]:
-    if (
-        isinstance(tree, Call)
-        and isinstance(tree.function, Reference)
-        and tree.function.path == _ORDERED
-    ):
+    if isinstance(tree, Call) and called(tree)[0] == _ORDERED:
         # Its state holds version numbers of modules, which say nothing here.
         tree = tree.items
     if not isinstance(tree, dict):
@@ -143,14 +144,8 @@ def _entries(tree: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _arguments(tree: Any, path: str) -> tuple[Any, ...]:
-    if (
-        isinstance(tree, Call)
-        and isinstance(tree.function, Reference)
-        and tree.function.path == path
-        and isinstance(tree.arguments, tuple)
-    ):
-        return tree.arguments
-    return ()
+    made_by, arguments, _ = called(tree)
+    return arguments if made_by == path and isinstance(arguments, tuple) else ()
 
 
 def _tensor_of_parameter(tree: Any) -> Any:
