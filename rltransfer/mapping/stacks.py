@@ -80,8 +80,8 @@ def require_stack(module: Stackable) -> int:
 def keep(module: nn.Module, rows: Int[Tensor, " rows"] | int) -> None:
     """Leaves only these copies in the stacks within `module`; one row: plain.
 
-    Gradients go along. Parameters are replaced, not resized: autograd remembers the
-    shape of those that a loss has already seen.
+    Parameters are replaced, not resized: autograd remembers the shape of those that
+    a loss has already seen.
     """
     stacks = [
         part
@@ -90,12 +90,8 @@ def keep(module: nn.Module, rows: Int[Tensor, " rows"] | int) -> None:
     ]
     for stack in stacks:
         for name, parameter in list(stack.named_parameters(recurse=False)):
-            chosen = nn.Parameter(
-                parameter.detach()[rows].clone(), parameter.requires_grad
-            )
-            if parameter.grad is not None:
-                chosen.grad = parameter.grad[rows].clone()
-            setattr(stack, name, chosen)
+            chosen = parameter.detach()[rows].clone()
+            setattr(stack, name, nn.Parameter(chosen, parameter.requires_grad))
 
 
 def stacked(modules: Sequence[M]) -> M:

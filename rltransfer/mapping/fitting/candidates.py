@@ -5,8 +5,8 @@ from typing import final
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn.utils import get_total_norm
 
+from rltransfer.mapping.fitting.adam import Adam
 from rltransfer.mapping.fitting.report import Stop
 from rltransfer.mapping.stacks import Stackable, common_copies, keep
 
@@ -19,14 +19,13 @@ class Candidates:
 
     Args:
         network: fitted in place.
-        rate: Adam's learning rate to begin with.
     """
 
-    def __init__(self, network: nn.Module, rate: float) -> None:
+    def __init__(self, network: nn.Module) -> None:
         self._network = network
         self._stacked = common_copies(network.modules()) is not None
         self._parameters = _trainable(network)
-        self._adam = torch.optim.Adam(self._parameters, rate, fused=True)
+        self._adam = Adam(self._parameters)
         count = common_copies(network.modules()) or 1
         self.active = torch.arange(count)
         """Places, in the first stack, of those still fitted."""
@@ -47,15 +46,17 @@ class Candidates:
         Returns:
             who stays, `None` for all.
         """
-        self._adam.zero_grad(set_to_none=True)
-        losses.sum().backward()
-        finite = self._finite(losses.detach())
+        gradients = list(
+            torch.autograd.grad(losses.sum(), self._parameters, materialize_grads=True)
+        )
+        finite = self._finite(losses.detach(), gradients)
         staying = None
         if finite is not None:
             staying = self.stop(~finite, update, "its loss or gradient was not finite")
+            if len(self.active):
+                gradients = [gradient[staying] for gradient in gradients]
         if len(self.active):
-            self._adam.param_groups[0]["lr"] = rate
-            self._adam.step()
+            self._adam.step(self._parameters, gradients, rate)
         return staying
 
     def record(self, losses: Float[Tensor, " copies"]) -> None:
@@ -97,14 +98,14 @@ class Candidates:
         if len(self.active):
             self._store(self.best[self.active].isinf())
         for parameter, state in zip(self._parameters, self._states, strict=True):
-            parameter.grad = None
             parameter.data = state[self.kept] if self._stacked else state[0]
 
-    def _finite(self, losses: Tensor) -> Bool[Tensor, " copies"] | None:
+    def _finite(
+        self, losses: Tensor, gradients: list[Tensor]
+    ) -> Bool[Tensor, " copies"] | None:
         """Returns whose loss and gradients are finite, `None` for all."""
-        gradients = [p.grad for p in self._parameters if p.grad is not None]
-        # One number for all at the usual step; a closer look only where it is off.
-        if (get_total_norm(gradients, torch.inf) + losses.sum()).isfinite():
+        # Sums are cheap and carry every NaN; a closer look only where one is off.
+        if torch.stack([losses.sum(), *(g.sum() for g in gradients)]).sum().isfinite():
             return None
         finite = losses.reshape(-1).isfinite()
         for gradient in gradients:
@@ -125,19 +126,12 @@ class Candidates:
         if len(rows) == len(self._rows(self._parameters[0])):
             return
         keep(self._network, rows)
-        old, self._parameters = self._parameters, _trainable(self._network)
-        adam = torch.optim.Adam(self._parameters, fused=True)
-        for before, after in zip(old, self._parameters, strict=True):
-            memory = self._adam.state[before]
-            adam.state[after] = {
-                name: value if name == "step" else value[rows].clone()
-                for name, value in memory.items()
-            }
-        self._adam = adam
+        self._adam.keep(rows)
+        self._parameters = _trainable(self._network)
 
 
-def _trainable(network: nn.Module) -> list[nn.Parameter]:
-    parameters = [p for p in network.parameters() if p.requires_grad]
+def _trainable(network: nn.Module) -> list[Tensor]:
+    parameters: list[Tensor] = [p for p in network.parameters() if p.requires_grad]
     if not parameters:
         raise ValueError("nothing to fit: no parameter of the network wants a gradient")
     copies = common_copies(network.modules())

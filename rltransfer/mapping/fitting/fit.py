@@ -49,7 +49,7 @@ def fit(
     judge.check(rows)
     hold_memory()
     fitted, judging = held_out(rows, config.validation_share, generator)
-    candidates = Candidates(network, config.learning_rate)
+    candidates = Candidates(network)
     fewer = _halvings(config, len(candidates.kept))
     meter = Meter()
     places = batches(len(fitted), config.batch_size, generator)

