@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO_RUNS ?= runs/demo
 
-.PHONY: install demo test lint bench clean
+.PHONY: install demo test torture lint bench clean
 
 install: .venv/installed
 
@@ -24,6 +24,10 @@ lint: install
 
 test: lint
 	$(BIN)/python -m pytest -n 2
+
+# The fuzzers at full size; `make test` runs them at a tenth of it and less.
+torture: install
+	$(BIN)/python -W ignore tests/agents/reading/torture --scale 20
 
 bench: install
 	$(BIN)/python scripts/bench.py

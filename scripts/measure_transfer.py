@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from rltransfer.evaluation import summarise
 from rltransfer_envs.pairs import PAIRS, Pair
 
 STEPS = {
@@ -79,6 +80,7 @@ def row(pair: Pair, found: list[dict[str, Any]], folder: Path) -> str:
     if pair.goal == "share of source":
         home = at_target(source_of(pair, folder), pair, 3_000_000)
         goal = f"≥ {pair.threshold:g} of {home:.1f}"
+    low, high = summarise(zero_shot, seed=0).ci95
     accepted = sum(run["accepted"] for run in found)
     cells = [
         pair.name,
@@ -86,6 +88,7 @@ def row(pair: Pair, found: list[dict[str, Any]], folder: Path) -> str:
         f"{np.median([run['target_steps'] for run in found]):,.0f}",
         goal,
         f"{np.median(zero_shot):.1f}",
+        f"{low:.1f} to {high:.1f}",
         " ".join(f"{value:.1f}" for value in zero_shot),
         f"{np.median([run['random']['mean_return'] for run in found]):.1f}",
         f"{found[0]['source_at_home']['mean_return']:.1f}",
@@ -103,8 +106,8 @@ def main() -> None:
     parser.add_argument("-f", "--log-folder", type=Path, default=Path("runs/measured"))
     options = parser.parse_args()
     print(
-        "| pair | budget | used | goal | median | each seed | random | source | "
-        "accepted | seconds |\n" + "|---" * 10 + "|",
+        "| pair | budget | used | goal | median | 95 % interval | each seed | random | "
+        "source | accepted | seconds |\n" + "|---" * 11 + "|",
         flush=True,
     )
     measured = {}

@@ -16,6 +16,8 @@ from rltransfer.cli.session import Session, current_session, opened
 from rltransfer.cli.streams import output_kept_clean, print_error, print_json
 from rltransfer.cli.verbs.demo import demo
 from rltransfer.cli.verbs.evaluate import evaluate
+from rltransfer.cli.verbs.export import export
+from rltransfer.cli.verbs.inspect import inspect
 from rltransfer.cli.verbs.train_source import train_source
 from rltransfer.cli.verbs.transfer import transfer
 from rltransfer.errors import UserError
@@ -83,6 +85,8 @@ app = typer.Typer(
 app.command("train-source")(train_source)
 app.command("transfer")(transfer)
 app.command("evaluate")(evaluate)
+app.command("inspect")(inspect)
+app.command("export")(export)
 app.command("demo")(demo)
 
 

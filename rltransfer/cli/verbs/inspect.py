@@ -1,0 +1,73 @@
+"""`rltransfer inspect`: what is inside a file, without running it."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, final
+
+import typer
+from rich.console import Group, RenderableType
+
+from rltransfer.cli.options import Json
+from rltransfer.cli.tables import facts, plain_table
+
+if TYPE_CHECKING:
+    from rltransfer_agents.reading import ArtifactDescription
+
+
+@final
+@dataclass(frozen=True)
+class Inspected:
+    """A file as it describes itself."""
+
+    description: "ArtifactDescription"
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns all that is known, paths as text."""
+        entries = asdict(self.description) | {"usable": self.description.usable}
+        return {
+            name: str(value) if isinstance(value, Path) else value
+            for name, value in entries.items()
+        }
+
+    def as_table(self) -> RenderableType:
+        """Returns what is known, and what was refused and why."""
+        about = self.description
+        told = {
+            "kind": about.kind,
+            "usable": "yes" if about.usable else "no",
+            "algorithm": about.algorithm,
+            "policy": about.policy_class,
+            "environment": about.environment,
+            "observations": about.observation_space,
+            "actions": about.action_space,
+            "network": " → ".join(about.network),
+            "normalisation": about.normalisation,
+            "trained for": f"{about.steps:,} steps" if about.steps else None,
+            "versions": ", ".join(f"{k} {v}" for k, v in about.versions.items()),
+            "size": f"{about.size:,} bytes",
+            "SHA-256": about.sha256,
+            "ignored": ", ".join(about.ignored),
+        }
+        parts: list[RenderableType] = [
+            facts([(name, str(value)) for name, value in told.items() if value])
+        ]
+        if about.refused:
+            table = plain_table("refused", "code", "reason")
+            for refused in about.refused:
+                table.add_row(refused.part, refused.code, refused.reason)
+            parts.append(table)
+        return Group(*parts)
+
+
+def inspect(
+    path: Annotated[
+        Path,
+        typer.Argument(help="Run folder, RL Zoo folder, zip, bundle or statistics."),
+    ],
+    json: Json = False,
+) -> Inspected:
+    """Say what is inside a file or folder, without running any of it."""
+    del json  # what prints the outcome knows
+    from rltransfer_agents.reading import describe_artifact
+
+    return Inspected(describe_artifact(path))
