@@ -54,19 +54,23 @@ def write_statistics(path: Path, statistics: Statistics) -> None:
 
 def read_statistics(path: Path) -> Statistics:
     """Returns stored statistics; refuses a damaged or foreign file."""
-    value = read_json(path)
+    return statistics_from(read_json(path), str(path))
+
+
+def statistics_from(value: object, where: str) -> Statistics:
+    """Returns statistics from plain data, checked; errors say `where` it was found."""
     try:
         statistics = _ADAPTER.validate_python(value)
     except ValidationError as fault:
         first = fault.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        key = ".".join(str(part) for part in first["loc"])
         raise ArtifactRefused(
-            f"{path} holds no statistics of VecNormalize ({where}: {first['msg']}); "
-            "restore the file or train the agent again"
+            f"{where} holds no statistics of VecNormalize ({key}: {first['msg']}); "
+            "restore it or train the agent again"
         ) from fault
     if statistics.format != FORMAT or statistics.kind != "VecNormalize":
         raise ArtifactRefused(
-            f"{path} has format {statistics.format} of {statistics.kind!r}, this "
+            f"{where} has format {statistics.format} of {statistics.kind!r}, this "
             f"version reads {FORMAT} of 'VecNormalize'; use the version that wrote it"
         )
     return statistics

@@ -2,7 +2,7 @@
 
 from rltransfer_agents.training.algorithms import ALGORITHMS
 from rltransfer_agents.training.config import Progress, TrainConfig, TrainedRun, Watch
-from rltransfer_agents.training.session import train_source
+from rltransfer_agents.training.session import resume_source, train_source
 from rltransfer_agents.training.several import TrainingFault, train_sources
 from rltransfer_agents.training.tuned import tuned_hyperparameters
 
@@ -13,6 +13,7 @@ __all__ = [
     "TrainedRun",
     "TrainingFault",
     "Watch",
+    "resume_source",
     "train_source",
     "train_sources",
     "tuned_hyperparameters",

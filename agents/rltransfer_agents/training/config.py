@@ -3,13 +3,17 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias, final
+from typing import Any, Literal, TypeAlias, final
 
 from rltransfer.errors import InputError
 from rltransfer_agents.training.algorithms import require_algorithm
 
 # Far below what SB3 adds per environment and far above what anyone types.
 _SEEDS = 2**31
+
+
+Resumed: TypeAlias = Literal["no", "exact", "approximate"]
+"""Whether a run was interrupted, and whether that can be seen in its result."""
 
 
 @final
@@ -70,6 +74,7 @@ class TrainedRun:
     mean_return: float
     """Of the best agent in fresh episodes that chose nothing."""
     seconds: float
+    resumed: Resumed = "no"
 
     def record(self) -> dict[str, Any]:
         """Returns what `--json` prints about it."""
@@ -80,6 +85,7 @@ class TrainedRun:
             "steps": self.steps,
             "mean_return": self.mean_return,
             "seconds": self.seconds,
+            "resumed": self.resumed,
         }
 
 

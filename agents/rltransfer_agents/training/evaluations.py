@@ -1,8 +1,9 @@
 """How good the agent is on the way, and which of its states was the best."""
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,6 +82,20 @@ class Evaluations:
         self._write()
         # Of equals the later one, which has learnt from more.
         return float(returns.mean()) >= best
+
+    def history(self) -> dict[str, list[Any]]:
+        """Returns all evaluations so far as plain data."""
+        return {
+            "steps": list(self.steps),
+            "returns": list(self.returns),
+            "lengths": list(self.lengths),
+        }
+
+    def go_on(self, history: Mapping[str, list[Any]]) -> None:
+        """Takes over the evaluations of an interrupted run."""
+        self.steps = list(history["steps"])
+        self.returns = list(history["returns"])
+        self.lengths = list(history["lengths"])
 
     def play(self, choose: Choose, seed: int) -> NDArray[np.float64]:
         """Returns the returns of fresh episodes that are not kept."""

@@ -1,56 +1,100 @@
-"""What is written while training: TensorBoard's events and the list of episodes."""
+"""What is written while training: TensorBoard's events and the list of episodes.
+
+Both only grow. How long they were when a snapshot was taken is part of the snapshot:
+a run that goes on from there cuts them back first, so nothing is missing or doubled.
+"""
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, final
+from typing import Any, TextIO, final
 
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 
-from rltransfer.files import make_folder, storage_faults
-
-
-def tensorboard_logger(folder: Path) -> Logger:
-    """Returns a logger that writes Stable-Baselines3's keys for TensorBoard."""
-    make_folder(folder)
-    with storage_faults(folder):
-        return Logger(str(folder), [TensorBoardOutputFormat(str(folder))])
+from rltransfer.files import cut_back, make_folder, storage_faults
 
 
 @final
-class EpisodeLog:
-    """Return, length and time of each training episode, as SB3's `Monitor` writes.
+class Logs:
+    """The logs of one run, closed until `open` is called.
 
     Args:
-        path: ends in `monitor.csv`, where its reader looks.
+        episodes_path: ends in `monitor.csv`, where Stable-Baselines3's reader looks.
+        tensorboard: folder of this run alone.
         env_id: of the environment.
     """
 
-    def __init__(self, path: Path, env_id: str) -> None:
-        self._path = path
+    def __init__(self, episodes_path: Path, tensorboard: Path, env_id: str) -> None:
+        self._episodes_path = episodes_path
+        self._tensorboard = tensorboard
+        self._env_id = env_id
         self._start = time.time()
-        with storage_faults(path):
-            self._file = path.open("a")
-            if self._file.tell() == 0:
-                header = {"t_start": self._start, "env_id": env_id}
-                self._file.write(f"#{json.dumps(header)}\nr,l,t\n")
+        self._episodes: TextIO | None = None
+        self._logger: Logger | None = None
 
-    def add(self, infos: Iterable[dict[str, Any]]) -> None:
-        """Adds the episodes that ended in one step."""
+    def open(self, lengths: Mapping[str, int], seconds: float) -> Logger:
+        """Cuts the logs back, opens them, and returns the logger for TensorBoard.
+
+        Args:
+            lengths: of each file in bytes, by its name; other files go.
+            seconds: how long the run had trained by then.
+        """
+        self._start = time.time() - seconds
+        make_folder(self._tensorboard)
+        for path in self._paths():
+            if path.name in lengths:
+                cut_back(path, lengths[path.name])
+            else:
+                with storage_faults(path):
+                    path.unlink()
+        with storage_faults(self._episodes_path):
+            self._episodes = self._episodes_path.open("a")
+            if self._episodes.tell() == 0:
+                header = {"t_start": self._start, "env_id": self._env_id}
+                self._episodes.write(f"#{json.dumps(header)}\nr,l,t\n")
+        with storage_faults(self._tensorboard):
+            events = TensorBoardOutputFormat(str(self._tensorboard))
+        self._logger = Logger(str(self._tensorboard), [events])
+        return self._logger
+
+    def add_episodes(self, infos: Iterable[dict[str, Any]]) -> None:
+        """Adds the training episodes that ended in one step."""
         for info in infos:
-            if "episode" in info:
+            if "episode" in info and self._episodes is not None:
                 episode = info["episode"]
                 elapsed = time.time() - self._start
-                with storage_faults(self._path):
-                    self._file.write(f"{episode['r']},{episode['l']},{elapsed:.6f}\n")
+                with storage_faults(self._episodes_path):
+                    self._episodes.write(
+                        f"{episode['r']},{episode['l']},{elapsed:.6f}\n"
+                    )
+
+    def lengths(self) -> dict[str, int]:
+        """Hands all that was written to the system and returns how long the logs are.
+
+        TensorBoard's writer has done so itself after each entry.
+        """
+        self.flush()
+        with storage_faults(self._tensorboard):
+            return {path.name: path.stat().st_size for path in self._paths()}
 
     def flush(self) -> None:
-        """Hands all that was added to the disk."""
-        with storage_faults(self._path):
-            self._file.flush()
+        """Hands the list of episodes to the system."""
+        if self._episodes is not None:
+            with storage_faults(self._episodes_path):
+                self._episodes.flush()
 
     def close(self) -> None:
-        """Closes the file."""
-        with storage_faults(self._path):
-            self._file.close()
+        """Closes the logs."""
+        if self._logger is not None:
+            self._logger.close()
+        if self._episodes is not None:
+            with storage_faults(self._episodes_path):
+                self._episodes.close()
+
+    def _paths(self) -> list[Path]:
+        with storage_faults(self._tensorboard):
+            paths = sorted(self._tensorboard.glob("events.out.tfevents.*"))
+        if self._episodes_path.exists():
+            paths.append(self._episodes_path)
+        return paths

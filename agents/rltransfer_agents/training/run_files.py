@@ -71,5 +71,10 @@ class RunFiles:
         return self.folder / "tensorboard"
 
     @property
+    def snapshots(self) -> Path:
+        """Folder from which an interrupted run goes on; gone when it is finished."""
+        return self.folder / ".resume"
+
+    @property
     def _name(self) -> str:
         return folder_name(self.env_id)

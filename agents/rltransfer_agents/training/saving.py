@@ -13,6 +13,7 @@ from rltransfer.errors import InputError
 from rltransfer.files import storage_faults, write_atomically
 from rltransfer_agents.running_statistics import Moments, Statistics, write_statistics
 from rltransfer_agents.training.algorithms import Learner
+from rltransfer_agents.training.run_files import RunFiles
 
 
 def save_agent(learner: Learner, path: Path, statistics_path: Path) -> None:
@@ -31,6 +32,14 @@ def save_agent(learner: Learner, path: Path, statistics_path: Path) -> None:
     # The folder of one machine has no place in a file that travels.
     learner.save(buffer, exclude=["tensorboard_log"])
     write_atomically(path, buffer.getvalue())
+
+
+def save_last(learner: Learner, files: RunFiles) -> None:
+    """Writes what training ended with, for RL Zoo too."""
+    save_agent(learner, files.agent, files.statistics)
+    envs = learner.get_vec_normalize_env()
+    if envs is not None:
+        write_zoo_statistics(files.zoo_statistics, envs)
 
 
 def write_zoo_statistics(path: Path, envs: VecNormalize) -> None:

@@ -1,0 +1,208 @@
+"""The course of one training, from one boundary between rollouts to the next."""
+
+import time
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+from stable_baselines3 import A2C
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.utils import safe_mean
+from typing_extensions import override
+
+from rltransfer.errors import Stopped
+from rltransfer.files import storage_faults
+from rltransfer.runs import installed_versions
+from rltransfer_agents.training.acting import choice_now, choice_of, kept
+from rltransfer_agents.training.boundary import Boundary, Hooks
+from rltransfer_agents.training.config import Progress, Resumed, Watch
+from rltransfer_agents.training.memory import Memory, remember
+from rltransfer_agents.training.parts import Parts
+from rltransfer_agents.training.saving import require_finite, save_agent, save_last
+from rltransfer_agents.training.snapshots import digest, restore
+from rltransfer_agents.training.stopping import StopRequests
+
+_PROGRESS_SECONDS = 0.2
+# Apart from those of the evaluations, which chose the best agent.
+_REPORT_SEEDS = (2 * 10**6, 3 * 10**6)
+
+
+@final
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a training."""
+
+    steps: int
+    mean_return: float
+    seconds: float
+    resumed: Resumed
+    state_sha256: str
+
+
+@final
+class Course(Hooks):
+    """One training, which may go on from where it was interrupted.
+
+    Args:
+        parts: fresh.
+        memory: of the interrupted training, if this one goes on from it.
+        watch: told now and then how far the training has come.
+        stop: says whether to stop.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        memory: Memory | None,
+        watch: Watch | None,
+        stop: StopRequests,
+    ) -> None:
+        self._parts = parts
+        self._learner = parts.learner
+        self._memory = memory
+        self._watch = watch
+        self._stop = stop
+        self._best = None if memory is None else memory.best
+        self._resumed: Resumed = "no"
+        self._start = time.monotonic() - (0.0 if memory is None else memory.seconds)
+        self._told = 0.0
+        # The defaults of Stable-Baselines3, in rollouts.
+        self._log_interval = 100 if isinstance(parts.learner, A2C) else 1
+
+    def run(self) -> Outcome:
+        """Trains to the end and returns what came of it; the folder holds the rest."""
+        parts, learner, memory = self._parts, self._learner, self._memory
+        lengths = {} if memory is None else memory.log_lengths
+        learner.set_logger(parts.logs.open(lengths, self._seconds))
+        done = 0 if memory is None else memory.steps
+        # SB3 adds to `total_timesteps` what this says was learnt from already.
+        learner.num_timesteps = done
+        on_policy = isinstance(learner, OnPolicyAlgorithm)
+        # On-policy this class logs itself; SB3 takes None, its annotation does not.
+        interval: Any = None if on_policy else 4
+        # Stable-Baselines3 writes TensorBoard's events by itself.
+        with storage_faults(parts.files.folder):
+            learner.learn(
+                parts.total_steps - done,
+                callback=Boundary(self),
+                log_interval=interval,
+                reset_num_timesteps=memory is None,
+            )
+        save_last(learner, parts.files)
+        state_sha256 = digest(learner)
+        assert self._best is not None
+        choose = choice_of(learner, self._best)
+        returns = [
+            parts.evaluations.play(choose, parts.config.seed + seed)
+            for seed in _REPORT_SEEDS
+        ]
+        return Outcome(
+            steps=learner.num_timesteps,
+            mean_return=float(np.mean(returns)),
+            seconds=self._seconds,
+            resumed=self._resumed,
+            state_sha256=state_sha256,
+        )
+
+    @override
+    def before_rollout(self) -> None:
+        """Does what is due between two rollouts; stops if asked to."""
+        if self._memory is not None:
+            self._go_on(self._memory)
+            self._memory = None
+            return
+        if self._parts.evaluations.due(self._learner.num_timesteps):
+            self._evaluate()
+        if self._parts.keeper.due or self._stop.asked:
+            self._remember()
+        if self._stop.asked:
+            self._end_early()
+        if time.monotonic() - self._told > _PROGRESS_SECONDS:
+            self._tell()
+
+    @override
+    def after_step(self, infos: list[dict[str, Any]]) -> None:
+        """Lists episodes that ended; stops at once if asked to for the second time."""
+        self._parts.logs.add_episodes(infos)
+        if self._stop.urgent:
+            self._end_early()
+
+    @override
+    def after_rollout(self) -> None:
+        """Logs, on-policy.
+
+        Stable-Baselines3 counts rollouts from the start of `learn`; counted from the
+        steps, their number does not depend on how often a run was interrupted.
+        """
+        learner = self._learner
+        if isinstance(learner, OnPolicyAlgorithm):
+            rollout = learner.num_timesteps // (learner.n_steps * learner.n_envs)
+            if rollout % self._log_interval == 0:
+                learner.dump_logs(rollout)
+
+    @override
+    def after_training(self) -> None:
+        """Evaluates what training ended with."""
+        self._evaluate()
+        self._tell()
+
+    @property
+    def _seconds(self) -> float:
+        return time.monotonic() - self._start
+
+    def _go_on(self, memory: Memory) -> None:
+        learner = self._learner
+        followed = restore(learner, memory.learner)
+        exact = (
+            followed
+            and memory.resumed != "approximate"
+            and memory.versions == installed_versions()
+            and learner.device.type == "cpu"
+        )
+        self._resumed = "exact" if exact else "approximate"
+        self._parts.evaluations.go_on(memory.evaluations)
+        values, counts, exclusions = memory.pending
+        learner.logger.name_to_value.update(values)
+        learner.logger.name_to_count.update(counts)
+        learner.logger.name_to_excluded.update(exclusions)
+        # So that steps per second are those of the whole run.
+        learner.start_time = time.time_ns() - self._seconds * 1e9
+        learner._num_timesteps_at_start = 0
+
+    def _evaluate(self) -> None:
+        learner, evaluations = self._learner, self._parts.evaluations
+        files = self._parts.files
+        require_finite(learner)
+        if evaluations.add(choice_now(learner), learner.num_timesteps):
+            save_agent(learner, files.best_agent, files.best_statistics)
+            self._best = kept(learner)
+        logger = learner.logger
+        logger.record("eval/mean_reward", float(evaluations.returns[-1].mean()))
+        logger.record("eval/mean_ep_length", float(evaluations.lengths[-1].mean()))
+        logger.record(
+            "time/total_timesteps", learner.num_timesteps, exclude="tensorboard"
+        )
+        logger.dump(learner.num_timesteps)
+
+    def _remember(self) -> None:
+        require_finite(self._learner)
+        rows = self._learner.num_timesteps // self._learner.n_envs
+        state = remember(self._parts, self._best, self._seconds, self._resumed)
+        self._parts.keeper.write(state, rows)
+
+    def _end_early(self) -> None:
+        folder = self._parts.files.folder
+        raise Stopped(
+            f"{self._parts.config.env_id}: stopped at step "
+            f"{self._learner.num_timesteps}; go on with --resume {folder}"
+        )
+
+    def _tell(self) -> None:
+        self._told = time.monotonic()
+        self._parts.logs.flush()
+        if self._watch is None:
+            return
+        config, recent = self._parts.config, self._learner.ep_info_buffer
+        mean = float(safe_mean([row["r"] for row in recent])) if recent else None
+        steps, total = self._learner.num_timesteps, self._parts.total_steps
+        self._watch(Progress(config.env_id, config.algorithm, steps, total, mean))

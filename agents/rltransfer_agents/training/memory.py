@@ -1,0 +1,83 @@
+"""What a snapshot of a training holds."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, final
+
+from rltransfer.errors import ArtifactRefused, UserError
+from rltransfer.runs import installed_versions
+from rltransfer_agents.running_statistics import statistics_from
+from rltransfer_agents.training.acting import Kept
+from rltransfer_agents.training.config import Resumed
+from rltransfer_agents.training.parts import Parts
+from rltransfer_agents.training.snapshots import capture
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Memory:
+    """A snapshot, read."""
+
+    versions: dict[str, str]
+    seconds: float
+    """How long the run had trained by then."""
+    resumed: Resumed
+    """Whether the run had been interrupted before."""
+    steps: int
+    learner: dict[str, Any]
+    evaluations: dict[str, list[Any]]
+    best: Kept | None
+    log_lengths: dict[str, int]
+    pending: list[dict[str, Any]]
+    """Values of the last update that wait for the next entry of the log."""
+
+
+def remember(
+    parts: Parts, best: Kept | None, seconds: float, resumed: Resumed
+) -> dict[str, Any]:
+    """Returns all from which a training that stands between rollouts can go on.
+
+    Args:
+        parts: of the training.
+        best: the best agent so far.
+        seconds: how long the run has trained.
+        resumed: whether the run has been interrupted so far.
+    """
+    logger = parts.learner.logger
+    return {
+        "versions": installed_versions(),
+        "seconds": seconds,
+        "resumed": resumed,
+        "steps": parts.learner.num_timesteps,
+        "learner": capture(parts.learner),
+        "evaluations": parts.evaluations.history(),
+        "best": None if best is None else asdict(best),
+        "log_lengths": parts.logs.lengths(),
+        "pending": [
+            dict(logger.name_to_value),
+            dict(logger.name_to_count),
+            dict(logger.name_to_excluded),
+        ],
+    }
+
+
+def memory_from(state: Mapping[str, Any]) -> Memory:
+    """Returns what was remembered; refuses what lacks a part."""
+    try:
+        best = state["best"]
+        return Memory(**{**state, "best": None if best is None else _kept(best)})
+    except UserError:
+        raise
+    except (KeyError, TypeError) as fault:
+        raise ArtifactRefused(
+            f"the snapshot lacks a part or has one too many ({fault}); "
+            "use the version that wrote it or start a new run"
+        ) from fault
+
+
+def _kept(best: Mapping[str, Any]) -> Kept:
+    statistics = best["statistics"]
+    return Kept(
+        best["weights"],
+        None if statistics is None else statistics_from(statistics, "the snapshot"),
+    )

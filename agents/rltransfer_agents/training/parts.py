@@ -1,0 +1,76 @@
+"""What one training is made of."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from typing import Any, final
+
+import gymnasium as gym
+
+from rltransfer_agents.training.algorithms import Learner, make_learner, normalised
+from rltransfer_agents.training.config import TrainConfig
+from rltransfer_agents.training.environments import Seat, SideBySide
+from rltransfer_agents.training.evaluations import Evaluations
+from rltransfer_agents.training.logs import Logs
+from rltransfer_agents.training.run_files import RunFiles
+from rltransfer_agents.training.snapshots import SnapshotKeeper
+from rltransfer_envs.making import make
+
+# Far apart, so that the episodes of one purpose are never those of another.
+_EVALUATION_SEED = 10**6
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """The learner, and what serves it."""
+
+    config: TrainConfig
+    files: RunFiles
+    total_steps: int
+    learner: Learner
+    evaluations: Evaluations
+    keeper: SnapshotKeeper
+    logs: Logs
+
+
+def assemble(
+    config: TrainConfig,
+    files: RunFiles,
+    hyperparameters: Mapping[str, Any],
+    stack: ExitStack,
+) -> Parts:
+    """Returns fresh parts, which `stack` will close."""
+    total = config.steps or hyperparameters["n_timesteps"]
+    evaluations = Evaluations(
+        files.evaluations,
+        _seats(config, config.evaluation_episodes, "evaluation"),
+        every=max(1, total // config.evaluations) if config.evaluations else 0,
+        seed=config.seed + _EVALUATION_SEED,
+    )
+    stack.enter_context(closing(evaluations))
+    envs = SideBySide(_seats(config, hyperparameters.get("n_envs", 1), "training"))
+    stack.callback(envs.close)
+    learner = make_learner(
+        config.algorithm,
+        normalised(envs, hyperparameters),
+        hyperparameters,
+        seed=config.seed,
+        device=config.device,
+    )
+    buffer = getattr(learner, "replay_buffer", None)
+    keeper = SnapshotKeeper(files.snapshots, buffer, config.snapshot_seconds)
+    tensorboard = files.tensorboard
+    if config.tensorboard_folder is not None:
+        # A folder of its own again, so that the curves of several runs stay apart.
+        tensorboard = config.tensorboard_folder / config.algorithm / files.folder.name
+    logs = Logs(files.episodes, tensorboard, config.env_id)
+    stack.enter_context(closing(logs))
+    return Parts(config, files, total, learner, evaluations, keeper, logs)
+
+
+def _seats(config: TrainConfig, count: int, purpose: str) -> list[Seat]:
+    def make_one() -> gym.Env[Any, Any]:
+        return make(config.env_id, **config.env_kwargs)
+
+    return [Seat(make_one, f"{config.env_id} ({purpose} {i})") for i in range(count)]

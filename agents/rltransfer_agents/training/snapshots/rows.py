@@ -1,0 +1,142 @@
+"""The rows of a replay buffer on disk: only new ones are written, at the end.
+
+A file holds consecutive rows and is only ever added to, so an older snapshot finds
+its rows in front of newer ones. A mark says how much of each file belongs to a
+snapshot, and its hash.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+from stable_baselines3.common.buffers import ReplayBuffer
+
+from rltransfer.errors import ArtifactRefused
+from rltransfer.files import make_folder, storage_faults, write_after
+
+_COLUMNS = (
+    "observations",
+    "next_observations",
+    "actions",
+    "rewards",
+    "dones",
+    "timeouts",
+)
+_BYTES_PER_FILE = 1 << 24
+
+
+@final
+@dataclass(frozen=True)
+class Mark:
+    """How much of one file belongs to a snapshot."""
+
+    first: int
+    """Number of the file's first row, counted from the start of training."""
+    count: int
+    sha256: str
+
+    @property
+    def end(self) -> int:
+        """Number of the row that would come next."""
+        return self.first + self.count
+
+
+@final
+class RowStore:
+    """The rows of one buffer in one folder."""
+
+    def __init__(self, folder: Path, buffer: ReplayBuffer) -> None:
+        self._folder = make_folder(folder)
+        self._buffer = buffer
+        self._marks: list[Mark] = []
+        # Of the last file, which goes on growing.
+        self._hash = hashlib.sha256()
+
+    def add(self, total: int) -> list[Mark]:
+        """Stores the rows that are new, and returns the marks of all in the buffer.
+
+        Args:
+            total: rows added to the buffer since the start of training.
+        """
+        oldest = max(0, total - self._buffer.buffer_size)
+        known = self._marks[-1].end if self._marks else 0
+        if total > known:
+            self._append(max(known, oldest), total)
+        self._marks = [mark for mark in self._marks if mark.end > oldest]
+        return list(self._marks)
+
+    def read(self, marks: Sequence[Mark]) -> None:
+        """Puts stored rows back into the buffer; refuses files that are damaged."""
+        rows = self._columns()
+        for mark in marks:
+            path = self._path(mark.first)
+            with storage_faults(path):
+                data = path.read_bytes()[: mark.count * self._width]
+            self._hash = hashlib.sha256(data)
+            if self._hash.hexdigest() != mark.sha256:
+                raise ArtifactRefused(f"{path} is damaged: its hash differs")
+            block = np.frombuffer(data, np.uint8).reshape(mark.count, self._width)
+            # A file may begin with rows that the buffer has overwritten since.
+            for start in range(0, mark.count, self._buffer.buffer_size):
+                part = block[start : start + self._buffer.buffer_size]
+                places = np.arange(len(part)) + mark.first + start
+                self._put(rows, places % self._buffer.buffer_size, part)
+        self._marks = list(marks)
+
+    def remove_all_but(self, marks: Sequence[Mark]) -> None:
+        """Removes the files in which no marked row lies."""
+        kept = {self._path(mark.first) for mark in marks}
+        with storage_faults(self._folder):
+            for path in self._folder.iterdir():
+                if path not in kept:
+                    path.unlink()
+
+    def _append(self, start: int, total: int) -> None:
+        places = np.arange(start, total) % self._buffer.buffer_size
+        parts = [rows[places] for rows in self._columns().values()]
+        data = np.concatenate(parts, axis=1).tobytes()
+        last = self._marks[-1] if self._marks else None
+        if (
+            last is None
+            or last.end != start
+            or last.count * self._width > _BYTES_PER_FILE
+        ):
+            last = Mark(start, 0, "")
+            self._marks.append(last)
+            self._hash = hashlib.sha256()
+        write_after(self._path(last.first), last.count * self._width, data)
+        self._hash.update(data)
+        count = total - last.first
+        self._marks[-1] = Mark(last.first, count, self._hash.hexdigest())
+
+    @property
+    def _width(self) -> int:
+        """Bytes of one row."""
+        return sum(rows.shape[1] for rows in self._columns().values())
+
+    def _columns(self) -> dict[str, NDArray[np.uint8]]:
+        """Views of the buffer's arrays as bytes, one row per step."""
+        arrays = {name: getattr(self._buffer, name) for name in _COLUMNS}
+        return {
+            name: array.reshape(len(array), -1).view(np.uint8)
+            for name, array in arrays.items()
+        }
+
+    def _put(
+        self,
+        rows: dict[str, NDArray[np.uint8]],
+        places: NDArray[Any],
+        block: NDArray[np.uint8],
+    ) -> None:
+        start = 0
+        for column in rows.values():
+            end = start + column.shape[1]
+            column[places] = block[:, start:end]
+            start = end
+
+    def _path(self, first: int) -> Path:
+        return self._folder / f"rows-{first:012d}.bin"

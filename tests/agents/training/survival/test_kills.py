@@ -1,0 +1,160 @@
+"""A training that is killed goes on to the same bits as one that is not."""
+
+import json
+import os
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rltransfer.errors import StorageError
+
+# For each configuration; `make torture` asks for more.
+KILLS = int(os.environ.get("RLTRANSFER_KILLS", "10"))
+KILLS_IN_A_ROW = 5
+SEED = int(os.environ.get("RLTRANSFER_SEED", "20260101"))
+
+POINTS = (
+    "before_adding",
+    "half_added",
+    "added",
+    "linked",
+    "kept_previous",
+    "before_write",
+    "half_written",
+    "before_sync",
+    "before_rename",
+    "before_folder_sync",
+    "written",
+)
+# Where each item of a learner's state matters, and after how many steps.
+MATTERS = {
+    "counters": ("dqn", 20),
+    "weights": ("ppo", 60),
+    "temperature": ("sac", 30),
+    "recent_episodes": ("ppo", 60),
+    "state_dependent_exploration": ("sac with gSDE", 30),
+    "action_noise": ("td3", 30),
+    "buffer_position": ("dqn", 20),
+    "normalisation": ("ppo with gSDE and normalisation", 100),
+    "last_step": ("a2c", 60),
+    "environments": ("ppo", 60),
+    "torch": ("ppo", 60),
+    "numpy": ("dqn", 20),
+    "random_actions": ("sac", 10),
+}
+
+
+def test_a_training_killed_at_random_ends_in_the_same_bits(
+    zygote: Any, uninterrupted: Any, name: str, tmp_path: Path
+) -> None:
+    rng = random.Random(f"{SEED} {name}")
+    expected = uninterrupted[name]
+    seconds = uninterrupted.seconds(name)
+    kills = chains = 0
+    while kills < KILLS:
+        folder = tmp_path / str(chains)
+        chains += 1
+        ended = zygote.train(name, folder, timer=rng.uniform(0, seconds))
+        killed = int(ended.status < 0)
+        # A kill before there are settings leaves nothing to go on with.
+        while ended.status < 0 and list(folder.glob("*/*/*/args.yml")):
+            # The last one may run to its end, however slow the machine is.
+            timer = rng.uniform(0, seconds) if killed < KILLS_IN_A_ROW else 0
+            ended = zygote.resume(zygote.run_folder(folder), timer=timer)
+            killed += ended.status < 0
+        if ended.status >= 0:
+            assert ended.status == 0, ended.text
+            assert zygote.traces(folder) == expected, f"seed {SEED}, chain {chains}"
+            kills += killed
+    print(f"{name}: {kills} kills in {chains} runs, all ended in the same bits")
+
+
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("nth", [1, 5])
+def test_a_kill_while_writing_leaves_a_snapshot_that_loads(
+    zygote: Any, uninterrupted: Any, tmp_path: Path, point: str, nth: int
+) -> None:
+    ended = zygote.train("dqn", tmp_path, point=point, nth=nth)
+    assert ended.status == -9, ended.text
+    if not list(tmp_path.glob("*/*/*/args.yml")):
+        assert (point, nth) != ("written", 5)
+        return
+    ended = zygote.resume(zygote.run_folder(tmp_path))
+    assert ended.status == 0, ended.text
+    assert zygote.traces(tmp_path) == uninterrupted["dqn"]
+
+
+@pytest.mark.parametrize("item", MATTERS)
+def test_no_item_of_the_state_can_be_left_out(
+    zygote: Any, uninterrupted: Any, tmp_path: Path, item: str
+) -> None:
+    name, steps = MATTERS[item]
+    stopped = zygote.train(name, tmp_path, step=steps, signals=["SIGTERM"])
+    assert stopped.status == 75, stopped.text
+    ended = zygote.resume(zygote.run_folder(tmp_path), drop=item)
+    if ended.status == 0:
+        assert zygote.traces(tmp_path)["state"] != uninterrupted[name]["state"]
+
+
+def test_the_list_of_items_is_complete(zygote: Any) -> None:
+    from rltransfer_agents.training.snapshots import ITEMS
+
+    assert set(MATTERS) == set(ITEMS)
+
+
+@pytest.mark.parametrize("group", [False, True], ids=["process", "group"])
+@pytest.mark.parametrize("times", [1, 2], ids=["once", "twice"])
+@pytest.mark.parametrize("signal", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("config", ["ppo", "dqn"])
+def test_a_training_that_is_asked_to_stop_can_be_resumed(
+    zygote: Any,
+    uninterrupted: Any,
+    tmp_path: Path,
+    config: str,
+    signal: str,
+    times: int,
+    group: bool,
+) -> None:
+    stopped = zygote.train(
+        config, tmp_path, step=70, signals=[signal] * times, group=group
+    )
+    assert stopped.status == 75
+    assert stopped.text.count("\n") == 1, stopped.text
+    assert f"--resume {zygote.run_folder(tmp_path)}" in stopped.text
+    ended = zygote.resume(zygote.run_folder(tmp_path))
+    assert ended.status == 0, ended.text
+    assert json.loads(ended.text)["resumed"] == "exact"
+    assert zygote.traces(tmp_path) == uninterrupted[config]
+
+
+@pytest.mark.parametrize("code", [28, 5, 30, 2], ids=["full", "EIO", "EROFS", "gone"])
+@pytest.mark.parametrize("point", POINTS)
+def test_a_disk_fault_is_said_and_the_last_state_loads(
+    zygote: Any, uninterrupted: Any, tmp_path: Path, point: str, code: int
+) -> None:
+    ended = zygote.train("dqn", tmp_path, point=point, nth=9, errno=code)
+    assert ended.status == StorageError.exit_status, ended.text
+    assert ended.text.startswith("StorageError: ") and ended.text.count("\n") == 1
+    ended = zygote.resume(zygote.run_folder(tmp_path))
+    assert ended.status == 0, ended.text
+    assert zygote.traces(tmp_path) == uninterrupted["dqn"]
+
+
+@pytest.mark.parametrize("size", [2_000, 9_000, 30_000])
+def test_a_disk_that_fills_up_is_said_and_the_last_state_loads(
+    zygote: Any, uninterrupted: Any, tmp_path: Path, size: int
+) -> None:
+    ended = zygote.train("dqn", tmp_path, file_size=size)
+    assert ended.status == StorageError.exit_status, ended.text
+    assert "no space left" in ended.text
+    ended = zygote.resume(zygote.run_folder(tmp_path))
+    assert ended.status == 0, ended.text
+    assert zygote.traces(tmp_path) == uninterrupted["dqn"]
+
+
+def test_a_folder_that_is_deleted_is_said(zygote: Any, tmp_path: Path) -> None:
+    ended = zygote.train("ppo", tmp_path / "runs", step=50, remove=True)
+    assert ended.status == StorageError.exit_status, ended.text
+    assert "is gone" in ended.text and ended.text.count("\n") == 1
