@@ -1,6 +1,7 @@
 """What a run was made with."""
 
 import platform
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 _PACKAGES = (
@@ -16,11 +17,17 @@ _PACKAGES = (
 
 def installed_versions() -> dict[str, str]:
     """Returns the versions of Python and of the packages that shape results."""
-    found = {"python": platform.python_version()}
+    return dict(_installed())
+
+
+@cache
+def _installed() -> tuple[tuple[str, str], ...]:
+    # Looked up once: it takes milliseconds, and snapshots ask for it often.
+    found = [("python", platform.python_version())]
     for package in _PACKAGES:
         try:
-            found[package] = version(package)
+            found.append((package, version(package)))
         except PackageNotFoundError:
             # An extra that is not installed had no part in the run.
             continue
-    return found
+    return tuple(found)
