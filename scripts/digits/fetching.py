@@ -1,0 +1,116 @@
+"""Getting a published file: from a given folder, the user's cache, or a mirror."""
+
+import hashlib
+import os
+import urllib.request
+from http.client import HTTPException
+from pathlib import Path
+from typing import final
+
+from digits.published import Collection, PublishedFile
+from rltransfer.errors import ArtifactRefused, InputError
+from rltransfer.files import make_folder, storage_faults, write_atomically
+
+SUMS = "SHA256SUMS"
+"""A folder of other data than the published vouches for it in this file."""
+
+_PATIENCE = 10
+"""Seconds a mirror may stay silent."""
+
+
+@final
+class Offline(InputError):
+    """No mirror could be reached."""
+
+
+def contents(
+    collection: Collection, file: PublishedFile, folder: Path | None
+) -> tuple[bytes, str]:
+    """Returns a file's checked bytes and where they come from.
+
+    Args:
+        collection: what the file belongs to.
+        file: which one.
+        folder: where the data lie; `None`: in the cache, filled from the mirrors.
+    """
+    if folder is not None:
+        path = folder / collection.folder / file.name
+        return _from_folder(path, file), str(path)
+    path = _cache() / collection.folder / file.name
+    if path.is_file():
+        with storage_faults(path):
+            data = path.read_bytes()
+        if _flaw(data, file) is None:
+            return data, str(path)
+    data = _from_mirrors(collection, file)
+    make_folder(path.parent)
+    write_atomically(path, data)
+    return data, str(path)
+
+
+def _from_folder(path: Path, file: PublishedFile) -> bytes:
+    if not path.is_file():
+        raise InputError(
+            f"the data folder needs {path.parent.name}/{file.name}, but there is no "
+            f"{path}; put it there, or give no folder to have it downloaded"
+        )
+    with storage_faults(path):
+        data = path.read_bytes()
+    own = (path.parent / SUMS).is_file()
+    flaw = _flaw_by_sums(data, path) if own else _flaw(data, file)
+    if flaw:
+        raise ArtifactRefused(f"{path} is refused: {flaw}; get it anew")
+    return data
+
+
+def _flaw_by_sums(data: bytes, path: Path) -> str | None:
+    sums = path.parent / SUMS
+    with storage_faults(sums):
+        lines = sums.read_text(errors="replace").split("\n")
+    wanted = {name: digest for digest, _, name in (x.partition("  ") for x in lines)}
+    found = hashlib.sha256(data).hexdigest()
+    if wanted.get(path.name) == found:
+        return None
+    return f"its SHA-256 must be {wanted.get(path.name)} by {SUMS}, it is {found}"
+
+
+def _flaw(data: bytes, file: PublishedFile) -> str | None:
+    """Returns in what `data` is not the published file; `None`: in nothing."""
+    if len(data) < file.size:
+        return f"it is cut off after {len(data)} of {file.size} bytes"
+    found = hashlib.sha256(data).hexdigest()
+    if found != file.sha256:
+        return f"its SHA-256 must be {file.sha256}, it is {found}"
+    return None
+
+
+def _from_mirrors(collection: Collection, file: PublishedFile) -> bytes:
+    """Returns the file from the first mirror that has it right."""
+    unreached, wrong = [], []
+    for mirror in collection.mirrors:
+        url = f"{mirror}/{file.name}"
+        try:
+            with urllib.request.urlopen(url, timeout=_PATIENCE) as answer:
+                data: bytes = answer.read(file.size + 1)
+        except (OSError, HTTPException) as fault:
+            unreached.append(f"{url}: {fault}")
+            continue
+        flaw = _flaw(data, file)
+        if flaw is None:
+            return data
+        wrong.append(f"{url}: {flaw}")
+    if wrong:
+        raise ArtifactRefused(
+            f"no mirror has {file.name} as it was published ({'; '.join(wrong)}); "
+            "try later, or give a folder with --data-dir"
+        )
+    raise Offline(
+        f"no mirror of {collection.folder} could be reached ({'; '.join(unreached)}); "
+        "go online, or give a folder with --data-dir"
+    )
+
+
+def _cache() -> Path:
+    """Returns the user's cache, where freedesktop.org says it is."""
+    root = os.environ.get("XDG_CACHE_HOME")
+    return (Path(root) if root else Path.home() / ".cache") / "rltransfer"

@@ -1,0 +1,109 @@
+"""The three tasks: examples to learn from and to be tested with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from digits.fetching import Offline, contents
+from digits.geometry import in_frame
+from digits.idx import read_idx
+from digits.published import FASHION_MNIST, MNIST, Collection
+from rltransfer.errors import ArtifactRefused, InputError
+from rltransfer.mapping import Examples
+
+CLASSES, PIXELS = 10, 28 * 28
+_BUNDLED_TEST = 500
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Pictures in MNIST's frame, one row each, from 0 to 1, and their classes."""
+
+    name: str
+    train: Examples
+    test: Examples
+    of_digits: bool
+    """Whether class k means the digit k."""
+
+
+def source_task(folder: Path | None) -> tuple[Task, str]:
+    """Returns MNIST, or offline the bundled digits; and the line that says which."""
+    try:
+        task = mnist(folder)
+    except Offline as fault:
+        task = bundled_digits(folder)
+        return task, f"Data: scikit-learn's bundled digits, not MNIST, as {fault}"
+    return task, f"Data: MNIST, {len(task.train)} to train and {len(task.test)} to test"
+
+
+def mnist(folder: Path | None) -> Task:
+    """Returns MNIST."""
+    return Task("MNIST", *_published(MNIST, folder), of_digits=True)
+
+
+def fashion_mnist(folder: Path | None) -> Task:
+    """Returns Fashion-MNIST, whose classes are kinds of clothes."""
+    return Task("Fashion-MNIST", *_published(FASHION_MNIST, folder), of_digits=False)
+
+
+def bundled_digits(folder: Path | None) -> Task:
+    """Returns scikit-learn's 1,797 digits of 8 by 8; its last 500 are the test."""
+    del folder  # they come with the package
+    try:
+        # No type stubs exist for it.
+        from sklearn.datasets import load_digits  # type: ignore[import-untyped]
+    except ImportError as fault:
+        raise InputError(
+            "the bundled digits need scikit-learn, which is missing; install it: "
+            "pip install 'rltransfer[digits]'"
+        ) from fault
+    images, labels = load_digits(return_X_y=True)
+    boxes = torch.from_numpy(images / 16).float().view(-1, 8, 8)
+    every = Examples(in_frame(boxes).flatten(1), torch.from_numpy(labels).long())
+    cut = len(every) - _BUNDLED_TEST
+    return Task("digits", every[:cut], every[cut:], of_digits=True)
+
+
+TASKS: dict[str, Callable[[Path | None], Task]] = {
+    "mnist": mnist,
+    "digits": bundled_digits,
+    "fashion-mnist": fashion_mnist,
+}
+
+
+def _published(
+    collection: Collection, folder: Path | None
+) -> tuple[Examples, Examples]:
+    parts: list[tuple[NDArray[np.uint8], str]] = []
+    for file, dimensions in (
+        (collection.train_images, 3),
+        (collection.train_labels, 1),
+        (collection.test_images, 3),
+        (collection.test_labels, 1),
+    ):
+        data, path = contents(collection, file, folder)
+        parts.append((read_idx(data, dimensions, path), path))
+    return _examples(*parts[0], *parts[1]), _examples(*parts[2], *parts[3])
+
+
+def _examples(
+    images: NDArray[np.uint8], images_path: str, labels: NDArray[np.uint8], path: str
+) -> Examples:
+    if images.shape[1:] != (28, 28):
+        raise ArtifactRefused(
+            f"{images_path} is refused: pictures must be 28 by 28, they are "
+            f"{' by '.join(map(str, images.shape[1:]))}"
+        )
+    if len(labels) != len(images) or labels.max(initial=0) >= CLASSES:
+        raise ArtifactRefused(
+            f"{path} is refused: {len(images)} labels below {CLASSES} are needed, it "
+            f"has {len(labels)} up to {labels.max(initial=0)}"
+        )
+    pixels = torch.from_numpy(images.reshape(-1, PIXELS).astype(np.float32) / 255)
+    return Examples(pixels, torch.from_numpy(labels.astype(np.int64)))
