@@ -224,10 +224,19 @@ def read_request(folder: Path) -> dict[str, Any]:
 def _require_same(
     path: Path, before: Mapping[str, Any], now: Mapping[str, Any]
 ) -> None:
-    for name in sorted({*before, *now}):
-        if before.get(name) != now.get(name):
+    ours, theirs = _leaves(now), _leaves(before)
+    for name in sorted({*ours, *theirs}):
+        if ours.get(name) != theirs.get(name):
             raise ArtifactRefused(
                 f"a run goes on with what it was begun with, {path} has "
-                f"{name}={before.get(name)!r} and now it is {now.get(name)!r}; go on "
+                f"{name}={theirs.get(name)!r} and now it is {ours.get(name)!r}; go on "
                 "with the same options and version, or start a new run"
             )
+
+
+def _leaves(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    leaves: dict[str, Any] = {}
+    for name, part in value.items():
+        inner = isinstance(part, Mapping) and len(part)
+        leaves |= _leaves(part, f"{prefix}{name}.") if inner else {prefix + name: part}
+    return leaves

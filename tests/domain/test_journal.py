@@ -1,0 +1,215 @@
+import json
+import signal
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from rltransfer.domain import Domain, Explorer, Journal, Mixed, Policy, StepMeter
+from rltransfer.domain.policies import Remembering
+from rltransfer.errors import ArtifactRefused, EnvironmentFault
+from tests.worlds.points import Broken, Home, Point
+from tests.worlds.strikes import (
+    armed,
+    carried_apart,
+    send,
+    strikes,
+)
+
+KILLS = 12
+LONGEST = 300
+"""Steps of a stretch, at most."""
+
+
+def domain(journal: Journal | None, make: Callable[[], Any] = Point) -> Domain:
+    made = Domain(make, "point", StepMeter(500))
+    if journal is not None:
+        made.keep_journal(journal)
+    return made
+
+
+def act(place: Domain, seed: int = 3) -> dict[str, Any]:
+    """Acts in three ways that hang together through one generator."""
+    rng = np.random.default_rng(seed)
+    explorer = Explorer(place.actions, rng)
+    policies = (explorer, Mixed(Home(), explorer, 0.4, rng), Home())
+    rollouts = [
+        place.collect(policy, purpose="exploration", seed=seed + i, steps=40)
+        for i, policy in enumerate(policies)
+    ]
+    reported = place.evaluate(explorer, episodes=2, seed=seed)
+    return {
+        "observations": [r.transitions.observation.tolist() for r in rollouts],
+        "rewards": [r.transitions.reward.tolist() for r in rollouts],
+        "terminated": [r.transitions.terminated.tolist() for r in rollouts],
+        "returns": [r.returns.tolist() for r in rollouts],
+        "unfinished": [(r.unfinished_return, r.unfinished_steps) for r in rollouts],
+        "reported": reported.tolist(),
+        "taken": place.meter.taken,
+        "meter reported": place.meter.reported,
+        "last draw": rng.random(),
+    }
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    act(domain(Journal(tmp_path / "j", {"seed": 1})))
+    return tmp_path / "j"
+
+
+@pytest.mark.parametrize("continuous", [False, True])
+@pytest.mark.parametrize("mixed", [False, True])
+def test_a_policy_goes_on_from_its_memory(continuous: bool, mixed: bool) -> None:
+    codec = Domain(partial(Point, continuous=continuous), "point").actions
+
+    def fresh(seed: int) -> Policy:
+        rng = np.random.default_rng(seed)
+        explorer = Explorer(codec, rng)
+        return Mixed(explorer, explorer, 0.5, rng) if mixed else explorer
+
+    first, second = fresh(0), fresh(1)
+    assert isinstance(first, Remembering) and isinstance(second, Remembering)
+    for _ in range(7):
+        first.predict(None)
+    second.recall(json.loads(json.dumps(first.memory())))
+    for _ in range(20):
+        one, other = first.predict(None)[0], second.predict(None)[0]
+        assert type(one) is type(other)
+        np.testing.assert_array_equal(one, other)
+
+
+def test_what_was_written_down_is_not_acted_again(written: Path) -> None:
+    without = act(domain(None))
+    again = Journal(written, {"seed": 1})
+    with armed(None) as events:
+        assert act(domain(again)) == without
+    assert events["step"] == 0
+    assert (again.resumed, again.doubts) == ("exact", ())
+
+
+def test_a_stretch_that_broke_off_is_acted_again_and_its_steps_are_told(
+    tmp_path: Path,
+) -> None:
+    journal = Journal(tmp_path, {"seed": 1})
+    assert journal.resumed == "no"
+    with pytest.raises(EnvironmentFault, match="step 60"):
+        act(domain(journal, partial(Broken, "reward", at=60)))
+    assert journal.broken_off == {"point": 20}
+    resumed = Journal(tmp_path, {"seed": 1})
+    with armed(None) as events:
+        assert act(domain(resumed)) == act(domain(None))
+    assert resumed.broken_off == {"point": 20}
+    assert events["step"] > 80
+    assert sorted(path.name for path in tmp_path.glob("*.json"))[:2] == [
+        "0000.json",
+        "0001.json",
+    ]
+
+
+def test_every_damaged_page_is_refused_by_its_name(written: Path) -> None:
+    rng = np.random.default_rng(5)
+    damages = 0
+    for path in sorted(written.iterdir()):
+        whole = path.read_bytes()
+        for place in rng.integers(len(whole), size=12):
+            damaged = bytearray(whole)
+            damaged[place] ^= 1 << int(rng.integers(8))
+            path.write_bytes(damaged)
+            try:
+                act(domain(Journal(written, {"seed": 1})))
+            except ArtifactRefused as refusal:
+                assert path.name in str(refusal)
+            else:
+                # White space and the case of an escape mean nothing in JSON.
+                before, after = json.loads(whole), json.loads(bytes(damaged))
+                assert before == after
+            damages += 1
+        path.write_bytes(whole)
+    print(f"{damages} damages of {len(list(written.iterdir()))} files")
+    assert damages == 12 * 9
+
+
+def test_a_page_that_is_gone_is_refused_by_its_name(written: Path) -> None:
+    (written / "0001.json").unlink()
+    with pytest.raises(ArtifactRefused, match=r"0001\.json is missing"):
+        Journal(written, {"seed": 1})
+
+
+def test_another_request_is_refused(written: Path) -> None:
+    with pytest.raises(ArtifactRefused, match="has seed=1 and now it is 2"):
+        Journal(written, {"seed": 2})
+
+
+def test_other_acting_is_refused(written: Path) -> None:
+    with pytest.raises(ArtifactRefused, match="has seed=3 and now it is 4"):
+        act(domain(Journal(written, {"seed": 1})), seed=4)
+
+
+def test_another_policy_is_refused(written: Path) -> None:
+    journal = Journal(written, {"seed": 1})
+    place = domain(journal)
+    options = {"purpose": "exploration", "steps": 40}
+    rng = np.random.default_rng(3)
+    explorer = Explorer(place.actions, rng)
+    place.collect(explorer, seed=3, **options)  # type: ignore[arg-type]
+    place.collect(Mixed(Home(), explorer, 0.4, rng), seed=4, **options)  # type: ignore[arg-type]
+
+    class Away:
+        def predict(
+            self,
+            observation: Any,
+            state: Any = None,
+            episode_start: Any = None,
+            deterministic: bool = False,
+        ) -> tuple[Any, Any]:
+            return Home().predict(-np.asarray(observation))[0], state
+
+    with pytest.raises(ArtifactRefused, match="actions are others"):
+        place.collect(Away(), seed=5, **options)  # type: ignore[arg-type]
+
+
+def test_other_versions_make_a_run_approximate_for_good(
+    written: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "abacus")
+        journal = Journal(written, {"seed": 1})
+        assert journal.resumed == "approximate"
+        assert "abacus" in journal.doubts[0]
+    assert Journal(written, {"seed": 1}).resumed == "approximate"
+
+
+def test_an_environment_that_ignores_its_seed_makes_a_run_approximate(
+    written: Path,
+) -> None:
+    class Careless(Point):
+        def reset(self, **options: Any) -> Any:
+            return super().reset(seed=77)
+
+    journal = Journal(written, {"seed": 1})
+    act(domain(journal, Careless))
+    assert journal.resumed == "approximate"
+    assert "another state than before" in journal.doubts[0]
+
+
+def test_a_transfer_that_is_killed_ends_as_if_it_had_not(tmp_path: Path) -> None:
+    answer = tmp_path / "answer.json"
+    assert carried_apart(tmp_path / "whole", answer, None) == 0
+    whole = json.loads(answer.read_text())
+    kills = strikes(whole["events"], KILLS, seed=12, deed=send(signal.SIGKILL))
+    for number, strike in enumerate(kills):
+        folder = tmp_path / str(number)
+        assert carried_apart(folder, answer, strike) == -signal.SIGKILL
+        assert carried_apart(folder, answer, None) == 0
+        found = json.loads(answer.read_text())
+        left, after = found["left"], found["events"].get("step", 0)
+        assert left == whole["left"] | {"resumed": left["resumed"]}, strike
+        if strike.kind == "step":
+            # Only the stretch that broke off is acted twice.
+            again = strike.at - 1 + after - whole["events"]["step"]
+            assert again <= LONGEST, strike
+    print(f"{KILLS} of {KILLS} kills end alike")
