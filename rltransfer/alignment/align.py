@@ -151,6 +151,14 @@ class _Search:
         rows = self._bench.standardised(self._seen)
         kept = [trial.candidate for trial in self._ranked()]
         candidates = climb(self._bench, rows, kept)
+        if not candidates and self._trials:
+            return False
+        if not candidates:
+            raise InputError(
+                "a mapping needs a finite error, every one fitted to "
+                f"{self._target.name} diverged: rescale its observations and rewards "
+                "to ordinary sizes, or try another seed"
+            )
         beam = max(1, self._config.beam // (2 if number else 1))
         acted = 0
         bar = _HOPELESS * max(candidates[0].mismatch, self._bench.enough)

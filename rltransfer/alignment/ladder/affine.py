@@ -26,6 +26,8 @@ def affine(
     parents = [candidate for candidate in known if candidate.rung == _NAME]
     if not parents or parents[0].mismatch > _LOST * bench.enough:
         parents = sorted([*parents, *_searched(bench, rows)], key=by_mismatch)
+    if not parents:
+        return []  # every one diverged
     near = _near(bench, [c.mapping for c in different(parents, rows, _PARENTS)])
     schedule = FitConfig(
         updates=bench.config.updates // 2,
