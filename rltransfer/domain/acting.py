@@ -185,7 +185,7 @@ class Domain:
             raise
         except Exception as error:
             raise self._fault(
-                "step", f"raised {type(error).__name__}: {error}"
+                "step", f"with action {action} raised {type(error).__name__}: {error}"
             ) from error
         reward = float(reward)
         if not math.isfinite(reward):

@@ -77,10 +77,15 @@ class BoxActions(ActionCodec):
     def __init__(self, space: spaces.Box) -> None:
         self._low = space.low.astype(np.float64)
         self._high = space.high.astype(np.float64)
+        if not np.issubdtype(space.dtype, np.floating):
+            raise InputError(
+                f"continuous actions need a Box of floats, got {space}: make them "
+                "Discrete, or a Box of float32"
+            )
         if not np.isfinite(self._high - self._low).all():  # inf, or wider than float64
             raise InputError(
-                f"continuous actions need finite bounds, got {space}: wrap the "
-                "environment in gymnasium.wrappers.RescaleAction first"
+                f"continuous actions need finite bounds, got {space}: give the "
+                "environment an action space that says how far its motors go"
             )
         self._centre = (self._high + self._low) / 2
         self._reach = np.maximum((self._high - self._low) / 2, 1e-12)
@@ -130,7 +135,7 @@ def codec_of(space: gym.Space[Any], name: str) -> ActionCodec:
         return BoxActions(space)
     raise InputError(
         f"actions must be Discrete or a Box of one dimension, but {name} has {space}: "
-        "flatten them with a wrapper first"
+        "make them one of these with a wrapper of your own"
     )
 
 
@@ -143,7 +148,7 @@ def observation_size_of(space: gym.Space[Any], name: str) -> int:
     if isinstance(space, spaces.Box) and len(space.shape) == 1:
         return space.shape[0]
     raise InputError(
-        f"observations must be a Box of one dimension, but {name} has {space}: images "
-        "and dictionaries cannot be mapped yet; flatten them with "
-        "gymnasium.wrappers.FlattenObservation where that makes sense"
+        f"observations must be a Box of one dimension, but {name} has {space}: these "
+        "cannot be mapped yet; where it makes sense, flatten them with "
+        "gymnasium.wrappers.FlattenObservation"
     )

@@ -6,17 +6,19 @@ fitted again, to the same bits. A stretch that was broken off is taken again fro
 reset. Its steps are noted where the process lives to do so; `kill -9` loses them.
 """
 
-import platform
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, final
 
-import torch
-
-from rltransfer import runs
+from rltransfer.domain.heading import (
+    FORMAT,
+    REQUEST,
+    read_request,
+    require_same,
+    surroundings,
+)
 from rltransfer.domain.rollout import Rollout
 from rltransfer.domain.sealing import (
     as_json,
@@ -29,9 +31,6 @@ from rltransfer.errors import ArtifactRefused
 from rltransfer.files import make_folder, storage_faults
 
 Resumed: TypeAlias = Literal["no", "exact", "approximate"]
-
-_REQUEST = "request.json"
-_FORMAT = 1
 
 
 @final
@@ -69,12 +68,8 @@ class Journal:
         self._place, self._acting = 0, False
         self._doubts: list[str] = []
         self._broken_off: dict[str, int] = {}
-        self._resumed = (folder / _REQUEST).exists()
-        self._versions = {
-            **runs.installed_versions(),
-            "processor": f"{platform.machine()} "
-            f"{torch.backends.cpu.get_cpu_capability()}",
-        }
+        self._resumed = (folder / REQUEST).exists()
+        self._versions = surroundings()
         if self._resumed:
             self._go_on()
         else:
@@ -114,7 +109,7 @@ class Journal:
         if place >= self._known:
             return None
         written = read_sealed(self._page(place))
-        _require_same(self._page(place), written["asked"], as_json(asked))
+        require_same(self._page(place), written["asked"], as_json(asked))
         rollout = read_rollout(self._page(place), written["rollout"])
         return Entry(rollout, written["steps"], written["memory"])
 
@@ -155,9 +150,9 @@ class Journal:
             self._write_request()
 
     def _go_on(self) -> None:
-        path = self._folder / _REQUEST
+        path = self._folder / REQUEST
         written = read_request(self._folder)
-        _require_same(path, written["request"], self._request)
+        require_same(path, written["request"], self._request)
         self._doubts = written["doubts"]
         self._broken_off = written["broken_off"]
         before, now = written["versions"], self._versions
@@ -171,17 +166,17 @@ class Journal:
 
     def _write_request(self) -> None:
         written = {
-            "format": _FORMAT,
+            "format": FORMAT,
             "request": self._request,
             "versions": self._versions,
             "doubts": self._doubts,
             "broken_off": self._broken_off,
         }
-        write_sealed(self._folder / _REQUEST, written)
+        write_sealed(self._folder / REQUEST, written)
 
     def _count(self) -> int:
         with storage_faults(self._folder):
-            pages = {p for p in self._folder.glob("*.json") if p.name != _REQUEST}
+            pages = {p for p in self._folder.glob("*.json") if p.name != REQUEST}
         for place in range(len(pages)):
             if self._page(place) not in pages:
                 raise ArtifactRefused(
@@ -192,51 +187,3 @@ class Journal:
 
     def _page(self, place: int) -> Path:
         return self._folder / f"{place:04d}.json"
-
-
-def remove_journal(folder: Path) -> None:
-    """Removes the journal of a run that is finished, if it is still there."""
-    with storage_faults(folder):
-        if folder.exists():
-            shutil.rmtree(folder)
-
-
-def is_journal(folder: Path) -> bool:
-    """Returns whether a run left its journal in `folder`."""
-    return (folder / _REQUEST).is_file()
-
-
-def read_request(folder: Path) -> dict[str, Any]:
-    """Returns what the journal in `folder` says about its run.
-
-    Its key `request` holds what the run was asked for.
-    """
-    path = folder / _REQUEST
-    written = read_sealed(path)
-    if written.get("format") != _FORMAT:
-        raise ArtifactRefused(
-            f"{path} has format {written.get('format')!r}, this version reads "
-            f"{_FORMAT}; use the version of rltransfer that wrote it"
-        )
-    return written
-
-
-def _require_same(
-    path: Path, before: Mapping[str, Any], now: Mapping[str, Any]
-) -> None:
-    ours, theirs = _leaves(now), _leaves(before)
-    for name in sorted({*ours, *theirs}):
-        if ours.get(name) != theirs.get(name):
-            raise ArtifactRefused(
-                f"a run goes on with what it was begun with, {path} has "
-                f"{name}={theirs.get(name)!r} and now it is {ours.get(name)!r}; go on "
-                "with the same options and version, or start a new run"
-            )
-
-
-def _leaves(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    leaves: dict[str, Any] = {}
-    for name, part in value.items():
-        inner = isinstance(part, Mapping) and len(part)
-        leaves |= _leaves(part, f"{prefix}{name}.") if inner else {prefix + name: part}
-    return leaves

@@ -1,27 +1,17 @@
 """One transfer from its options to its record and its folder."""
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import final
 
 import numpy as np
 
 from rltransfer import runs
-from rltransfer.alignment import AlignConfig, Source, align, require_budget
-from rltransfer.cli.agents import (
-    MAPPING_FOLDER,
-    Actor,
-    actor_at,
-    domain_of,
-    require_fit,
-)
-from rltransfer.cli.environments import EnvironmentChoice
+from rltransfer.alignment import AlignConfig, align
 from rltransfer.cli.session import Session
 from rltransfer.cli.transferring.attempted import Attempted
-from rltransfer.cli.transferring.finished import RECORD, FinishedTransfer
+from rltransfer.cli.transferring.finished import FinishedTransfer
 from rltransfer.cli.transferring.options import TransferOptions
-from rltransfer.cli.transferring.picturing import draw
+from rltransfer.cli.transferring.pairs import Pair, pairs_of
 from rltransfer.cli.transferring.record import TransferRecord
 from rltransfer.cli.transferring.request import (
     journal_folder,
@@ -30,34 +20,20 @@ from rltransfer.cli.transferring.request import (
     require_transfer,
 )
 from rltransfer.cli.transferring.stopping import StopSignals
+from rltransfer.cli.transferring.storing import store
 from rltransfer.cli.transferring.watching import AlignmentWatch
 from rltransfer.domain import (
     Domain,
     Explorer,
     Journal,
     Policy,
-    StepMeter,
     remove_journal,
 )
-from rltransfer.errors import InputError
 from rltransfer.evaluation import ReturnSummary, summarise
-from rltransfer.files import write_json
-from rltransfer.translation import save_translation
 from rltransfer_agents.training.isolation import isolated
 
 REPORT_SEED = 3 * 10**6
 """Far from every other seed: the episodes that report choose nothing."""
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class _Pair:
-    """A source, and the target with the source's own share of the budget."""
-
-    actor: Actor
-    home: EnvironmentChoice
-    source: Source
-    target: Domain
 
 
 def transfer_run(options: TransferOptions, session: Session) -> TransferRecord:
@@ -66,7 +42,7 @@ def transfer_run(options: TransferOptions, session: Session) -> TransferRecord:
     # the machine has other work.
     with isolated():
         # Before there is a folder, so that wrong input leaves nothing behind.
-        pairs = _pairs(options)
+        pairs = pairs_of(options)
         env_id = options.target.env_id
         folder = runs.next_run_folder(options.log_folder, "transfer", env_id)
         with runs.locked(folder):
@@ -93,11 +69,11 @@ def resume_run(
             remove_journal(journal_folder(folder))
             return FinishedTransfer.at(folder)
         options = options_of(folder, progress)
-        return _transfer(options, _pairs(options), folder, session)
+        return _transfer(options, pairs_of(options), folder, session)
 
 
 def _transfer(
-    options: TransferOptions, pairs: list[_Pair], folder: Path, session: Session
+    options: TransferOptions, pairs: list[Pair], folder: Path, session: Session
 ) -> TransferRecord:
     began = time.monotonic()
     tensorboard = options.tensorboard_folder or folder / "tensorboard"
@@ -123,7 +99,7 @@ def _transfer(
                 attempts.append(Attempted(pair.actor, pair.home, found))
         best = min(attempts, key=lambda attempt: attempt.rank)
         record = _report(options, folder, attempts, best, began, journal)
-        _store(folder, options, best, record)
+        store(folder, options, best, record)
     session.keep(folder)
     # Only now: without it a run that has no manifest starts again from nothing.
     remove_journal(journal_folder(folder))
@@ -139,26 +115,6 @@ def _confidence(sources: int) -> float:
     Each further source is one more chance to look good by luck (Bonferroni).
     """
     return 1 - 0.05 / sources
-
-
-def _pairs(options: TransferOptions) -> list[_Pair]:
-    return [_pair(options, place) for place in range(len(options.sources))]
-
-
-def _pair(options: TransferOptions, place: int) -> _Pair:
-    path = options.sources[place]
-    named = options.source_environment(place)
-    actor = actor_at(path, env_id=named, sha256=options.digest(place))
-    if actor.home is None:
-        raise InputError(
-            f"{path} does not say which environment its agent is from; "
-            "name it with --source-env"
-        )
-    domain = domain_of(actor.home)
-    require_fit(actor, domain, "name the agent's own environment with --source-env")
-    target = domain_of(options.target, StepMeter(options.share))
-    require_budget(target)
-    return _Pair(actor, actor.home, Source(domain, actor.policy, actor.title), target)
 
 
 def _report(
@@ -210,47 +166,5 @@ def _report(
             steps
             for name, steps in journal.broken_off.items()
             if name == options.target.title
-        ),
-    )
-
-
-def _store(
-    folder: Path, options: TransferOptions, best: Attempted, record: TransferRecord
-) -> None:
-    save_translation(folder / MAPPING_FOLDER, best.alignment.policy.translation)
-    draw(folder / "transfer.png", options.target, best, record)
-    write_json(folder / RECORD, record.as_json())
-    runs.write_manifest(
-        folder,
-        runs.Manifest(
-            verb="transfer",
-            versions=runs.installed_versions(),
-            seeds={"transfer": options.seed},
-            steps={
-                **record.steps,
-                "reported, not counted": record.reported_steps,
-                "taken again after a stop": record.steps_taken_again,
-            },
-            spaces={
-                "observation": runs.describe_space(
-                    best.alignment.target.observation_space
-                ),
-                "action": runs.describe_space(best.alignment.target.action_space),
-            },
-            settings={
-                "target": options.target.env_id,
-                "target_kwargs": dict(options.target.kwargs),
-                "source": str(best.actor.path.resolve()),
-                "source_env": best.home.env_id,
-                "source_kwargs": dict(best.home.kwargs),
-                "source_sha256": best.actor.sha256,
-                "budget": options.budget,
-            },
-            results={
-                "accepted": record.accepted,
-                "verdict": record.verdict,
-                "resumed": record.resumed,
-                "doubts": list(record.doubts),
-            },
         ),
     )
