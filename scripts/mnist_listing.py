@@ -12,16 +12,13 @@ The data lie in DATA/mnist, given by --data-dir or the variable RLTRANSFER_DATA;
 either they are downloaded once. Offline, scikit-learn's digits stand in.
 """
 
-import argparse
-import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from digits import Task, accuracy, source_task, train
+from digits.options import in_one_line, options_of
 
-from rltransfer.errors import UserError
 from rltransfer.mapping import Mlp, load_network, save_network
 
 WIDTHS = {"task model": (256,), "mapping model": (256, 256)}
@@ -43,16 +40,7 @@ def learn(name: str, task: Task, seed: int, epochs: int, folder: Path) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Trains and tests both models with every seed."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--data-dir", type=Path, default=os.environ.get("RLTRANSFER_DATA") or None
-    )
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--save", type=Path, default=Path("runs/mnist_listing"))
-    options = parser.parse_args(arguments)
+    options = options_of(__doc__, "runs/mnist_listing").parse_args(arguments)
     task, line = source_task(options.data_dir)
     print(line)
     for name in WIDTHS:
@@ -66,8 +54,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as fault:
-        print(fault, file=sys.stderr)
-        sys.exit(fault.exit_status)
+    in_one_line(main)

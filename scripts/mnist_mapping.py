@@ -15,8 +15,9 @@ head. Where the labels of both tasks agree, it so starts out from what the sourc
 ("zero-shot"); where they do not, second layer and head start afresh. "Scratch" is the
 network of (a), trained on the target's labels alone.
 
-From MNIST to Fashion-MNIST negative transfer is expected: features of strokes are no
-features of clothes, and scratch wins.
+The table tells, for MNIST itself, scikit-learn's digits and Fashion-MNIST, what is
+right with few labels and with all. From MNIST to Fashion-MNIST negative transfer is
+expected: features of strokes are no features of clothes, and scratch wins.
 
 Adam at 1e-3 throughout, batches of 64: constant for the source, straight down to zero
 for (a), (b) and scratch, for which the document fixes no schedule. Few labels get
@@ -28,18 +29,16 @@ RLTRANSFER_DATA; without either they are downloaded once. Offline, scikit-learn'
 stand in for MNIST.
 """
 
-import argparse
-import os
-import sys
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from digits import TASKS, Offline, Task, accuracy, source_task, train
+from digits import TARGETS, Offline, Task, accuracy, source_task, train
+from digits.labelled import labelled
+from digits.options import in_one_line, options_of
+from digits.table import table, verdict
 from torch import Generator
 
-from rltransfer.errors import UserError
 from rltransfer.mapping import (
     Affine,
     Chain,
@@ -51,7 +50,6 @@ from rltransfer.mapping import (
 
 SIZES = ["10", "50", "100", "500", "1000", "all"]
 LEAST_UPDATES = 500
-COLUMNS = ("source", "zero-shot", "mapped", "scratch")
 
 
 def fresh(generator: Generator) -> Chain:
@@ -84,17 +82,6 @@ def mapping_and_head(source: Chain, labels_agree: bool, generator: Generator) ->
             head.weight.copy_(torch.eye(64, 10))
             head.bias.zero_()
     return Chain(mapping, head)
-
-
-def labelled(examples: Examples, size: str, generator: Generator) -> Examples:
-    """Returns so many examples, as many of each class as there are; or all."""
-    if size == "all" or int(size) >= len(examples):
-        return examples
-    order = torch.randperm(len(examples), generator=generator)
-    classes = examples.labels[order]
-    share = -(-int(size) // 10)
-    chosen = torch.cat([order[classes == k][:share] for k in classes.unique()])
-    return examples[chosen[: int(size)]]
 
 
 def carried(
@@ -161,89 +148,66 @@ def _stored(network: Chain, name: str, task: Task, seed: int, folder: Path) -> C
 
 def row(
     networks: dict[str, Chain],
-    source: Task,
-    target: Task,
+    tasks: tuple[Task, Task],
     size: str,
     seed: int,
     epochs: int,
 ) -> tuple[float, ...]:
-    """Returns one row of the table: accuracies, in the order of `COLUMNS`."""
-    before = accuracy(networks["source"], source.test)
-    zero_shot = accuracy(networks["source"], target.test)
+    """Returns one row of the table.
+
+    Args:
+        networks: what `listing` returned.
+        tasks: source and target.
+        size: how many labels of the target are known.
+        seed: draws them, and the networks.
+        epochs: how often they are learned.
+    """
+    source, target = tasks
+    known = networks["source"]
     if target is source and size == "all":
         mapped, alone = networks["(b)"], networks["(a)"]
     else:
-        generator = torch.Generator().manual_seed(seed)
-        lessons = labelled(target.train, size, generator)
-        mapped = carried(networks["source"], target, lessons, epochs, seed, silent=True)
+        lessons = labelled(target.train, size, Generator().manual_seed(seed))
+        mapped = carried(known, target, lessons, epochs, seed, silent=True)
         alone = scratch(lessons, epochs, seed, silent=True)
-    return (
-        before,
-        zero_shot,
-        accuracy(mapped, target.test),
-        accuracy(alone, target.test),
-    )
+    tested = [accuracy(network, target.test) for network in (known, mapped, alone)]
+    return accuracy(known, source.test), *tested
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the listing with every seed, then prints the table of their means."""
-    options = _parser().parse_args(arguments)
+    """Runs the listing with every seed, then prints the tables of the means."""
+    parser = options_of(__doc__, "runs/mnist_mapping")
+    parser.add_argument("--labels", nargs="+", choices=SIZES, default=SIZES)
+    parser.add_argument("--targets", nargs="*", choices=TARGETS, default=list(TARGETS))
+    options = parser.parse_args(arguments)
     source, line = source_task(options.data_dir)
     print(line)
     targets = {source.name: source}
     for name in options.targets:
         try:
-            target = TASKS[name](options.data_dir)
+            target = TARGETS[name](options.data_dir)
         except Offline as fault:
             print(f"{name} is left out: {fault}")
-            continue
-        targets.setdefault(target.name, target)
-    reached: dict[tuple[str, str], list[torch.Tensor]] = defaultdict(list)
-    learned: dict[str, list[float]] = defaultdict(list)
+        else:
+            targets.setdefault(target.name, target)
+    learned: dict[str, list[float]] = {}
+    rows: dict[str, dict[str, list[tuple[float, ...]]]] = {name: {} for name in targets}
     for seed in options.seeds:
         networks = listing(source, seed, options.epochs, options.save)
         for name, network in networks.items():
-            learned[name].append(accuracy(network, source.test))
-        for target in targets.values():
+            learned.setdefault(name, []).append(accuracy(network, source.test))
+        for name, target in targets.items():
             for size in options.labels:
-                figures = row(networks, source, target, size, seed, options.epochs)
-                reached[target.name, size].append(torch.tensor(figures))
-    for name, each in learned.items():
-        mean = sum(each) / len(each)
-        print(f"{name}, mean of {len(each)} seeds: {mean:.2f} %")
+                found = row(networks, (source, target), size, seed, options.epochs)
+                rows[name].setdefault(size, []).append(found)
+    for name, reached in learned.items():
+        mean = sum(reached) / len(reached)
+        print(f"{name}, mean of {len(reached)} seeds: {mean:.2f} %")
     for name, target in targets.items():
-        print(f"\n{source.name} → {name}, per cent right")
-        print(f"{'labels':>6}", *(f"{column:>10}" for column in COLUMNS))
-        worse = 0
-        for size in options.labels:
-            means = torch.stack(reached[name, size]).mean(dim=0)
-            worse += int(means[2] < means[3])
-            print(f"{size:>6}", *(f"{mean:10.2f}" for mean in means.tolist()))
+        print(f"\n{table(f'{source.name} → {name}, per cent right', rows[name])}")
         if not target.of_digits:
-            print(
-                f"Negative transfer, as expected: at {worse} of {len(options.labels)} "
-                "sizes scratch wins. Zero-shot is chance: these labels mean clothes."
-            )
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--data-dir", type=Path, default=os.environ.get("RLTRANSFER_DATA") or None
-    )
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--labels", nargs="+", choices=SIZES, default=SIZES)
-    parser.add_argument("--targets", nargs="*", choices=TASKS, default=list(TASKS))
-    parser.add_argument("--save", type=Path, default=Path("runs/mnist_mapping"))
-    return parser
+            print(verdict(rows[name]), "Zero-shot is chance: no label is a digit.")
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as fault:
-        print(fault, file=sys.stderr)
-        sys.exit(fault.exit_status)
+    in_one_line(main)

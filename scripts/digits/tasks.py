@@ -70,11 +70,11 @@ def bundled_digits(folder: Path | None) -> Task:
     return Task("digits", every[:cut], every[cut:], of_digits=True)
 
 
-TASKS: dict[str, Callable[[Path | None], Task]] = {
-    "mnist": mnist,
+TARGETS: dict[str, Callable[[Path | None], Task]] = {
     "digits": bundled_digits,
     "fashion-mnist": fashion_mnist,
 }
+"""Beside the source itself."""
 
 
 def _published(

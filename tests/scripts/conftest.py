@@ -1,0 +1,46 @@
+import gzip
+import hashlib
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+FILES = {
+    "train-images-idx3-ubyte.gz": (120, 28, 28),
+    "train-labels-idx1-ubyte.gz": (120,),
+    "t10k-images-idx3-ubyte.gz": (40, 28, 28),
+    "t10k-labels-idx1-ubyte.gz": (40,),
+}
+
+
+def idx(values: np.ndarray) -> bytes:
+    """Returns an array of bytes as gzipped IDX."""
+    header = struct.pack(f">{1 + values.ndim}I", 8 << 8 | values.ndim, *values.shape)
+    return gzip.compress(header + values.astype(np.uint8).tobytes(), mtime=0)
+
+
+def vouch(folder: Path) -> None:
+    """Writes the hashes of what lies in `folder`."""
+    sums = (
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n"
+        for path in sorted(folder.glob("*.gz"))
+    )
+    (folder / "SHA256SUMS").write_text("".join(sums))
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    """Returns a data folder with two data sets of made-up pictures."""
+    draw = np.random.default_rng(0)
+    data = tmp_path / "data"
+    for name in ("mnist", "fashion-mnist"):
+        folder = data / name
+        folder.mkdir(parents=True)
+        for file, shape in FILES.items():
+            values = np.arange(shape[0]) % 10
+            if len(shape) == 3:
+                values = draw.integers(0, 256, shape)
+            (folder / file).write_bytes(idx(values))
+        vouch(folder)
+    return data
