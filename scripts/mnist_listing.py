@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 for seed in options.seeds
             ]
         )
-        print(f"{name}, mean of {len(reached)} seeds: {reached.mean():.2f} %\n")
+        print(f"{name}, mean of seeds {options.seeds}: {reached.mean():.2f} %\n")
 
 
 if __name__ == "__main__":

@@ -202,7 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 rows[name].setdefault(size, []).append(found)
     for name, reached in learned.items():
         mean = sum(reached) / len(reached)
-        print(f"{name}, mean of {len(reached)} seeds: {mean:.2f} %")
+        print(f"{name}, mean of seeds {options.seeds}: {mean:.2f} %")
     for name, target in targets.items():
         print(f"\n{table(f'{source.name} → {name}, per cent right', rows[name])}")
         if not target.of_digits:

@@ -6,9 +6,10 @@ import urllib.request
 from http.client import HTTPException
 from pathlib import Path
 from typing import final
+from urllib.parse import urlsplit
 
 from digits.published import Collection, PublishedFile
-from rltransfer.errors import ArtifactRefused, InputError
+from rltransfer.errors import ArtifactRefused, InputError, StorageError
 from rltransfer.files import make_folder, storage_faults, write_atomically
 
 SUMS = "SHA256SUMS"
@@ -43,8 +44,15 @@ def contents(
         if _flaw(data, file) is None:
             return data, str(path)
     data = _from_mirrors(collection, file)
-    make_folder(path.parent)
-    write_atomically(path, data)
+    try:
+        make_folder(path.parent)
+        write_atomically(path, data)
+    except StorageError as fault:
+        reason = fault.__cause__ or fault
+        raise StorageError(
+            f"the cache {path.parent} cannot be written ({reason}); set "
+            "XDG_CACHE_HOME to a folder that can, or give the data with --data-dir"
+        ) from fault
     return data, str(path)
 
 
@@ -93,12 +101,12 @@ def _from_mirrors(collection: Collection, file: PublishedFile) -> bytes:
             with urllib.request.urlopen(url, timeout=_PATIENCE) as answer:
                 data: bytes = answer.read(file.size + 1)
         except (OSError, HTTPException) as fault:
-            unreached.append(f"{url}: {fault}")
+            unreached.append(f"{_host(mirror)}: {getattr(fault, 'reason', fault)}")
             continue
         flaw = _flaw(data, file)
         if flaw is None:
             return data
-        wrong.append(f"{url}: {flaw}")
+        wrong.append(f"{_host(mirror)}: {flaw}")
     if wrong:
         raise ArtifactRefused(
             f"no mirror has {file.name} as it was published ({'; '.join(wrong)}); "
@@ -108,6 +116,10 @@ def _from_mirrors(collection: Collection, file: PublishedFile) -> bytes:
         f"no mirror of {collection.folder} could be reached ({'; '.join(unreached)}); "
         "go online, or give a folder with --data-dir"
     )
+
+
+def _host(mirror: str) -> str | None:
+    return urlsplit(mirror).hostname
 
 
 def _cache() -> Path:

@@ -39,3 +39,6 @@ def in_one_line(main: Callable[[], None]) -> None:
     except UserError as fault:
         print(fault, file=sys.stderr)
         sys.exit(fault.exit_status)
+    except KeyboardInterrupt:
+        print("Stopped; networks already tested are stored.", file=sys.stderr)
+        sys.exit(130)

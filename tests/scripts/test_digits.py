@@ -17,7 +17,7 @@ from digits.lessons import accuracy
 from digits.published import FASHION_MNIST, MNIST, Collection, PublishedFile
 from digits.tasks import Task, bundled_digits, fashion_mnist, mnist, source_task
 
-from rltransfer.errors import ArtifactRefused, InputError
+from rltransfer.errors import ArtifactRefused, InputError, StorageError
 from rltransfer.mapping import Affine, Examples
 from tests.scripts.conftest import idx, vouch
 
@@ -176,6 +176,16 @@ def test_no_network_is_told_in_one_line(
         contents(SOME, FILE, None)
     one_line(fault)
     assert not cache.exists()
+
+
+def test_a_cache_that_cannot_be_written_is_told(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.parent.write_text("a file where the folder should be")
+    mirrors(monkeypatch, one=DATA)
+    with pytest.raises(StorageError, match="XDG_CACHE_HOME") as fault:
+        contents(SOME, FILE, None)
+    one_line(fault)
 
 
 def test_offline_the_bundled_digits_stand_in(
