@@ -11,7 +11,6 @@ from stable_baselines3.common.utils import safe_mean
 from typing_extensions import override
 
 from rltransfer.errors import Stopped
-from rltransfer.files import storage_faults
 from rltransfer.runs import installed_versions
 from rltransfer_agents.training.acting import choice_now, choice_of, kept
 from rltransfer_agents.training.boundary import Boundary, Hooks
@@ -80,14 +79,12 @@ class Course(Hooks):
         on_policy = isinstance(learner, OnPolicyAlgorithm)
         # On-policy this class logs itself; SB3 takes None, its annotation does not.
         interval: Any = None if on_policy else 4
-        # Stable-Baselines3 writes TensorBoard's events by itself.
-        with storage_faults(parts.files.folder):
-            learner.learn(
-                parts.total_steps - done,
-                callback=Boundary(self),
-                log_interval=interval,
-                reset_num_timesteps=memory is None,
-            )
+        learner.learn(
+            parts.total_steps - done,
+            callback=Boundary(self),
+            log_interval=interval,
+            reset_num_timesteps=memory is None,
+        )
         save_last(learner, parts.files)
         state_sha256 = digest(learner)
         assert self._best is not None

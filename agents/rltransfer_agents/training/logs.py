@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TextIO, final
 
-from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
+from stable_baselines3.common.logger import Logger
 
 from rltransfer.files import cut_back, make_folder, storage_faults
+from rltransfer_agents.training.events import EVENTS, EventWriter
 
 
 @final
@@ -53,8 +54,7 @@ class Logs:
             if self._episodes.tell() == 0:
                 header = {"t_start": self._start, "env_id": self._env_id}
                 self._episodes.write(f"#{json.dumps(header)}\nr,l,t\n")
-        with storage_faults(self._tensorboard):
-            events = TensorBoardOutputFormat(str(self._tensorboard))
+        events = EventWriter(self._tensorboard)
         self._logger = Logger(str(self._tensorboard), [events])
         return self._logger
 
@@ -70,10 +70,7 @@ class Logs:
                     )
 
     def lengths(self) -> dict[str, int]:
-        """Hands all that was written to the system and returns how long the logs are.
-
-        TensorBoard's writer has done so itself after each entry.
-        """
+        """Returns how long the logs are, after all that was logged."""
         self.flush()
         with storage_faults(self._tensorboard):
             return {path.name: path.stat().st_size for path in self._paths()}
@@ -90,11 +87,12 @@ class Logs:
             self._logger.close()
         if self._episodes is not None:
             with storage_faults(self._episodes_path):
+                # Closing writes what is buffered, which may fail.
                 self._episodes.close()
 
     def _paths(self) -> list[Path]:
         with storage_faults(self._tensorboard):
-            paths = sorted(self._tensorboard.glob("events.out.tfevents.*"))
+            paths = sorted(self._tensorboard.glob(EVENTS))
         if self._episodes_path.exists():
             paths.append(self._episodes_path)
         return paths

@@ -28,15 +28,15 @@ _OFF_POLICY = {
 CONFIGS: dict[str, dict[str, Any]] = {
     "ppo": {
         "env_id": "CartPole-v1",
-        "steps": 800,
-        "hyperparameters": {"n_envs": 4, "n_steps": 16, "batch_size": 32},
+        "steps": 640,
+        "hyperparameters": {"n_envs": 4, "n_steps": 8, "batch_size": 32},
     },
     "ppo with gSDE and normalisation": {
         "env_id": "Pendulum-v1",
-        "steps": 800,
+        "steps": 480,
         "hyperparameters": {
             "n_envs": 2,
-            "n_steps": 32,
+            "n_steps": 16,
             "normalize": True,
             "use_sde": True,
             "learning_rate": "lin_0.001",
@@ -44,31 +44,32 @@ CONFIGS: dict[str, dict[str, Any]] = {
     },
     "a2c": {
         "env_id": "LunarLander-v3",
-        "steps": 600,
+        "steps": 450,
         "hyperparameters": {"n_envs": 3, "normalize": True},
     },
     "dqn": {
-        "env_id": "MountainCar-v0",
-        "steps": 260,
+        "env_id": "CartPole-v1",
+        "steps": 180,
         "hyperparameters": {**_OFF_POLICY, "target_update_interval": 20},
     },
     "sac": {
         "env_id": "Pendulum-v1",
-        "steps": 230,
+        "steps": 180,
         "hyperparameters": _OFF_POLICY,
     },
     "sac with gSDE": {
         "env_id": "MountainCarContinuous-v0",
-        "steps": 230,
+        "steps": 180,
         "hyperparameters": {**_OFF_POLICY, "use_sde": True},
     },
     "td3": {
         "env_id": "InvertedPendulum-v5",
-        "steps": 230,
+        "steps": 180,
         "hyperparameters": {
             **_OFF_POLICY,
             "n_envs": 2,
             "noise_type": "ornstein-uhlenbeck",
+            "noise_std": 0.8,
         },
     },
 }
@@ -103,7 +104,7 @@ class Zygote:
         config = {
             "algorithm": name.split()[0],
             "seed": 5,
-            "evaluations": 3,
+            "evaluations": 2,
             "evaluation_episodes": 1,
             "snapshot_seconds": 0.0,
             **CONFIGS[name],

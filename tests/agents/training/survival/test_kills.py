@@ -35,13 +35,13 @@ MATTERS = {
     "temperature": ("sac", 30),
     "recent_episodes": ("ppo", 60),
     "state_dependent_exploration": ("sac with gSDE", 30),
-    "action_noise": ("td3", 30),
+    "action_noise": ("td3", 33),
     "buffer_position": ("dqn", 20),
     "normalisation": ("ppo with gSDE and normalisation", 100),
     "last_step": ("a2c", 60),
     "environments": ("ppo", 60),
     "torch": ("ppo", 60),
-    "numpy": ("dqn", 20),
+    "numpy": ("dqn", 60),
     "random_actions": ("sac", 10),
 }
 
@@ -129,7 +129,7 @@ def test_a_training_that_is_asked_to_stop_can_be_resumed(
     assert zygote.traces(tmp_path) == uninterrupted[config]
 
 
-@pytest.mark.parametrize("code", [28, 5, 30, 2], ids=["full", "EIO", "EROFS", "gone"])
+@pytest.mark.parametrize("code", [28, 5, 2], ids=["full", "EIO", "gone"])
 @pytest.mark.parametrize("point", POINTS)
 def test_a_disk_fault_is_said_and_the_last_state_loads(
     zygote: Any, uninterrupted: Any, tmp_path: Path, point: str, code: int
@@ -142,7 +142,7 @@ def test_a_disk_fault_is_said_and_the_last_state_loads(
     assert zygote.traces(tmp_path) == uninterrupted["dqn"]
 
 
-@pytest.mark.parametrize("size", [2_000, 9_000, 30_000])
+@pytest.mark.parametrize("size", [2_000, 5_000, 12_000])
 def test_a_disk_that_fills_up_is_said_and_the_last_state_loads(
     zygote: Any, uninterrupted: Any, tmp_path: Path, size: int
 ) -> None:
