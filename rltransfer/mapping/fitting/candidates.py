@@ -1,5 +1,6 @@
 """The copies a fit works on: their optimizer, their best states, who goes on."""
 
+import math
 from typing import final
 
 import torch
@@ -105,7 +106,7 @@ class Candidates:
     ) -> Bool[Tensor, " copies"] | None:
         """Returns whose loss and gradients are finite, `None` for all."""
         # Sums are cheap and carry every NaN; a closer look only where one is off.
-        if torch.stack([losses.sum(), *(g.sum() for g in gradients)]).sum().isfinite():
+        if math.isfinite(float(sum(g.sum() for g in gradients) + losses.sum())):
             return None
         finite = losses.reshape(-1).isfinite()
         for gradient in gradients:

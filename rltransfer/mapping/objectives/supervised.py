@@ -62,6 +62,8 @@ class CrossEntropy(Objective[Head, Examples]):
         self, network: Head, rows: Examples
     ) -> dict[str, Float[Tensor, "*copies"]]:
         logits = self.head(network(rows.inputs))
+        if logits.ndim == 2:
+            return {"cross_entropy": F.cross_entropy(logits, rows.labels)}
         labels = rows.labels.expand(logits.shape[:-1])
         surprise = F.cross_entropy(
             logits.flatten(end_dim=-2), labels.flatten(), reduction="none"
