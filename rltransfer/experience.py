@@ -46,10 +46,11 @@ class Transitions:
 @final
 @dataclass(frozen=True, eq=False)
 class Whitening:
-    """Coordinates in which a sample has mean zero and covariance one (ZCA).
+    """Coordinates in which a sample has mean zero and covariance one (ZCA-cor).
 
-    Directions in which the sample hardly varies are left almost as small as they
-    are: blowing noise up to the size of a signal would hide the signal.
+    Sensors are first scaled to deviation one, so that their units do not matter.
+    Directions in which the scaled sample hardly varies are left as small as they are:
+    blowing noise up to the size of a signal would hide the signal.
     """
 
     mean: Float[Tensor, " observation"]
@@ -64,16 +65,22 @@ class Whitening:
 
         Args:
             sample: at least two observations.
-            floor: smallest variance that is scaled up to one, relative to the largest.
+            floor: smallest variance that is brought to one, relative to the largest.
         """
         if len(sample) < 2:
             raise ValueError(f"a covariance needs 2 observations, got {len(sample)}")
         mean = sample.double().mean(dim=0)
-        covariance = (sample.double() - mean).T.cov().reshape(len(mean), len(mean))
-        values, vectors = torch.linalg.eigh(covariance)
-        values = values.clamp_min(max(floor * float(values.max()), 1e-12))
-        matrix = vectors @ torch.diag(values.rsqrt()) @ vectors.T
-        inverse = vectors @ torch.diag(values.sqrt()) @ vectors.T
+        deviation = sample.double().std(dim=0)
+        # A sensor that never moved has no unit of its own yet; one is as good as any.
+        still = deviation <= 1e-7 * (1 + mean.abs())
+        deviation = torch.where(still, 1.0, deviation)
+        scaled = (sample.double() - mean) / deviation
+        values, vectors = torch.linalg.eigh(scaled.T.cov().reshape(len(mean), -1))
+        values = torch.where(values < floor * values.max(), 1.0, values).clamp_min(
+            1e-12
+        )
+        matrix = vectors @ torch.diag(values.rsqrt()) @ vectors.T / deviation[:, None]
+        inverse = vectors @ torch.diag(values.sqrt()) @ vectors.T * deviation
         return cls(mean.float(), matrix.float(), inverse.float())
 
     def whiten(

@@ -13,11 +13,11 @@ from typing import final
 
 import numpy as np
 import torch
-from digits import source_task
-from digits.lessons import BATCH, LEARNING_RATE
 from torch import Generator, Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from digits import source_task
+from digits.lessons import BATCH, LEARNING_RATE
 from rltransfer.mapping import CrossEntropy, Examples, FitConfig, Mlp, Progress, fit
 
 ROWS, TURN, TURNS = 60_000, 100, 18

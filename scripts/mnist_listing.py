@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+
 from digits import Task, accuracy, source_task, train
 from digits.options import in_one_line, options_of
-
 from rltransfer.mapping import Mlp, load_network, save_network
 
 WIDTHS = {"task model": (256,), "mapping model": (256, 256)}

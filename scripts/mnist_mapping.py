@@ -33,12 +33,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from torch import Generator
+
 from digits import TARGETS, Offline, Task, accuracy, source_task, train
 from digits.labelled import labelled
 from digits.options import in_one_line, options_of
 from digits.table import table, verdict
-from torch import Generator
-
 from rltransfer.mapping import (
     Affine,
     Chain,

@@ -50,9 +50,18 @@ def test_colouring_undoes_whitening() -> None:
     torch.testing.assert_close(whitening.colour(white), sample, atol=1e-4, rtol=0)
 
 
-def test_a_sensor_that_never_moves_stays_finite() -> None:
+def test_a_sensor_that_never_moved_is_not_blown_up() -> None:
     sample = torch.tensor([[0.0, 7.0], [1.0, 7.0], [2.0, 7.0]])
-    assert Whitening.of(sample).whiten(sample).isfinite().all()
+    white = Whitening.of(sample).whiten(torch.tensor([[1.0, 8.0]]))
+    torch.testing.assert_close(white, torch.tensor([[0.0, 1.0]]))
+
+
+def test_units_of_sensors_do_not_matter() -> None:
+    sample = torch.randn(60, 3, generator=torch.Generator().manual_seed(1))
+    units = torch.tensor([1.0, 1e-4, 1e3])
+    white = Whitening.of(sample).whiten(sample)
+    other = Whitening.of(sample * units).whiten(sample * units)
+    torch.testing.assert_close(white, other, atol=1e-3, rtol=0)
 
 
 def test_one_observation_has_no_covariance() -> None:

@@ -3,8 +3,8 @@
 from rltransfer.alignment.align import Alignment as Alignment
 from rltransfer.alignment.align import align as align
 from rltransfer.alignment.align import align_each as align_each
-from rltransfer.alignment.align import require_budget as require_budget
 from rltransfer.alignment.config import AlignConfig as AlignConfig
+from rltransfer.alignment.search import require_budget as require_budget
 from rltransfer.alignment.source import Source as Source
 from rltransfer.alignment.source import SourceKnowledge as SourceKnowledge
 from rltransfer.alignment.source import study as study

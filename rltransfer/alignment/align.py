@@ -1,34 +1,20 @@
 """Rounds of fitting and acting, and the proof at their end."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-import torch
 
-from rltransfer.alignment.candidates import Candidate, different
 from rltransfer.alignment.config import AlignConfig
-from rltransfer.alignment.ladder import FITTED, Workbench, climb
-from rltransfer.alignment.proof import Proof, episodes_needed, stronger
-from rltransfer.alignment.source import Source, SourceKnowledge, study
-from rltransfer.alignment.trials import Trial, preferred
+from rltransfer.alignment.proof import Proof
+from rltransfer.alignment.search import Search
+from rltransfer.alignment.source import Source, SourceKnowledge
+from rltransfer.alignment.trials import Trial
 from rltransfer.alignment.watching import Silent, Watcher
-from rltransfer.domain import Domain, Explorer
-from rltransfer.errors import InputError
-from rltransfer.experience import Transitions, Whitening
-from rltransfer.translation import MappedPolicy, Translation
-
-_LEAST_EXPLORATION = 100
-_TRIALS_SHARE = 6
-"""A trial may take the budget divided by this."""
-_TRIAL_EPISODES = 3
-_HOPELESS = 4.0
-"""Times the smallest mismatch above which a candidate is not worth its steps."""
-_PROOF_EPISODES = 5
-"""Taken if the budget allows, even where fewer would do."""
-_SPARE = 1.05
-"""Episodes differ in length; the proof's reserve allows for that."""
+from rltransfer.domain import Domain
+from rltransfer.experience import Whitening
+from rltransfer.translation import MappedPolicy
 
 
 @final
@@ -70,11 +56,14 @@ def align(
         InputError: the budget is too small for one round.
     """
     watch = watch or Silent()
-    search = _Search(source, target, config, watch)
+    search = Search(source, target, config, watch)
     for number in range(config.rounds):
         if not search.round(number):
             break
-    return search.prove()
+    chosen, proof = search.prove()
+    return Alignment(
+        search.knowledge, target, search.whitening, search.trials, chosen, proof
+    )
 
 
 def align_each(
@@ -102,214 +91,3 @@ def align_each(
         return not proof.accepted, -float(np.mean(returns))
 
     return sorted(found, key=rank)
-
-
-@final
-class _Search:
-    """What an alignment knows between its rounds."""
-
-    def __init__(
-        self,
-        source: Source | SourceKnowledge,
-        target: Domain,
-        config: AlignConfig,
-        watch: Watcher,
-    ) -> None:
-        self._target, self._config, self._watch = target, config, watch
-        self._budget = require_budget(target)
-        if isinstance(source, Source):
-            watch.phase("source", target.meter.used)
-            source = study(source, config)
-        self._knowledge = source
-        watch.phase("exploration", target.meter.used)
-        explorer = Explorer(target.actions, np.random.default_rng(config.seed + 1))
-        share = int(config.exploration_share * self._budget)
-        explored = target.collect(
-            explorer,
-            purpose="exploration",
-            seed=config.seed + 1,
-            steps=max(_LEAST_EXPLORATION, share),
-            first_episode_within=self._budget // 3 + 1,
-        )
-        self._random_returns = explored.returns
-        self._unheld_returns = np.zeros(0)
-        self._explored_steps = len(explored.transitions) - explored.unfinished_steps
-        self._bench = Workbench(
-            source,
-            target,
-            Whitening.of(explored.transitions.observation),
-            config,
-            torch.Generator().manual_seed(config.seed),
-            watch.fitted,
-        )
-        self._seen = explored.transitions
-        self._trials: list[Trial] = []
-
-    def round(self, number: int) -> bool:
-        """Fits and acts once; returns whether another round may help."""
-        self._watch.phase(f"round {number + 1}", self._target.meter.used)
-        rows = self._bench.standardised(self._seen)
-        kept = [trial.candidate for trial in self._ranked()]
-        candidates = climb(self._bench, rows, kept)
-        if not candidates and self._trials:
-            return False
-        if not candidates:
-            raise InputError(
-                "a mapping needs a finite error, every one fitted to "
-                f"{self._target.name} diverged: rescale its observations and rewards "
-                "to ordinary sizes, or try another seed"
-            )
-        beam = max(1, self._config.beam // (2 if number else 1))
-        acted = 0
-        bar = _HOPELESS * max(candidates[0].mismatch, self._bench.enough)
-        hopeful = [c for c in candidates if c.mismatch <= bar]
-        for candidate in different(hopeful, rows, beam):
-            if not self._affordable():
-                break
-            self._try(number, candidate)
-            acted += 1
-        if not acted:
-            return False
-        simple = self._ranked()[0].candidate
-        settled = simple.height < FITTED and simple.mismatch <= self._bench.enough
-        return self._affordable() and not settled
-
-    def prove(self) -> Alignment:
-        """Acts with the best candidate on fresh episodes, and compares.
-
-        The number of episodes follows from the budget, never from what they return.
-        """
-        self._watch.phase("proof", self._target.meter.used)
-        chosen = self._ranked()[0]
-        self._act_at_random_again(chosen)
-        proved = self._target.collect(
-            chosen.policy,
-            purpose="proof",
-            seed=self._config.seed + 3,
-            steps=self._budget,
-            episodes=max(_PROOF_EPISODES, self._episodes_needed),
-            whole=True,
-        ).returns
-        if len(self._trials) == 1:
-            # Nothing was chosen by these: they are as good a proof as any.
-            proved = np.concatenate([chosen.rollout.returns, proved])
-        proof = Proof(
-            stronger(self._random_returns, self._unheld_returns),
-            proved,
-            self._config.confidence,
-        )
-        return Alignment(
-            self._knowledge,
-            self._target,
-            self._bench.whitening,
-            tuple(self._trials),
-            chosen,
-            proof,
-        )
-
-    def _act_at_random_again(self, chosen: Trial) -> None:
-        """Adds random episodes that hold no action, where steps are left over.
-
-        Holding actions may be the better or the worse way to act at random.
-        """
-        seen = len(self._random_returns)
-        if not seen:
-            return
-        length = chosen.episode_steps(self._target.episode_limit)
-        own = _SPARE * length * max(_PROOF_EPISODES, self._episodes_needed)
-        left = self._target.meter.allowed(self._budget) - int(own)
-        if left <= 0:
-            return
-        rng = np.random.default_rng(self._config.seed + 4)
-        again = self._target.collect(
-            Explorer(self._target.actions, rng, longest=1),
-            purpose="proof",
-            seed=self._config.seed + 4,
-            steps=left,
-            episodes=_PROOF_EPISODES,
-            whole=True,
-            expected_steps=self._explored_steps / seen,
-        )
-        self._unheld_returns = again.returns
-
-    @property
-    def _episodes_needed(self) -> int:
-        return episodes_needed(len(self._random_returns), self._config.confidence)
-
-    def _affordable(self) -> bool:
-        """Whether one more trial leaves enough to prove the best candidate."""
-        if not self._trials:
-            return True
-        episode = self._ranked()[0].episode_steps(self._target.episode_limit)
-        return self._spare >= min(self._trial_steps, _SPARE * episode)
-
-    @property
-    def _spare(self) -> int:
-        return self._target.meter.allowed(self._budget) - self._reserve
-
-    @property
-    def _trial_steps(self) -> int:
-        share = self._budget // _TRIALS_SHARE
-        return min(share, self._target.episode_limit or share)
-
-    @property
-    def _reserve(self) -> int:
-        """Steps kept back for the proof: as many episodes as it needs, like the best's.
-
-        Nothing is known of their length before anything was acted with.
-        """
-        most = self._config.proof_share * self._budget
-        if not self._trials:
-            return int(most / 2)
-        length = self._ranked()[0].episode_steps(self._target.episode_limit)
-        return int(min(_SPARE * length * self._episodes_needed, most))
-
-    def _ranked(self) -> list[Trial]:
-        """Trials, best first, their mismatches measured on all that was seen."""
-        rows = self._bench.standardised(self._seen)
-        measured = [
-            replace(t, candidate=self._bench.remeasured(t.candidate, rows))
-            for t in self._trials
-        ]
-        return preferred(measured, self._random_returns) if measured else []
-
-    def _try(self, number: int, candidate: Candidate) -> None:
-        translation = Translation.through(
-            candidate.mapping, self._bench.whitening, self._knowledge.model
-        )
-        policy = MappedPolicy(
-            self._knowledge.source.policy,
-            translation,
-            self._bench.source.actions,
-            self._target.actions,
-        )
-        # Every trial starts alike, so that none is lucky in where it starts.
-        rollout = self._target.collect(
-            policy,
-            purpose="selection",
-            seed=self._config.seed + 2,
-            steps=min(self._trial_steps, self._spare),
-            episodes=_TRIAL_EPISODES,
-            whole=True,
-        )
-        trial = Trial(number, candidate, policy, rollout)
-        self._trials.append(trial)
-        self._seen = Transitions.join(self._seen, rollout.transitions)
-        self._watch.tried(trial, self._target.meter.used)
-
-
-def require_budget(target: Domain) -> int:
-    """Returns the target's budget; raises `InputError` if a round needs more."""
-    budget = target.meter.limit
-    if budget is None:
-        raise InputError(
-            f"{target.name} needs a hard budget of target steps, got none: give its "
-            "StepMeter a limit"
-        )
-    least = 4 * _LEAST_EXPLORATION
-    if budget < least:
-        raise InputError(
-            f"one round needs a budget of at least {least} target steps, got {budget}: "
-            "raise -n"
-        )
-    return budget

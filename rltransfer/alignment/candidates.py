@@ -13,6 +13,9 @@ from rltransfer.mapping import DomainMapping
 _DIFFERENT = 0.2
 """Share of a map's size that the difference to another must have."""
 
+SIMPLEST_FIRST = ("identity", "same sensors", "signed order", "affine", "residual")
+"""Rungs of the ladder by what they take to be unknown."""
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -22,14 +25,17 @@ class Candidate:
     Args:
         mapping: one copy.
         rung: of the ladder, by name.
-        height: of that rung; lower is simpler.
         mismatch: relative one-step error, with the cues: lower is better.
     """
 
     mapping: DomainMapping
     rung: str
-    height: int
     mismatch: float
+
+    @property
+    def trusts_sensors(self) -> bool:
+        """Whether observations are taken for what they seem."""
+        return self.rung in ("identity", "same sensors")
 
 
 def by_mismatch(candidate: Candidate) -> float:
@@ -37,9 +43,9 @@ def by_mismatch(candidate: Candidate) -> float:
     return candidate.mismatch
 
 
-def by_height(candidate: Candidate) -> int:
-    """Returns how far up the ladder a candidate is."""
-    return candidate.height
+def by_simplicity(candidate: Candidate) -> int:
+    """Returns how much a candidate assumes to be unknown; less is simpler."""
+    return SIMPLEST_FIRST.index(candidate.rung)
 
 
 def different(

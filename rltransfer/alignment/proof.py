@@ -72,15 +72,28 @@ def _episodes(returns: NDArray[np.float64]) -> str:
 
 
 def stronger(
-    held: NDArray[np.float64], unheld: NDArray[np.float64]
+    held: NDArray[np.float64],
+    unheld: NDArray[np.float64],
+    episodes: int,
+    confidence: float,
 ) -> NDArray[np.float64]:
     """Returns the random episodes that a mapping has to beat.
 
-    All of them; but only those that hold no action where these did better.
+    Of the two ways to act at random the better one, if it was seen often enough to
+    decide anything; else all episodes together.
+
+    Args:
+        held: returns of episodes that hold each action for a while.
+        unheld: returns of episodes that draw a new action at every step.
+        episodes: of the mapping.
+        confidence: that is asked for.
     """
-    if len(unheld) >= _FEW and unheld.mean() > held.mean():
-        return unheld
-    return np.concatenate([held, unheld])
+    kinds = [returns for returns in (held, unheld) if len(returns)]
+    if not kinds:
+        return held
+    best = max(kinds, key=lambda returns: float(returns.mean()))
+    decides = len(best) >= _FEW and episodes_needed(len(best), confidence) <= episodes
+    return best if decides else np.concatenate(kinds)
 
 
 def episodes_needed(random_episodes: int, confidence: float) -> int:
@@ -88,6 +101,8 @@ def episodes_needed(random_episodes: int, confidence: float) -> int:
 
     The highest of all rank sums has probability 1 / C(n + m, m) by chance.
     """
+    if random_episodes < 1:
+        return 1
     needed = 1
     while math.comb(random_episodes + needed, needed) * (1 - confidence + 1e-12) < 1:
         needed += 1

@@ -9,6 +9,7 @@ import torch
 from rltransfer.alignment.config import AlignConfig
 from rltransfer.domain import Domain, Explorer, Mixed, Policy
 from rltransfer.dynamics import DynamicsModel, learn_dynamics
+from rltransfer.errors import InputError
 from rltransfer.experience import Transitions
 
 _MIXED_SHARE = 0.3
@@ -65,6 +66,11 @@ def study(source: Source, config: AlignConfig) -> SourceKnowledge:
         for place, behaviour in enumerate(behaviours)
     ]
     rows = Transitions.join(*parts)
+    if not bool((rows.observation != rows.observation[0]).any()):
+        raise InputError(
+            "a source must show what happens in it, but every observation of "
+            f"{source.domain.name} was {rows.observation[0].tolist()}: use another one"
+        )
     generator = torch.Generator().manual_seed(config.seed)
     model = learn_dynamics(rows, config.learning, generator)
     return SourceKnowledge(

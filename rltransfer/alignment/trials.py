@@ -7,7 +7,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from rltransfer.alignment.candidates import Candidate
+from rltransfer.alignment.candidates import Candidate, by_simplicity
 from rltransfer.domain import Rollout
 from rltransfer.translation import MappedPolicy
 
@@ -36,7 +36,7 @@ class Trial:
         taken = len(self.rollout.transitions)
         if finished:
             return (taken - self.rollout.unfinished_steps) / finished
-        return limit or 2 * taken
+        return float(limit or 2 * taken)
 
 
 def preferred(
@@ -61,7 +61,7 @@ def preferred(
     def rank(place: int) -> tuple[bool, float, int, float]:
         tied, candidate = scores[place] >= bar, trials[place].candidate
         score = 0.0 if tied else -scores[place]
-        return not tied, score, candidate.height, candidate.mismatch
+        return not tied, score, by_simplicity(candidate), candidate.mismatch
 
     return [trials[place] for place in sorted(range(len(trials)), key=rank)]
 

@@ -118,9 +118,10 @@ class MappedPolicy:
         """
         white, seen = self._observe(np.asarray(observation, np.float32))
         action, state = self.policy.predict(seen, state, episode_start, deterministic)
-        if self._translate is None:
-            return action, state
         wanted = self._source.encode(action)
+        if self._translate is None:
+            # Equal in number, but perhaps counted or bounded otherwise.
+            return self._target.decode(wanted), state
         gain = self._gain(white)
         if gain.ndim == 1:
             gain = gain.reshape(self._table)

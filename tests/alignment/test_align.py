@@ -126,6 +126,22 @@ def test_a_budget_too_small_for_one_round_is_refused(
         aligned(knowledge, budget=399)
 
 
+def test_no_random_episode_within_the_budget_is_refused_in_words(
+    knowledge: SourceKnowledge,
+) -> None:
+    found = aligned(knowledge, budget=400, sensors=MIRRORED, limit=10**6, radius=0.0)
+    assert not found.proof.accepted
+    assert "before one random episode did" in found.proof.verdict
+
+
+def test_actions_that_are_counted_otherwise_are_translated(
+    knowledge: SourceKnowledge,
+) -> None:
+    found = aligned(knowledge, start=1)
+    assert found.chosen.candidate.rung == "identity"
+    assert found.target.action_space.contains(found.policy.predict(np.zeros(2))[0])
+
+
 def test_a_target_without_a_budget_is_refused(knowledge: SourceKnowledge) -> None:
     with pytest.raises(InputError, match="needs a hard budget"):
         align(knowledge, Domain(Point, "target"), QUICK)

@@ -15,7 +15,7 @@ def test_where_every_mapping_diverges_none_is_kept(
     tried = []
 
     def diverged(self: Workbench, *arguments: object) -> object:
-        mapping = arguments[2]
+        mapping = arguments[1]
         for parameter in mapping.parameters():  # type: ignore[attr-defined]
             parameter.data.fill_(float("nan"))
         tried.append(mapping)

@@ -5,7 +5,7 @@ from rltransfer.alignment.proof import Proof, episodes_needed, stronger
 
 
 @pytest.mark.parametrize(
-    ("random", "needed"), [(1, 19), (2, 5), (3, 3), (5, 2), (19, 1)]
+    ("random", "needed"), [(0, 1), (1, 19), (2, 5), (3, 3), (5, 2), (19, 1)]
 )
 def test_ranks_need_so_many_episodes(random: int, needed: int) -> None:
     # 1 / C(random + needed, needed) must be 5 % or less: C(20, 19) = 20, C(7, 5) = 21.
@@ -43,6 +43,8 @@ def test_a_proof_without_episodes_is_refused(
 
 def test_the_better_way_of_acting_at_random_has_to_be_beaten() -> None:
     held, unheld = np.array([10.0, 10.0, 9.0]), np.array([22.0, 25.0, 19.0])
-    assert stronger(held, unheld).tolist() == [22.0, 25.0, 19.0]
-    assert len(stronger(unheld, held)) == 6
-    assert stronger(held, unheld[:2]).tolist() == [10.0, 10.0, 9.0, 22.0, 25.0]
+    assert stronger(held, unheld, 5, 0.95).tolist() == [22.0, 25.0, 19.0]
+    assert stronger(unheld, held, 5, 0.95).tolist() == [22.0, 25.0, 19.0]
+    assert len(stronger(held, unheld[:2], 5, 0.95)) == 5
+    # Three random episodes against one of the mapping could decide nothing.
+    assert len(stronger(held, unheld, 1, 0.95)) == 6

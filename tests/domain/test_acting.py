@@ -81,7 +81,7 @@ def test_exploration_goes_on_until_one_episode_is_finished() -> None:
         ("infinite", "observation was not finite"),
         ("shape", r"observation had shape \(3,\)"),
         ("reward", "reward was nan"),
-        ("raise", "step raised RuntimeError: the motor burnt"),
+        ("raise", r"step with action \d raised RuntimeError: the motor burnt"),
     ],
 )
 def test_a_fault_names_environment_step_and_field(fault: str, named: str) -> None:

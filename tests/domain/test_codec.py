@@ -41,6 +41,7 @@ def test_drawn_actions_are_of_the_space_and_survive_the_coding(
         gym.spaces.MultiDiscrete([2, 2]),
         gym.spaces.Dict({"a": gym.spaces.Discrete(2)}),
         gym.spaces.Box(-np.inf, np.inf, (1,)),
+        gym.spaces.Box(0, 3, (2,), np.int64),
         gym.spaces.Box(-1.0, 1.0, (2, 2)),
     ],
 )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+
 from digits import fetching
 from digits.fetching import Offline, contents
 from digits.geometry import in_frame
@@ -16,7 +17,6 @@ from digits.idx import read_idx
 from digits.lessons import accuracy
 from digits.published import FASHION_MNIST, MNIST, Collection, PublishedFile
 from digits.tasks import Task, bundled_digits, fashion_mnist, mnist, source_task
-
 from rltransfer.errors import ArtifactRefused, InputError, StorageError
 from rltransfer.mapping import Affine, Examples
 from tests.scripts.conftest import idx, vouch

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from digits import accuracy, train
 from digits.labelled import labelled
 from digits.table import table, verdict
 from mnist_mapping import mapping_and_head, scratch
-
 from rltransfer.mapping import Affine, Chain, Examples
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"

@@ -16,6 +16,8 @@ class Point(gym.Env[Observation, Any]):
         sensors: matrix that positions are shown through.
         continuous: whether the push is a vector instead of one of four.
         limit: steps after which an episode is truncated.
+        radius: of home.
+        start: number of the first push.
     """
 
     MOVES = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
@@ -26,6 +28,8 @@ class Point(gym.Env[Observation, Any]):
         *,
         continuous: bool = False,
         limit: int = 20,
+        radius: float = 0.4,
+        start: int = 0,
     ) -> None:
         self._sensors = np.array(sensors)
         size = len(self._sensors)
@@ -33,9 +37,10 @@ class Point(gym.Env[Observation, Any]):
         self.action_space = (
             gym.spaces.Box(-2.0, 2.0, (2,), np.float32)
             if continuous
-            else gym.spaces.Discrete(4)
+            else gym.spaces.Discrete(4, start=start)
         )
         self._continuous, self._limit = continuous, limit
+        self._radius, self._start = radius, start
         self._position, self._steps = np.zeros(2), 0
 
     def reset(
@@ -48,11 +53,21 @@ class Point(gym.Env[Observation, Any]):
     def step(
         self, action: Any
     ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        push = np.asarray(action) / 2 if self._continuous else self.MOVES[int(action)]
+        push = (
+            np.asarray(action) / 2
+            if self._continuous
+            else self.MOVES[int(action) - self._start]
+        )
         self._position = self._position + 0.25 * push + np.array([0.05, 0.0])
         self._steps += 1
         distance = float(np.linalg.norm(self._position))
-        return self._shown(), -distance, distance < 0.4, self._steps >= self._limit, {}
+        return (
+            self._shown(),
+            -distance,
+            distance < self._radius,
+            self._steps >= self._limit,
+            {},
+        )
 
     def _shown(self) -> Observation:
         return (self._sensors @ self._position).astype(np.float32)

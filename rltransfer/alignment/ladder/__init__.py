@@ -6,7 +6,7 @@ from earlier rounds to new candidates. Adding one touches its page and `RUNGS`.
 
 from collections.abc import Callable
 
-from rltransfer.alignment.candidates import Candidate, by_height, by_mismatch
+from rltransfer.alignment.candidates import Candidate, by_mismatch, by_simplicity
 from rltransfer.alignment.ladder.affine import affine
 from rltransfer.alignment.ladder.residual import residual
 from rltransfer.alignment.ladder.structured import identity, same_sensors, signed_order
@@ -23,9 +23,7 @@ RUNGS: dict[str, Rung] = {
     "residual": residual,
 }
 """By name, in the order in which they are climbed."""
-FITTED = list(RUNGS).index("affine")
-"""Height of the first rung that doubts the sensors."""
-_CLEARLY = 0.6
+_CLEARLY = 0.75
 """Share of a simpler candidate's mismatch that is clearly less."""
 
 
@@ -44,25 +42,24 @@ def climb(
         rows: all that was seen of the target, in white coordinates.
         kept: from earlier rounds, best first; empty in the first round.
     """
+    enough = bench.enough(rows)
     found: list[Candidate] = []
     for rung in RUNGS.values():
         found += rung(bench, rows, sorted([*kept, *found], key=by_mismatch))
         found.sort(key=by_mismatch)
         if not found:
             continue
-        if rung is identity and found[0].mismatch <= bench.enough:
+        if rung is identity and found[0].mismatch <= enough:
             break
-        if rung is affine and found[0].height < FITTED:
+        if rung is affine and found[0].trusts_sensors:
             break
-    return [c for c in found if not _outdone(c, found, bench.enough)]
+    return [c for c in found if not _outdone(c, found, enough)]
 
 
 def _outdone(candidate: Candidate, found: list[Candidate], enough: float) -> bool:
-    """Whether a simpler candidate explains the target about as well."""
-    simplest = min(
-        (c for c in found if c.mismatch <= enough), key=by_height, default=candidate
-    )
-    return (
-        candidate.height >= FITTED > simplest.height
-        and candidate.mismatch > _CLEARLY * simplest.mismatch
-    )
+    """Whether sensors taken for what they seem explain the target about as well."""
+    trusting = [c for c in found if c.trusts_sensors and c.mismatch <= enough]
+    if candidate.trusts_sensors or not trusting:
+        return False
+    simplest = min(trusting, key=by_simplicity)
+    return candidate.mismatch > _CLEARLY * simplest.mismatch

@@ -10,7 +10,7 @@ from rltransfer.alignment.ladder.workbench import Workbench
 from rltransfer.experience import Transitions
 from rltransfer.mapping import Affine, DomainMapping, FitConfig, stacked
 
-_NAME, _HEIGHT = "affine", 3
+_NAME = "affine"
 _NEAR, _SPREAD, _PARENTS = 6, 0.05, 2
 _LOST = 2.0
 """Times what would be enough above which the known maps are no place to begin from."""
@@ -24,7 +24,7 @@ def affine(
     Where the best known maps are good, the restarts are left out.
     """
     parents = [candidate for candidate in known if candidate.rung == _NAME]
-    if not parents or parents[0].mismatch > _LOST * bench.enough:
+    if not parents or parents[0].mismatch > _LOST * bench.enough(rows):
         parents = sorted([*parents, *_searched(bench, rows)], key=by_mismatch)
     if not parents:
         return []  # every one diverged
@@ -38,7 +38,7 @@ def affine(
     # Near the answer the moments would pull the map off it, for the two domains are
     # never explored alike; a trace of them still keeps it from shrinking.
     bench.fit(_NAME, near, rows, schedule, (0.02, 0.01))
-    return bench.measured(_NAME, _HEIGHT, near, rows)
+    return bench.measured(_NAME, near, rows)
 
 
 def _searched(bench: Workbench, rows: Transitions) -> list[Candidate]:
@@ -50,7 +50,7 @@ def _searched(bench: Workbench, rows: Transitions) -> list[Candidate]:
         halvings=((0.1, 0.5), (0.25, 0.25), (0.5, 0.125)),
     )
     bench.fit(_NAME, start, rows, schedule, (0.5, 0.05))
-    return sorted(bench.measured(_NAME, _HEIGHT, start, rows), key=by_mismatch)
+    return sorted(bench.measured(_NAME, start, rows), key=by_mismatch)
 
 
 def _anywhere(bench: Workbench) -> DomainMapping:

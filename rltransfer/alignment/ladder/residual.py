@@ -1,11 +1,11 @@
 """The rung of affine maps with a network added that starts at zero."""
 
-from rltransfer.alignment.candidates import Candidate
+from rltransfer.alignment.candidates import Candidate, by_mismatch
 from rltransfer.alignment.ladder.workbench import Workbench
 from rltransfer.experience import Transitions
 from rltransfer.mapping import Affine, DomainMapping, FitConfig, ResidualAffine
 
-_NAME, _HEIGHT = "residual", 4
+_NAME = "residual"
 _WIDTHS = (32, 32)
 _WORTH = 0.5
 """Share of the affine map's mismatch that must be left for the network to be kept."""
@@ -16,14 +16,12 @@ def residual(
     bench: Workbench, rows: Transitions, known: list[Candidate]
 ) -> list[Candidate]:
     """The best affine map, bent where that lowers the mismatch on rows held out."""
-    straight = [
-        c for c in known if isinstance(c.mapping.state, Affine) and c.height == 3
-    ]
-    if not straight or straight[0].mismatch <= bench.enough:
+    straight = [c for c in known if c.rung == "affine"]
+    if not straight or straight[0].mismatch <= bench.enough(rows):
         return []
     if len(rows) < _FEWEST_ROWS:
         return []
-    best = min(straight, key=lambda candidate: candidate.mismatch)
+    best = min(straight, key=by_mismatch)
     state, action = best.mapping.state, best.mapping.action
     assert isinstance(state, Affine) and isinstance(action, Affine)
     bent = DomainMapping(
@@ -39,5 +37,5 @@ def residual(
         patience=6,
     )
     bench.fit(_NAME, bent, rows, schedule, (0.02, 0.02))
-    found = bench.measured(_NAME, _HEIGHT, bent, rows)
+    found = bench.measured(_NAME, bent, rows)
     return [c for c in found if c.mismatch <= _WORTH * best.mismatch]

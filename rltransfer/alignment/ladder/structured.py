@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy.optimize import linear_sum_assignment
 
-from rltransfer.alignment.candidates import Candidate
+from rltransfer.alignment.candidates import Candidate, by_mismatch
 from rltransfer.alignment.ladder.workbench import Workbench
 from rltransfer.experience import Transitions
 from rltransfer.mapping import Affine, DomainMapping, FitConfig, Mlp, stacked
@@ -20,7 +20,7 @@ def identity(
     if not (bench.same_sensors and bench.same_actions):
         return []
     unchanged = DomainMapping(_unchanged(bench))
-    return bench.measured("identity", 0, unchanged, rows)
+    return bench.measured("identity", unchanged, rows)
 
 
 def same_sensors(
@@ -33,14 +33,18 @@ def same_sensors(
     del known
     if not bench.same_sensors:
         return []
-    return _with_fitted_actions(bench, rows, _unchanged(bench), "same sensors", 1)
+    return _with_fitted_actions(bench, rows, _unchanged(bench), "same sensors")
 
 
 def signed_order(
     bench: Workbench, rows: Transitions, known: list[Candidate]
 ) -> list[Candidate]:
     """Sensors in another order and sign: the one nearest to the best affine map."""
-    fitted = [c.mapping.state for c in known if isinstance(c.mapping.state, Affine)]
+    fitted = [
+        c.mapping.state
+        for c in known
+        if c.rung == "affine" and isinstance(c.mapping.state, Affine)
+    ]
     if not (bench.same_sensors and fitted):
         return []
     weight, _ = bench.raw(fitted[0])
@@ -55,7 +59,7 @@ def signed_order(
     if np.array_equal(order, np.eye(len(order))):
         return []
     state = bench.between(torch.from_numpy(order), torch.zeros(len(order)))
-    return _with_fitted_actions(bench, rows, state, "signed order", 2)
+    return _with_fitted_actions(bench, rows, state, "signed order")
 
 
 def _unchanged(bench: Workbench) -> Affine:
@@ -64,7 +68,7 @@ def _unchanged(bench: Workbench) -> Affine:
 
 
 def _with_fitted_actions(
-    bench: Workbench, rows: Transitions, state: Affine, rung: str, height: int
+    bench: Workbench, rows: Transitions, state: Affine, rung: str
 ) -> list[Candidate]:
     fixed = stacked([state] * _RESTARTS).requires_grad_(False)
     action = Mlp(
@@ -80,5 +84,5 @@ def _with_fitted_actions(
         updates=_UPDATES, batch_size=bench.config.batch_size, learning_rate=1e-2
     )
     bench.fit(rung, mapping, rows, schedule, moments=None)
-    found = bench.measured(rung, height, mapping, rows)
-    return sorted(found, key=lambda candidate: candidate.mismatch)[:1]
+    found = bench.measured(rung, mapping, rows)
+    return sorted(found, key=by_mismatch)[:1]

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import final
 
 import torch
@@ -118,17 +117,17 @@ class Workbench:
             reward_weight=self.config.reward_weight,
         )
 
-    @cached_property
-    def enough(self) -> float:
+    def enough(self, rows: Transitions) -> float:
         """Returns the mismatch at which a candidate explains the target.
 
-        It is the source's own, but half as much again: other rows, other noise.
+        It is the source's own by the same cues, but half as much again: other rows,
+        other noise.
         """
         own = self.knowledge.rows
         size = own.observation.shape[1]
         unchanged = DomainMapping(Affine.of(torch.eye(size), torch.zeros(size)))
         with torch.no_grad():
-            return _ENOUGH * float(self.agreement(own)(unchanged, own))
+            return _ENOUGH * float(self.agreement(rows)(unchanged, own))
 
     def fit(
         self,
@@ -170,7 +169,7 @@ class Workbench:
         return replace(candidate, mismatch=float(mismatch))
 
     def measured(
-        self, rung: str, height: int, mapping: DomainMapping, rows: Transitions
+        self, rung: str, mapping: DomainMapping, rows: Transitions
     ) -> list[Candidate]:
         """Returns every copy of `mapping` as a candidate; broken ones are left out."""
         with torch.no_grad():
@@ -181,7 +180,7 @@ class Workbench:
             else [mapping.copy(place) for place in range(mapping.copies)]
         )
         return [
-            Candidate(copy, rung, height, mismatch)
+            Candidate(copy, rung, mismatch)
             for copy, mismatch in zip(copies, mismatches, strict=True)
             if mismatch < float("inf")
         ]
