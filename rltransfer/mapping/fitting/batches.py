@@ -18,6 +18,7 @@ class Rows(Protocol):
 
     def __len__(self) -> int:
         """Returns how many rows there are."""
+        ...
 
     def __getitem__(self, rows: Any, /) -> Any:
         """Returns the rows at these places, as the same type."""

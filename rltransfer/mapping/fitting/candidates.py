@@ -106,7 +106,7 @@ class Candidates:
     ) -> Bool[Tensor, " copies"] | None:
         """Returns whose loss and gradients are finite, `None` for all."""
         # Sums are cheap and carry every NaN; a closer look only where one is off.
-        if math.isfinite(float(sum(g.sum() for g in gradients) + losses.sum())):
+        if all(math.isfinite(values.sum()) for values in (losses, *gradients)):
             return None
         finite = losses.reshape(-1).isfinite()
         for gradient in gradients:

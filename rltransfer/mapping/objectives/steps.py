@@ -12,9 +12,11 @@ class StateRows(Protocol):
     @property
     def observation(self) -> Tensor:
         """One state per row."""
+        ...
 
     def __len__(self) -> int:
         """Returns how many rows there are."""
+        ...
 
 
 @runtime_checkable
@@ -24,15 +26,19 @@ class StepRows(StateRows, Protocol):
     @property
     def action(self) -> Tensor:
         """One encoded action per row."""
+        ...
 
     @property
     def reward(self) -> Tensor:
         """One reward per row."""
+        ...
 
     @property
     def next_observation(self) -> Tensor:
         """The state after the action."""
+        ...
 
     @property
     def terminated(self) -> Tensor:
         """Whether the step ended its episode for good."""
+        ...
