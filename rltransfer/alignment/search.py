@@ -21,7 +21,8 @@ from rltransfer.translation import MappedPolicy, Translation
 _LEAST_EXPLORATION = 100
 _TRIALS_SHARE = 6
 """A trial may take the budget divided by this."""
-_TRIAL_EPISODES = 2
+_FEWEST_EPISODES, _MOST_EPISODES = 2, 6
+"""Of a trial: more where episodes are short."""
 _HOPELESS = 4.0
 """Times the smallest mismatch above which a candidate is not worth its steps."""
 _PROOF_EPISODES = 5
@@ -188,6 +189,15 @@ class Search:
         return min(share, self._target.episode_limit or share)
 
     @property
+    def _trial_episodes(self) -> int:
+        finished = len(self._random_returns)
+        if not finished:
+            return _FEWEST_EPISODES
+        length = max(1.0, self._explored_steps / finished)
+        fitting = int(self._trial_steps / 2 / length)
+        return min(max(fitting, _FEWEST_EPISODES), _MOST_EPISODES)
+
+    @property
     def _reserve(self) -> int:
         """Steps kept back for the proof: as many episodes as it needs, like the best's.
 
@@ -224,7 +234,7 @@ class Search:
             purpose="selection",
             seed=self._config.seed + 2,
             steps=min(self._trial_steps, self._spare),
-            episodes=_TRIAL_EPISODES,
+            episodes=self._trial_episodes,
             whole=True,
         )
         trial = Trial(number, candidate, policy, rollout)
