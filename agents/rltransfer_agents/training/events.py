@@ -10,8 +10,15 @@ from typing import Any, final
 
 import numpy as np
 from stable_baselines3.common.logger import KVWriter
-from tensorboard.compat.proto import event_pb2, summary_pb2
-from tensorboard.summary.writer import record_writer
+
+# TensorBoard comes without types.
+from tensorboard.compat.proto import (  # type: ignore[import-untyped]
+    event_pb2,
+    summary_pb2,
+)
+from tensorboard.summary.writer import (  # type: ignore[import-untyped]
+    record_writer,
+)
 from typing_extensions import override
 
 from rltransfer.files import storage_faults
