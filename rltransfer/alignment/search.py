@@ -116,22 +116,21 @@ class Search:
     def prove(self) -> tuple[Trial, Proof]:
         """Acts with the best candidate on fresh episodes, and compares.
 
-        How many episodes follows from the budget and from how long those of the trials
-        were, never from what the proof's own return.
+        How many episodes are aimed at is settled before; where the budget is short, one
+        that would not end in time, going by the mean so far, is not begun.
         """
         self._watch.phase("proof", self._target.meter.used)
         chosen = self._ranked()[0]
         self._act_at_random_again(chosen)
         length = chosen.episode_steps(self._target.episode_limit)
-        left = self._target.meter.allowed(self._budget)
-        affordable = max(1, int(left / length))
-        wanted = max(_PROOF_EPISODES, self._episodes_needed)
         proved = self._target.collect(
             chosen.policy,
             purpose="proof",
             seed=self._config.seed + 3,
             steps=self._budget,
-            episodes=min(wanted, affordable),
+            episodes=max(_PROOF_EPISODES, self._episodes_needed),
+            whole=True,
+            expected_steps=length,
         )
         returns = proved.returns
         if len(self._trials) == 1:
@@ -206,7 +205,11 @@ class Search:
         most = self._config.proof_share * self._budget
         if not self._trials:
             return int(most / 2)
-        length = self._ranked()[0].episode_steps(self._target.episode_limit)
+        best = self._ranked()[0]
+        if not len(best.rollout.returns) and self._episodes_needed >= _MANY:
+            # There is nothing to prove yet, and no way to prove it by long episodes.
+            return int(most / 2)
+        length = best.episode_steps(self._target.episode_limit)
         return int(min(_SPARE * length * self._episodes_needed, most))
 
     def _ranked(self) -> list[Trial]:
