@@ -34,6 +34,7 @@ def affine(
         batch_size=bench.config.batch_size,
         learning_rate=1e-2,
         halvings=((0.4, 0.5),),
+        evaluate_every=50,
     )
     # Near the answer the moments would pull the map off it, for the two domains are
     # never explored alike; a trace of them still keeps it from shrinking.
