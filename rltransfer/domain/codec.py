@@ -148,7 +148,7 @@ def observation_size_of(space: gym.Space[Any], name: str) -> int:
     if isinstance(space, spaces.Box) and len(space.shape) == 1:
         return space.shape[0]
     raise InputError(
-        f"observations must be a Box of one dimension, but {name} has {space}: these "
-        "cannot be mapped yet; where it makes sense, flatten them with "
+        f"observations must be a Box of one dimension, but {name} has {space}: images "
+        "and dictionaries cannot be mapped yet; where it makes sense, flatten with "
         "gymnasium.wrappers.FlattenObservation"
     )
