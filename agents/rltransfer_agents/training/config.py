@@ -40,6 +40,10 @@ class TrainConfig:
     evaluation_episodes: int = 10
     snapshot_seconds: float = 10.0
     """Least time between two snapshots from which an interrupted run goes on."""
+    vec_env: Literal["dummy", "subproc"] = "dummy"
+    """RL Zoo's words: environments in this process, or each in one of its own."""
+    step_seconds: float = 60.0
+    """Longest time of one step or reset of an environment."""
 
     def __post_init__(self) -> None:
         require_algorithm(self.algorithm)
@@ -56,6 +60,12 @@ class TrainConfig:
                 "evaluations are at least 0 and their episodes at least 1, got "
                 f"{self.evaluations} and {self.evaluation_episodes}; give more"
             )
+        if self.vec_env not in ("dummy", "subproc"):
+            raise InputError(
+                f"--vec-env is dummy or subproc, got {self.vec_env!r}; choose one"
+            )
+        if not self.step_seconds > 0:
+            raise InputError(f"step_seconds is above 0, got {self.step_seconds}")
         if not self.snapshot_seconds >= 0:
             raise InputError(
                 f"snapshot_seconds is at least 0, got {self.snapshot_seconds}"

@@ -10,7 +10,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.utils import safe_mean
 from typing_extensions import override
 
-from rltransfer.errors import Stopped
+from rltransfer.errors import Stopped, UserError
 from rltransfer.runs import installed_versions
 from rltransfer_agents.training.acting import choice_now, choice_of, kept
 from rltransfer_agents.training.boundary import Boundary, Hooks
@@ -79,12 +79,19 @@ class Course(Hooks):
         on_policy = isinstance(learner, OnPolicyAlgorithm)
         # On-policy this class logs itself; SB3 takes None, its annotation does not.
         interval: Any = None if on_policy else 4
-        learner.learn(
-            parts.total_steps - done,
-            callback=Boundary(self),
-            log_interval=interval,
-            reset_num_timesteps=memory is None,
-        )
+        try:
+            learner.learn(
+                parts.total_steps - done,
+                callback=Boundary(self),
+                log_interval=interval,
+                reset_num_timesteps=memory is None,
+            )
+        except UserError:
+            raise
+        except (ValueError, RuntimeError):
+            # What torch says of numbers that are not finite depends on where they show.
+            require_finite(learner)
+            raise
         save_last(learner, parts.files)
         state_sha256 = digest(learner)
         assert self._best is not None

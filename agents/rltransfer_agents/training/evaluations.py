@@ -10,35 +10,35 @@ from numpy.typing import NDArray
 
 from rltransfer.files import write_atomically
 from rltransfer_agents.training.acting import Choose
-from rltransfer_agents.training.environments import Seat
+from rltransfer_agents.training.environments import Place
 
 
 def play_episodes(
-    seats: list[Seat], choose: Choose, seed: int
+    place: Place, choose: Choose, seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Returns the returns and lengths of one episode in each seat.
+    """Returns the returns and lengths of one episode in each environment.
 
-    The seats are stepped together, so that one call of the policy serves all.
+    They are stepped together, so that one call of the policy serves all.
 
     Args:
-        seats: environments of one kind.
+        place: of the environments.
         choose: the policy.
-        seed: the episode in seat i starts from `seed` + i.
+        seed: the episode in environment i starts from `seed` + i.
     """
-    returns = np.zeros(len(seats))
-    lengths = np.zeros(len(seats), np.int64)
-    observations = [seat.reset(seed + index) for index, seat in enumerate(seats)]
-    running = list(range(len(seats)))
+    returns = np.zeros(place.count)
+    lengths = np.zeros(place.count, np.int64)
+    running = list(range(place.count))
+    observations = place.reset(running, [seed + index for index in running])
     while running:
         actions = choose(np.array([observations[index] for index in running]))
-        still = []
-        for index, action in zip(running, actions, strict=True):
-            observations[index], reward, over, _ = seats[index].step(action)
-            returns[index] += reward
+        steps = place.step(running, list(actions))
+        for index, step in zip(running, steps, strict=True):
+            observations[index] = step[0]
+            returns[index] += step[1]
             lengths[index] += 1
-            if not over:
-                still.append(index)
-        running = still
+        running = [
+            index for index, step in zip(running, steps, strict=True) if not step[2]
+        ]
     return returns, lengths
 
 
@@ -48,14 +48,14 @@ class Evaluations:
 
     Args:
         path: of `evaluations.npz`.
-        seats: one for each episode of an evaluation.
+        place: has an environment for each episode of an evaluation.
         every: steps between evaluations; 0 for none before the end.
         seed: of the first episode; every evaluation plays the same episodes.
     """
 
-    def __init__(self, path: Path, seats: list[Seat], every: int, seed: int) -> None:
+    def __init__(self, path: Path, place: Place, every: int, seed: int) -> None:
         self._path = path
-        self._seats = seats
+        self._place = place
         self._every = every
         self._seed = seed
         self.steps: list[int] = []
@@ -75,7 +75,7 @@ class Evaluations:
     def add(self, choose: Choose, steps: int) -> bool:
         """Evaluates once more and returns whether none before was better."""
         best = self.best
-        returns, lengths = play_episodes(self._seats, choose, self._seed)
+        returns, lengths = play_episodes(self._place, choose, self._seed)
         self.steps.append(steps)
         self.returns.append(returns)
         self.lengths.append(lengths)
@@ -99,7 +99,7 @@ class Evaluations:
 
     def play(self, choose: Choose, seed: int) -> NDArray[np.float64]:
         """Returns the returns of fresh episodes that are not kept."""
-        return play_episodes(self._seats, choose, seed)[0]
+        return play_episodes(self._place, choose, seed)[0]
 
     def _write(self) -> None:
         buffer = io.BytesIO()
@@ -113,5 +113,4 @@ class Evaluations:
 
     def close(self) -> None:
         """Closes the environments."""
-        for seat in self._seats:
-            seat.env.close()
+        self._place.close()

@@ -1,15 +1,22 @@
 """What one training is made of."""
 
+import threading
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, final
-
-import gymnasium as gym
 
 from rltransfer_agents.training.algorithms import Learner, make_learner, normalised
 from rltransfer_agents.training.config import TrainConfig
-from rltransfer_agents.training.environments import Seat, SideBySide
+from rltransfer_agents.training.environments import (
+    Apart,
+    HangAlarm,
+    Here,
+    Place,
+    Seat,
+    VectorEnv,
+)
 from rltransfer_agents.training.evaluations import Evaluations
 from rltransfer_agents.training.logs import Logs
 from rltransfer_agents.training.run_files import RunFiles
@@ -41,15 +48,19 @@ def assemble(
     stack: ExitStack,
 ) -> Parts:
     """Returns fresh parts, which `stack` will close."""
+    alarm = None
+    if threading.current_thread() is threading.main_thread():
+        alarm = stack.enter_context(HangAlarm(config.step_seconds).installed())
     total = config.steps or hyperparameters["n_timesteps"]
     evaluations = Evaluations(
         files.evaluations,
-        _seats(config, config.evaluation_episodes, "evaluation"),
+        _place(config, config.evaluation_episodes, "evaluation", alarm),
         every=max(1, total // config.evaluations) if config.evaluations else 0,
         seed=config.seed + _EVALUATION_SEED,
     )
     stack.enter_context(closing(evaluations))
-    envs = SideBySide(_seats(config, hyperparameters.get("n_envs", 1), "training"))
+    count = hyperparameters.get("n_envs", 1)
+    envs = VectorEnv(_place(config, count, "training", alarm))
     stack.callback(envs.close)
     learner = make_learner(
         config.algorithm,
@@ -69,8 +80,12 @@ def assemble(
     return Parts(config, files, total, learner, evaluations, keeper, logs)
 
 
-def _seats(config: TrainConfig, count: int, purpose: str) -> list[Seat]:
-    def make_one() -> gym.Env[Any, Any]:
-        return make(config.env_id, **config.env_kwargs)
-
-    return [Seat(make_one, f"{config.env_id} ({purpose} {i})") for i in range(count)]
+def _place(
+    config: TrainConfig, count: int, purpose: str, alarm: HangAlarm | None
+) -> Place:
+    # Not a function in a function: it travels to other processes.
+    make_one = partial(make, config.env_id, **config.env_kwargs)
+    names = [f"{config.env_id} ({purpose} {index})" for index in range(count)]
+    if config.vec_env == "subproc":
+        return Apart(make_one, names, config.step_seconds)
+    return Here([Seat(make_one, name) for name in names], alarm)

@@ -1,8 +1,9 @@
 """What a run was asked for, in the files where RL Zoo looks for it."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -12,6 +13,8 @@ from rltransfer.files import make_folder, storage_faults, write_atomically
 from rltransfer_agents.training.config import TrainConfig
 from rltransfer_agents.training.hyperparameters import checked_hyperparameters
 from rltransfer_agents.training.run_files import RunFiles
+
+_PLAIN_ID = re.compile(r"[\w./-]+-v\d+")
 
 
 class _Arguments(BaseModel):
@@ -29,7 +32,9 @@ class _Arguments(BaseModel):
     n_timesteps: int
     seed: int
     snapshot_seconds: float
+    step_seconds: float
     tensorboard_log: str
+    vec_env: Literal["dummy", "subproc"]
 
 
 def write_settings(
@@ -48,7 +53,9 @@ def write_settings(
         n_timesteps=total,
         seed=config.seed,
         snapshot_seconds=config.snapshot_seconds,
+        step_seconds=config.step_seconds,
         tensorboard_log=str(config.tensorboard_folder or ""),
+        vec_env=config.vec_env,
     )
     # The arguments last: where they are, all is.
     texts = {
@@ -77,6 +84,12 @@ def read_settings(folder: Path) -> tuple[RunFiles, TrainConfig, dict[str, Any]]:
             f"{found[0]} is not of a run of train-source ({key}: {first['msg']}); "
             "restore the file or start a new run"
         ) from fault
+    if not _PLAIN_ID.fullmatch(arguments.env):
+        # `module:Id` would import a module that a file names.
+        raise ArtifactRefused(
+            f"{found[0]} names {arguments.env!r}, an id in a file looks like Name-v1; "
+            "start a new run"
+        )
     files = RunFiles(folder, arguments.env)
     config = TrainConfig(
         env_id=arguments.env,
@@ -94,6 +107,8 @@ def read_settings(folder: Path) -> tuple[RunFiles, TrainConfig, dict[str, Any]]:
         evaluations=arguments.n_evaluations,
         evaluation_episodes=arguments.eval_episodes,
         snapshot_seconds=arguments.snapshot_seconds,
+        vec_env=arguments.vec_env,
+        step_seconds=arguments.step_seconds,
     )
     hyperparameters = checked_hyperparameters(
         arguments.algo, _read(files.hyperparameters)

@@ -1,17 +1,15 @@
 """Several trainings side by side, each in a process of its own."""
 
-import multiprocessing
 import signal
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 from typing import final
 
 from rltransfer.errors import Stopped, UserError
 from rltransfer_agents.training.config import Progress, TrainConfig, TrainedRun, Watch
+from rltransfer_agents.training.processes import pipe, start_process
 from rltransfer_agents.training.session import train_source
 from rltransfer_agents.training.stopping import stop_requests
 
@@ -72,17 +70,13 @@ class _Child:
     """One training in a process of its own."""
 
     def __init__(self, config: TrainConfig) -> None:
-        # A fresh interpreter: a fork would share the state of torch's threads.
-        context = multiprocessing.get_context("spawn")
-        self.answers, theirs = context.Pipe(duplex=False)
+        self.answers, theirs = pipe(duplex=False)
         self._config = config
         self._fault: _Fault | None = None
         self.run: TrainedRun | None = None
-        self._process: BaseProcess = context.Process(
-            target=_train, args=(config, theirs), name=f"train {config.env_id}"
+        self._process = start_process(
+            _train, config, theirs, name=f"train {config.env_id}"
         )
-        with _unheard(signal.SIGINT):
-            self._process.start()
         theirs.close()
 
     @property
@@ -131,20 +125,6 @@ class _Child:
                 self.run = answer
             case _Fault():
                 self._fault = answer
-
-
-@contextmanager
-def _unheard(number: signal.Signals) -> Iterator[None]:
-    """Holds a signal back; a process started in the block never hears it.
-
-    The terminal sends Ctrl-C to parent and children alike. The parent alone decides
-    what it means and passes it on.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _train(config: TrainConfig, answers: Connection) -> None:

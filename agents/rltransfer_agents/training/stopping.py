@@ -8,6 +8,7 @@ from types import FrameType
 from typing import final
 
 _ASKING = (signal.SIGINT, signal.SIGTERM)
+_PATIENCE = 2
 
 
 @final
@@ -49,6 +50,9 @@ def stop_requests() -> Iterator[StopRequests]:
     def note(number: int, frame: FrameType | None) -> None:
         del number, frame
         requests.add()
+        if requests.count > _PATIENCE:
+            # Something hangs, and no boundary will come.
+            raise KeyboardInterrupt
 
     before = {number: signal.signal(number, note) for number in _ASKING}
     try:

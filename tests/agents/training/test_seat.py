@@ -8,7 +8,7 @@ import pytest
 from gymnasium import spaces
 
 from rltransfer.errors import EnvironmentFault
-from rltransfer_agents.training.environments import Seat, SideBySide
+from rltransfer_agents.training.environments import Here, Seat, VectorEnv
 
 FAULTS: dict[str, tuple[str, Any]] = {
     "NaN observation": ("observation", np.array([0.0, np.nan], np.float32)),
@@ -54,11 +54,15 @@ class Faulty(gym.Env[Any, Any]):
         return (value, reward) if field == "observation" else (observation, value)
 
 
+def side_by_side(seats: list[Seat]) -> VectorEnv:
+    return VectorEnv(Here(seats))
+
+
 @pytest.mark.filterwarnings("ignore:invalid value encountered in dot")
 @pytest.mark.parametrize("at", [1, 5, 10], ids=["first", "middle", "terminal"])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_faulty_step_is_named(fault: str, at: int) -> None:
-    envs = SideBySide([Seat(lambda: Faulty(fault, at), "Faulty-v0 (training 0)")])
+    envs = side_by_side([Seat(lambda: Faulty(fault, at), "Faulty-v0 (training 0)")])
     envs.reset()
     with pytest.raises(EnvironmentFault) as caught:
         for _ in range(10):
@@ -69,7 +73,7 @@ def test_a_faulty_step_is_named(fault: str, at: int) -> None:
 
 
 def test_a_faulty_reset_is_named() -> None:
-    envs = SideBySide([Seat(lambda: Faulty("NaN observation", 0), "Faulty-v0")])
+    envs = side_by_side([Seat(lambda: Faulty("NaN observation", 0), "Faulty-v0")])
     with pytest.raises(EnvironmentFault, match="step 0: observation of reset"):
         envs.reset()
 
@@ -92,7 +96,7 @@ def test_a_step_of_the_wrong_length_is_a_fault() -> None:
 def test_an_environment_is_put_back_to_a_moment(env_id: str, steps: int) -> None:
     rng = np.random.default_rng(0)
     here, there = (
-        SideBySide([Seat(lambda: gym.make(env_id), env_id) for _ in range(2)])
+        side_by_side([Seat(lambda: gym.make(env_id), env_id) for _ in range(2)])
         for _ in range(2)
     )
     assert isinstance(here.action_space, spaces.Discrete)
@@ -100,7 +104,7 @@ def test_an_environment_is_put_back_to_a_moment(env_id: str, steps: int) -> None
     here.reset()
     for _ in range(steps):
         here.step(rng.integers(here.action_space.n, size=2))
-    assert there.go_to(here.moments())
+    assert there.place.go_to(here.place.moments())
     for _ in range(200):
         actions = rng.integers(here.action_space.n, size=2)
         for one, other in zip(
@@ -122,7 +126,7 @@ def test_an_environment_that_follows_no_seed_is_noticed() -> None:
 
 
 def test_what_stable_baselines3_looks_for_stands_in_the_info() -> None:
-    envs = SideBySide([Seat(lambda: Faulty("raise", -1), "Faulty-v0")])
+    envs = side_by_side([Seat(lambda: Faulty("raise", -1), "Faulty-v0")])
     envs.reset()
     for _ in range(9):
         assert envs.step(np.array([0]))[3] == [{}]

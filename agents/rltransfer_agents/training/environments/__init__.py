@@ -1,7 +1,10 @@
 """Environments to learn in: checked at every step and able to be put back."""
 
-from rltransfer_agents.training.environments.seat import Moment as Moment
-from rltransfer_agents.training.environments.seat import Seat as Seat
-from rltransfer_agents.training.environments.side_by_side import (
-    SideBySide as SideBySide,
-)
+from rltransfer_agents.training.environments.apart import Apart
+from rltransfer_agents.training.environments.hanging import HangAlarm
+from rltransfer_agents.training.environments.here import Here
+from rltransfer_agents.training.environments.place import Place
+from rltransfer_agents.training.environments.seat import Moment, Seat
+from rltransfer_agents.training.environments.vector import VectorEnv
+
+__all__ = ["Apart", "HangAlarm", "Here", "Moment", "Place", "Seat", "VectorEnv"]

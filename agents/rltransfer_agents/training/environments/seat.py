@@ -94,6 +94,10 @@ class Seat:
             return self._observation, reward, True, info
         return self._observation, reward, False, info
 
+    def hung(self, seconds: float) -> EnvironmentFault:
+        """Returns the fault of an environment that does not come back."""
+        return self._fault("step", f"has not come back for {seconds:g} s")
+
     def moment(self) -> Moment:
         """Returns where the environment stands."""
         return Moment(

@@ -103,4 +103,4 @@ class SnapshotKeeper:
             os.link(self._latest, link)
             points.reached("linked")
             link.replace(self._previous)
-        points.reached("kept_previous")
+            points.reached("kept_previous")

@@ -7,7 +7,7 @@ from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import VecNormalize
 
 from rltransfer_agents.training.algorithms import Learner
-from rltransfer_agents.training.environments import Moment, SideBySide
+from rltransfer_agents.training.environments import Moment, Place, VectorEnv
 from rltransfer_agents.training.snapshots.item import Item
 
 
@@ -50,18 +50,18 @@ def _put_normalisation(learner: Learner, state: dict[str, Any]) -> None:
 NORMALISATION = Item(_take_normalisation, _put_normalisation)
 
 
-def _environments(learner: Learner) -> SideBySide:
+def _place(learner: Learner) -> Place:
     envs = learner.get_env()
-    assert envs is not None and isinstance(envs.unwrapped, SideBySide)
-    return envs.unwrapped
+    assert envs is not None and isinstance(envs.unwrapped, VectorEnv)
+    return envs.unwrapped.place
 
 
 def _take_environments(learner: Learner) -> list[dict[str, Any]]:
-    return [vars(moment) for moment in _environments(learner).moments()]
+    return [vars(moment) for moment in _place(learner).moments()]
 
 
 def _put_environments(learner: Learner, moments: list[dict[str, Any]]) -> None:
-    if not _environments(learner).go_to([Moment(**moment) for moment in moments]):
+    if not _place(learner).go_to([Moment(**moment) for moment in moments]):
         raise NotFollowed
 
 

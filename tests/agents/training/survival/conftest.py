@@ -75,6 +75,13 @@ CONFIGS: dict[str, dict[str, Any]] = {
 }
 """By what is particular; the first word is the algorithm."""
 
+_USUAL = {
+    "seed": 5,
+    "evaluations": 2,
+    "evaluation_episodes": 1,
+    "snapshot_seconds": 0.0,
+}
+
 
 @final
 @dataclass(frozen=True)
@@ -101,15 +108,19 @@ class Zygote:
 
     def train(self, name: str, folder: Path, **faults: Any) -> Ended:
         """Trains the config `name` in a new folder in `folder`."""
-        config = {
-            "algorithm": name.split()[0],
-            "seed": 5,
-            "evaluations": 2,
-            "evaluation_episodes": 1,
-            "snapshot_seconds": 0.0,
-            **CONFIGS[name],
-        }
-        return self._ask("train", folder, faults, config=config)
+        return self.train_several([name], folder, **faults)
+
+    def train_several(self, names: list[str], folder: Path, **faults: Any) -> Ended:
+        """Trains several configs side by side."""
+        configs = [{"algorithm": name.split()[0], **CONFIGS[name]} for name in names]
+        return self.train_configs(configs, folder, **faults)
+
+    def train_configs(
+        self, configs: list[dict[str, Any]], folder: Path, **faults: Any
+    ) -> Ended:
+        """Trains what `configs` say, besides the usual."""
+        configs = [{**_USUAL, **config} for config in configs]
+        return self._ask("train", folder, faults, configs=configs)
 
     def resume(self, folder: Path, **faults: Any) -> Ended:
         """Goes on with the run in `folder`."""
@@ -135,9 +146,9 @@ class Zygote:
         """Returns the one run in a log folder."""
         return run_folder(folder)
 
-    def traces(self, folder: Path) -> dict[str, str]:
-        """Returns digests of all that the one run in a log folder left."""
-        return traces(run_folder(folder))
+    def traces(self, folder: Path, name: str = "*") -> dict[str, str]:
+        """Returns digests of all that the run of a config in a log folder left."""
+        return traces(run_folder(folder, name))
 
     def close(self) -> None:
         """Ends the process."""
@@ -188,9 +199,9 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def run_folder(folder: Path) -> Path:
-    """Returns the one run in a log folder."""
-    (found,) = folder.glob("*/*_1")
+def run_folder(folder: Path, name: str = "*") -> Path:
+    """Returns the one run of a config in a log folder."""
+    (found,) = folder.glob(f"{name.split()[0]}/*_1")
     return found
 
 

@@ -1,14 +1,11 @@
 """A training that is killed goes on to the same bits as one that is not."""
 
-import json
 import os
 import random
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from rltransfer.errors import StorageError
 
 # For each configuration; `make torture` asks for more.
 KILLS = int(os.environ.get("RLTRANSFER_KILLS", "10"))
@@ -54,6 +51,7 @@ def test_a_training_killed_at_random_ends_in_the_same_bits(
     seconds = uninterrupted.seconds(name)
     kills = chains = 0
     while kills < KILLS:
+        assert chains < 10 * KILLS, f"{name}: too slow to be killed in time"
         folder = tmp_path / str(chains)
         chains += 1
         ended = zygote.train(name, folder, timer=rng.uniform(0, seconds))
@@ -102,59 +100,3 @@ def test_the_list_of_items_is_complete(zygote: Any) -> None:
     from rltransfer_agents.training.snapshots import ITEMS
 
     assert set(MATTERS) == set(ITEMS)
-
-
-@pytest.mark.parametrize("group", [False, True], ids=["process", "group"])
-@pytest.mark.parametrize("times", [1, 2], ids=["once", "twice"])
-@pytest.mark.parametrize("signal", ["SIGINT", "SIGTERM"])
-@pytest.mark.parametrize("config", ["ppo", "dqn"])
-def test_a_training_that_is_asked_to_stop_can_be_resumed(
-    zygote: Any,
-    uninterrupted: Any,
-    tmp_path: Path,
-    config: str,
-    signal: str,
-    times: int,
-    group: bool,
-) -> None:
-    stopped = zygote.train(
-        config, tmp_path, step=70, signals=[signal] * times, group=group
-    )
-    assert stopped.status == 75
-    assert stopped.text.count("\n") == 1, stopped.text
-    assert f"--resume {zygote.run_folder(tmp_path)}" in stopped.text
-    ended = zygote.resume(zygote.run_folder(tmp_path))
-    assert ended.status == 0, ended.text
-    assert json.loads(ended.text)["resumed"] == "exact"
-    assert zygote.traces(tmp_path) == uninterrupted[config]
-
-
-@pytest.mark.parametrize("code", [28, 5, 2], ids=["full", "EIO", "gone"])
-@pytest.mark.parametrize("point", POINTS)
-def test_a_disk_fault_is_said_and_the_last_state_loads(
-    zygote: Any, uninterrupted: Any, tmp_path: Path, point: str, code: int
-) -> None:
-    ended = zygote.train("dqn", tmp_path, point=point, nth=9, errno=code)
-    assert ended.status == StorageError.exit_status, ended.text
-    assert ended.text.startswith("StorageError: ") and ended.text.count("\n") == 1
-    ended = zygote.resume(zygote.run_folder(tmp_path))
-    assert ended.status == 0, ended.text
-    assert zygote.traces(tmp_path) == uninterrupted["dqn"]
-
-
-@pytest.mark.parametrize("size", [2_000, 5_000, 12_000])
-def test_a_disk_that_fills_up_is_said_and_the_last_state_loads(
-    zygote: Any, uninterrupted: Any, tmp_path: Path, size: int
-) -> None:
-    ended = zygote.train("dqn", tmp_path, file_size=size)
-    assert ended.status == StorageError.exit_status, ended.text
-    assert "no space left" in ended.text
-    ended = zygote.resume(zygote.run_folder(tmp_path))
-    assert ended.status == 0, ended.text
-    assert zygote.traces(tmp_path) == uninterrupted["dqn"]
-
-
-def test_a_folder_that_is_deleted_is_said(zygote: Any, tmp_path: Path) -> None:
-    ended = zygote.train("ppo", tmp_path / "runs", step=50, remove=True)
-    assert ended.status == StorageError.exit_status, ended.text
-    assert "is gone" in ended.text and ended.text.count("\n") == 1

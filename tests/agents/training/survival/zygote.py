@@ -11,16 +11,25 @@ import resource
 import shutil
 import signal
 import sys
+import time
 import traceback
 from pathlib import Path
 from typing import Any
 
+import faulty
+import gymnasium as gym
 import torch
 
 from rltransfer.errors import UserError
 from rltransfer.files import points
-from rltransfer_agents.training import TrainConfig, resume_source, train_source
-from rltransfer_agents.training.environments import SideBySide
+from rltransfer_agents.training import (
+    Progress,
+    TrainConfig,
+    Watch,
+    resume_source,
+    train_sources,
+)
+from rltransfer_agents.training.environments import VectorEnv
 from rltransfer_agents.training.snapshots import items
 from rltransfer_agents.training.snapshots.item import Item
 
@@ -31,18 +40,41 @@ os.fsync = lambda handle: None
 
 
 def main() -> None:
+    _warm_up()
     for line in sys.stdin:
         job = json.loads(line)
         out = Path(job["out"])
+        out.touch()
         child = os.fork()
         if child == 0:
             with out.open("w") as text:
                 os.dup2(text.fileno(), 1)
                 os.dup2(text.fileno(), 2)
                 os._exit(_do(job))
-        _, status = os.waitpid(child, 0)
-        answer = {"status": os.waitstatus_to_exitcode(status), "text": out.read_text()}
+        status = _ended(child, job.get("faults", {}).get("timer"))
+        answer = {"status": status, "text": out.read_text()}
         print(json.dumps(answer), flush=True)
+
+
+def _warm_up() -> None:
+    """Imports what is imported at the first use, which takes seconds."""
+    for env_id in ("LunarLander-v3", "InvertedPendulum-v5"):
+        gym.make(env_id).close()
+    parameter = torch.zeros(1, requires_grad=True)
+    parameter.sum().backward()
+    torch.optim.Adam([parameter]).step()
+
+
+def _ended(child: int, seconds: float | None) -> int:
+    """Waits for a child, or kills it when its time is over; returns its status."""
+    end = time.monotonic() + (seconds or 1e9)
+    while True:
+        found, status = os.waitpid(child, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() > end:
+            os.kill(child, signal.SIGKILL)
+        time.sleep(0.001)
 
 
 def _do(job: dict[str, Any]) -> int:
@@ -50,12 +82,13 @@ def _do(job: dict[str, Any]) -> int:
     os.setpgid(0, 0)
     _arm(job.get("faults", {}), Path(job["folder"]))
     try:
-        if job["verb"] == "train":
-            arguments = {**job["config"], "log_folder": Path(job["folder"])}
-            run = train_source(TrainConfig(**arguments))
+        folder = Path(job["folder"])
+        if job["verb"] == "resume":
+            found = [resume_source(folder)]
         else:
-            run = resume_source(Path(job["folder"]))
-        print(json.dumps(run.record()), flush=True)
+            configs = [TrainConfig(**c, log_folder=folder) for c in job["configs"]]
+            found = train_sources(configs, _striking_watch(job.get("faults", {})))
+        print(json.dumps([run.record() for run in found]), flush=True)
         return 0
     except UserError as fault:
         print(f"{type(fault).__name__}: {fault}", flush=True)
@@ -66,11 +99,29 @@ def _do(job: dict[str, Any]) -> int:
         return 1
 
 
+def _striking_watch(faults: dict[str, Any]) -> Watch | None:
+    """Returns a watch that sends signals once every training has begun."""
+    left = {*faults.get("begun", [])}
+    if not left:
+        return None
+
+    def watch(progress: Progress) -> None:
+        if progress.steps > 0 and progress.env_id in left:
+            left.remove(progress.env_id)
+            if not left:
+                _send(faults)
+
+    return watch
+
+
+def _send(faults: dict[str, Any]) -> None:
+    for name in faults["signals"]:
+        send = os.killpg if faults.get("group") else os.kill
+        send(os.getpid(), signal.Signals[name])
+
+
 def _arm(faults: dict[str, Any], folder: Path) -> None:
-    if "timer" in faults:
-        # Its signal ends the process at once, wherever it is.
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_REAL, faults["timer"])
+    faulty.mended = faults.get("mended", False)
     if "file_size" in faults:
         limit = faults["file_size"]
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
@@ -99,20 +150,19 @@ def _striker(faults: dict[str, Any]) -> Any:
 
 
 def _strike_at_step(faults: dict[str, Any], folder: Path) -> None:
-    step_wait, left = SideBySide.step_wait, faults["step"]
+    step_wait, left = VectorEnv.step_wait, faults["step"]
 
-    def strike(self: SideBySide) -> Any:
+    def strike(self: VectorEnv) -> Any:
         nonlocal left
         left -= 1
         if left == 0:
-            for name in faults.get("signals", []):
-                send = os.killpg if faults.get("group") else os.kill
-                send(os.getpid(), signal.Signals[name])
             if faults.get("remove"):
                 shutil.rmtree(folder)
+            else:
+                _send(faults)
         return step_wait(self)
 
-    SideBySide.step_wait = strike  # type: ignore[method-assign]
+    VectorEnv.step_wait = strike  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

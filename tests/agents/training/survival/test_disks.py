@@ -1,0 +1,53 @@
+"""A disk that fails is said in one line, and what was whole before still loads."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rltransfer.errors import StorageError
+
+POINTS = (
+    "before_adding",
+    "half_added",
+    "added",
+    "linked",
+    "kept_previous",
+    "before_write",
+    "half_written",
+    "before_sync",
+    "before_rename",
+    "before_folder_sync",
+    "written",
+)
+
+
+@pytest.mark.parametrize("code", [28, 5, 2], ids=["full", "EIO", "gone"])
+@pytest.mark.parametrize("point", POINTS)
+def test_a_disk_fault_is_said_and_the_last_state_loads(
+    zygote: Any, uninterrupted: Any, tmp_path: Path, point: str, code: int
+) -> None:
+    ended = zygote.train("dqn", tmp_path, point=point, nth=9, errno=code)
+    assert ended.status == StorageError.exit_status, ended.text
+    assert ended.text.startswith("StorageError: ") and ended.text.count("\n") == 1
+    ended = zygote.resume(zygote.run_folder(tmp_path))
+    assert ended.status == 0, ended.text
+    assert zygote.traces(tmp_path) == uninterrupted["dqn"]
+
+
+@pytest.mark.parametrize("size", [2_000, 5_000, 12_000])
+def test_a_disk_that_fills_up_is_said_and_the_last_state_loads(
+    zygote: Any, uninterrupted: Any, tmp_path: Path, size: int
+) -> None:
+    ended = zygote.train("dqn", tmp_path, file_size=size)
+    assert ended.status == StorageError.exit_status, ended.text
+    assert "no space left" in ended.text
+    ended = zygote.resume(zygote.run_folder(tmp_path))
+    assert ended.status == 0, ended.text
+    assert zygote.traces(tmp_path) == uninterrupted["dqn"]
+
+
+def test_a_folder_that_is_deleted_is_said(zygote: Any, tmp_path: Path) -> None:
+    ended = zygote.train("ppo", tmp_path / "runs", step=50, remove=True)
+    assert ended.status == StorageError.exit_status, ended.text
+    assert "is gone" in ended.text and ended.text.count("\n") == 1
