@@ -118,10 +118,11 @@ def read_settings(folder: Path) -> tuple[RunFiles, TrainConfig, dict[str, Any]]:
 
 def _read(path: Path) -> Mapping[str, Any]:
     with storage_faults(path):
-        text = path.read_text()
+        data = path.read_bytes()
     try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as fault:
+        values = yaml.safe_load(data.decode())
+    # The parser recurses once per bracket.
+    except (yaml.YAMLError, ValueError, RecursionError) as fault:
         reason = " ".join(str(fault).split())
         raise ArtifactRefused(
             f"{path} is no plain YAML ({reason}); restore it or start a new run"

@@ -2,16 +2,20 @@
 
 import signal
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection, wait
-from typing import final
+from pathlib import Path
+from typing import TypeAlias, final
 
 from rltransfer.errors import Stopped, UserError
 from rltransfer_agents.training.config import Progress, TrainConfig, TrainedRun, Watch
 from rltransfer_agents.training.processes import pipe, start_process
-from rltransfer_agents.training.session import train_source
+from rltransfer_agents.training.session import resume_source, train_source
 from rltransfer_agents.training.stopping import stop_requests
+
+Work: TypeAlias = Callable[[Watch | None], TrainedRun]
 
 # A signal wakes the wait by itself only where it reaches the main thread.
 _LOOK_UP_SECONDS = 0.2
@@ -20,6 +24,51 @@ _LOOK_UP_SECONDS = 0.2
 @final
 class TrainingFault(RuntimeError):
     """A training ended with a fault of the program; holds the child's traceback."""
+
+
+def train_sources(
+    configs: Sequence[TrainConfig], watch: Watch | None = None
+) -> list[TrainedRun]:
+    """Trains all agents at the same time and returns their runs in order.
+
+    A training that fails does not end the others: the first error is raised when all
+    have ended. Being asked to stop is passed on to all of them.
+
+    Args:
+        configs: one for each agent. A single one is trained in this process.
+        watch: told now and then how far each training has come.
+
+    Raises:
+        UserError: of the first training that failed; the message names it.
+        TrainingFault: with the traceback, for faults that no user caused.
+    """
+    jobs = [
+        _Job(f"{config.algorithm} in {config.env_id}", partial(train_source, config))
+        for config in configs
+    ]
+    return _side_by_side(jobs, watch)
+
+
+def resume_sources(
+    folders: Sequence[Path], watch: Watch | None = None
+) -> list[TrainedRun]:
+    """Goes on with interrupted trainings at the same time, as `train_sources` does.
+
+    Args:
+        folders: of the runs. A single one goes on in this process.
+        watch: told now and then how far each training has come.
+    """
+    jobs = [_Job(str(folder), partial(resume_source, folder)) for folder in folders]
+    return _side_by_side(jobs, watch)
+
+
+@final
+@dataclass(frozen=True)
+class _Job:
+    """A training, and what errors call it."""
+
+    name: str
+    work: Work
 
 
 @final
@@ -31,26 +80,11 @@ class _Fault:
     text: str
 
 
-def train_sources(
-    configs: Sequence[TrainConfig], watch: Watch | None = None
-) -> list[TrainedRun]:
-    """Trains all agents at the same time and returns their runs in order.
-
-    A training that fails does not end the others: the error of the first that failed
-    is raised when all have ended. Being asked to stop is passed on to all of them.
-
-    Args:
-        configs: one for each agent. A single one is trained in this process.
-        watch: told now and then how far each training has come.
-
-    Raises:
-        UserError: of the first training that failed; the message names it.
-        TrainingFault: with the traceback, for faults that no user caused.
-    """
-    if len(configs) == 1:
-        return [train_source(configs[0], watch)]
+def _side_by_side(jobs: Sequence[_Job], watch: Watch | None) -> list[TrainedRun]:
+    if len(jobs) == 1:
+        return [jobs[0].work(watch)]
     with stop_requests() as stop:
-        children = [_Child(config) for config in configs]
+        children = [_Child(job) for job in jobs]
         passed_on = 0
         while waiting := [child for child in children if not child.ended]:
             wait([child.answers for child in waiting], _LOOK_UP_SECONDS)
@@ -60,8 +94,13 @@ def train_sources(
                 passed_on += 1
                 for child in waiting:
                     child.ask_to_stop()
-    for child in children:
-        child.raise_fault()
+    faults = [child.fault for child in children if child.fault is not None]
+    stopped = [fault for fault in faults if isinstance(fault, Stopped)]
+    if faults and len(stopped) == len(faults):
+        raise Stopped("; ".join(str(fault) for fault in stopped))
+    for fault in faults:
+        if not isinstance(fault, Stopped):
+            raise fault
     return [child.run for child in children if child.run is not None]
 
 
@@ -69,19 +108,17 @@ def train_sources(
 class _Child:
     """One training in a process of its own."""
 
-    def __init__(self, config: TrainConfig) -> None:
-        self.answers, theirs = pipe(duplex=False)
-        self._config = config
-        self._fault: _Fault | None = None
+    def __init__(self, job: _Job) -> None:
+        self._name = job.name
         self.run: TrainedRun | None = None
-        self._process = start_process(
-            _train, config, theirs, name=f"train {config.env_id}"
-        )
+        self.fault: UserError | TrainingFault | None = None
+        self.answers, theirs = pipe(duplex=False)
+        self._process = start_process(_do, job.work, job.name, theirs, name=job.name)
         theirs.close()
 
     @property
     def ended(self) -> bool:
-        return self.run is not None or self._fault is not None
+        return self.run is not None or self.fault is not None
 
     def listen(self, watch: Watch | None) -> None:
         try:
@@ -89,30 +126,20 @@ class _Child:
                 self._take(self.answers.recv(), watch)
         except EOFError:
             self._process.join()
-            self._fault = self._death()
+            self.fault = self._death()
         if self.ended:
             self._process.join()
 
     def ask_to_stop(self) -> None:
-        if self._process.is_alive() and self._process.pid is not None:
+        if self._process.is_alive():
             self._process.terminate()
 
-    def raise_fault(self) -> None:
-        if self._fault is None:
-            return
-        if self._fault.error is not None:
-            raise self._fault.error
-        config = self._config
-        raise TrainingFault(
-            f"training {config.algorithm} in {config.env_id} {self._fault.text}"
-        )
-
-    def _death(self) -> _Fault:
+    def _death(self) -> UserError | TrainingFault:
         code = self._process.exitcode
         if code == -signal.SIGTERM:
             # So early that it had not begun to note signals.
-            return _Fault(Stopped(f"{self._config.env_id}: stopped before step 1"), "")
-        return _Fault(None, f"died with exit code {code}")
+            return Stopped(f"{self._name}: stopped before it began")
+        return TrainingFault(f"training {self._name} died with exit code {code}")
 
     def _take(
         self, answer: Progress | TrainedRun | _Fault, watch: Watch | None
@@ -124,22 +151,21 @@ class _Child:
             case TrainedRun():
                 self.run = answer
             case _Fault():
-                self._fault = answer
+                text = f"training {self._name} failed:\n{answer.text}"
+                self.fault = answer.error or TrainingFault(text)
 
 
-def _train(config: TrainConfig, answers: Connection) -> None:
+def _do(work: Work, name: str, answers: Connection) -> None:
     try:
-        answers.send(train_source(config, answers.send))
+        answers.send(work(answers.send))
     except UserError as error:
-        answers.send(_Fault(_named(error, config), ""))
+        # Only the message travels: what else an exception holds may not be picklable.
+        answers.send(_Fault(type(error)(_named(str(error), name)), ""))
     except BaseException:
-        answers.send(_Fault(None, f"failed:\n{traceback.format_exc()}"))
+        answers.send(_Fault(None, traceback.format_exc()))
     finally:
         answers.close()
 
 
-def _named(error: UserError, config: TrainConfig) -> UserError:
-    # Only the message travels: what else an exception holds may not be picklable.
-    text = str(error)
-    named = text if config.env_id in text else f"{config.env_id}: {text}"
-    return type(error)(named)
+def _named(text: str, name: str) -> str:
+    return text if name.rpartition(" ")[2] in text else f"{name}: {text}"

@@ -1,0 +1,200 @@
+"""What can go wrong when a run is taken up again, and what then is said."""
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from rltransfer import runs
+from rltransfer.errors import ArtifactRefused, InputError, LockedError, Stopped
+from rltransfer_agents.training import (
+    Progress,
+    TrainConfig,
+    TrainedRun,
+    course,
+    resume_source,
+    resume_sources,
+    train_source,
+)
+
+Configure = Callable[..., TrainConfig]
+
+
+@pytest.fixture(autouse=True)
+def _every_boundary_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(course, "_PROGRESS_SECONDS", 0.0)
+
+
+def stopped_at(config: TrainConfig, steps: int) -> Path:
+    """Returns the folder of a training that was stopped after some steps."""
+
+    def stop(progress: Progress) -> None:
+        if progress.steps >= steps:
+            os.kill(os.getpid(), 15)
+
+    with pytest.raises(Stopped, match="--resume"):
+        train_source(config, stop)
+    (folder,) = (config.log_folder / config.algorithm).iterdir()
+    return folder
+
+
+class Loose(gym.Env[Any, Any]):
+    """An environment that follows no seed."""
+
+    observation_space = spaces.Box(0, 1, (2,))
+    action_space = spaces.Discrete(2)
+
+    def reset(self, *, seed: Any = None, options: Any = None) -> Any:
+        super().reset(seed=seed)
+        return self._observation(), {}
+
+    def step(self, action: Any) -> Any:
+        return self._observation(), 1.0, bool(os.urandom(1)[0] < 20), False, {}
+
+    def _observation(self) -> Any:
+        return np.frombuffer(os.urandom(2), np.uint8).astype(np.float32) / 255
+
+
+gym.register("training-tests/Loose-v0", Loose)
+
+
+def test_a_finished_run_is_returned_as_it_is(configure: Configure) -> None:
+    run = train_source(configure("ppo"))
+    assert run.resumed == "no"
+    assert resume_source(run.folder) == run
+
+
+@pytest.mark.parametrize("settings", ["ppo", "a2c", "dqn"])
+def test_an_environment_that_cannot_be_put_back_is_said_to_be_approximate(
+    configure: Configure, settings: str
+) -> None:
+    config = configure(settings, env_id="training-tests/Loose-v0", snapshot_seconds=0.0)
+    run = resume_source(stopped_at(config, 40))
+    assert run.resumed == "approximate"
+    assert runs.read_manifest(run.folder).results["resumed"] == "approximate"
+
+
+def test_other_versions_are_said_to_be_approximate(
+    configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = stopped_at(configure("ppo", snapshot_seconds=0.0), 64)
+    monkeypatch.setattr(course, "installed_versions", lambda: {"torch": "99"})
+    assert resume_source(folder).resumed == "approximate"
+
+
+def test_runs_are_resumed_side_by_side(configure: Configure, tmp_path: Path) -> None:
+    configs = [
+        configure(algorithm, snapshot_seconds=0.0, log_folder=tmp_path / algorithm)
+        for algorithm in ("ppo", "dqn")
+    ]
+    folders = [stopped_at(config, 64) for config in configs]
+    found: list[TrainedRun] = resume_sources(folders)
+    assert [run.folder for run in found] == folders
+    assert {run.resumed for run in found} == {"exact"}
+
+
+def test_a_damaged_snapshot_gives_way_to_the_one_before(configure: Configure) -> None:
+    config = configure("dqn", snapshot_seconds=0.0)
+    folder = stopped_at(config, 64)
+    state = folder / ".resume" / "state"
+    data = bytearray(state.read_bytes())
+    data[len(data) // 2] ^= 1
+    state.write_bytes(data)
+    assert resume_source(folder).resumed == "exact"
+    whole = train_source(config)
+    assert (
+        runs.read_manifest(folder).results["state_sha256"]
+        == runs.read_manifest(whole.folder).results["state_sha256"]
+    )
+
+
+@pytest.mark.parametrize("cut", [0, 10, 90, 2000])
+def test_snapshots_of_which_none_is_whole_are_refused(
+    configure: Configure, cut: int
+) -> None:
+    folder = stopped_at(configure("ppo", snapshot_seconds=0.0), 64)
+    for path in (folder / ".resume").glob("state*"):
+        path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(ArtifactRefused, match="no snapshot is whole"):
+        resume_source(folder)
+
+
+def test_damaged_rows_of_the_buffer_are_refused(configure: Configure) -> None:
+    folder = stopped_at(configure("dqn", snapshot_seconds=0.0), 64)
+    for path in (folder / ".resume" / "rows").iterdir():
+        data = bytearray(path.read_bytes())
+        data[3] ^= 1
+        path.write_bytes(data)
+    with pytest.raises(ArtifactRefused, match=r"rows-0+\.bin is damaged"):
+        resume_source(folder)
+
+
+def test_settings_that_no_longer_fit_are_refused(configure: Configure) -> None:
+    folder = stopped_at(configure("ppo", snapshot_seconds=0.0), 64)
+    path = folder / "CartPole-v1" / "config.yml"
+    path.write_text(path.read_text() + "policy_kwargs: {net_arch: [3]}\n")
+    with pytest.raises(ArtifactRefused, match="weights do not fit"):
+        resume_source(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("env: !!python/object/apply:os.system [exit]", "no plain YAML"),
+        ("- a list", "no mapping"),
+        ("algo: ppo", "not of a run of train-source"),
+        ("[" * 5000, "no plain YAML"),
+    ],
+)
+def test_arguments_that_are_not_plain_are_refused(
+    configure: Configure, text: str, reason: str
+) -> None:
+    run = train_source(configure("ppo"))
+    (run.folder / "CartPole-v1" / "args.yml").write_text(text)
+    with pytest.raises(ArtifactRefused, match=reason):
+        resume_source(run.folder)
+
+
+def test_an_id_that_imports_a_module_is_not_taken_from_a_file(
+    configure: Configure,
+) -> None:
+    run = train_source(configure("ppo"))
+    path = run.folder / "CartPole-v1" / "args.yml"
+    path.write_text(path.read_text().replace("CartPole-v1", "antigravity:CartPole-v1"))
+    with pytest.raises(ArtifactRefused, match="an id in a file"):
+        resume_source(run.folder)
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="folder of one run"):
+        resume_source(tmp_path)
+
+
+def test_a_run_that_is_at_work_is_left_alone(configure: Configure) -> None:
+    config = configure("ppo")
+    caught: list[BaseException] = []
+
+    def intrude(progress: Progress) -> None:
+        (folder,) = (config.log_folder / "ppo").iterdir()
+        with pytest.raises(LockedError, match=f"process {os.getpid()}") as refusal:
+            resume_source(folder)
+        caught.append(refusal.value)
+
+    train_source(config, intrude)
+    assert caught
+
+
+def test_a_training_in_a_thread_needs_no_signals(configure: Configure) -> None:
+    found: list[TrainedRun] = []
+    thread = threading.Thread(
+        target=lambda: found.append(train_source(configure("ppo")))
+    )
+    thread.start()
+    thread.join()
+    assert len(found) == 1
