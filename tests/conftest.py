@@ -1,8 +1,63 @@
+"""One thread for all tests, and the counts that the tests of targets print."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
 import pytest
 import torch
+
+from tests.effort import SCALE, SEED
+
+Count: TypeAlias = Callable[..., None]
+"""`count("R1", kills=10)`: numbers are added up over all tests, texts are listed."""
+
+_PROPERTY = "count"
 
 
 @pytest.fixture(autouse=True, scope="session")
 def one_thread() -> None:
     # The networks are small, and test processes run side by side.
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def count(record_property: Callable[[str, object], None]) -> Count:
+    """Counts towards a target; the sums are printed when all tests are done."""
+
+    def add(target: str, **counts: int | str) -> None:
+        record_property(_PROPERTY, [target, counts])
+
+    return add
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Prints what was counted; the reports of other processes bring theirs along."""
+    counted: dict[str, dict[str, Any]] = defaultdict(dict)
+    for report in terminalreporter.getreports("passed"):
+        for name, (target, counts) in _counts(report):
+            assert name == _PROPERTY
+            for what, number in counts.items():
+                _add(counted[target], what, number)
+    if not counted:
+        return
+    terminalreporter.section(f"targets, scale {SCALE}, seed {SEED}")
+    for target, sums in sorted(counted.items()):
+        told = ", ".join(
+            f"{number:,} {what.replace('_', ' ')}"
+            if isinstance(number, int)
+            else f"{what.replace('_', ' ')}: {'; '.join(number)}"
+            for what, number in sums.items()
+        )
+        terminalreporter.write_line(f"{target:4s}{told}")
+
+
+def _counts(report: Any) -> list[Any]:
+    return [entry for entry in report.user_properties if entry[0] == _PROPERTY]
+
+
+def _add(sums: dict[str, Any], what: str, number: int | str) -> None:
+    if isinstance(number, int):
+        sums[what] = sums.get(what, 0) + number
+    elif number not in sums.setdefault(what, []):
+        sums[what].append(number)
