@@ -3,14 +3,15 @@
 import hashlib
 from pathlib import Path
 from types import TracebackType
-from typing import Any, final
+from typing import final
 
 from rich.progress import TaskID
 
 from rltransfer.alignment import Trial
 from rltransfer.cli.progress import bars
-from rltransfer.files import storage_faults
+from rltransfer.files import make_folder, storage_faults
 from rltransfer.mapping import Progress
+from rltransfer.runs.events import EventFile, event_path
 
 
 @final
@@ -27,16 +28,13 @@ class AlignmentWatch:
     def __init__(
         self, budget: int, shown: bool, tensorboard_folder: Path, run: Path
     ) -> None:
-        from torch.utils.tensorboard.writer import SummaryWriter
-
         # Other runs may write into the same folder: what is ours bears our mark.
         mark = hashlib.sha256(str(run.resolve()).encode()).hexdigest()[:12]
+        make_folder(tensorboard_folder)
         with storage_faults(tensorboard_folder):
             for events in tensorboard_folder.glob(f"events.out.tfevents.*.{mark}"):
                 events.unlink()
-            self._writer: Any = SummaryWriter(
-                str(tensorboard_folder), filename_suffix=f".{mark}"
-            )
+        self._events = EventFile(event_path(tensorboard_folder, mark))
         self._bars = bars(shown)
         self._shown = shown
         self._budget = budget
@@ -59,7 +57,7 @@ class AlignmentWatch:
     ) -> None:
         """Stops showing."""
         self._bars.stop()
-        self._writer.close()
+        self._events.close()
 
     def next_source(self, name: str) -> None:
         """The alignment with the source of that name begins."""
@@ -76,18 +74,22 @@ class AlignmentWatch:
         self._updates += 1
         best = progress.losses.argmin()
         loss = float(progress.losses[best])
-        self._writer.add_scalar(f"transfer/loss/{rung}", loss, self._updates)
-        for name, term in progress.terms.items():
-            key = f"transfer/loss/{rung}/{name}"
-            self._writer.add_scalar(key, float(term[best]), self._updates)
+        name = f"transfer/loss/{rung}"
+        terms = {f"{name}/{k}": float(term[best]) for k, term in progress.terms.items()}
+        self._events.add({name: loss, **terms}, self._updates)
         done = f"{rung} {progress.update}/{progress.updates}"
         self._move(self._used, None, f"{done}, loss {loss:.3f}")
 
     def tried(self, trial: Trial, used: int) -> None:
         """Shows and records what a candidate earned."""
         at = self._before + used
-        self._writer.add_scalar("transfer/selection_return", trial.score, at)
-        self._writer.add_scalar("transfer/mismatch", trial.candidate.mismatch, at)
+        self._events.add(
+            {
+                "transfer/selection_return": trial.score,
+                "transfer/mismatch": trial.candidate.mismatch,
+            },
+            at,
+        )
         told = f"{trial.candidate.rung}: return {trial.score:.1f}"
         self._move(used, None, told)
         self._say(f"round {trial.round + 1}, {told}")
