@@ -9,7 +9,8 @@ from rltransfer.errors import StorageError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EROFS, errno.EACCES, errno.EPERM}
-_GONE = {errno.ENOENT, errno.ENOTDIR, errno.ESTALE}
+_GONE = {errno.ENOENT, errno.ESTALE}
+_TAKEN = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR}
 
 
 @contextmanager
@@ -28,7 +29,15 @@ def _refusal(path: Path, fault: OSError) -> str:
     if fault.errno in _FULL:
         return f"{path}: no space left on the disk ({reason}); free some, then resume"
     if fault.errno in _FORBIDDEN:
-        return f"{path}: not allowed here ({reason}); choose another --log-folder"
+        return (
+            f"{path}: not allowed here ({reason}); make it writable or choose another "
+            "--log-folder"
+        )
     if fault.errno in _GONE:
         return f"{path}: file or folder is gone ({reason}); restore it or start anew"
+    if fault.errno in _TAKEN:
+        return (
+            f"{path}: a file stands where a folder should be, or the reverse "
+            f"({reason}); move it away or choose another --log-folder"
+        )
     return f"{path}: the disk failed ({reason}); check it, then resume"

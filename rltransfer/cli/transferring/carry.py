@@ -45,8 +45,9 @@ def transfer_run(options: TransferOptions, session: Session) -> TransferRecord:
         pairs = pairs_of(options)
         env_id = options.target.env_id
         folder = runs.next_run_folder(options.log_folder, "transfer", env_id)
-        with runs.locked(folder):
-            return _transfer(options, pairs, folder, session)
+        stops = StopSignals(folder)
+        with runs.locked(folder), stops.heard():
+            return _transfer(options, pairs, folder, session, stops)
 
 
 def resume_run(
@@ -64,42 +65,44 @@ def resume_run(
         session: is told what was kept.
     """
     require_transfer(folder)
-    with isolated(), runs.locked(folder):
+    stops = StopSignals(folder)
+    with isolated(), runs.locked(folder), stops.heard():
         if (folder / runs.MANIFEST_NAME).exists():
             remove_journal(journal_folder(folder))
             return FinishedTransfer.at(folder)
         options = options_of(folder, progress)
-        return _transfer(options, pairs_of(options), folder, session)
+        return _transfer(options, pairs_of(options), folder, session, stops)
 
 
 def _transfer(
-    options: TransferOptions, pairs: list[Pair], folder: Path, session: Session
+    options: TransferOptions,
+    pairs: list[Pair],
+    folder: Path,
+    session: Session,
+    stops: StopSignals,
 ) -> TransferRecord:
     began = time.monotonic()
     tensorboard = options.tensorboard_folder or folder / "tensorboard"
     session.keep(tensorboard)
     attempts = []
     config = AlignConfig(seed=options.seed, confidence=_confidence(len(pairs)))
-    stops = StopSignals()
     journal = Journal(
         journal_folder(folder),
         request_of(options, [pair.actor for pair in pairs], config),
         stops.obey,
     )
-    with stops.heard(journal, folder):
+    stops.spare(journal)
+    for pair in pairs:
+        pair.source.domain.keep_journal(journal)
+        pair.target.keep_journal(journal)
+    with AlignmentWatch(options.budget, options.progress, tensorboard, folder) as watch:
         for pair in pairs:
-            pair.source.domain.keep_journal(journal)
-            pair.target.keep_journal(journal)
-        with AlignmentWatch(
-            options.budget, options.progress, tensorboard, folder
-        ) as watch:
-            for pair in pairs:
-                watch.next_source(pair.actor.title)
-                found = align(pair.source, pair.target, config, watch)
-                attempts.append(Attempted(pair.actor, pair.home, found))
-        best = min(attempts, key=lambda attempt: attempt.rank)
-        record = _report(options, folder, attempts, best, began, journal)
-        store(folder, options, best, record)
+            watch.next_source(pair.actor.title)
+            found = align(pair.source, pair.target, config, watch)
+            attempts.append(Attempted(pair.actor, pair.home, found))
+    best = min(attempts, key=lambda attempt: attempt.rank)
+    record = _report(options, folder, attempts, best, began, journal)
+    store(folder, options, best, record)
     session.keep(folder)
     # Only now: without it a run that has no manifest starts again from nothing.
     remove_journal(journal_folder(folder))

@@ -1,17 +1,23 @@
 """Ctrl-C and SIGTERM in a transfer: obeyed where nothing that was acted is lost."""
 
+import shlex
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import final
+from typing import Any, final
 
-from rltransfer.domain import Journal
-from rltransfer.errors import EnvironmentFault, Stopped
+from rltransfer.cli.transferring.request import journal_folder
+from rltransfer.domain import Journal, is_journal
+from rltransfer.errors import EnvironmentFault, Stopped, StorageError
+from rltransfer.runs import MANIFEST_NAME
 
 _ASKING = (signal.SIGINT, signal.SIGTERM)
+_DEAF_SECONDS = 2.0
+"""After a stop that was obeyed: whoever asks twice in a row means one stop."""
 
 
 @final
@@ -19,10 +25,18 @@ class StopSignals:
     """Stops at once while fitting, and after the stretch while acting.
 
     Whoever asks twice is obeyed at once: an environment may hang.
+
+    Args:
+        folder: of the run.
     """
 
-    def __init__(self) -> None:
-        self._count = 0
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._count = folder, 0
+        self._journal: Journal | None = None
+
+    def spare(self, journal: Journal) -> None:
+        """Lets a stretch that is under way in `journal` come to its end."""
+        self._journal = journal
 
     def obey(self) -> None:
         """Stops here if that was asked for."""
@@ -30,18 +44,28 @@ class StopSignals:
             raise KeyboardInterrupt
 
     @contextmanager
-    def heard(self, journal: Journal, folder: Path) -> Iterator[None]:
+    def heard(self) -> Iterator[None]:
         """Turns what ends a run before its end into one line that says how to go on."""
         try:
-            with self._noted(journal):
+            with self._noted():
                 yield
         except KeyboardInterrupt:
-            raise Stopped(f"stopped before the end; {_remedy(folder)}") from None
+            if not self._can_go_on:
+                raise
+            told = f"stopped before the end; go on with {self._command}"
+            raise Stopped(told) from None
         except EnvironmentFault as fault:
-            raise EnvironmentFault(f"{fault}; then {_remedy(folder)}") from fault
+            if not self._can_go_on:
+                raise
+            told = f"{fault}; then go on with {self._command}"
+            raise EnvironmentFault(told) from fault
+        except StorageError as fault:
+            if not self._can_go_on:
+                raise
+            raise StorageError(f"{fault}; to resume: {self._command}") from fault
 
     @contextmanager
-    def _noted(self, journal: Journal) -> Iterator[None]:
+    def _noted(self) -> Iterator[None]:
         if threading.current_thread() is not threading.main_thread():
             # Python hands signals to the main thread alone; it has to see to them.
             yield
@@ -50,7 +74,8 @@ class StopSignals:
         def note(number: int, frame: FrameType | None) -> None:
             del number, frame
             self._count += 1
-            if self._count > 1 or not journal.acting:
+            acting = self._journal is not None and self._journal.acting
+            if self._count > 1 or not acting:
                 raise KeyboardInterrupt
 
         before = {number: signal.signal(number, note) for number in _ASKING}
@@ -58,8 +83,30 @@ class StopSignals:
             yield
         finally:
             for number, handler in before.items():
-                signal.signal(number, handler)
+                signal.signal(number, _deaf(handler) if self._count else handler)
+
+    @property
+    def _can_go_on(self) -> bool:
+        """Whether there is something to go on from, if only to say that it is done."""
+        finished = (self._folder / MANIFEST_NAME).is_file()
+        return finished or is_journal(journal_folder(self._folder))
+
+    @property
+    def _command(self) -> str:
+        return f"rltransfer transfer --resume {shlex.quote(str(self._folder))}"
 
 
-def _remedy(folder: Path) -> str:
-    return f"go on with rltransfer transfer --resume {folder}"
+def _deaf(handler: Any) -> Callable[[int, FrameType | None], None]:
+    """Returns a handler that hands signals on to `handler` after a while.
+
+    A second Ctrl-C that comes while the process ends would hide how to go on.
+    """
+    until = time.monotonic() + _DEAF_SECONDS
+
+    def hand_on(number: int, frame: FrameType | None) -> None:
+        del frame
+        if time.monotonic() > until:
+            signal.signal(number, handler)
+            signal.raise_signal(number)
+
+    return hand_on
