@@ -13,7 +13,7 @@ import torch
 from rltransfer.domain.rollout import Rollout
 from rltransfer.errors import ArtifactRefused
 from rltransfer.experience import Transitions
-from rltransfer.files import read_json, storage_faults, write_atomically, write_json
+from rltransfer.files import read_json, storage_faults, write_atomically
 
 _RETURNS = "returns"
 
@@ -26,7 +26,9 @@ def as_json(value: Mapping[str, Any]) -> dict[str, Any]:
 
 def write_sealed(path: Path, content: Mapping[str, Any]) -> None:
     """Writes `content` together with its SHA-256."""
-    write_json(path, {"content": content, "sha256": _digest(content)})
+    page = {"content": content, "sha256": _digest(content)}
+    # Keys keep their order: arguments of an environment are named in it.
+    write_atomically(path, json.dumps(page, indent=2, allow_nan=False).encode())
 
 
 def read_sealed(path: Path) -> dict[str, Any]:
