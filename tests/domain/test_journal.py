@@ -12,6 +12,7 @@ import torch
 from rltransfer.domain import Domain, Explorer, Journal, Mixed, Policy, StepMeter
 from rltransfer.domain.policies import Remembering
 from rltransfer.errors import ArtifactRefused, EnvironmentFault
+from tests.effort import SCALE, SEED
 from tests.worlds.points import Broken, Home, Point
 from tests.worlds.strikes import (
     armed,
@@ -20,7 +21,9 @@ from tests.worlds.strikes import (
     strikes,
 )
 
-KILLS = 12
+KILLS = 6 * SCALE
+FLIPS = 12 * SCALE
+"""Bits of each file of a journal."""
 LONGEST = 300
 """Steps of a stretch, at most."""
 
@@ -110,27 +113,28 @@ def test_a_stretch_that_broke_off_is_acted_again_and_its_steps_are_told(
     ]
 
 
-def test_every_damaged_page_is_refused_by_its_name(written: Path) -> None:
-    rng = np.random.default_rng(5)
+@pytest.mark.torture
+def test_every_damaged_page_is_refused_by_its_name(count: Any, written: Path) -> None:
+    rng = np.random.default_rng(SEED)
     damages = 0
     for path in sorted(written.iterdir()):
         whole = path.read_bytes()
-        for place in rng.integers(len(whole), size=12):
+        for place in rng.integers(len(whole), size=FLIPS):
             damaged = bytearray(whole)
             damaged[place] ^= 1 << int(rng.integers(8))
             path.write_bytes(damaged)
             try:
                 act(domain(Journal(written, {"seed": 1})))
             except ArtifactRefused as refusal:
-                assert path.name in str(refusal)
+                assert path.name in str(refusal), f"seed {SEED}, byte {place}"
             else:
                 # White space and the case of an escape mean nothing in JSON.
                 before, after = json.loads(whole), json.loads(bytes(damaged))
-                assert before == after
+                assert before == after, f"seed {SEED}, {path.name}, byte {place}"
             damages += 1
         path.write_bytes(whole)
-    print(f"{damages} damages of {len(list(written.iterdir()))} files")
-    assert damages == 12 * 9
+    assert damages == FLIPS * 9
+    count("S3", journal_flips=damages)
 
 
 def test_a_page_that_is_gone_is_refused_by_its_name(written: Path) -> None:
@@ -196,20 +200,24 @@ def test_an_environment_that_ignores_its_seed_makes_a_run_approximate(
     assert "another state than before" in journal.doubts[0]
 
 
-def test_a_transfer_that_is_killed_ends_as_if_it_had_not(tmp_path: Path) -> None:
+@pytest.mark.torture
+def test_a_transfer_that_is_killed_ends_as_if_it_had_not(
+    count: Any, tmp_path: Path
+) -> None:
     answer = tmp_path / "answer.json"
     assert carried_apart(tmp_path / "whole", answer, None) == 0
     whole = json.loads(answer.read_text())
-    kills = strikes(whole["events"], KILLS, seed=12, deed=send(signal.SIGKILL))
+    kills = strikes(whole["events"], KILLS, SEED, deed=send(signal.SIGKILL))
     for number, strike in enumerate(kills):
         folder = tmp_path / str(number)
         assert carried_apart(folder, answer, strike) == -signal.SIGKILL
         assert carried_apart(folder, answer, None) == 0
         found = json.loads(answer.read_text())
         left, after = found["left"], found["events"].get("step", 0)
-        assert left == whole["left"] | {"resumed": left["resumed"]}, strike
+        told = f"seed {SEED}, {strike}"
+        assert left == whole["left"] | {"resumed": left["resumed"]}, told
         if strike.kind == "step":
             # Only the stretch that broke off is acted twice.
             again = strike.at - 1 + after - whole["events"]["step"]
-            assert again <= LONGEST, strike
-    print(f"{KILLS} of {KILLS} kills end alike")
+            assert again <= LONGEST, told
+    count("R1", alignment_kills=KILLS)

@@ -131,9 +131,10 @@ def _try_to_own(
         done.wait()
 
 
+@pytest.mark.torture
 @pytest.mark.parametrize("starters", [2, 8])
 def test_of_many_starters_in_one_folder_one_becomes_the_owner(
-    tmp_path: Path, starters: int
+    tmp_path: Path, count: Any, starters: int
 ) -> None:
     context = multiprocessing.get_context("fork")
     for _ in range(20):
@@ -149,6 +150,7 @@ def test_of_many_starters_in_one_folder_one_becomes_the_owner(
         for process in processes:
             process.join()
         assert sorted(outcomes) == ["owner"] + ["refused"] * (starters - 1)
+        count("R8", folder_contests=1)
 
 
 def test_the_second_owner_is_told_who_the_first_is(tmp_path: Path) -> None:

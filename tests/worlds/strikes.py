@@ -4,23 +4,25 @@ import json
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from unittest import mock
 
 import torch
 
 from rltransfer.alignment import AlignConfig, Source, align
+from rltransfer.alignment.ladder import structured
 from rltransfer.domain import Domain, Journal, StepMeter
 from rltransfer.dynamics import LearnConfig
-from rltransfer.files import points
+from rltransfer.files import points, write_atomically
 from rltransfer.mapping.fitting.candidates import Candidates
 from tests.worlds.points import Home, Point
 
@@ -38,64 +40,87 @@ TINY = AlignConfig(
 
 QUICK = partial(
     AlignConfig,
-    restarts=4,
-    updates=20,
+    restarts=2,
+    updates=10,
     rounds=1,
-    source_steps=600,
-    learning=LearnConfig(width=16, updates=20),
+    source_steps=300,
+    learning=LearnConfig(width=8, updates=20),
 )
 """What a call of the command line takes in place of the defaults."""
+Call: TypeAlias = Callable[[], object]
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(
-    ["rltransfer.cli.app", "rltransfer.cli.transferring.carry", "pytest"]
-)
+_FORKS.set_forkserver_preload(["tests.worlds.zygote"])
+_LONGEST_SECONDS = 120
 
 
 @dataclass(frozen=True)
 class Strike:
-    """What happens where: at the event of that number, of that kind."""
+    """What happens where: at the event of that number, of that kind.
+
+    The kind is one of `KINDS`, or the name of a writer's point.
+    """
 
     kind: str
     at: int
-    deed: Callable[[], object]
+    deed: Call
 
 
-def send(number: signal.Signals) -> Callable[[], object]:
-    """Returns the deed of sending a signal to oneself."""
-    return partial(_send, int(number))
+def send(*numbers: signal.Signals, to_group: bool = False) -> Call:
+    """Returns the deed of sending signals to oneself, one after the other."""
+    return partial(_send, tuple(map(int, numbers)), to_group)
+
+
+def refuse(code: int) -> Call:
+    """Returns the deed of a disk that refuses with `code`."""
+    return partial(_refuse, code)
+
+
+def remove(folder: Path) -> Call:
+    """Returns the deed of deleting a folder under a run."""
+    return partial(shutil.rmtree, folder)
 
 
 def strikes(
-    events: dict[str, int], count: int, seed: int, deed: Callable[[], object]
+    events: dict[str, int], count: int, seed: object, deed: Call
 ) -> list[Strike]:
-    """Returns strikes at random events, every kind in turn."""
-    rng = random.Random(seed)
+    """Returns strikes at random events, every kind in turn, every point as often."""
+    rng = random.Random(str(seed))
     kinds = [kind for kind in KINDS if events.get(kind)]
-    return [
-        Strike(kind, rng.randint(1, events[kind]), deed)
-        for kind in (kinds[place % len(kinds)] for place in range(count))
-    ]
+    named = sorted(set(events) - set(KINDS))
+    chosen = []
+    for place in range(count):
+        kind = kinds[place % len(kinds)]
+        kind = rng.choice(named) if kind == "point" else kind
+        chosen.append(Strike(kind, rng.randint(1, events[kind]), deed))
+    return chosen
 
 
 @contextmanager
 def armed(strike: Strike | None) -> Iterator[Counter[str]]:
-    """Counts events in the block, and strikes."""
+    """Counts events in the block, points by name as well, and strikes."""
     events: Counter[str] = Counter()
+
+    def happens(kind: str) -> None:
+        events[kind] += 1
+        if strike and (strike.kind, strike.at) == (kind, events[kind]):
+            strike.deed()
 
     def counted(kind: str, original: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, **options: Any) -> Any:
-            events[kind] += 1
-            if strike and (strike.kind, strike.at) == (kind, events[kind]):
-                strike.deed()
+            happens(kind)
             return original(*arguments, **options)
 
         return call
 
+    def reached(point: str) -> None:
+        happens("point")
+        happens(point)
+
     with (
         mock.patch.object(Domain, "step", counted("step", Domain.step)),
         mock.patch.object(Candidates, "step", counted("update", Candidates.step)),
-        mock.patch.object(points, "reached", counted("point", points.reached)),
+        mock.patch.object(points, "reached", reached),
     ):
         yield events
 
@@ -134,42 +159,106 @@ def tensors_digest(network: torch.nn.Module) -> str:
 
 def carried_apart(folder: Path, answer: Path, strike: Strike | None) -> int:
     """Carries the small transfer in a process of its own; returns its exit code."""
-    return _apart(_carry, folder, answer, strike)
+    return ended(begun(_carry, folder, answer, strike))
 
 
-def called_apart(words: list[str], output: Path, strike: Strike | None) -> int:
-    """Calls the command line, with little effort, in a process of its own."""
-    return _apart(_call, words, output, strike)
+def called_apart(
+    words: Sequence[object],
+    output: Path,
+    strike: Strike | None,
+    before: Call | None = None,
+) -> int:
+    """Calls the command line, with little effort, in a process of its own.
+
+    Args:
+        words: of the call.
+        output: takes both standard streams, and what happened beside it.
+        strike: what happens on the way.
+        before: is called there first.
+    """
+    return ended(called(words, output, strike, before))
 
 
-def _apart(work: Callable[..., None], *arguments: Any) -> int:
-    process = _FORKS.Process(target=work, args=arguments)
+def called(
+    words: Sequence[object],
+    output: Path,
+    strike: Strike | None,
+    before: Call | None = None,
+) -> Any:
+    """Begins a call of the command line; returns its process."""
+    return begun(_call, [str(word) for word in words], output, strike, before)
+
+
+def begun(work: Callable[..., None], *arguments: Any) -> Any:
+    """Begins `work` in a process of its own; returns it."""
+    process = _FORKS.Process(target=_grouped, args=(work, *arguments))
     process.start()
-    process.join(120)
+    return process
+
+
+def ended(process: Any) -> int:
+    """Waits for a process, kills it where it hangs, and returns its exit code."""
+    process.join(_LONGEST_SECONDS)
     if process.exitcode is None:
         process.kill()
         process.join()
-    assert process.exitcode is not None
-    return process.exitcode
+    code: int = process.exitcode
+    process.close()
+    return code
+
+
+def _grouped(work: Callable[..., None], *arguments: Any) -> None:
+    # Signals to the group reach only this process.
+    os.setpgid(0, 0)
+    work(*arguments)
 
 
 def _carry(folder: Path, answer: Path, strike: Strike | None) -> None:
-    with armed(strike) as events:
+    with _few_updates(), armed(strike) as events:
         left = carried(folder)
     answer.write_text(json.dumps({"left": left, "events": events}))
 
 
-def _call(words: list[str], output: Path, strike: Strike | None) -> None:
+def _call(
+    words: list[str],
+    output: Path,
+    strike: Strike | None,
+    before: Call | None,
+) -> None:
     from rltransfer.cli import main
-    from rltransfer.cli.transferring import carry
+    from rltransfer.cli.transferring import carry, options, storing
 
     handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     os.dup2(handle, 1)
     os.dup2(handle, 2)
-    with mock.patch.object(carry, "AlignConfig", QUICK), armed(strike) as events:
+    if before is not None:
+        before()
+    with (
+        mock.patch.object(carry, "AlignConfig", QUICK),
+        _few_updates(),
+        mock.patch.object(options, "FEWEST_EPISODES", 1),
+        mock.patch.object(storing, "draw", _scribble),
+        armed(strike) as events,
+    ):
         main(words)
     output.with_suffix(".events").write_text(json.dumps(events))
 
 
-def _send(number: int) -> None:
-    os.kill(os.getpid(), number)
+def _few_updates() -> Any:
+    # Of the rungs that do not ask the config.
+    return mock.patch.object(structured, "_UPDATES", 10)
+
+
+def _scribble(path: Path, *what: object) -> None:
+    # Drawing takes longer than all else.
+    write_atomically(path, b"a picture")
+
+
+def _send(numbers: tuple[int, ...], to_group: bool) -> None:
+    reach = os.killpg if to_group else os.kill
+    for number in numbers:
+        reach(os.getpid(), number)
+
+
+def _refuse(code: int) -> None:
+    raise OSError(code, os.strerror(code))

@@ -1,0 +1,89 @@
+"""A transfer that is killed goes on to the same end as one that is not."""
+
+import random
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.effort import SCALE, SEED
+from tests.worlds.strikes import KINDS, Strike, send, strikes
+
+from .conftest import can_go_on, left, run_in
+
+pytestmark = pytest.mark.torture
+
+KILLS = 10 * SCALE
+"""For each configuration."""
+KILLS_IN_A_ROW = 5
+KILL = send(signal.SIGKILL)
+POINTS = (
+    "before_write",
+    "half_written",
+    "before_sync",
+    "before_rename",
+    "before_folder_sync",
+    "written",
+    "before_event",
+    "event_written",
+)
+
+
+def test_a_transfer_killed_at_random_ends_as_if_it_had_not(
+    transfers: Any, count: Any, name: str, tmp_path: Path
+) -> None:
+    events, expected = transfers.events(name), transfers.whole(name)
+    kills = chains = 0
+    while kills < KILLS:
+        assert chains < 10 * KILLS, f"{name}: hardly ever killed in time"
+        told = f"{name}, seed {SEED}, chain {chains}"
+        folder = tmp_path / str(chains)
+        places = strikes(events, KILLS_IN_A_ROW, f"{SEED} {name} {chains}", KILL)
+        random.Random(f"{SEED} {chains}").shuffle(places)
+        chains += 1
+        ended = transfers.begin(name, folder, places[0])
+        # A kill before the request is written leaves nothing to go on with.
+        if not can_go_on(folder):
+            assert ended.status == -signal.SIGKILL, f"{told}: {ended.text}"
+            continue
+        killed, run = 0, run_in(folder)
+        # What comes after the end of the run, or after the last place, ends the chain.
+        for place in (*places[1:], None):
+            if ended.status == 0:
+                break
+            assert ended.status == -signal.SIGKILL, f"{told}: {ended.text}"
+            killed += 1
+            ended = transfers.resume(run, place)
+        assert ended.status == 0, f"{told}, {places}: {ended.text}"
+        assert left(run) == expected, f"{told}, {places}"
+        kills += killed
+    count("R1", transfer_kills=kills, transfer_chains=chains, transfers=name)
+
+
+@pytest.mark.parametrize("nth", ["first", "later"])
+@pytest.mark.parametrize("point", POINTS)
+def test_a_kill_while_writing_leaves_what_a_transfer_goes_on_from(
+    transfers: Any, count: Any, tmp_path: Path, point: str, nth: str
+) -> None:
+    rng = random.Random(f"{SEED} {point}")
+    happens = transfers.events("refused")[point]
+    for repeat in range(1 if nth == "first" else SCALE):
+        at = 1 if nth == "first" else rng.randint(2, happens)
+        told = f"seed {SEED}, {point} {at} of {happens}"
+        folder = tmp_path / str(repeat)
+        ended = transfers.begin("refused", folder, Strike(point, at, KILL))
+        assert ended.status == -signal.SIGKILL, f"{told}: {ended.text}"
+        run = run_in(folder)
+        ended = transfers.resume(run)
+        if not can_go_on(folder) and ended.status:
+            assert nth == "first", told
+            assert ended.status == 2 and str(run) in ended.error
+        else:
+            assert ended.status == 0, f"{told}: {ended.text}"
+            assert left(run) == transfers.whole("refused"), told
+        count("R2", transfer_kills=1)
+
+
+def test_the_list_of_points_is_complete(transfers: Any) -> None:
+    assert set(transfers.events("discrete")) - set(KINDS) == set(POINTS)
