@@ -11,10 +11,22 @@ from gymnasium.envs.registration import EnvSpec, load_env_creator, registry
 from rltransfer.errors import InputError
 
 _EXTRAS = ("box2d", "mujoco")
-_OF_MAKE = ["disable_env_checker", "max_episode_steps"]
+_CHECKER = "disable_env_checker"
+_OF_MAKE = [_CHECKER, "max_episode_steps", "render_mode"]
+_MISFIT = re.compile(r"unexpected keyword|multiple values|missing \d")
+# What environments raise when they check their arguments, or fail to.
+_OF_WRONG_ARGUMENTS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    OSError,
+    TypeError,
+    ValueError,
+)
 
 
-def make(env_id: str, **kwargs: Any) -> gym.Env[Any, Any]:
+def make(env_id: str, /, **kwargs: Any) -> gym.Env[Any, Any]:
     """Returns what `gymnasium.make` returns, or raises an `InputError` that helps.
 
     Args:
@@ -31,17 +43,16 @@ def make(env_id: str, **kwargs: Any) -> gym.Env[Any, Any]:
         raise InputError(_unregistered(env_id, str(fault))) from fault
     except ImportError as fault:
         raise InputError(_not_importable(env_id, str(fault))) from fault
-    except TypeError as fault:
-        if not re.search(r"unexpected keyword|multiple values|missing \d", str(fault)):
+    except _OF_WRONG_ARGUMENTS as fault:
+        if _MISFIT.search(str(fault)):
+            raise InputError(_wrong_arguments(env_id, kwargs)) from fault
+        given = {name: kwargs[name] for name in kwargs if name != _CHECKER}
+        if not given:
             raise
-        raise InputError(_wrong_arguments(env_id, kwargs)) from fault
-    except (AssertionError, ValueError) as fault:
-        # Gymnasium's own environments check their arguments in this way.
-        own = {name: kwargs[name] for name in kwargs if name not in _OF_MAKE}
-        if not own:
-            raise
+        own = {name: given[name] for name in given if name not in _OF_MAKE}
         raise InputError(
-            f"environment {env_id!r} refuses {_listed(own)}: {_one_line(str(fault))}"
+            f"environment {env_id!r} refuses {_listed(own or given)}: "
+            f"{_one_line(str(fault))}"
         ) from fault
 
 
