@@ -21,12 +21,12 @@ from rltransfer_agents.frozen.activations import ACTIVATIONS
 from rltransfer_agents.frozen.normalisation import Normalisation
 from rltransfer_agents.reading.bundle import Bundle
 from rltransfer_agents.reading.checkpoint import Checkpoint
+from rltransfer_agents.reading.checkpoint.fields import ALGORITHMS
 from rltransfer_agents.reading.keywords import EXTRACTORS, Keywords
 from rltransfer_agents.reading.policies import Normalisations
 from rltransfer_agents.reading.policies.assembly import FAMILIES
 from rltransfer_agents.reading.policies.features import FRONT
 
-_ALGORITHMS = {"ppo", "a2c", "dqn", "sac", "td3", "ddpg", "qrdqn", "tqc", "trpo", "ars"}
 _OWNERS = ("actor", "q_net", "quantile_net")
 
 
@@ -67,10 +67,10 @@ def bundle_of(model: BaseAlgorithm) -> Bundle:
 
 def _algorithm(model: BaseAlgorithm) -> str:
     for kind in type(model).__mro__:
-        if kind.__name__.lower() in _ALGORITHMS:
+        if kind.__name__.lower() in ALGORITHMS:
             return kind.__name__.lower()
     raise InputError(
-        f"an algorithm must be one of {sorted(_ALGORITHMS)}, got "
+        f"an algorithm must be one of {sorted(ALGORITHMS)}, got "
         f"{type(model).__name__}; export its policy as ONNX with torch instead"
     )
 

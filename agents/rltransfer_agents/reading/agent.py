@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any, final
 
 from rltransfer_agents.frozen import FrozenPolicy
+from rltransfer_agents.reading.environment_arguments import require_harmless
 from rltransfer_agents.reading.environment_ids import require_known
 from rltransfer_agents.reading.opening import open_agent
 from rltransfer_agents.reading.policies import freeze
-from rltransfer_agents.reading.refusal import naming, typed_faults
+from rltransfer_agents.reading.refusal import naming, spelt, typed_faults
 
 
 @final
@@ -54,7 +55,8 @@ def read_agent(
     """
     opened = open_agent(path, sha256=sha256, best=best)
     bundle, file = opened.bundle, opened.found.agent
-    with naming(str(file)), typed_faults():
+    with naming(spelt(file)), typed_faults():
+        env_kwargs = require_harmless(bundle.env_kwargs)
         policy = freeze(bundle.stored_policy())
     checkpoint = bundle.checkpoint
     told = bundle.env_id or opened.found.env_name
@@ -62,7 +64,7 @@ def read_agent(
         policy=policy,
         algorithm=checkpoint.algorithm,
         env_id=env_id or require_known(told, str(file)),
-        env_kwargs=bundle.env_kwargs,
+        env_kwargs=env_kwargs,
         path=file,
         sha256=checkpoint.sha256,
         normalised=bool(bundle.normalisations),

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from rltransfer_agents.frozen.normalisation import Normalisation
 from rltransfer_agents.reading import container
 from rltransfer_agents.reading.checkpoint import Checkpoint
+from rltransfer_agents.reading.checkpoint.fields import ALGORITHMS
 from rltransfer_agents.reading.keywords import Keywords, read_keywords
 from rltransfer_agents.reading.policies import Normalisations, StoredPolicy
 from rltransfer_agents.reading.refusal import Refusal, naming, shown
@@ -112,6 +113,11 @@ def read_bundle(data: bytes) -> Bundle:
         first = fault.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise Refusal("json", f"the bundle's {shown(where)} is not in order") from fault
+    if described.algorithm not in ALGORITHMS:
+        raise Refusal(
+            "unsupported",
+            f"the bundle is of the algorithm {shown(described.algorithm)}",
+        )
     if not 0 <= described.exploration <= 1:
         raise Refusal("json", "exploration must lie in 0..1")
     weights = {

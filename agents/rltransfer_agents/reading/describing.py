@@ -15,38 +15,44 @@ from rltransfer_agents.reading.checkpoint import (
 from rltransfer_agents.reading.checkpoint import fields as data_fields
 from rltransfer_agents.reading.container import is_container
 from rltransfer_agents.reading.description import ArtifactDescription
+from rltransfer_agents.reading.environment_arguments import require_harmless
+from rltransfer_agents.reading.environment_ids import known_id, nearest_id
 from rltransfer_agents.reading.normalisation import read_vecnormalize, require_fit
 from rltransfer_agents.reading.opening import (
     locate,
     read_bounded,
     read_statistics_beside,
+    require_digest,
     require_zip,
 )
 from rltransfer_agents.reading.policies import Normalisations, StoredPolicy, freeze
+from rltransfer_agents.reading.refusal import naming, spelt
 from rltransfer_agents.reading.run_folder import FoundAgent
 from rltransfer_agents.reading.strict_json import parse_object
 from rltransfer_agents.reading.torch_file import read_tensors
 
 
 def describe_artifact(
-    path: Path | str, *, best: bool | None = None
+    path: Path | str, *, sha256: str | None = None, best: bool | None = None
 ) -> ArtifactDescription:
     """Returns what lies at `path`: an agent's file, a run folder or statistics.
 
     Args:
         path: of the file or folder.
+        sha256: the hash that the file must have.
         best: which agent of a run, as for `read_agent`.
 
     Raises:
         InputError: if nothing readable is there.
+        ArtifactRefused: if the file has another hash.
     """
     if Path(path).suffix == ".pkl" and Path(path).is_file():
-        return _of_statistics(Path(path))
+        return _of_statistics(Path(path), sha256)
     found, _ = locate(path, best=best)
-    data = read_bounded(found.agent)
+    data = _bytes_of(found.agent, sha256)
     attempts = Attempts()
     if is_container(data):
-        facts = _of_bundle(data, attempts)
+        facts = _of_bundle(found, data, attempts)
     else:
         require_zip(found.agent, data)
         facts = _of_checkpoint(found, data, attempts)
@@ -60,8 +66,28 @@ def describe_artifact(
     )
 
 
-def _of_statistics(path: Path) -> ArtifactDescription:
+def _bytes_of(path: Path, sha256: str | None) -> bytes:
     data = read_bounded(path)
+    with naming(spelt(path)):
+        require_digest(hashlib.sha256(data).hexdigest(), sha256)
+    return data
+
+
+def _environment(
+    name: str, kwargs: dict[str, Any], attempts: Attempts
+) -> dict[str, Any]:
+    """Returns what is known about the environment that the files name."""
+    attempts.at("environment", lambda: require_harmless(kwargs))
+    known = known_id(name)
+    return {
+        "environment": spelt(name),
+        "environment_id": known,
+        "nearest_id": None if known else nearest_id(name),
+    }
+
+
+def _of_statistics(path: Path, sha256: str | None) -> ArtifactDescription:
+    data = _bytes_of(path, sha256)
     attempts = Attempts()
     normalisations = attempts.at("statistics", lambda: read_vecnormalize(data))
     return ArtifactDescription(
@@ -74,35 +100,42 @@ def _of_statistics(path: Path) -> ArtifactDescription:
     )
 
 
-def _of_bundle(data: bytes, attempts: Attempts) -> dict[str, Any]:
+def _of_bundle(found: FoundAgent, data: bytes, attempts: Attempts) -> dict[str, Any]:
     bundle = attempts.at("bundle", lambda: read_bundle(data))
     if bundle is None:
         return {}
     checkpoint = bundle.checkpoint
-    stored = bundle.stored_policy()
-    return _network(stored, attempts) | {
-        "algorithm": checkpoint.algorithm,
-        "policy_class": checkpoint.policy_class,
-        "environment": bundle.env_id,
-        "observation_space": str(checkpoint.observation_space),
-        "action_space": str(checkpoint.action_space),
-        "normalisation": _in_words(bundle.normalisations),
-        "versions": checkpoint.versions,
-        "steps": checkpoint.steps,
-        "seed": checkpoint.seed,
-    }
+    name = bundle.env_id or found.env_name
+    facts = _environment(name, bundle.env_kwargs, attempts)
+    return (
+        facts
+        | _network(bundle.stored_policy(), attempts)
+        | {
+            "algorithm": checkpoint.algorithm,
+            "policy_class": spelt(checkpoint.policy_class),
+            "observation_space": str(checkpoint.observation_space),
+            "action_space": str(checkpoint.action_space),
+            "normalisation": _in_words(bundle.normalisations),
+            "versions": {
+                spelt(name): spelt(version)
+                for name, version in checkpoint.versions.items()
+            },
+            "steps": checkpoint.steps,
+            "seed": checkpoint.seed,
+        }
+    )
 
 
 def _of_checkpoint(
     found: FoundAgent, data: bytes, attempts: Attempts
 ) -> dict[str, Any]:
     """Returns what a zip says, each part by itself: one refusal hides no other."""
+    facts = _environment(found.env_name, found.env_kwargs, attempts)
     members = attempts.at("archive", lambda: checkpoint_members(data))
     if members is None:
-        return {"environment": found.env_name}
+        return facts
     listed = list_members(data, is_member)
-    facts: dict[str, Any] = {
-        "environment": found.env_name,
+    facts |= {
         "versions": versions_of(members),
         "members": tuple((member.name, member.size) for member in listed),
         "statistics_path": found.statistics,
@@ -126,8 +159,8 @@ def _of_checkpoint(
     keywords = attempts.at("policy_kwargs", lambda: data_fields.keywords_of(fields))
     tensors = attempts.at("weights", lambda: read_tensors(members["policy.pth"]))
     beside = attempts.at("statistics", lambda: read_statistics_beside(found))
-    facts["algorithm"] = data_fields.algorithm_of(policy_class or "", fields)
-    facts["policy_class"] = policy_class
+    facts["algorithm"] = spelt(data_fields.algorithm_of(policy_class or "", fields))
+    facts["policy_class"] = None if policy_class is None else spelt(policy_class)
     facts["observation_space"] = None if observation is None else str(observation)
     facts["action_space"] = None if action is None else str(action)
     if beside is not None:

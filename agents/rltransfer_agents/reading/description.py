@@ -29,6 +29,11 @@ class ArtifactDescription:
     algorithm: str | None = None
     policy_class: str | None = None
     environment: str | None = None
+    """As the files call it."""
+    environment_id: str | None = None
+    """The registered id that this means."""
+    nearest_id: str | None = None
+    """The registered id most like it, where it means none; a suggestion."""
     observation_space: str | None = None
     action_space: str | None = None
     network: tuple[str, ...] = ()

@@ -1,4 +1,7 @@
-"""Environment ids in files and names of files: known ones are used, others refused."""
+"""Environment ids in files and names of files: known ones are used, others refused.
+
+`gymnasium.make("module:Id-v0")` imports `module`: only a user may type that.
+"""
 
 import difflib
 import re
@@ -7,10 +10,10 @@ import gymnasium as gym
 
 import rltransfer_envs  # noqa: F401  registers our own
 from rltransfer.errors import InputError
-from rltransfer_agents.reading.refusal import shown
+from rltransfer_agents.reading.checkpoint.fields import ALGORITHMS
+from rltransfer_agents.reading.refusal import Refusal, shown, spelt
 
 _ID = re.compile(r"(?:[\w.-]+/)?[\w.-]+-v\d+")
-_ALGORITHMS = "ppo a2c dqn sac td3 ddpg qrdqn tqc trpo ars".split()
 
 
 def known_id(name: str) -> str | None:
@@ -28,6 +31,11 @@ def known_id(name: str) -> str | None:
     return None
 
 
+def is_id(text: str) -> bool:
+    """Tells whether text looks like the id of an environment, of whatever kind."""
+    return _ID.fullmatch(text) is not None
+
+
 def require_known(name: str, file: str) -> str:
     """Returns the registered id that a name in or of a file means.
 
@@ -37,17 +45,40 @@ def require_known(name: str, file: str) -> str:
     found = known_id(name)
     if found is not None:
         return found
-    nearest = nearest_id(_without_algorithm(name))
+    nearest = nearest_id(name)
     remedy = (
-        f"nearest: {nearest}; pass --source-env {nearest}"
+        f"nearest: {nearest}; pass --env {nearest}"
         if nearest is not None
-        else "pass --source-env with the environment it was trained in"
+        else "pass --env with the environment it was trained in"
     )
-    raise InputError(f"{file}: {shown(name)} is not registered; {remedy}")
+    raise InputError(f"{spelt(file)}: {shown(name)} is not registered; {remedy}")
+
+
+def require_registered(env_id: str, *, typed: str | None = None) -> str:
+    """Returns an id that a file of ours holds, which must be the id itself.
+
+    Args:
+        env_id: as the file has it.
+        typed: the id that the user typed, if any: where that imports a module, ids of
+            the same module import nothing else.
+
+    Raises:
+        Refusal: if it is not registered, or would import a module.
+    """
+    if _ID.fullmatch(env_id) and env_id in gym.registry and _is_usable(env_id):
+        return env_id
+    module, _, _ = (typed or "").rpartition(":")
+    if module and _ID.fullmatch(env_id.removeprefix(f"{module}:")):
+        return env_id
+    raise Refusal(
+        "environment",
+        f"an id in a file must be registered and name no module, got {shown(env_id)}",
+    )
 
 
 def nearest_id(name: str) -> str | None:
     """Returns the registered id most like a name: a newer version, or other letters."""
+    name = _without_algorithm(name)
     if not _ID.fullmatch(name):
         return None
     stem = name.rpartition("-v")[0]
@@ -60,7 +91,7 @@ def nearest_id(name: str) -> str | None:
 
 def _without_algorithm(name: str) -> str:
     first, _, rest = name.partition("-")
-    return rest if first.lower() in _ALGORITHMS else name
+    return rest if first.lower() in ALGORITHMS else name
 
 
 def _is_usable(env_id: str) -> bool:

@@ -1,6 +1,8 @@
 """The files of an agent, opened: whatever format and place they have."""
 
 import hashlib
+import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -18,7 +20,12 @@ from rltransfer_agents.reading.normalisation import (
     require_fit,
 )
 from rltransfer_agents.reading.policies import Normalisations
-from rltransfer_agents.reading.refusal import Refusal, naming, typed_faults
+from rltransfer_agents.reading.refusal import (
+    Refusal,
+    naming,
+    spelt,
+    typed_faults,
+)
 from rltransfer_agents.reading.run_folder import FoundAgent, find_agent
 from rltransfer_agents.running_statistics import read_statistics
 
@@ -41,8 +48,8 @@ def open_agent(
     """Returns what the files of an agent hold; `read_agent` tells the arguments."""
     found, hub = locate(path, best=best)
     data = read_bounded(found.agent)
-    with naming(str(found.agent)), typed_faults():
-        _require_digest(hashlib.sha256(data).hexdigest(), sha256)
+    with naming(spelt(found.agent)), typed_faults():
+        require_digest(hashlib.sha256(data).hexdigest(), sha256)
         _require_vouched(found, found.agent, data)
         bundle, digest = _contents(found, data)
     return OpenedAgent(bundle, found, digest, hub)
@@ -62,14 +69,21 @@ def locate(
 def read_bounded(path: Path) -> bytes:
     """Returns the bytes of a file that a user named, up to the largest size read."""
     try:
-        with path.open("rb") as file:
+        # A pipe or a device could keep its reader waiting for ever.
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(handle, "rb") as file:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise InputError(
+                    f"an agent must lie in a plain file, {spelt(path)} is none; name "
+                    "its zip or the folder of its run"
+                )
             data = file.read(limits.ARCHIVE_BYTES + 1)
     except OSError as fault:
         raise InputError(
-            f"{path} cannot be read ({fault.strerror}); check its permissions"
+            f"{spelt(path)} cannot be read ({fault.strerror}); check its permissions"
         ) from fault
     if len(data) > limits.ARCHIVE_BYTES:
-        raise Refusal("limit", f"{path}: may have {limits.ARCHIVE_BYTES} bytes")
+        raise Refusal("limit", f"{spelt(path)}: may have {limits.ARCHIVE_BYTES} bytes")
     return data
 
 
@@ -109,7 +123,7 @@ def read_statistics_beside(found: FoundAgent) -> tuple[Normalisations, str | Non
     if path.suffix == ".json":
         normalisations = normalisations_of(read_statistics(path))
     else:
-        with naming(path.name):
+        with naming(spelt(path.name)):
             normalisations = read_vecnormalize(data)
     return normalisations, hashlib.sha256(data).hexdigest()
 
@@ -118,15 +132,17 @@ def require_zip(path: Path, data: bytes) -> None:
     """Raises if a file does not even begin as an agent's does."""
     if not data.startswith(b"PK"):
         raise InputError(
-            f"{path} must be a zip written by Stable-Baselines3, it is none; "
+            f"{spelt(path)} must be a zip written by Stable-Baselines3, it is none; "
             "name the agent's zip or the folder of its run"
         )
 
 
-def _require_digest(digest: str, expected: str | None) -> None:
+def require_digest(digest: str, expected: str | None) -> None:
     """Raises unless a file has the hash that the user asked for."""
     if expected is not None and digest != expected.strip().lower():
-        raise Refusal("digest", f"must have the SHA-256 {expected}, it has {digest}")
+        raise Refusal(
+            "digest", f"must have the SHA-256 {spelt(expected)}, it has {digest}"
+        )
 
 
 def _require_vouched(found: FoundAgent, path: Path, data: bytes) -> None:
@@ -136,4 +152,6 @@ def _require_vouched(found: FoundAgent, path: Path, data: bytes) -> None:
     name = path.relative_to(found.run).as_posix()
     digest = read_manifest(found.run).files.get(name)
     if digest != hashlib.sha256(data).hexdigest():
-        raise Refusal("manifest", f"{name} is not what its run's manifest vouches for")
+        raise Refusal(
+            "manifest", f"{spelt(name)} is not what its run's manifest vouches for"
+        )

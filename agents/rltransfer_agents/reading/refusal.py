@@ -30,6 +30,8 @@ REMEDIES = {
     "checksum": _FETCH,
     "class": _EXPORT,
     "class-by-value": _EXPORT,
+    "environment": "name the environment yourself, with --env or in a new run",
+    "folder": "copy what you need into a folder of plain files, or start a new run",
     "digest": "fetch the file again, or pass the hash its author published",
     "json": _FETCH,
     "limit": _EXPORT,
@@ -86,6 +88,12 @@ def typed_faults() -> Iterator[None]:
         raise Refusal(
             "malformed", f"the file is malformed ({type(fault).__name__})"
         ) from fault
+
+
+def spelt(path: object) -> str:
+    """Returns a path as it stands, or escaped where a terminal would act upon it."""
+    text = str(path)
+    return text if text.isprintable() else shown(text, limit=1000)
 
 
 def shown(value: object, limit: int = 80) -> str:

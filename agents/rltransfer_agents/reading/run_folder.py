@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, final
 
 from rltransfer.errors import InputError
+from rltransfer_agents.reading.refusal import spelt
 from rltransfer_agents.reading.yaml_data import read_yaml
 
 _BEST = "best_model"
@@ -51,8 +52,8 @@ def find_agent(path: Path, *, best: bool | None) -> FoundAgent:
         agent = path
     else:
         raise InputError(
-            f"an agent must be a zip file or the folder of a run, there is no {path}; "
-            "train one: rltransfer train-source"
+            "an agent must be a zip file or the folder of a run, there is no "
+            f"{spelt(path)}; train one: rltransfer train-source"
         )
     return _described(agent)
 
@@ -64,16 +65,17 @@ def _agent_in(folder: Path, best: bool | None) -> Path:
         return folder / f"{_BEST}.zip"
     if best:
         raise InputError(
-            f"a run must have kept a {_BEST}.zip for its best agent, {folder} has "
-            "none; take the last one instead"
+            f"a run must have kept a {_BEST}.zip for its best agent, {spelt(folder)} "
+            "has none; take the last one instead"
         )
     named = [agent for agent in found if agent.stem == _env_name(folder.name)]
     others = [agent for agent in found if agent.stem != _BEST]
     if named or len(others) == 1:
         return (named or others)[0]
-    names = ", ".join(agent.name for agent in found[:8]) or "no zip file"
+    names = ", ".join(spelt(agent.name) for agent in found[:8]) or "no zip file"
     raise InputError(
-        f"a run's folder must hold one agent, {folder} holds {names}; name the file"
+        f"a run's folder must hold one agent, {spelt(folder)} holds {names}; name the "
+        "file"
     )
 
 

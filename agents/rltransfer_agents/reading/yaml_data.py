@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from rltransfer_agents.reading import limits
-from rltransfer_agents.reading.refusal import Refusal, naming, shown
+from rltransfer_agents.reading.refusal import Refusal, naming, shown, spelt
 
 _INTEGER = re.compile(r"[-+]?\d{1,18}")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?")
@@ -22,16 +22,17 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         return {}
-    with naming(str(path)):
-        data = path.read_bytes()
-        if len(data) > limits.YAML_BYTES:
-            raise Refusal("limit", f"may have {limits.YAML_BYTES} bytes")
+    with naming(spelt(path)):
+        with path.open("rb") as file:
+            data = file.read(limits.YAML_BYTES + 1)
         value = parse_yaml(data)
     return value if isinstance(value, dict) else {}
 
 
 def parse_yaml(data: bytes) -> Any:
     """Returns what a YAML document describes, ordered dicts of Python as dicts."""
+    if len(data) > limits.YAML_BYTES:
+        raise Refusal("limit", f"YAML may have {limits.YAML_BYTES} bytes")
     try:
         # Composing makes a graph of nodes; only constructing would call anything.
         node = yaml.compose(data.decode(), Loader=yaml.SafeLoader)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, final
 
 import typer
 from rich.console import Group, RenderableType
+from rich.text import Text
 
 from rltransfer.cli.options import Json
 from rltransfer.cli.tables import facts, plain_table
@@ -37,7 +38,7 @@ class Inspected:
             "usable": "yes" if about.usable else "no",
             "algorithm": about.algorithm,
             "policy": about.policy_class,
-            "environment": about.environment,
+            "environment": self._environment,
             "observations": about.observation_space,
             "actions": about.action_space,
             "network": " → ".join(about.network),
@@ -54,9 +55,18 @@ class Inspected:
         if about.refused:
             table = plain_table("refused", "code", "reason")
             for refused in about.refused:
-                table.add_row(refused.part, refused.code, refused.reason)
+                # As texts: brackets in a reason are no markup.
+                table.add_row(*map(Text, (refused.part, refused.code, refused.reason)))
             parts.append(table)
         return Group(*parts)
+
+    @property
+    def _environment(self) -> str | None:
+        about = self.description
+        if about.environment is None or about.environment_id is not None:
+            return about.environment_id
+        nearest = f"; nearest: {about.nearest_id}" if about.nearest_id else ""
+        return f"{about.environment} (not registered{nearest})"
 
 
 def inspect(
@@ -64,10 +74,13 @@ def inspect(
         Path,
         typer.Argument(help="Run folder, RL Zoo folder, zip, bundle or statistics."),
     ],
+    sha256: Annotated[
+        str | None, typer.Option("--sha256", help="Hash the agent's file must have.")
+    ] = None,
     json: Json = False,
 ) -> Inspected:
     """Say what is inside a file or folder, without running any of it."""
     del json  # what prints the outcome knows
     from rltransfer_agents.reading import describe_artifact
 
-    return Inspected(describe_artifact(path))
+    return Inspected(describe_artifact(path, sha256=sha256))

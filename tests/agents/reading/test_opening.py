@@ -176,7 +176,7 @@ def test_a_bare_zip_finds_its_environment_by_name(run: Path, tmp_path: Path) -> 
         path = shutil.copy(run / "CartPole-v1.zip", tmp_path / f"{name}.zip")
         assert read_agent(path).env_id == "CartPole-v1"
     path = shutil.copy(run / "CartPole-v1.zip", tmp_path / "mine.zip")
-    with pytest.raises(InputError, match="'mine' is not registered; pass --source-env"):
+    with pytest.raises(InputError, match="'mine' is not registered; pass --env"):
         read_agent(path)
     assert read_agent(path, env_id="CartPole-v1").env_id == "CartPole-v1"
 

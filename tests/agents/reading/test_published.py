@@ -80,5 +80,5 @@ def test_old_ids_are_suggested_and_not_guessed(name: str, published: Path) -> No
     if AGENTS[name] is None:
         assert read_agent(published / f"{name}_1").env_id == name.partition("/")[2]
         return
-    with pytest.raises(InputError, match=f"pass --source-env {AGENTS[name]}"):
+    with pytest.raises(InputError, match=f"pass --env {AGENTS[name]}"):
         read_agent(published / f"{name}_1")

@@ -11,6 +11,9 @@ from rltransfer_agents.reading.keywords import Keywords, read_keywords
 from rltransfer_agents.reading.refusal import Refusal, naming, shown
 from rltransfer_agents.reading.spaces import read_space
 
+ALGORITHMS = "ppo a2c dqn sac td3 ddpg qrdqn tqc trpo ars".split()
+"""Those whose agents can be read."""
+
 _READ = {"policy_class", "observation_space", "action_space", "policy_kwargs"}
 _READ |= {"num_timesteps", "exploration_rate", "seed"}
 Fields = dict[str, Any]
