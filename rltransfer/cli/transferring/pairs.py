@@ -34,10 +34,10 @@ def _pair(options: TransferOptions, place: int) -> Pair:
     if actor.home is None:
         raise InputError(
             f"{path} does not say which environment its agent is from; "
-            "name it with --source-env"
+            "name it with --env"
         )
     domain = domain_of(actor.home)
-    require_fit(actor, domain, "name the agent's own environment with --source-env")
+    require_fit(actor, domain, "name the agent's own environment with --env")
     target = domain_of(options.target, StepMeter(options.share))
     require_budget(target)
     return Pair(actor, actor.home, Source(domain, actor.policy, actor.title), target)

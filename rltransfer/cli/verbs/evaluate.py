@@ -6,6 +6,7 @@ from typing import Annotated, Any, final
 
 import typer
 from rich.console import Group, RenderableType
+from rich.markup import escape
 
 from rltransfer.cli.arguments import read_pairs
 from rltransfer.cli.environments import EnvironmentChoice
@@ -47,7 +48,10 @@ class Evaluated:
         """Returns the figures and the seeds of the episodes."""
         last = self.seed + self.summary.episodes - 1
         return Group(
-            returns_table([(self.title, self.summary)], title=self.environment.title),
+            # Brackets in arguments, as lists have them, are no markup.
+            returns_table(
+                [(self.title, self.summary)], title=escape(self.environment.title)
+            ),
             facts([("agent", str(self.path)), ("seeds", f"{self.seed} to {last}")]),
         )
 
@@ -68,6 +72,9 @@ def evaluate(
         typer.Option("--episodes", help="Fresh episodes; more narrow the interval."),
     ] = FEWEST_EPISODES,
     seed: Seed = 0,
+    sha256: Annotated[
+        str | None, typer.Option("--sha256", help="Hash the agent's file must have.")
+    ] = None,
     json: Json = False,
 ) -> Evaluated:
     """Report the returns of an agent or of a transfer, with their interval."""
@@ -77,7 +84,7 @@ def evaluate(
     kwargs = read_pairs(env_kwargs or (), "--env-kwargs")
     from rltransfer.cli.agents import actor_at, domain_of, require_fit
 
-    actor = actor_at(agent, env_id=env)
+    actor = actor_at(agent, env_id=env, sha256=sha256)
     environment = _environment(actor.home, env, kwargs)
     domain = domain_of(environment)
     try:

@@ -1,0 +1,136 @@
+"""Whatever can act, by the path where it lies."""
+
+from pathlib import Path
+
+import numpy as np
+
+# Registers its environments: ids found in files are looked up among those.
+import rltransfer_envs as rltransfer_envs
+from rltransfer.cli.agents.actor import Actor, domain_of
+from rltransfer.cli.agents.settings import TransferSettings
+from rltransfer.cli.environments import EnvironmentChoice
+from rltransfer.domain import Domain, Policy
+from rltransfer.errors import ArtifactRefused, InputError
+from rltransfer.runs import MANIFEST_NAME, read_manifest
+from rltransfer.translation import MappedPolicy, Translation, load_translation
+from rltransfer_agents.reading import Refusal, read_agent
+from rltransfer_agents.reading.hub import is_on_hub
+from rltransfer_agents.reading.opening import require_digest
+from rltransfer_agents.reading.refusal import naming, spelt
+
+MAPPING_FOLDER = "mapping"
+"""Within a transfer's run folder."""
+
+_LONGEST_CHAIN = 8
+_OF_MISFITS = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
+
+
+def actor_at(
+    path: Path, *, env_id: str | None = None, sha256: str | None = None
+) -> Actor:
+    """Returns the agent or the transfer that lies at `path`.
+
+    Args:
+        path: of a run folder, an RL Zoo folder or a zip.
+        env_id: the agent's own environment, where it is named on the command line.
+        sha256: what the agent's file must have.
+
+    Raises:
+        UserError: there is none, or it cannot be used; the message says which.
+    """
+    return _actor_at(path, env_id, sha256, outer=())
+
+
+def _actor_at(
+    path: Path, env_id: str | None, sha256: str | None, outer: tuple[Path, ...]
+) -> Actor:
+    if _is_transfer(path):
+        return _transfer_at(path, env_id, sha256, outer)
+    agent = read_agent(path, env_id=env_id, sha256=sha256)
+    home = None
+    if agent.env_id is not None:
+        home = EnvironmentChoice(agent.env_id, agent.env_kwargs)
+    policy = agent.policy
+    return Actor(
+        policy=policy,
+        home=home,
+        title=f"{agent.algorithm} {agent.env_id or ''}".strip(),
+        # What was fetched lies in the cache, where it is found again without the hub.
+        path=agent.path if is_on_hub(path) else path,
+        sha256=agent.sha256,
+        observation_space=policy.observation_space,
+        action_space=policy.action_space,
+    )
+
+
+def _is_transfer(path: Path) -> bool:
+    manifest = path / MANIFEST_NAME
+    return manifest.is_file() and read_manifest(path).verb == "transfer"
+
+
+def _transfer_at(
+    path: Path, typed: str | None, sha256: str | None, outer: tuple[Path, ...]
+) -> Actor:
+    """Returns what a transfer made.
+
+    Args:
+        path: of its folder.
+        typed: the environment that the user named, if any.
+        sha256: what the file of the agent it acts through must have.
+        outer: transfers that were made from this one and are being opened.
+    """
+    here = path.resolve()
+    if here in outer or len(outer) >= _LONGEST_CHAIN:
+        raise Refusal(
+            "folder",
+            f"{spelt(path)}: transfers may be made from transfers, {_LONGEST_CHAIN} "
+            "deep and in no circle",
+        )
+    with naming(spelt(path / MANIFEST_NAME)):
+        settings = TransferSettings.of(read_manifest(path).settings)
+        home, target = settings.source_choice(typed), settings.target_choice(typed)
+        require_digest(settings.source_sha256, sha256)
+    if not settings.agent.exists():
+        raise InputError(
+            f"{spelt(path)} acts through the agent it was made from, and "
+            f"{spelt(settings.agent)} is gone: put it back or make the transfer again"
+        )
+    source = _actor_at(
+        settings.agent, home.env_id, settings.source_sha256, (*outer, here)
+    )
+    # The target first: where the user named its module, the source may be from there.
+    domains = []
+    for choice in (target, home):
+        domain = domain_of(choice)
+        domains.append(domain)
+        domain.close()
+    translation = load_translation(path / MAPPING_FOLDER)
+    return Actor(
+        policy=_mapped(path, source.policy, translation, *domains),
+        home=target,
+        title=f"{source.title} through a mapping",
+        path=path,
+        sha256=source.sha256,
+        observation_space=domains[0].observation_space,
+        action_space=domains[0].action_space,
+    )
+
+
+def _mapped(
+    path: Path,
+    policy: Policy,
+    translation: Translation,
+    target: Domain,
+    home: Domain,
+) -> MappedPolicy:
+    """Returns what acts in the target, once it has been seen to act there."""
+    try:
+        mapped = MappedPolicy(policy, translation, home.actions, target.actions)
+        rows = np.zeros((1, target.observation_size), np.float32)
+        mapped.predict(rows, deterministic=True)
+    except _OF_MISFITS as fault:
+        raise ArtifactRefused(
+            f"the mapping of {spelt(path)} must fit between {home.name} and "
+            f"{target.name}, and does not; make the transfer again"
+        ) from fault
+    return mapped
