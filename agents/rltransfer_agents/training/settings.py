@@ -1,6 +1,5 @@
 """What a run was asked for, in the files where RL Zoo looks for it."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -10,11 +9,20 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rltransfer.errors import ArtifactRefused, InputError
 from rltransfer.files import make_folder, storage_faults, write_atomically
+from rltransfer_agents.reading import limits
+from rltransfer_agents.reading.environment_arguments import require_harmless
+from rltransfer_agents.reading.environment_ids import require_registered
+from rltransfer_agents.reading.refusal import naming, shown, spelt
+from rltransfer_agents.reading.resumable import (
+    mark_logs,
+    require_own_files,
+    require_own_logs,
+)
+from rltransfer_agents.reading.yaml_data import parse_yaml
 from rltransfer_agents.training.config import TrainConfig
 from rltransfer_agents.training.hyperparameters import checked_hyperparameters
 from rltransfer_agents.training.run_files import RunFiles
-
-_PLAIN_ID = re.compile(r"[\w./-]+-v\d+")
+from rltransfer_agents.training.sizes import require_moderate
 
 
 class _Arguments(BaseModel):
@@ -41,6 +49,10 @@ def write_settings(
     files: RunFiles, config: TrainConfig, hyperparameters: Mapping[str, Any]
 ) -> None:
     """Writes the arguments and the hyperparameters of a run."""
+    require_moderate(config, hyperparameters)
+    logs = config.tensorboard_folder
+    if logs is not None:
+        mark_logs(_logs(logs, config.algorithm, files.folder), files.folder)
     total = config.steps or hyperparameters["n_timesteps"]
     arguments = _Arguments(
         algo=config.algorithm,
@@ -54,7 +66,7 @@ def write_settings(
         seed=config.seed,
         snapshot_seconds=config.snapshot_seconds,
         step_seconds=config.step_seconds,
-        tensorboard_log=str(config.tensorboard_folder or ""),
+        tensorboard_log="" if logs is None else str(logs.resolve()),
         vec_env=config.vec_env,
     )
     # The arguments last: where they are, all is.
@@ -68,11 +80,17 @@ def write_settings(
 
 
 def read_settings(folder: Path) -> tuple[RunFiles, TrainConfig, dict[str, Any]]:
-    """Returns the files, the arguments and the hyperparameters of a stored run."""
+    """Returns the files, the arguments and the hyperparameters of a stored run.
+
+    Where it says an environment, a folder or a size, it is believed no more than a
+    stranger.
+    """
+    require_own_files(folder)
     found = sorted(folder.glob("*/args.yml"))
     if len(found) != 1:
         raise InputError(
-            f"--resume takes the folder of one run of train-source, {folder} holds "
+            "--resume takes the folder of one run of train-source, "
+            f"{spelt(folder)} holds "
             f"{len(found)}; name a folder such as runs/ppo/CartPole-v1_1"
         )
     try:
@@ -81,15 +99,12 @@ def read_settings(folder: Path) -> tuple[RunFiles, TrainConfig, dict[str, Any]]:
         first = fault.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise ArtifactRefused(
-            f"{found[0]} is not of a run of train-source ({key}: {first['msg']}); "
-            "restore the file or start a new run"
+            f"{spelt(found[0])} is not of a run of train-source "
+            f"({spelt(key)}: {first['msg']}); restore the file or start a new run"
         ) from fault
-    if not _PLAIN_ID.fullmatch(arguments.env):
-        # `module:Id` would import a module that a file names.
-        raise ArtifactRefused(
-            f"{found[0]} names {arguments.env!r}, an id in a file looks like Name-v1; "
-            "start a new run"
-        )
+    with naming(spelt(found[0])):
+        require_registered(arguments.env)
+        require_harmless(arguments.env_kwargs)
     files = RunFiles(folder, arguments.env)
     config = TrainConfig(
         env_id=arguments.env,
@@ -113,23 +128,36 @@ def read_settings(folder: Path) -> tuple[RunFiles, TrainConfig, dict[str, Any]]:
     hyperparameters = checked_hyperparameters(
         arguments.algo, _read(files.hyperparameters)
     )
+    require_moderate(config, hyperparameters)
+    if config.tensorboard_folder is not None:
+        logs = _logs(config.tensorboard_folder, config.algorithm, folder)
+        require_own_logs(logs, folder)
     return files, config, hyperparameters
+
+
+def _logs(folder: Path, algorithm: str, run: Path) -> Path:
+    # A folder of its own, so that the curves of several runs stay apart.
+    return folder / algorithm / run.name
 
 
 def _read(path: Path) -> Mapping[str, Any]:
     with storage_faults(path):
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(limits.YAML_BYTES + 1)
     try:
+        # First as a graph, in which few values may look like many.
+        parse_yaml(data)
         values = yaml.safe_load(data.decode())
     # The parser recurses once per bracket.
     except (yaml.YAMLError, ValueError, RecursionError) as fault:
-        reason = " ".join(str(fault).split())
+        reason = shown(" ".join(str(fault).split()))
         raise ArtifactRefused(
-            f"{path} is no plain YAML ({reason}); restore it or start a new run"
+            f"{spelt(path)} is no plain YAML ({reason}); restore it or start a new run"
         ) from fault
     if not isinstance(values, dict):
         raise ArtifactRefused(
-            f"{path} holds no mapping of keys to values; restore it or start a new run"
+            f"{spelt(path)} holds no mapping of keys to values; restore it or start a "
+            "new run"
         )
     return values
 

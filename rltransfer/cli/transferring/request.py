@@ -1,9 +1,11 @@
 """What a transfer was asked for, kept in its folder until it is finished."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar, final
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from rltransfer.alignment import AlignConfig
 from rltransfer.cli.agents import Actor
@@ -11,10 +13,16 @@ from rltransfer.cli.arguments import read_value
 from rltransfer.cli.environments import EnvironmentChoice
 from rltransfer.cli.transferring.options import TransferOptions
 from rltransfer.domain import is_journal, read_request
-from rltransfer.errors import InputError
+from rltransfer.errors import ArtifactRefused, InputError
 from rltransfer.runs import MANIFEST_NAME, read_manifest
+from rltransfer_agents.reading.environment_arguments import require_harmless
+from rltransfer_agents.reading.environment_ids import require_registered
+from rltransfer_agents.reading.hub import is_on_hub
+from rltransfer_agents.reading.refusal import naming, spelt
+from rltransfer_agents.reading.resumable import require_own_files, require_own_logs
 
 _VERB = "transfer"
+_MOST_EPISODES = 10**6
 
 
 def journal_folder(run: Path) -> Path:
@@ -49,14 +57,16 @@ def request_of(
 
 def require_transfer(run: Path) -> None:
     """Raises unless `run` is the folder of a transfer, finished or not."""
+    # Before anything is read: what goes on here writes here.
+    require_own_files(run)
     finished = (run / MANIFEST_NAME).is_file()
     if finished and read_manifest(run).verb == _VERB:
         return
     if not finished and is_journal(journal_folder(run)):
         return
     raise InputError(
-        f"--resume takes the folder of one run of transfer, got {run}; name a folder "
-        "such as runs/transfer/Acrobot-v1_1"
+        "--resume takes the folder of one run of transfer, got "
+        f"{spelt(run)}; name a folder such as runs/transfer/Acrobot-v1_1"
     )
 
 
@@ -67,18 +77,69 @@ def options_of(run: Path, progress: bool) -> TransferOptions:
         run: its folder.
         progress: whether to show progress now.
     """
-    asked: Mapping[str, Any] = read_request(journal_folder(run))["request"]
-    tensorboard = asked["tensorboard_log"]
-    kwargs = {name: read_value(text) for name, text in asked["target_kwargs"].items()}
+    asked = _asked(run)
+    kwargs = {name: read_value(text) for name, text in asked.target_kwargs.items()}
+    tensorboard = asked.tensorboard_log
+    logs = None if tensorboard is None else Path(tensorboard)
+    if any(is_on_hub(source.path) for source in asked.sources):
+        # What was fetched is named by its place in the cache: nothing is fetched here.
+        raise ArtifactRefused(
+            f"the agents of a run that goes on must lie on this disk, {spelt(run)} has "
+            "one on the hub; start a new run"
+        )
+    with naming(spelt(run)):
+        for env_id in (asked.target, *asked.source_env):
+            require_registered(env_id)
+        require_harmless(kwargs)
+    if logs is not None:
+        require_own_logs(logs, run)
     return TransferOptions(
-        sources=tuple(Path(source["path"]) for source in asked["sources"]),
-        target=EnvironmentChoice(asked["target"], kwargs),
-        source_environments=tuple(asked["source_env"]),
-        digests=tuple(source["sha256"] for source in asked["sources"]),
-        budget=asked["budget"],
-        seed=asked["seed"],
+        sources=tuple(Path(source.path) for source in asked.sources),
+        target=EnvironmentChoice(asked.target, kwargs),
+        source_environments=tuple(asked.source_env),
+        digests=tuple(source.sha256 for source in asked.sources),
+        budget=asked.budget,
+        seed=asked.seed,
         log_folder=run.parent.parent,
-        episodes=asked["episodes"],
+        episodes=asked.episodes,
         progress=progress,
-        tensorboard_folder=None if tensorboard is None else Path(tensorboard),
+        tensorboard_folder=logs,
     )
+
+
+def _asked(run: Path) -> "_Asked":
+    try:
+        return _ADAPTER.validate_python(read_request(journal_folder(run))["request"])
+    except (KeyError, ValidationError) as fault:
+        raise ArtifactRefused(
+            f"{spelt(run)} holds no request of a transfer; start a new run"
+        ) from fault
+
+
+@final
+@dataclass(frozen=True)
+class _AskedSource:
+    path: str
+    sha256: str
+
+
+@final
+@dataclass(frozen=True)
+class _Asked:
+    """What `request_of` wrote."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = {"extra": "forbid"}
+
+    verb: str
+    sources: list[_AskedSource]
+    source_env: list[str]
+    target: str
+    target_kwargs: dict[str, str]
+    budget: int
+    episodes: Annotated[int, Field(le=_MOST_EPISODES)]
+    seed: int
+    tensorboard_log: str | None
+    align: dict[str, Any]
+
+
+_ADAPTER = TypeAdapter(_Asked)
