@@ -49,6 +49,7 @@ def transfer(
         list[str] | None,
         typer.Option(
             "--source-env",
+            "--env",
             metavar="ID …",
             help="Environment of the source, where its files do not say or name an "
             "old one.",
