@@ -1,6 +1,5 @@
 """A Gymnasium environment seen as tensors."""
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,23 +10,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from rltransfer.border import Border, HangAlarm
 from rltransfer.domain.codec import codec_of, observation_size_of
 from rltransfer.domain.journal import Entry, Journal
 from rltransfer.domain.meter import StepMeter
 from rltransfer.domain.policies import Policy, memory_of
 from rltransfer.domain.recalling import recalled
 from rltransfer.domain.rollout import Rollout
-from rltransfer.errors import EnvironmentFault, UserError
 from rltransfer.experience import Transitions
-
-_FEW = 32
-
-
-def _all_finite(flat: NDArray[np.float32]) -> bool:
-    # For a few numbers a loop costs a fifth of what NumPy's call does.
-    if len(flat) <= _FEW:
-        return all(map(math.isfinite, flat.tolist()))
-    return bool(np.isfinite(flat).all())
 
 
 @final
@@ -59,8 +49,7 @@ class Domain:
         spec = self._env.spec
         self.episode_limit = None if spec is None else spec.max_episode_steps
         """Steps after which episodes are truncated, where the environment says."""
-        self._shape = (self.observation_size,)
-        self._steps = 0
+        self._border = Border(self._env, name, np.float32)
         self._journal: Journal | None = None
 
     def keep_journal(self, journal: Journal) -> None:
@@ -69,6 +58,10 @@ class Domain:
         The domains of one run share its journal.
         """
         self._journal = journal
+
+    def heed(self, alarm: HangAlarm) -> None:
+        """Lets `alarm` ring where the environment does not come back."""
+        self._border.alarm = alarm
 
     def collect(
         self,
@@ -166,31 +159,11 @@ class Domain:
 
     def reset(self, seed: int | None = None) -> NDArray[np.float32]:
         """Starts an episode and returns its first observation, checked."""
-        try:
-            observation, _ = self._env.reset(seed=seed)
-        except UserError:
-            raise
-        except Exception as error:
-            raise self._fault(
-                "reset", f"raised {type(error).__name__}: {error}"
-            ) from error
-        return self._checked(observation, "reset")
+        return self._border.reset(seed)
 
     def step(self, action: Any) -> tuple[NDArray[np.float32], float, bool, bool]:
         """Takes one step and returns what it brought, checked."""
-        self._steps += 1
-        try:
-            observation, reward, terminated, truncated, _ = self._env.step(action)
-        except UserError:
-            raise
-        except Exception as error:
-            raise self._fault(
-                "step", f"with action {action} raised {type(error).__name__}: {error}"
-            ) from error
-        reward = float(reward)
-        if not math.isfinite(reward):
-            raise self._fault("reward", f"was {reward}")
-        return self._checked(observation, "observation"), reward, terminated, truncated
+        return self._border.step(action)[:4]
 
     def close(self) -> None:
         """Closes the environment."""
@@ -201,12 +174,12 @@ class Domain:
         if self._journal is None:
             yield
             return
-        begun = self._steps
+        begun = self._border.steps
         with self._journal.stretch():
             try:
                 yield
             except BaseException:
-                self._journal.break_off(self.name, self._steps - begun)
+                self._journal.break_off(self.name, self._border.steps - begun)
                 raise
 
     def _write(self, asked: dict[str, Any], entry: Entry) -> None:
@@ -215,7 +188,7 @@ class Domain:
 
     def _recall(self, policy: Policy, past: Entry, seed: int) -> None:
         assert self._journal is not None
-        self._steps += past.steps
+        self._border.steps += past.steps
         rollout = past.rollout
         doubt = recalled(policy, past.memory, rollout, self.actions.encode)
         if doubt is not None:
@@ -226,22 +199,6 @@ class Domain:
             self._journal.doubt(
                 f"{self.name} shows another state than before when reset with one seed"
             )
-
-    def _checked(self, observation: Any, field: str) -> NDArray[np.float32]:
-        flat = np.asarray(observation, np.float32)
-        if flat.shape != self._shape:
-            raise self._fault(
-                field, f"had shape {flat.shape}, the space says {self._shape}"
-            )
-        if not _all_finite(flat):
-            raise self._fault(field, f"was not finite: {flat}")
-        return flat
-
-    def _fault(self, field: str, what: str) -> EnvironmentFault:
-        return EnvironmentFault(
-            f"{self.name}, step {self._steps}: {field} {what}; mend the "
-            "environment or wrap it so that every value is finite and of its space"
-        )
 
 
 class _Recorder:

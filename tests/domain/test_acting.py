@@ -77,10 +77,10 @@ def test_exploration_goes_on_until_one_episode_is_finished() -> None:
 @pytest.mark.parametrize(
     ("fault", "named"),
     [
-        ("observation", "observation was not finite"),
-        ("infinite", "observation was not finite"),
-        ("shape", r"observation had shape \(3,\)"),
-        ("reward", "reward was nan"),
+        ("observation", r"observation is not finite: \[1\] is nan"),
+        ("infinite", r"observation is not finite: \[0\] is inf"),
+        ("shape", r"observation has shape \(3,\)"),
+        ("reward", "reward is not finite: nan"),
         ("raise", r"step with action \d raised RuntimeError: the motor burnt"),
     ],
 )

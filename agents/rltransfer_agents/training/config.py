@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, final
 
+from rltransfer.border import STEP_SECONDS, HangAlarm
 from rltransfer.errors import InputError
 from rltransfer_agents.training.algorithms import require_algorithm
 
@@ -42,7 +43,7 @@ class TrainConfig:
     """Least time between two snapshots from which an interrupted run goes on."""
     vec_env: Literal["dummy", "subproc"] = "dummy"
     """RL Zoo's words: environments in this process, or each in one of its own."""
-    step_seconds: float = 60.0
+    step_seconds: float = STEP_SECONDS
     """Longest time of one step or reset of an environment."""
 
     def __post_init__(self) -> None:
@@ -64,8 +65,7 @@ class TrainConfig:
             raise InputError(
                 f"--vec-env is dummy or subproc, got {self.vec_env!r}; choose one"
             )
-        if not self.step_seconds > 0:
-            raise InputError(f"step_seconds is above 0, got {self.step_seconds}")
+        HangAlarm(self.step_seconds)  # knows what a time must be
         if not self.snapshot_seconds >= 0:
             raise InputError(
                 f"snapshot_seconds is at least 0, got {self.snapshot_seconds}"
@@ -85,6 +85,8 @@ class TrainedRun:
     """Of the best agent in fresh episodes that chose nothing."""
     seconds: float
     resumed: Resumed = "no"
+    doubts: tuple[str, ...] = ()
+    """Why the run may differ from one that was never interrupted."""
 
     def record(self) -> dict[str, Any]:
         """Returns what `--json` prints about it."""
@@ -96,6 +98,7 @@ class TrainedRun:
             "mean_return": self.mean_return,
             "seconds": self.seconds,
             "resumed": self.resumed,
+            "doubts": list(self.doubts),
         }
 
 

@@ -1,17 +1,16 @@
 """What one training is made of."""
 
-import threading
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, final
 
+from rltransfer.border import HangAlarm
 from rltransfer_agents.training.algorithms import Learner, make_learner, normalised
 from rltransfer_agents.training.config import TrainConfig
 from rltransfer_agents.training.environments import (
     Apart,
-    HangAlarm,
     Here,
     Place,
     Seat,
@@ -48,9 +47,7 @@ def assemble(
     stack: ExitStack,
 ) -> Parts:
     """Returns fresh parts, which `stack` will close."""
-    alarm = None
-    if threading.current_thread() is threading.main_thread():
-        alarm = stack.enter_context(HangAlarm(config.step_seconds).installed())
+    alarm = stack.enter_context(HangAlarm(config.step_seconds).installed())
     total = config.steps or hyperparameters["n_timesteps"]
     evaluations = Evaluations(
         files.evaluations,
@@ -80,9 +77,7 @@ def assemble(
     return Parts(config, files, total, learner, evaluations, keeper, logs)
 
 
-def _place(
-    config: TrainConfig, count: int, purpose: str, alarm: HangAlarm | None
-) -> Place:
+def _place(config: TrainConfig, count: int, purpose: str, alarm: HangAlarm) -> Place:
     # Not a function in a function: it travels to other processes.
     make_one = partial(make, config.env_id, **config.env_kwargs)
     names = [f"{config.env_id} ({purpose} {index})" for index in range(count)]

@@ -86,7 +86,7 @@ def test_a_step_of_the_wrong_length_is_a_fault() -> None:
     seat = Seat(lambda: Old("raise", -1), "Old-v0")
     seat.reset()
     with pytest.raises(
-        EnvironmentFault, match="Old-v0, step 1: step raised ValueError"
+        EnvironmentFault, match="Old-v0, step 1: step with action 0 raised ValueError"
     ):
         seat.step(0)
 

@@ -1,9 +1,7 @@
 """Environments in processes of their own."""
 
-import signal
-import traceback
 from collections.abc import Callable, Sequence
-from multiprocessing.connection import Connection
+from functools import partial
 from typing import Any, TypeAlias, final
 
 import gymnasium as gym
@@ -11,14 +9,12 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from rltransfer.border import START_SECONDS, Lost, Serve, Worker
 from rltransfer.errors import EnvironmentFault
 from rltransfer_agents.training.environments.place import Place, Step
 from rltransfer_agents.training.environments.seat import Moment, Seat
-from rltransfer_agents.training.processes import pipe, start_process
 
 Make: TypeAlias = Callable[[], gym.Env[Any, Any]]
-
-_START_SECONDS = 60.0
 
 
 @final
@@ -32,11 +28,14 @@ class Apart(Place):
     """
 
     def __init__(self, make: Make, names: Sequence[str], seconds: float) -> None:
-        self._workers = [_Worker(make, name) for name in names]
+        self._names = list(names)
+        self._steps = [0] * len(names)
+        self._workers = [Worker(partial(_serving, make, name), name) for name in names]
         self._seconds = seconds
+        everyone = range(self.count)
         for worker in self._workers:
             worker.ask("spaces")
-        found = [worker.answer(seconds + _START_SECONDS) for worker in self._workers]
+        found = [self._answer(i, "start", seconds + START_SECONDS) for i in everyone]
         self._spaces: tuple[spaces.Space[Any], spaces.Space[Any]] = found[0]
 
     @property
@@ -62,16 +61,20 @@ class Apart(Place):
 
     @override
     def step(self, which: Sequence[int], actions: Sequence[Any]) -> list[Step]:
+        for index in which:
+            self._steps[index] += 1
         return self._all("step", which, actions)
 
     @override
     def moments(self) -> list[Moment]:
-        everyone = range(self.count)
-        return self._all("moment", everyone, [None] * self.count)
+        return self._all("moment", range(self.count), [None] * self.count)
 
     @override
     def go_to(self, moments: Sequence[Moment]) -> bool:
-        return all(self._all("go_to", range(self.count), moments))
+        # All its steps are taken again before it answers.
+        longest = max(len(moment.actions) for moment in moments) + 1
+        self._steps = [moment.steps for moment in moments]
+        return all(self._all("go_to", range(self.count), moments, longest))
 
     @override
     def close(self) -> None:
@@ -79,85 +82,41 @@ class Apart(Place):
             worker.end()
 
     def _all(
-        self, verb: str, which: Sequence[int], arguments: Sequence[Any]
+        self,
+        verb: str,
+        which: Sequence[int],
+        arguments: Sequence[Any],
+        calls: int = 1,
     ) -> list[Any]:
         for index, argument in zip(which, arguments, strict=True):
             self._workers[index].ask(verb, argument)
-        return [self._workers[index].answer(self._seconds) for index in which]
+        return [self._answer(index, verb, self._seconds * calls) for index in which]
 
-
-@final
-class _Worker:
-    """This side of one process."""
-
-    def __init__(self, make: Make, name: str) -> None:
-        self._ours, theirs = pipe()
-        self._name = name
-        self._process = start_process(_work, make, name, theirs, name=name, daemon=True)
-        theirs.close()
-
-    def ask(self, verb: str, argument: Any = None) -> None:
+    def _answer(self, index: int, verb: str, seconds: float) -> Any:
         try:
-            self._ours.send((verb, argument))
-        except OSError:
-            # It is dead; why is said when its answer is asked for.
-            return
-
-    def answer(self, seconds: float) -> Any:
-        try:
-            if not self._ours.poll(seconds):
-                raise self._fault(f"has not come back for {seconds:g} s")
-            answer = self._ours.recv()
-        except (EOFError, OSError):
-            self._process.join(1)
-            raise self._fault(f"died with exit code {self._process.exitcode}") from None
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    def end(self) -> None:
-        self._ours.close()
-        self._process.join(1)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
-
-    def _fault(self, what: str) -> EnvironmentFault:
-        return EnvironmentFault(
-            f"{self._name}: its process {what}; mend the environment, then --resume"
-        )
+            return self._workers[index].answer(seconds)
+        except Lost as loss:
+            raise EnvironmentFault(
+                f"{self._names[index]}, step {self._steps[index]}: {verb} {loss}; "
+                "mend the environment"
+            ) from loss
 
 
-def _work(make: Make, name: str, orders: Connection) -> None:
-    # The training decides when to stop and then closes the connection.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    seat = None
-    while True:
-        try:
-            verb, argument = orders.recv()
-        except EOFError:
-            break
-        try:
-            seat = seat or Seat(make, name)
-            orders.send(_done(seat, verb, argument))
-        except EnvironmentFault as fault:
-            orders.send(EnvironmentFault(str(fault)))
-        except Exception:
-            orders.send(RuntimeError(f"{name} failed:\n{traceback.format_exc()}"))
-    if seat is not None:
-        seat.env.close()
+def _serving(make: Make, name: str) -> Serve:
+    seat = Seat(make, name)
 
+    def serve(verb: str, argument: Any) -> Any:
+        match verb:
+            case "spaces":
+                return seat.env.observation_space, seat.env.action_space
+            case "reset":
+                return seat.reset(argument)
+            case "step":
+                return seat.step(argument)
+            case "moment":
+                return seat.moment()
+            case "go_to":
+                return seat.go_to(argument)
+        raise ValueError(f"unknown order {verb!r}")
 
-def _done(seat: Seat, verb: str, argument: Any) -> Any:
-    match verb:
-        case "spaces":
-            return seat.env.observation_space, seat.env.action_space
-        case "reset":
-            return seat.reset(argument)
-        case "step":
-            return seat.step(argument)
-        case "moment":
-            return seat.moment()
-        case "go_to":
-            return seat.go_to(argument)
-    raise ValueError(f"unknown order {verb!r}")
+    return serve

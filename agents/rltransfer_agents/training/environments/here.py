@@ -7,7 +7,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from rltransfer_agents.training.environments.hanging import HangAlarm
+from rltransfer.border import HangAlarm
 from rltransfer_agents.training.environments.place import Place, Step
 from rltransfer_agents.training.environments.seat import Moment, Seat
 
@@ -18,12 +18,14 @@ class Here(Place):
 
     Args:
         seats: one for each environment.
-        alarm: rings when one does not come back; only the main thread can have one.
+        alarm: rings, once it is installed, when one does not come back.
     """
 
     def __init__(self, seats: Sequence[Seat], alarm: HangAlarm | None = None) -> None:
         self._seats = list(seats)
-        self._alarm = alarm
+        if alarm is not None:
+            for seat in seats:
+                seat.border.alarm = alarm
 
     @property
     @override
@@ -44,21 +46,17 @@ class Here(Place):
     def reset(
         self, which: Sequence[int], seeds: Sequence[int | None]
     ) -> list[NDArray[Any]]:
-        observations = [
-            self._watched(index).reset(seed)
+        return [
+            self._seats[index].reset(seed)
             for index, seed in zip(which, seeds, strict=True)
         ]
-        self._rest()
-        return observations
 
     @override
     def step(self, which: Sequence[int], actions: Sequence[Any]) -> list[Step]:
-        steps = [
-            self._watched(index).step(action)
+        return [
+            self._seats[index].step(action)
             for index, action in zip(which, actions, strict=True)
         ]
-        self._rest()
-        return steps
 
     @override
     def moments(self) -> list[Moment]:
@@ -76,13 +74,3 @@ class Here(Place):
     def close(self) -> None:
         for seat in self._seats:
             seat.env.close()
-
-    def _watched(self, index: int) -> Seat:
-        seat = self._seats[index]
-        if self._alarm is not None:
-            self._alarm.watch(seat)
-        return seat
-
-    def _rest(self) -> None:
-        if self._alarm is not None:
-            self._alarm.clear()

@@ -1,7 +1,6 @@
 """One environment of several that an agent learns in."""
 
 import copy
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
@@ -10,7 +9,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from rltransfer.errors import EnvironmentFault, UserError
+from rltransfer.border import Border
 
 
 @final
@@ -42,16 +41,11 @@ class Seat:
 
     def __init__(self, make: Callable[[], gym.Env[Any, Any]], name: str) -> None:
         self.env = make()
-        self.name = name
-        space = self.env.observation_space
-        self._shape = space.shape
-        self._dtype = space.dtype
-        self._zeros = np.zeros(space.shape or (), space.dtype)
+        self.border = Border(self.env, name)
         self._seed: int | None = None
         self._generator_before: dict[str, Any] | None = None
         self._actions: list[Any] = []
-        self._observation = self._zeros
-        self._steps = 0
+        self._observation: NDArray[Any] = np.zeros(0)
         self._paid = 0.0
 
     def reset(self, seed: int | None = None) -> NDArray[Any]:
@@ -60,13 +54,7 @@ class Seat:
         self._seed = seed
         self._actions.clear()
         self._paid = 0.0
-        try:
-            observation, _ = self.env.reset(seed=seed)
-        except UserError:
-            raise
-        except Exception as fault:
-            raise self._raised("reset", fault) from fault
-        self._observation = self._checked("observation of reset", observation)
+        self._observation = self.border.reset(seed)
         return self._observation
 
     def step(self, action: Any) -> tuple[NDArray[Any], float, bool, dict[str, Any]]:
@@ -77,26 +65,19 @@ class Seat:
         """
         # A copy, because the environment may write into what it is given.
         self._actions.append(copy.copy(action))
-        self._steps += 1
-        try:
-            observation, reward, terminated, truncated, info = self.env.step(action)
-        except UserError:
-            raise
-        except Exception as fault:
-            raise self._raised("step", fault) from fault
-        self._observation = self._checked("observation", observation)
-        reward = self._checked_reward(reward)
+        observation, reward, terminated, truncated, info = self.border.step(action)
+        self._observation = observation
         self._paid += reward
-        if terminated or truncated:
-            info["episode"] = {"r": self._paid, "l": len(self._actions)}
-            info["terminal_observation"] = self._observation
-            info["TimeLimit.truncated"] = bool(truncated and not terminated)
-            return self._observation, reward, True, info
-        return self._observation, reward, False, info
-
-    def hung(self, seconds: float) -> EnvironmentFault:
-        """Returns the fault of an environment that does not come back."""
-        return self._fault("step", f"has not come back for {seconds:g} s")
+        if not (terminated or truncated):
+            return observation, reward, False, info
+        # Another dict, because the environment may show the same one again.
+        told = {
+            **info,
+            "episode": {"r": self._paid, "l": len(self._actions)},
+            "terminal_observation": observation,
+            "TimeLimit.truncated": truncated and not terminated,
+        }
+        return observation, reward, True, told
 
     def moment(self) -> Moment:
         """Returns where the environment stands."""
@@ -106,7 +87,7 @@ class Seat:
             np.array(self._actions),
             np.array(self._observation),
             self._generator(),
-            self._steps,
+            self.border.steps,
             self._paid,
         )
 
@@ -118,7 +99,7 @@ class Seat:
         self._generator_before = moment.generator_before
         for action in moment.actions:
             self.step(action)
-        self._steps = moment.steps
+        self.border.steps = moment.steps
         return (
             np.array_equal(self._observation, moment.observation)
             and self._generator() == moment.generator
@@ -128,35 +109,3 @@ class Seat:
     def _generator(self) -> dict[str, Any]:
         state = self.env.unwrapped.np_random.bit_generator.state
         return dict(copy.deepcopy(state))
-
-    def _checked(self, field: str, observation: Any) -> NDArray[Any]:
-        array = np.asarray(observation)
-        if array.shape != self._shape:
-            raise self._fault(field, f"has shape {array.shape}, not {self._shape}")
-        if array.dtype != self._dtype:
-            if array.dtype.kind not in "biuf":
-                raise self._fault(field, f"has type {array.dtype}, not {self._dtype}")
-            array = array.astype(self._dtype)
-        # Times zero, what is not finite becomes NaN, which differs from itself: the
-        # quickest way to look at all of a small array.
-        if array.dot(self._zeros) != 0:
-            raise self._fault(field, f"is not finite: {array}")
-        return array
-
-    def _checked_reward(self, reward: Any) -> float:
-        try:
-            number = float(reward)
-        except (TypeError, ValueError):
-            raise self._fault("reward", f"is no number: {reward!r}") from None
-        if not math.isfinite(number):
-            raise self._fault("reward", f"is not finite: {number}")
-        return number
-
-    def _raised(self, field: str, fault: Exception) -> EnvironmentFault:
-        return self._fault(field, f"raised {type(fault).__name__}: {fault}")
-
-    def _fault(self, field: str, what: str) -> EnvironmentFault:
-        where = f"{self.name}, step {self._steps}"
-        return EnvironmentFault(
-            f"{where}: {field} {what}; mend the environment or wrap it"
-        )

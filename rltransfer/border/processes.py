@@ -1,4 +1,4 @@
-"""Processes for trainings and environments."""
+"""Processes for whatever may hang or die without taking a run with it."""
 
 import multiprocessing
 import signal
@@ -9,9 +9,13 @@ from typing import Any
 # A plain fork would share the state of torch's threads, a fresh interpreter would
 # import everything again; the fork server has imported it once and has no threads.
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["rltransfer_agents.training"])
 
 pipe = _CONTEXT.Pipe
+
+
+def preload(*modules: str) -> None:
+    """Lets the fork server import modules once; serves if it has not started yet."""
+    _CONTEXT.set_forkserver_preload(list(modules))
 
 
 def start_process(

@@ -1,0 +1,167 @@
+"""What an environment may get wrong, and how the border names it."""
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from rltransfer.border import Border
+from rltransfer.errors import EnvironmentFault, InputError
+
+# What is wrong, where, and what is said of it.
+FAULTS: dict[str, tuple[str, Any, str]] = {
+    "NaN": ("observation", [0.0, np.nan], r"is not finite: \[1\] is nan"),
+    "infinite": ("observation", [-np.inf, 0.0], r"is not finite: \[0\] is -inf"),
+    "both infinities": ("observation", [np.inf, -np.inf], r"\[0\] is inf"),
+    "beyond its type": ("observation", [1e300, 0.0], r"is not finite: \[0\] is inf"),
+    "long": ("observation", [0.0] * 3, r"has shape \(3,\), not \(2,\)"),
+    "scalar": ("observation", 0.0, r"has shape \(\), not \(2,\)"),
+    "words": ("observation", ["left", "right"], "has type <U5, not float32"),
+    "objects": ("observation", [None, None], "has type object, not float32"),
+    "ragged": ("observation", [[0.0], [0.0, 1.0]], "is no array"),
+    "NaN reward": ("reward", np.nan, "is not finite: nan"),
+    "infinite reward": ("reward", -np.inf, "is not finite: -inf"),
+    "reward of text": ("reward", "much", "is no number: 'much'"),
+    "two rewards": ("reward", np.zeros(2), "is no number"),
+    "no info": ("info", None, "is no dict: None"),
+}
+
+
+class Walk(gym.Env[Any, Any]):
+    """Episodes of four steps; does what `spoil` says at step `at`, 0 for the reset."""
+
+    observation_space = spaces.Box(-1, 1, (2,))
+    action_space = spaces.Discrete(2)
+
+    def __init__(self, at: int = -1, spoil: Any = None) -> None:
+        self._at, self._spoil, self._count = at, spoil, 0
+
+    def reset(self, *, seed: Any = None, options: Any = None) -> Any:
+        super().reset(seed=seed)
+        self._count = 0
+        observation, *_, info = self._shown(0.0, False)
+        return observation, info
+
+    def step(self, action: Any) -> Any:
+        self._count += 1
+        return self._shown(1.0, self._count == 4)
+
+    def _shown(self, reward: Any, over: Any) -> Any:
+        shown = {
+            "observation": np.zeros(2, np.float32),
+            "reward": reward,
+            "terminated": over,
+            "truncated": False,
+            "info": {},
+        }
+        if self._count == self._at:
+            if callable(self._spoil):
+                return self._spoil(shown)
+            shown |= dict([self._spoil])
+        return tuple(shown.values())
+
+
+def walked(border: Border) -> None:
+    border.reset(seed=0)
+    for _ in range(4):
+        border.step(0)
+
+
+@pytest.mark.parametrize("at", [1, 2, 4], ids=["first", "middle", "terminal"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_of_a_step_names_environment_step_and_field(
+    fault: str, at: int
+) -> None:
+    field, value, said = FAULTS[fault]
+    border = Border(Walk(at, (field, value)), "Walk-v0")
+    with pytest.raises(
+        EnvironmentFault, match=f"^Walk-v0, step {at}: {field}.* {said}"
+    ):
+        walked(border)
+    assert border.steps == at
+
+
+@pytest.mark.parametrize("fault", [f for f in FAULTS if FAULTS[f][0] == "observation"])
+def test_a_fault_of_a_reset_is_named(fault: str) -> None:
+    _, value, said = FAULTS[fault]
+    border = Border(Walk(0, ("observation", value)), "Walk-v0")
+    with pytest.raises(
+        EnvironmentFault, match=f"^Walk-v0, step 0: observation of reset .*{said}"
+    ):
+        border.reset()
+
+
+@pytest.mark.parametrize("kind", [ZeroDivisionError, OSError, SystemExit, MemoryError])
+@pytest.mark.parametrize(("at", "field"), [(0, "reset"), (2, "step with action 0")])
+def test_whatever_is_raised_is_a_fault(
+    kind: type[BaseException], at: int, field: str
+) -> None:
+    def spoil(shown: Any) -> Any:
+        raise kind("two\nlines")
+
+    with pytest.raises(EnvironmentFault) as caught:
+        walked(Border(Walk(at, spoil), "Walk-v0"))
+    message = str(caught.value)
+    assert f"step {at}: {field} raised {kind.__name__}: two lines" in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda shown: tuple(shown.values())[:4],
+        lambda shown: None,
+        lambda shown: tuple((shown | {"terminated": np.ones(2)}).values()),
+    ],
+    ids=["old gym", "nothing", "two endings"],
+)
+def test_a_step_of_another_form_is_a_fault(spoil: Any) -> None:
+    with pytest.raises(EnvironmentFault, match="step 3: step with action 0 raised"):
+        walked(Border(Walk(3, spoil), "Walk-v0"))
+
+
+def test_large_and_tiny_numbers_are_finite() -> None:
+    # Their sum is not.
+    large = np.array([1.7e308, 1.7e308])
+    border = Border(Walk(2, ("observation", large)), "Walk-v0", dtype=np.float64)
+    walked(border)
+    many = np.zeros((3, 50))
+    many[1, 7] = np.nan
+
+    class Wide(Walk):
+        observation_space = spaces.Box(-1, 1, (3, 50))
+
+    with pytest.raises(EnvironmentFault, match=r"is not finite: \[1, 7\] is nan"):
+        Border(Wide(0, ("observation", many)), "Walk-v0").reset()
+
+
+def test_what_is_handed_on_is_not_written_into_again() -> None:
+    class Reusing(Walk):
+        state = np.zeros(2, np.float32)
+
+        def _shown(self, reward: Any, over: Any) -> Any:
+            self.state += 1
+            return self.state, reward, over, False, {}
+
+    border = Border(Reusing(), "Reusing-v0")
+    first = border.reset()
+    second, *_ = border.step(0)
+    np.testing.assert_array_equal(first, [1, 1])
+    np.testing.assert_array_equal(second, [2, 2])
+
+
+def test_whole_numbers_are_taken_as_what_the_space_says() -> None:
+    border = Border(Walk(1, ("observation", [1, 0])), "Walk-v0")
+    border.reset()
+    observation, *_ = border.step(0)
+    assert observation.dtype == np.float32
+
+
+def test_a_fault_that_is_already_named_passes() -> None:
+    def spoil(shown: Any) -> Any:
+        raise InputError("mend this; so")
+
+    with pytest.raises(InputError, match="^mend this; so$"):
+        walked(Border(Walk(2, spoil), "Walk-v0"))

@@ -1,0 +1,107 @@
+"""An environment that does not come back is told from one that is slow."""
+
+import signal
+import threading
+import time
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from rltransfer.border import Border, HangAlarm
+from rltransfer.errors import EnvironmentFault, InputError
+
+
+class Slow(gym.Env[Any, Any]):
+    """Sleeps a while in every call."""
+
+    observation_space = spaces.Box(-1, 1, (2,))
+    action_space = spaces.Discrete(2)
+
+    def __init__(self, seconds: float, *, stubborn: bool = False) -> None:
+        self.seconds, self.stubborn = seconds, stubborn
+
+    def reset(self, *, seed: Any = None, options: Any = None) -> Any:
+        return self._slept(), {}
+
+    def step(self, action: Any) -> Any:
+        return self._slept(), 0.0, False, False, {}
+
+    def _slept(self) -> Any:
+        end = time.monotonic() + self.seconds
+        while time.monotonic() < end:
+            try:
+                time.sleep(0.01)
+            except EnvironmentFault:
+                if not self.stubborn:
+                    raise
+                self.stubborn = False
+        return np.zeros(2, np.float32)
+
+
+def bordered(env: Slow, alarm: HangAlarm) -> Border:
+    border = Border(env, "Slow-v0")
+    border.alarm = alarm
+    return border
+
+
+def test_a_call_that_lasts_too_long_is_named() -> None:
+    env = Slow(0.0)
+    with HangAlarm(0.2).installed() as alarm:
+        border = bordered(env, alarm)
+        border.reset()
+        border.step(0)
+        env.seconds = 60
+        with pytest.raises(
+            EnvironmentFault, match="Slow-v0, step 2: step has not come back for 0.2 s"
+        ):
+            border.step(0)
+        with pytest.raises(EnvironmentFault, match="has not come back"):
+            border.reset()
+
+
+def test_many_short_calls_are_not_one_long_one() -> None:
+    with HangAlarm(0.4).installed() as alarm:
+        border = bordered(Slow(0.05), alarm)
+        border.reset()
+        for _ in range(20):
+            border.step(0)
+        # Nor is what happens between two steps.
+        time.sleep(0.8)
+        border.step(0)
+
+
+def test_an_environment_that_swallows_the_fault_hears_it_again() -> None:
+    with HangAlarm(0.1).installed() as alarm:
+        border = bordered(Slow(60, stubborn=True), alarm)
+        with pytest.raises(EnvironmentFault, match="has not come back"):
+            border.reset()
+
+
+def test_the_clock_is_left_as_it_was() -> None:
+    before = signal.getsignal(signal.SIGALRM)
+    with HangAlarm(0.05).installed():
+        assert signal.getsignal(signal.SIGALRM) != before
+    assert signal.getsignal(signal.SIGALRM) == before
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_outside_the_main_thread_nothing_rings() -> None:
+    rung: list[object] = []
+
+    def act() -> None:
+        with HangAlarm(0.05).installed() as alarm:
+            rung.append(bordered(Slow(0.3), alarm).reset())
+
+    thread = threading.Thread(target=act)
+    thread.start()
+    thread.join()
+    assert len(rung) == 1
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_time_that_is_none_is_refused(seconds: float) -> None:
+    with pytest.raises(InputError, match="--step-seconds is a time above 0, got"):
+        HangAlarm(seconds)
