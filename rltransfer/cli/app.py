@@ -42,7 +42,7 @@ class Verbs(TyperGroup):
         **extra: Any,
     ) -> Any:
         arguments = list(sys.argv[1:] if args is None else args)
-        session = Session(json="--json" in arguments)
+        session = Session(arguments)
         try:
             with output_kept_clean(session.json), opened(session):
                 result = super().main(

@@ -25,6 +25,8 @@ def one_value_each(arguments: Sequence[str]) -> list[str]:
     verb = next((word for word in arguments if not word.startswith("-")), "")
     greedy = verb in _WITHOUT_POSITIONALS
     several = _PAIRS | _LISTS if greedy else _PAIRS
+    if verb == "train-source":  # a transfer goes on alone
+        several |= {"--resume"}
     spread: list[str] = []
     option: str | None = None
     values = 0

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import typer
 
@@ -45,6 +45,20 @@ Json: TypeAlias = Annotated[
 ]
 
 
+VecEnv: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--vec-env",
+        help="dummy: environments in this process; subproc: each in one of its own, "
+        "where it may hang or die alone.",
+    ),
+]
+StepSeconds: TypeAlias = Annotated[
+    float,
+    typer.Option("--step-seconds", help="Longest time of one step of an environment."),
+]
+
+
 def require_seed(seed: int) -> None:
     """Raises unless every generator takes `seed`."""
     if not 0 <= seed < MOST_SEEDS:
@@ -75,6 +89,14 @@ def require_device(device: str) -> str:
             f"({reason}); choose cpu or auto"
         ) from fault
     return device
+
+
+def require_place(vec_env: str) -> Literal["dummy", "subproc"]:
+    """Returns where environments run, as RL Zoo calls it."""
+    match vec_env:
+        case "dummy" | "subproc":
+            return vec_env
+    raise InputError(f"--vec-env is dummy or subproc, got {vec_env!r}; choose one")
 
 
 def require_processor(device: str) -> None:

@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import final
 
-from rltransfer.errors import UserError
+from rltransfer.errors import InputError, UserError
 
 
 @final
@@ -27,6 +27,9 @@ class Terminated(UserError):
     exit_status = 143
 
 
+_BESIDE_RESUME = ("--resume", "--json", "--progress", "-P")
+
+
 class _Stop(KeyboardInterrupt):
     """SIGTERM, raised where it struck."""
 
@@ -36,9 +39,25 @@ class _Stop(KeyboardInterrupt):
 class Session:
     """What every verb and what prints for it share."""
 
-    json: bool = False
+    words: Sequence[str] = ()
+    """As they were typed."""
     kept: list[Path] = field(default_factory=list)
     """Folders that hold finished work, should the verb be stopped."""
+
+    @property
+    def json(self) -> bool:
+        """Whether standard output carries one object of JSON and nothing else."""
+        return "--json" in self.words
+
+    def require_alone(self) -> None:
+        """Raises if more was typed beside `--resume` than how to show what happens."""
+        for word in self.words:
+            option = word.partition("=")[0]
+            if option.startswith("-") and option not in _BESIDE_RESUME:
+                raise InputError(
+                    "--resume takes all else from the folder of the run, got "
+                    f"{option} too; drop it, or drop --resume for a new run"
+                )
 
     def keep(self, folder: Path) -> None:
         """Remembers that `folder` stays, whatever comes."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, final
 
@@ -15,6 +16,7 @@ from rltransfer_agents.training import (
     Progress,
     TrainConfig,
     TrainedRun,
+    resume_sources,
     train_sources,
 )
 
@@ -31,7 +33,7 @@ class TrainedSources:
         return {"runs": [run.record() for run in self.runs]}
 
     def as_table(self) -> RenderableType:
-        """Returns one row per run."""
+        """Returns one row per run, and how those went on that were interrupted."""
         table = plain_table("env", "algo", "steps", "mean return", "seconds")
         for run in self.runs:
             table.add_row(
@@ -41,7 +43,12 @@ class TrainedSources:
                 f"{run.mean_return:.1f}",
                 f"{run.seconds:.1f}",
             )
-        return Group(table, facts([("run", str(run.folder)) for run in self.runs]))
+        told = []
+        for run in self.runs:
+            told.append(("run", str(run.folder)))
+            if run.resumed != "no":
+                told.append(("resume", "; ".join((run.resumed, *run.doubts))))
+        return Group(table, facts(told))
 
 
 def train_each(
@@ -49,7 +56,18 @@ def train_each(
 ) -> TrainedSources:
     """Trains what `configs` ask for, side by side, and keeps the session informed."""
     with TrainingBars(shown=progress) as shown:
-        runs = train_sources(configs, shown.watch)
+        return _kept(session, train_sources(configs, shown.watch))
+
+
+def resume_each(
+    session: Session, folders: Sequence[Path], progress: bool
+) -> TrainedSources:
+    """Goes on with the trainings in `folders`; finished ones are shown as they are."""
+    with TrainingBars(shown=progress) as shown:
+        return _kept(session, resume_sources(folders, shown.watch))
+
+
+def _kept(session: Session, runs: Sequence[TrainedRun]) -> TrainedSources:
     for run in runs:
         session.keep(run.folder)
     return TrainedSources(tuple(runs))

@@ -1,6 +1,7 @@
 """The course of one training, from one boundary between rollouts to the next."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -10,8 +11,8 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.utils import safe_mean
 from typing_extensions import override
 
+from rltransfer.domain.heading import surroundings
 from rltransfer.errors import Stopped, UserError
-from rltransfer.runs import installed_versions
 from rltransfer_agents.training.acting import choice_now, choice_of, kept
 from rltransfer_agents.training.boundary import Boundary, Hooks
 from rltransfer_agents.training.config import Progress, Resumed, Watch
@@ -35,6 +36,7 @@ class Outcome:
     mean_return: float
     seconds: float
     resumed: Resumed
+    doubts: tuple[str, ...]
     state_sha256: str
 
 
@@ -62,7 +64,8 @@ class Course(Hooks):
         self._watch = watch
         self._stop = stop
         self._best = None if memory is None else memory.best
-        self._resumed: Resumed = "no"
+        self._went_on = False
+        self._doubts: list[str] = [] if memory is None else list(memory.doubts)
         self._start = time.monotonic() - (0.0 if memory is None else memory.seconds)
         self._told = 0.0
         # The defaults of Stable-Baselines3, in rollouts.
@@ -105,6 +108,7 @@ class Course(Hooks):
             mean_return=float(np.mean(returns)),
             seconds=self._seconds,
             resumed=self._resumed,
+            doubts=tuple(self._doubts),
             state_sha256=state_sha256,
         )
 
@@ -154,16 +158,18 @@ class Course(Hooks):
     def _seconds(self) -> float:
         return time.monotonic() - self._start
 
+    @property
+    def _resumed(self) -> Resumed:
+        if not self._went_on:
+            return "no"
+        return "approximate" if self._doubts else "exact"
+
     def _go_on(self, memory: Memory) -> None:
         learner = self._learner
-        followed = restore(learner, memory.learner)
-        exact = (
-            followed
-            and memory.resumed != "approximate"
-            and memory.versions == installed_versions()
-            and learner.device.type == "cpu"
-        )
-        self._resumed = "exact" if exact else "approximate"
+        self._went_on = True
+        for doubt in self._doubts_of(memory, followed=restore(learner, memory.learner)):
+            if doubt not in self._doubts:
+                self._doubts.append(doubt)
         self._parts.evaluations.go_on(memory.evaluations)
         values, counts, exclusions = memory.pending
         learner.logger.name_to_value.update(values)
@@ -172,6 +178,20 @@ class Course(Hooks):
         # So that steps per second are those of the whole run.
         learner.start_time = time.time_ns() - self._seconds * 1e9
         learner._num_timesteps_at_start = 0
+
+    def _doubts_of(self, memory: Memory, followed: bool) -> Iterator[str]:
+        if not followed:
+            yield (
+                "the environments came to another state by the same actions, so their "
+                "episodes were begun anew"
+            )
+        now = surroundings()
+        for name in sorted({*now, *memory.surroundings}):
+            before, after = memory.surroundings.get(name), now.get(name)
+            if before != after:
+                yield f"{name} was {before} and is {after}"
+        if self._learner.device.type != "cpu":
+            yield f"sums on {self._learner.device.type} come in no fixed order"
 
     def _evaluate(self) -> None:
         learner, evaluations = self._learner, self._parts.evaluations
@@ -191,14 +211,13 @@ class Course(Hooks):
     def _remember(self) -> None:
         require_finite(self._learner)
         rows = self._learner.num_timesteps // self._learner.n_envs
-        state = remember(self._parts, self._best, self._seconds, self._resumed)
+        state = remember(self._parts, self._best, self._seconds, self._doubts)
         self._parts.keeper.write(state, rows)
 
     def _end_early(self) -> None:
-        folder = self._parts.files.folder
         raise Stopped(
             f"{self._parts.config.env_id}: stopped at step "
-            f"{self._learner.num_timesteps}; go on with --resume {folder}"
+            f"{self._learner.num_timesteps}; {self._parts.files.way_on}"
         )
 
     def _tell(self) -> None:

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, final
 
+from rltransfer.domain.heading import surroundings
 from rltransfer.errors import ArtifactRefused, UserError
-from rltransfer.runs import installed_versions
 from rltransfer_agents.running_statistics import statistics_from
 from rltransfer_agents.training.acting import Kept
-from rltransfer_agents.training.config import Resumed
 from rltransfer_agents.training.parts import Parts
 from rltransfer_agents.training.snapshots import capture
 
@@ -18,11 +17,12 @@ from rltransfer_agents.training.snapshots import capture
 class Memory:
     """A snapshot, read."""
 
-    versions: dict[str, str]
+    surroundings: dict[str, str]
+    """Versions and processor, on which the last bits depend."""
     seconds: float
     """How long the run had trained by then."""
-    resumed: Resumed
-    """Whether the run had been interrupted before."""
+    doubts: list[str]
+    """Why the run, interrupted before, may already have gone another way."""
     steps: int
     learner: dict[str, Any]
     evaluations: dict[str, list[Any]]
@@ -33,7 +33,7 @@ class Memory:
 
 
 def remember(
-    parts: Parts, best: Kept | None, seconds: float, resumed: Resumed
+    parts: Parts, best: Kept | None, seconds: float, doubts: list[str]
 ) -> dict[str, Any]:
     """Returns all from which a training that stands between rollouts can go on.
 
@@ -41,13 +41,13 @@ def remember(
         parts: of the training.
         best: the best agent so far.
         seconds: how long the run has trained.
-        resumed: whether the run has been interrupted so far.
+        doubts: why the run may have gone another way than without interruption.
     """
     logger = parts.learner.logger
     return {
-        "versions": installed_versions(),
+        "surroundings": surroundings(),
         "seconds": seconds,
-        "resumed": resumed,
+        "doubts": list(doubts),
         "steps": parts.learner.num_timesteps,
         "learner": capture(parts.learner),
         "evaluations": parts.evaluations.history(),

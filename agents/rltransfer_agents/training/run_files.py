@@ -76,5 +76,10 @@ class RunFiles:
         return self.folder / ".resume"
 
     @property
+    def way_on(self) -> str:
+        """What an interrupted run tells its user to do."""
+        return f"go on with rltransfer train-source --resume {self.folder}"
+
+    @property
     def _name(self) -> str:
         return folder_name(self.env_id)

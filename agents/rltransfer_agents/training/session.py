@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rltransfer import runs
+from rltransfer.errors import EnvironmentFault
 from rltransfer.files import storage_faults
 from rltransfer_agents.training.algorithms import require_spaces
 from rltransfer_agents.training.config import TrainConfig, TrainedRun, Watch
@@ -56,8 +57,9 @@ def resume_source(folder: Path, watch: Watch | None = None) -> TrainedRun:
         folder: of the run.
         watch: told now and then how far the training has come.
     """
+    # First, so that a folder of something else is left as it is.
+    files, config, hyperparameters = read_settings(folder)
     with runs.locked(folder):
-        files, config, hyperparameters = read_settings(folder)
         if (folder / runs.MANIFEST_NAME).exists():
             return _finished(files, config)
         return _train(files, config, hyperparameters, watch)
@@ -70,10 +72,13 @@ def _train(
     watch: Watch | None,
 ) -> TrainedRun:
     with isolated(), stop_requests() as stop, ExitStack() as stack:
-        parts = assemble(config, files, hyperparameters, stack)
-        state = parts.keeper.read()
-        memory = None if state is None else memory_from(state)
-        outcome = Course(parts, memory, watch, stop).run()
+        try:
+            parts = assemble(config, files, hyperparameters, stack)
+            state = parts.keeper.read()
+            memory = None if state is None else memory_from(state)
+            outcome = Course(parts, memory, watch, stop).run()
+        except EnvironmentFault as fault:
+            raise EnvironmentFault(f"{fault}; then {files.way_on}") from fault
         spaces = parts.learner.observation_space, parts.learner.action_space
     runs.write_manifest(
         files.folder,
@@ -94,6 +99,7 @@ def _train(
             results={
                 "mean_return": outcome.mean_return,
                 "resumed": outcome.resumed,
+                "doubts": list(outcome.doubts),
                 "seconds": outcome.seconds,
                 "state_sha256": outcome.state_sha256,
             },
@@ -116,4 +122,5 @@ def _finished(files: RunFiles, config: TrainConfig) -> TrainedRun:
         mean_return=manifest.results["mean_return"],
         seconds=manifest.results["seconds"],
         resumed=manifest.results["resumed"],
+        doubts=tuple(manifest.results["doubts"]),
     )

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from rltransfer.border import STEP_SECONDS
 from rltransfer.cli.arguments import read_pairs
 from rltransfer.cli.options import (
     Device,
@@ -13,21 +14,25 @@ from rltransfer.cli.options import (
     LogFolder,
     Progress,
     Seed,
+    StepSeconds,
     TensorboardLog,
+    VecEnv,
     require_at_least,
     require_device,
+    require_place,
     require_seed,
     require_writable,
 )
 from rltransfer.cli.outcome import Outcome
 from rltransfer.cli.session import current_session
+from rltransfer.errors import InputError
 
 
 def train_source(
     env: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option("--env", metavar="ID …", help="Several are trained side by side."),
-    ],
+    ] = None,
     algo: Annotated[
         str, typer.Option("--algo", help="ppo, a2c, dqn, sac or td3.")
     ] = "ppo",
@@ -54,10 +59,28 @@ def train_source(
     device: Device = "auto",
     progress: Progress = False,
     tensorboard_log: TensorboardLog = None,
+    vec_env: VecEnv = "dummy",
+    step_seconds: StepSeconds = STEP_SECONDS,
+    resume: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--resume",
+            metavar="RUN …",
+            help="Go on with interrupted runs, by their folders; a folder knows all "
+            "other options.",
+        ),
+    ] = None,
     json: Json = False,
 ) -> Outcome:
     """Train an agent in each environment, with tuned hyperparameters."""
     del json  # what prints the outcome knows
+    if resume:
+        current_session().require_alone()
+        from rltransfer.cli.training import resume_each
+
+        return resume_each(current_session(), resume, progress)
+    if not env:
+        raise InputError("missing option '--env'; see rltransfer train-source --help")
     if n_timesteps is not None:
         require_at_least("--n-timesteps", n_timesteps, 1)
     require_seed(seed)
@@ -78,6 +101,8 @@ def train_source(
             hyperparameters=overrides,
             device=require_device(device),
             tensorboard_folder=tensorboard_log,
+            vec_env=require_place(vec_env),
+            step_seconds=step_seconds,
         )
         for env_id in env
     ]

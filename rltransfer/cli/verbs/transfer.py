@@ -87,20 +87,7 @@ def transfer(
     """Find the mapping to a target, prove it or refuse it, and report."""
     del json  # what prints the outcome knows
     if resume is not None:
-        _require_alone(
-            {
-                "--source": bool(source),
-                "--target": target is not None,
-                "--target-kwargs": bool(target_kwargs),
-                "--source-env": bool(source_env),
-                "--sha256": bool(sha256),
-                "--n-timesteps": n_timesteps != DEFAULT_BUDGET,
-                "--episodes": episodes != FEWEST_EPISODES,
-                "--seed": seed != 0,
-                "--log-folder": log_folder != Path("runs"),
-                "--tensorboard-log": tensorboard_log is not None,
-            }
-        )
+        current_session().require_alone()
         from rltransfer.cli.transferring.carry import resume_run
 
         return resume_run(resume, progress, current_session())
@@ -127,13 +114,3 @@ def transfer(
     from rltransfer.cli.transferring.carry import transfer_run
 
     return transfer_run(options, current_session())
-
-
-def _require_alone(given: dict[str, bool]) -> None:
-    """Raises if an option is given that the folder of a run decides."""
-    also = [option for option, is_given in given.items() if is_given]
-    if also:
-        raise InputError(
-            f"--resume takes all else from the folder of the run, got {also[0]} too; "
-            "drop it, or drop --resume for a new run"
-        )

@@ -77,6 +77,7 @@ def test_an_environment_that_cannot_be_put_back_is_said_to_be_approximate(
     config = configure(settings, env_id="training-tests/Loose-v0", snapshot_seconds=0.0)
     run = resume_source(stopped_at(config, 40))
     assert run.resumed == "approximate"
+    assert "came to another state by the same actions" in "".join(run.doubts)
     assert runs.read_manifest(run.folder).results["resumed"] == "approximate"
 
 
@@ -84,8 +85,10 @@ def test_other_versions_are_said_to_be_approximate(
     configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = stopped_at(configure("ppo", snapshot_seconds=0.0), 64)
-    monkeypatch.setattr(course, "installed_versions", lambda: {"torch": "99"})
-    assert resume_source(folder).resumed == "approximate"
+    monkeypatch.setattr(course, "surroundings", lambda: {"torch": "99"})
+    run = resume_source(folder)
+    assert run.resumed == "approximate"
+    assert any(doubt.endswith(" and is 99") for doubt in run.doubts)
 
 
 def test_runs_are_resumed_side_by_side(configure: Configure, tmp_path: Path) -> None:
@@ -171,9 +174,11 @@ def test_an_id_that_imports_a_module_is_not_taken_from_a_file(
         resume_source(run.folder)
 
 
-def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="folder of one run"):
-        resume_source(tmp_path)
+def test_a_folder_without_a_run_is_refused_and_left_alone(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "nothing"):
+        with pytest.raises(InputError, match="folder of one run"):
+            resume_source(folder)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_run_that_is_at_work_is_left_alone(configure: Configure) -> None:
