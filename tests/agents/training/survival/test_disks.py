@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 
 from rltransfer.errors import StorageError
+from tests.conftest import Count
+
+pytestmark = pytest.mark.torture
 
 POINTS = (
     "before_adding",
@@ -22,11 +25,19 @@ POINTS = (
 )
 
 
-@pytest.mark.parametrize("code", [28, 5, 2], ids=["full", "EIO", "gone"])
+@pytest.mark.parametrize(
+    "code", [28, 5, 30, 2], ids=["full", "EIO", "read-only", "gone"]
+)
 @pytest.mark.parametrize("point", POINTS)
 def test_a_disk_fault_is_said_and_the_last_state_loads(
-    zygote: Any, uninterrupted: Any, tmp_path: Path, point: str, code: int
+    zygote: Any,
+    uninterrupted: Any,
+    tmp_path: Path,
+    count: Count,
+    point: str,
+    code: int,
 ) -> None:
+    count("R6", training_faults=1)
     ended = zygote.train("dqn", tmp_path, point=point, nth=9, errno=code)
     assert ended.status == StorageError.exit_status, ended.text
     assert ended.text.startswith("StorageError: ") and ended.text.count("\n") == 1
@@ -37,8 +48,9 @@ def test_a_disk_fault_is_said_and_the_last_state_loads(
 
 @pytest.mark.parametrize("size", [2_000, 5_000, 12_000])
 def test_a_disk_that_fills_up_is_said_and_the_last_state_loads(
-    zygote: Any, uninterrupted: Any, tmp_path: Path, size: int
+    zygote: Any, uninterrupted: Any, tmp_path: Path, count: Count, size: int
 ) -> None:
+    count("R6", training_faults=1)
     ended = zygote.train("dqn", tmp_path, file_size=size)
     assert ended.status == StorageError.exit_status, ended.text
     assert "no space left" in ended.text
@@ -47,7 +59,10 @@ def test_a_disk_that_fills_up_is_said_and_the_last_state_loads(
     assert zygote.traces(tmp_path) == uninterrupted["dqn"]
 
 
-def test_a_folder_that_is_deleted_is_said(zygote: Any, tmp_path: Path) -> None:
+def test_a_folder_that_is_deleted_is_said(
+    zygote: Any, tmp_path: Path, count: Count
+) -> None:
+    count("R6", training_faults=1)
     ended = zygote.train("ppo", tmp_path / "runs", step=50, remove=True)
     assert ended.status == StorageError.exit_status, ended.text
     assert "is gone" in ended.text and ended.text.count("\n") == 1

@@ -7,9 +7,13 @@ from typing import Any
 import pytest
 import torch
 
+from tests.conftest import Count
+
+pytestmark = pytest.mark.torture
+
 FIELDS = {
     "raise": "raised ZeroDivisionError: on purpose",
-    "hang": "has not come back for 0.5 s",
+    "hang": "has not come back for 0.4 s",
     "NaN observation": "observation is not finite",
     "infinite observation": "observation is not finite",
     "shape": "observation has shape (3,), not (2,)",
@@ -38,7 +42,7 @@ def config(algorithm: str, fault: str, at: int, vec_env: str) -> dict[str, Any]:
         "steps": 96,
         "evaluations": 0,
         "vec_env": vec_env,
-        "step_seconds": 0.5 if vec_env == "dummy" else 2.0,
+        "step_seconds": 0.4 if vec_env == "dummy" else 1.0,
         "hyperparameters": HYPERPARAMETERS[algorithm],
     }
 
@@ -47,8 +51,9 @@ def config(algorithm: str, fault: str, at: int, vec_env: str) -> dict[str, Any]:
 @pytest.mark.parametrize("fault", FIELDS)
 @pytest.mark.parametrize("algorithm", HYPERPARAMETERS)
 def test_a_fault_names_environment_step_and_field(
-    zygote: Any, tmp_path: Path, algorithm: str, fault: str, at: str
+    zygote: Any, tmp_path: Path, count: Count, algorithm: str, fault: str, at: str
 ) -> None:
+    count("E1", training_faults=1)
     faulty = config(algorithm, fault, STEPS[at], "dummy")
     ended = zygote.train_configs([faulty], tmp_path)
     assert ended.status == 77, ended.text
@@ -65,27 +70,38 @@ def test_a_fault_names_environment_step_and_field(
             require_finite(path)
 
 
+@pytest.mark.parametrize("at", STEPS)
 @pytest.mark.parametrize(
-    ("algorithm", "fault", "reason"),
-    [
-        ("ppo", "die", "died with exit code -9"),
-        ("dqn", "die", "died with exit code -9"),
-        ("sac", "hang", "has not come back for 2 s"),
-    ],
+    ("fault", "reason"),
+    [("die", "died: killed by SIGKILL"), ("hang", "has not come back for 1 s")],
 )
+@pytest.mark.parametrize("algorithm", HYPERPARAMETERS)
 def test_an_environment_apart_can_hang_or_die(
-    zygote: Any, tmp_path: Path, algorithm: str, fault: str, reason: str
+    zygote: Any,
+    tmp_path: Path,
+    count: Count,
+    algorithm: str,
+    fault: str,
+    reason: str,
+    at: str,
 ) -> None:
-    faulty = config(algorithm, fault, STEPS["middle"], "subproc")
+    count("E1", training_faults=1)
+    faulty = config(algorithm, fault, STEPS[at], "subproc")
     ended = zygote.train_configs([faulty], tmp_path)
     assert ended.status == 77, ended.text
-    assert "survival/Faulty-v0 (training 0)" in ended.text and reason in ended.text
+    where = f"survival/Faulty-v0 (training 0), step {STEPS[at]}: step {reason}"
+    assert where in ended.text
+    folder = zygote.run_folder(tmp_path)
+    assert f"--resume {folder}" in ended.text
+    for path in folder.glob("*.zip"):
+        require_finite(path)
 
 
 @pytest.mark.parametrize("algorithm", ["ppo", "dqn"])
 def test_a_training_that_diverges_stops_before_anything_is_saved(
-    zygote: Any, tmp_path: Path, algorithm: str
+    zygote: Any, tmp_path: Path, count: Count, algorithm: str
 ) -> None:
+    count("E1", divergences=1)
     wild = {
         "env_id": "CartPole-v1",
         "algorithm": algorithm,

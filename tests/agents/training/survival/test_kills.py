@@ -1,16 +1,19 @@
 """A training that is killed goes on to the same bits as one that is not."""
 
-import os
 import random
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-# For each configuration; `make torture` asks for more.
-KILLS = int(os.environ.get("RLTRANSFER_KILLS", "10"))
+from tests.conftest import Count
+from tests.effort import SCALE, SEED
+
+pytestmark = pytest.mark.torture
+
+KILLS = 10 * SCALE
+"""Of each configuration."""
 KILLS_IN_A_ROW = 5
-SEED = int(os.environ.get("RLTRANSFER_SEED", "20260101"))
 
 POINTS = (
     "before_adding",
@@ -44,7 +47,7 @@ MATTERS = {
 
 
 def test_a_training_killed_at_random_ends_in_the_same_bits(
-    zygote: Any, uninterrupted: Any, name: str, tmp_path: Path
+    zygote: Any, uninterrupted: Any, name: str, tmp_path: Path, count: Count
 ) -> None:
     rng = random.Random(f"{SEED} {name}")
     expected = uninterrupted[name]
@@ -66,14 +69,20 @@ def test_a_training_killed_at_random_ends_in_the_same_bits(
             assert ended.status == 0, ended.text
             assert zygote.traces(folder) == expected, f"seed {SEED}, chain {chains}"
             kills += killed
-    print(f"{name}: {kills} kills in {chains} runs, all ended in the same bits")
+    count("R1", training_kills=kills, training_runs=chains, training_configurations=1)
 
 
 @pytest.mark.parametrize("point", POINTS)
 @pytest.mark.parametrize("nth", [1, 5])
 def test_a_kill_while_writing_leaves_a_snapshot_that_loads(
-    zygote: Any, uninterrupted: Any, tmp_path: Path, point: str, nth: int
+    zygote: Any,
+    uninterrupted: Any,
+    tmp_path: Path,
+    count: Count,
+    point: str,
+    nth: int,
 ) -> None:
+    count("R2", training_kills=1)
     ended = zygote.train("dqn", tmp_path, point=point, nth=nth)
     assert ended.status == -9, ended.text
     if not list(tmp_path.glob("*/*/*/args.yml")):
@@ -86,8 +95,9 @@ def test_a_kill_while_writing_leaves_a_snapshot_that_loads(
 
 @pytest.mark.parametrize("item", MATTERS)
 def test_no_item_of_the_state_can_be_left_out(
-    zygote: Any, uninterrupted: Any, tmp_path: Path, item: str
+    zygote: Any, uninterrupted: Any, tmp_path: Path, count: Count, item: str
 ) -> None:
+    count("R3", training_items=1)
     name, steps = MATTERS[item]
     stopped = zygote.train(name, tmp_path, step=steps, signals=["SIGTERM"])
     assert stopped.status == 75, stopped.text

@@ -6,6 +6,18 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import Count
+
+pytestmark = pytest.mark.torture
+
+APART = {
+    "env_id": "CartPole-v1",
+    "algorithm": "ppo",
+    "steps": 96,
+    "vec_env": "subproc",
+    "hyperparameters": {"n_envs": 2, "n_steps": 16, "batch_size": 16},
+}
+
 
 @pytest.mark.parametrize("group", [False, True], ids=["process", "group"])
 @pytest.mark.parametrize("times", [1, 2], ids=["once", "twice"])
@@ -15,11 +27,13 @@ def test_a_training_that_is_asked_to_stop_can_be_resumed(
     zygote: Any,
     uninterrupted: Any,
     tmp_path: Path,
+    count: Count,
     config: str,
     signal: str,
     times: int,
     group: bool,
 ) -> None:
+    count("R7", training_stops=1)
     stopped = zygote.train(
         config, tmp_path, step=70, signals=[signal] * times, group=group
     )
@@ -35,8 +49,14 @@ def test_a_training_that_is_asked_to_stop_can_be_resumed(
 @pytest.mark.parametrize("group", [False, True], ids=["process", "group"])
 @pytest.mark.parametrize("signal", ["SIGINT", "SIGTERM"])
 def test_trainings_side_by_side_stop_together(
-    zygote: Any, uninterrupted: Any, tmp_path: Path, signal: str, group: bool
+    zygote: Any,
+    uninterrupted: Any,
+    tmp_path: Path,
+    count: Count,
+    signal: str,
+    group: bool,
 ) -> None:
+    count("R7", training_stops=1)
     names = ["ppo with gSDE and normalisation", "a2c"]
     stopped = zygote.train_several(
         names,
@@ -54,22 +74,33 @@ def test_trainings_side_by_side_stop_together(
         assert zygote.traces(folder.parent.parent, name) == uninterrupted[name]
 
 
-def test_environments_in_processes_of_their_own_stop_too(
-    zygote: Any, tmp_path: Path
-) -> None:
-    config = {
-        "env_id": "CartPole-v1",
-        "algorithm": "ppo",
-        "steps": 96,
-        "vec_env": "subproc",
-        "hyperparameters": {"n_envs": 2, "n_steps": 16, "batch_size": 16},
-    }
-    whole = zygote.train_configs([config], tmp_path / "whole")
+@pytest.fixture(scope="module")
+def apart(zygote: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What is left by a training whose environments are apart, uninterrupted."""
+    folder = tmp_path_factory.mktemp("apart")
+    whole = zygote.train_configs([APART], folder)
     assert whole.status == 0, whole.text
+    traces: dict[str, str] = zygote.traces(folder)
+    return traces
+
+
+@pytest.mark.parametrize("group", [False, True], ids=["process", "group"])
+@pytest.mark.parametrize("times", [1, 2], ids=["once", "twice"])
+@pytest.mark.parametrize("signal", ["SIGINT", "SIGTERM"])
+def test_environments_in_processes_of_their_own_stop_too(
+    zygote: Any,
+    apart: dict[str, str],
+    tmp_path: Path,
+    count: Count,
+    signal: str,
+    times: int,
+    group: bool,
+) -> None:
+    count("R7", training_stops=1)
     stopped = zygote.train_configs(
-        [config], tmp_path / "cut", step=20, signals=["SIGINT"], group=True
+        [APART], tmp_path, step=20, signals=[signal] * times, group=group
     )
     assert stopped.status == 75, stopped.text
-    ended = zygote.resume(zygote.run_folder(tmp_path / "cut"))
+    ended = zygote.resume(zygote.run_folder(tmp_path))
     assert ended.status == 0, ended.text
-    assert zygote.traces(tmp_path / "cut") == zygote.traces(tmp_path / "whole")
+    assert zygote.traces(tmp_path) == apart
