@@ -162,3 +162,16 @@ def test_cutting_back_never_lengthens_a_file(tmp_path: Path) -> None:
     assert path.read_bytes() == b"12345"
     files.cut_back(path, 2)
     assert path.read_bytes() == b"12"
+
+
+def test_a_stop_while_writing_leaves_no_draft(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def strike(name: str) -> None:
+        if name == "half_written":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(points, "reached", strike)
+    with pytest.raises(KeyboardInterrupt):
+        files.write_atomically(tmp_path / "model.zip", b"new")
+    assert os.listdir(tmp_path) == []

@@ -34,7 +34,7 @@ def write_atomically(path: Path, data: bytes) -> None:
             points.reached("before_folder_sync")
             _sync_folder(path.parent)
             points.reached("written")
-        except OSError:
+        except (OSError, KeyboardInterrupt):
             _remove_quietly(draft)
             raise
 
