@@ -6,9 +6,10 @@ import os
 import random
 import shutil
 import signal
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -64,16 +65,40 @@ class Strike:
     kind: str
     at: int
     deed: Call
+    lasting: bool = False
+    """Whether it happens at every later event of that kind as well."""
+
+    def due(self, kind: str, number: int) -> bool:
+        """Returns whether it happens at the event of that kind and number."""
+        return kind == self.kind and (
+            number == self.at or (self.lasting and number > self.at)
+        )
 
 
-def send(*numbers: signal.Signals, to_group: bool = False) -> Call:
-    """Returns the deed of sending signals to oneself, one after the other."""
-    return partial(_send, tuple(map(int, numbers)), to_group)
+def send(number: signal.Signals, to_group: bool = False) -> Call:
+    """Returns the deed of sending a signal to oneself, or to one's group."""
+    return partial(_send, int(number), to_group)
+
+
+def send_twice(number: signal.Signals, to_group: bool, pause: float) -> Call:
+    """Returns the deed of having a signal sent to oneself, and then Ctrl-C's.
+
+    Args:
+        number: of the first signal.
+        to_group: whether all of one's group get it.
+        pause: seconds between the two.
+    """
+    return partial(_send_twice, int(number), to_group, pause)
 
 
 def refuse(code: int) -> Call:
     """Returns the deed of a disk that refuses with `code`."""
     return partial(_refuse, code)
+
+
+def wait_for(path: Path) -> Call:
+    """Returns the deed of waiting until there is a file."""
+    return partial(_wait_for, path)
 
 
 def remove(folder: Path) -> Call:
@@ -103,7 +128,7 @@ def armed(strike: Strike | None) -> Iterator[Counter[str]]:
 
     def happens(kind: str) -> None:
         events[kind] += 1
-        if strike and (strike.kind, strike.at) == (kind, events[kind]):
+        if strike and strike.due(kind, events[kind]):
             strike.deed()
 
     def counted(kind: str, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -254,10 +279,30 @@ def _scribble(path: Path, *what: object) -> None:
     write_atomically(path, b"a picture")
 
 
-def _send(numbers: tuple[int, ...], to_group: bool) -> None:
+def _send(number: int, to_group: bool) -> None:
     reach = os.killpg if to_group else os.kill
-    for number in numbers:
-        reach(os.getpid(), number)
+    reach(os.getpid(), number)
+
+
+def _send_twice(number: int, to_group: bool, pause: float) -> None:
+    # From outside: whoever is struck by the first one sends no second one.
+    reach, struck = os.killpg if to_group else os.kill, os.getpid()
+    begun, told = os.pipe()
+    if os.fork() == 0:
+        os.setpgid(0, 0)
+        reach(struck, number)
+        os.write(told, b"!")
+        time.sleep(pause)
+        with suppress(ProcessLookupError):
+            reach(struck, signal.SIGINT)
+        os._exit(0)
+    os.read(begun, 1)
+
+
+def _wait_for(path: Path) -> None:
+    end = time.monotonic() + _LONGEST_SECONDS
+    while not path.exists() and time.monotonic() < end:
+        time.sleep(0.005)
 
 
 def _refuse(code: int) -> None:

@@ -51,7 +51,7 @@ class Case:
 
 _SCRAMBLED = ("--target", "rltransfer/Scrambled-v0", "--target-kwargs", "seed=100")
 CASES = {
-    "discrete": Case(("cart",), (*_SCRAMBLED, "base=CartPole-v1"), 600),
+    "discrete": Case(("cart",), (*_SCRAMBLED, "base=CartPole-v1"), 700),
     "continuous": Case(("pendulum",), (*_SCRAMBLED, "base=Pendulum-v1"), 900),
     "refused": Case(("cart",), ("--target", "Pendulum-v1"), 900),
     "two sources": Case(
@@ -102,15 +102,15 @@ class Transfers:
 
     def begin(self, name: str, folder: Path, strike: Strike | None = None) -> Ended:
         """Begins a case in a log folder of its own."""
-        return self._call(self.words(name, folder), strike)
+        return self.call(self.words(name, folder), strike)
 
     def resume(
         self, run: Path, strike: Strike | None = None, before: Call | None = None
     ) -> Ended:
         """Goes on with a run."""
-        return self._call(["transfer", "--resume", run], strike, before)
+        return self.call(["transfer", "--resume", run], strike, before)
 
-    def started(self, words: list[object], strike: Strike | None) -> tuple[Any, Path]:
+    def start(self, words: list[object], strike: Strike) -> tuple[Any, Path]:
         """Starts a call; returns its process and the file of its output."""
         output = self._folder / f"{next(self._numbers)}.txt"
         return called(words, output, strike), output
@@ -123,9 +123,19 @@ class Transfers:
         """Returns how often each kind of event happens in a case."""
         return self._uninterrupted(name)[1].events
 
-    def _call(
-        self, words: list[object], strike: Strike | None, before: Call | None = None
+    def call(
+        self,
+        words: list[object],
+        strike: Strike | None = None,
+        before: Call | None = None,
     ) -> Ended:
+        """Calls the command line.
+
+        Args:
+            words: of the call.
+            strike: what happens on the way.
+            before: is called there first.
+        """
         output = self._folder / f"{next(self._numbers)}.txt"
         status = ended(called(words, output, strike, before))
         counted = output.with_suffix(".events")
