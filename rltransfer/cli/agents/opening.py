@@ -55,8 +55,9 @@ def _actor_at(
         policy=policy,
         home=home,
         title=f"{agent.algorithm} {agent.env_id or ''}".strip(),
-        # What was fetched lies in the cache, where it is found again without the hub.
-        path=agent.path if is_on_hub(path) else path,
+        # What was fetched lies in the cache and is found there without the hub; by its
+        # folder, as the file is a link away from the statistics beside it.
+        path=agent.path.parent if is_on_hub(path) else path,
         sha256=agent.sha256,
         observation_space=policy.observation_space,
         action_space=policy.action_space,
