@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -23,6 +24,8 @@ from rltransfer_agents.training.config import TrainConfig
 from rltransfer_agents.training.hyperparameters import checked_hyperparameters
 from rltransfer_agents.training.run_files import RunFiles
 from rltransfer_agents.training.sizes import require_moderate
+
+_DEVICES = ("cpu", "cuda", "mps", "xpu")
 
 
 class _Arguments(BaseModel):
@@ -105,6 +108,7 @@ def read_settings(folder: Path) -> tuple[RunFiles, TrainConfig, dict[str, Any]]:
     with naming(spelt(found[0])):
         require_registered(arguments.env)
         require_harmless(arguments.env_kwargs)
+        _require_device(arguments.device)
     files = RunFiles(folder, arguments.env)
     config = TrainConfig(
         env_id=arguments.env,
@@ -133,6 +137,19 @@ def read_settings(folder: Path) -> tuple[RunFiles, TrainConfig, dict[str, Any]]:
         logs = _logs(config.tensorboard_folder, config.algorithm, folder)
         require_own_logs(logs, folder)
     return files, config, hyperparameters
+
+
+def _require_device(device: str) -> None:
+    try:
+        if torch.device(device).type in _DEVICES:
+            torch.empty(0, device=device)
+            return
+    except (RuntimeError, AssertionError):
+        pass  # refused below, in words
+    raise InputError(
+        f"a run goes on where torch has its device, got {shown(device)}; go on with "
+        "it on such a machine, or start a new run"
+    )
 
 
 def _logs(folder: Path, algorithm: str, run: Path) -> Path:
