@@ -23,6 +23,7 @@ from rltransfer_agents.reading.resumable import require_own_files, require_own_l
 
 _VERB = "transfer"
 _MOST_EPISODES = 10**6
+_LONGEST_VALUE = 10**4
 
 
 def journal_folder(run: Path) -> Path:
@@ -131,10 +132,10 @@ class _Asked:
     __pydantic_config__: ClassVar[ConfigDict] = {"extra": "forbid"}
 
     verb: str
-    sources: list[_AskedSource]
+    sources: Annotated[list[_AskedSource], Field(min_length=1)]
     source_env: list[str]
     target: str
-    target_kwargs: dict[str, str]
+    target_kwargs: dict[str, Annotated[str, Field(max_length=_LONGEST_VALUE)]]
     budget: int
     episodes: Annotated[int, Field(le=_MOST_EPISODES)]
     seed: int
