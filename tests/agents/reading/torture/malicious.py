@@ -8,7 +8,6 @@ import base64
 import json
 import os
 import pickle
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,53 +16,20 @@ from typing import Any
 import cloudpickle
 import numpy as np
 from specimens import Specimens, members, specimens, with_field, zipped
+from watch import MARK, Strike, Watch
 
 from rltransfer.errors import ArtifactRefused, InputError
+from rltransfer.runs import read_manifest
+from rltransfer_agents.export.numpy_loader import load_policy
 from rltransfer_agents.reading import describe_artifact, read_agent
+from rltransfer_agents.reading.container import SUFFIX, pack, unpack
 from rltransfer_agents.reading.opening import open_agent
-
-_MARK = "struck"
-_FORBIDDEN = ("import", "exec", "compile", "pickle.find_class", "marshal.", "ctypes.")
-_FORBIDDEN += ("socket.", "subprocess.", "os.system", "os.exec", "os.fork", "os.spawn")
-_FORBIDDEN += ("os.posix_spawn", "os.remove", "os.rename", "os.mkdir", "os.rmdir")
-_FORBIDDEN += ("os.chmod", "os.symlink", "os.link", "os.truncate", "os.putenv")
-_FORBIDDEN += ("shutil.", "urllib.", "webbrowser.", "ftplib.", "smtplib.", "tempfile.")
-_FORBIDDEN += ("code.__new__", "function.__new__", "sys.settrace", "builtins.input")
-
-
-class _Strike:
-    """Leaves a mark when it is unpickled."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def __reduce__(self) -> Any:
-        return os.system, (f"touch {self._folder / _MARK}",)
-
-
-class Watch:
-    """Notes forbidden events while it is on."""
-
-    def __init__(self) -> None:
-        self.on = False
-        self.events: list[str] = []
-        sys.addaudithook(self._note)
-
-    def _note(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if not self.on:
-            return
-        if event == "open":
-            mode, flags = arguments[1], arguments[2]
-            writes = isinstance(mode, str) and any(c in mode for c in "wax+")
-            if writes or (isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR)):
-                self.events.append(f"open {arguments[0]!r} for writing")
-        elif event.startswith(_FORBIDDEN):
-            self.events.append(f"{event} {str(arguments)[:80]}")
+from rltransfer_agents.running_statistics import read_statistics
 
 
 def vectors(sound: Specimens, folder: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
     """Yields names and the files of a run folder called `CartPole-v1_1`."""
-    strike = pickle.dumps(_Strike(folder))
+    strike = pickle.dumps(Strike(folder))
     by_value = cloudpickle.dumps(eval("lambda x: __import__('os').system('true')"))
     serialized = {":type:": "x", ":serialized:": base64.b64encode(strike).decode()}
 
@@ -133,9 +99,9 @@ def vectors(sound: Specimens, folder: Path) -> Iterator[tuple[str, dict[str, byt
     yield "statistics of a hub", agent(sound.zip) | {"vec_normalize.pkl": strike}
     moments = sound.statistics.replace(b"RunningMeanStd", b"RunningMeanExe")
     yield "moments", agent(sound.zip) | {"CartPole-v1/vecnormalize.pkl": moments}
-    objects = pickle.dumps(np.array([_Strike(folder)], object))
+    objects = pickle.dumps(np.array([Strike(folder)], object))
     yield "an array of objects", agent(sound.zip) | {"vecnormalize.pkl": objects}
-    command = f"touch {folder / _MARK}".encode()
+    command = f"touch {folder / MARK}".encode()
     for file in ("args.yml", "config.yml"):
         for tag in (b"object/apply:os.system", b"object/new:os.system"):
             yaml = b"!!python/" + tag + b" ['" + command + b"']"
@@ -145,6 +111,33 @@ def vectors(sound: Specimens, folder: Path) -> Iterator[tuple[str, dict[str, byt
             yield f"{tag.decode()} inside {file}", made
     evaluated = b"normalize: \"__import__('os').system('" + command + b"')\""
     yield "an expression", agent(sound.zip) | {"CartPole-v1/config.yml": evaluated}
+    for told in (
+        b"{base: 'antigravity:X-v0'}",
+        b"{a: [{b: 'antigravity:X-v0'}]}",
+        b"{'antigravity:X-v0': 1}",
+        b"{env_id: 'antigravity:X-v0'}",
+        b"{id: CartPole-v1}",
+        b"{render_mode: human}",
+        b"{max_episode_steps: 1000000000000}",
+        b"{base: CartPole-v9}",
+        b'{a: "\\e[2J"}',
+    ):
+        for file in ("args.yml", "config.yml"):
+            kwargs = b"env_kwargs: " + told
+            made = agent(sound.zip) | {f"CartPole-v1/{file}": kwargs}
+            yield f"arguments {told.decode()} in {file}", made
+    bundled = {"env_id": "antigravity:X-v0"}
+    yield (
+        "a module in a bundle",
+        {"CartPole-v1.safetensors": rewritten(sound.bundle, **bundled)},
+    )
+    for told in ({"base": "antigravity:X-v0"}, {"env_id": "X-v0"}):
+        made = rewritten(sound.bundle, env_id="CartPole-v1", env_kwargs=told)
+        yield f"arguments {told} in a bundle", {"CartPole-v1.safetensors": made}
+    yield (
+        "markup in a bundle",
+        {"CartPole-v1.safetensors": rewritten(sound.bundle, algorithm="[/x]\x1b[2J")},
+    )
     module = b"env: 'antigravity:X-v0'"
     yield "a module as environment", agent(sound.zip) | {"CartPole-v1/args.yml": module}
     yield "a replay buffer", agent(sound.zip) | {"replay_buffer.pkl": strike}
@@ -154,14 +147,62 @@ def vectors(sound: Specimens, folder: Path) -> Iterator[tuple[str, dict[str, byt
     yield "a page of Python", agent(sound.zip) | {"sitecustomize.py": b"import os"}
 
 
+def rewritten(bundle: bytes, **changes: Any) -> bytes:
+    """Returns a bundle that describes its agent otherwise, under a right hash."""
+    text, arrays = unpack(bundle)
+    return pack(json.dumps(json.loads(text) | changes), arrays)
+
+
+def made_links(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Yields folders and files that are not what they seem, made below `folder`."""
+    for name, place in {
+        "a link to a file": "/etc/passwd",
+        "a link to a device": "/dev/zero",
+        "a link to nothing": "/nowhere",
+        "a link to itself": "CartPole-v1.zip",
+    }.items():
+        run = folder / name.replace(" ", "-") / "CartPole-v1_1"
+        run.mkdir(parents=True)
+        (run / "CartPole-v1.zip").symlink_to(place)
+        yield name, run
+    run = folder / "pipe" / "CartPole-v1_1"
+    (run / "CartPole-v1").mkdir(parents=True)
+    os.mkfifo(run / "CartPole-v1.zip")
+    yield "a pipe as agent", run
+    run = folder / "folder" / "CartPole-v1_1"
+    (run / "CartPole-v1.zip").mkdir(parents=True)
+    yield "a folder as agent", run
+    run = folder / "odd" / "Cart\n\x1b[2JPole-v1_1"
+    run.mkdir(parents=True)
+    (run / "a\n\x1b[31m[red].zip").write_bytes(b"PK")
+    (run / "b\x07.zip").write_bytes(b"PK")
+    yield "names that a terminal acts upon", run
+
+
 def _ending(open_it: Callable[[], Any]) -> str:
     try:
         open_it()
     except (ArtifactRefused, InputError) as fault:
         text = str(fault)
-        assert "\n" not in text, text
+        assert text.isprintable(), repr(text)
         return f"{type(fault).__name__} {fault.exit_status}"
     return "opened"
+
+
+def _loaded(path: Path) -> None:
+    try:
+        load_policy(path)
+    except Exception as fault:
+        # The loader knows NumPy alone, and so no errors of ours.
+        raise InputError(type(fault).__name__) from fault
+
+
+def written(run: Path, files: dict[str, bytes]) -> Path:
+    """Returns a folder after writing files into it."""
+    for file, data in files.items():
+        (run / file).parent.mkdir(parents=True, exist_ok=True)
+        (run / file).write_bytes(data)
+    return run
 
 
 def main() -> None:
@@ -173,11 +214,9 @@ def main() -> None:
         places = []
         for place, (name, files) in enumerate(vectors(sound, Path(root))):
             run = Path(root) / str(place) / "CartPole-v1_1"
-            for file, data in files.items():
-                (run / file).parent.mkdir(parents=True, exist_ok=True)
-                (run / file).write_bytes(data)
-            places.append((name, run))
-        struck = Path(root) / _MARK
+            places.append((name, written(run, files)))
+        places += made_links(Path(root) / "links")
+        struck = Path(root) / MARK
         # What the reader itself imports when first used is no deed of the files.
         warm = places[0][1].parent / "CartPole-v1.zip"
         warm.write_bytes(sound.zip)
@@ -187,27 +226,25 @@ def main() -> None:
         for name, run in places:
             report["vectors"] += 1
             for entry, open_it in _entries(run):
-                watch.on = True
-                ending = _ending(open_it)
-                watch.on = False
+                ending = watch.over(lambda open_it=open_it: _ending(open_it))
                 report["opens"] += 1
                 counted = report["endings"]
                 counted[ending] = counted.get(ending, 0) + 1
-                if watch.events or struck.exists():
-                    report["events"].append([name, entry, watch.events[:3]])
-                    watch.events.clear()
+                events = watch.taken()
+                if events or struck.exists():
+                    report["events"].append([name, entry, events[:3]])
                     struck.unlink(missing_ok=True)
-        watch.on = True
-        pickle.loads(pickle.dumps(_Strike(Path(root))))
-        watch.on = False
+        watch.over(lambda: pickle.loads(pickle.dumps(Strike(Path(root)))))
         # The stock way: were it not seen, silence above would mean nothing.
-        report["stock"] = [event.split()[0] for event in watch.events]
+        report["stock"] = [event.split()[0] for event in watch.taken()]
         report["stock struck"] = struck.exists()
     print(json.dumps(report))
 
 
 def _entries(run: Path) -> Iterator[tuple[str, Callable[[], Any]]]:
-    agent = run / "CartPole-v1.zip"
+    (agent, *_) = [
+        path for path in sorted(run.iterdir()) if path.suffix in (".zip", SUFFIX)
+    ]
     yield "read_agent, folder", lambda: read_agent(run)
     yield "read_agent, best", lambda: read_agent(run, best=True)
     yield "read_agent, file", lambda: read_agent(agent)
@@ -217,7 +254,12 @@ def _entries(run: Path) -> Iterator[tuple[str, Callable[[], Any]]]:
     for statistics in sorted(run.rglob("*.pkl")):
         yield "describe, pickle", lambda path=statistics: describe_artifact(path)
         yield "read_agent, pickle", lambda path=statistics: read_agent(path)
+        yield "read_statistics", lambda path=statistics: read_statistics(path)
+        yield "load_policy", lambda path=statistics: _loaded(path)
     yield "open_agent", lambda: open_agent(run)
+    if str(run).isprintable():
+        yield "read_manifest", lambda: read_manifest(run)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -41,18 +41,23 @@ class Specimens:
     statistics: bytes
 
 
-def specimens() -> Specimens:
-    """Returns freshly written files."""
+def specimens(inputs: int = 3) -> Specimens:
+    """Returns freshly written files.
+
+    Args:
+        inputs: size of the observations; with four the first agent fits CartPole.
+    """
     warnings.simplefilter("ignore")
-    model = Stock("ppo", numbers(3), spaces.Discrete(2), policy_kwargs=_TINY).make()
+    seen = numbers(inputs)
+    model = Stock("ppo", seen, spaces.Discrete(2), policy_kwargs=_TINY).make()
     noisy = Stock(
         "sac",
-        numbers(3),
+        seen,
         UNEVEN,
         settings={"buffer_size": 10, "use_sde": True},
         policy_kwargs=_TINY,
     ).make()
-    envs = VecNormalize(DummyVecEnv([lambda: Still(numbers(3), spaces.Discrete(2))]))
+    envs = VecNormalize(DummyVecEnv([lambda: Still(seen, spaces.Discrete(2))]))
     for _ in range(8):
         envs.reset()
     return Specimens(
