@@ -3,6 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.published import published_folder
+
 # Tests are imported by path, so helpers beside them have to be put in reach.
 sys.path.insert(0, str(Path(__file__).parent / "reading"))
 
@@ -10,7 +12,4 @@ sys.path.insert(0, str(Path(__file__).parent / "reading"))
 @pytest.fixture(scope="session")
 def published() -> Path:
     """The folder of agents that strangers trained."""
-    folder = Path(__file__).parents[3] / "shared" / "checkpoints"
-    if not folder.is_dir():
-        pytest.skip("published agents are not in ../shared/checkpoints")
-    return folder
+    return published_folder()

@@ -6,6 +6,10 @@ from numpy.typing import NDArray
 from stock_agents import STOCK, Stock
 
 from rltransfer_agents.reading import Agent, read_agent
+from rltransfer_agents.reading.checkpoint.fields import ALGORITHMS
+from tests.conftest import Count
+
+pytestmark = pytest.mark.torture
 
 _ENVIRONMENT = "CartPole-v1"
 
@@ -41,7 +45,7 @@ def assert_same(actions: NDArray[Any], expected: NDArray[Any]) -> None:
 
 
 def test_a_batch_of_actions_equals_stable_baselines(
-    pair: tuple[Stock, Any, Agent],
+    pair: tuple[Stock, Any, Agent], count: Count
 ) -> None:
     stock, model, agent = pair
     observations = sampled(stock.observation, 200)
@@ -49,6 +53,12 @@ def test_a_batch_of_actions_equals_stable_baselines(
     expected, _ = model.predict(observations, deterministic=True)
     assert_same(actions, expected)
     assert state is None
+    count("S6", configurations=1, actions_compared=len(actions))
+
+
+def test_every_algorithm_is_among_the_configurations() -> None:
+    assert len(STOCK) >= 14
+    assert {stock.algorithm for stock in STOCK.values()} == set(ALGORITHMS)
 
 
 def test_single_actions_equal_stable_baselines(pair: tuple[Stock, Any, Agent]) -> None:

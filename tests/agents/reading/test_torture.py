@@ -1,7 +1,6 @@
-"""The security targets S1 to S5, in the size of CI; counts are printed.
+"""The security targets S1 to S5, in the size of CI unless more is asked for.
 
-Children, since an audit hook stays for good and memory is measured for a process. The
-full size: `python tests/agents/reading/torture --scale 20 --seed N`.
+Children, since an audit hook stays for good and memory is measured for a process.
 """
 
 import json
@@ -11,6 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.conftest import Count
+from tests.effort import SCALE, SEED
+
+pytestmark = pytest.mark.torture
 
 _TORTURE = Path(__file__).parent / "torture"
 _LEAST = {"S2": 40_000, "S3": 10_000, "S4": 6_000, "S5": 80}
@@ -24,13 +28,14 @@ def printed(*arguments: str) -> list[Any]:
     return [json.loads(line) for line in child.stdout.splitlines()]
 
 
-def test_no_malicious_file_runs_anything(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_malicious_file_runs_anything(count: Count) -> None:
     (report,) = printed(str(_TORTURE / "malicious.py"))
-    with capsys.disabled():
-        print(
-            f"\nS1: {report['vectors']} vectors, {report['opens']} openings, ", end=""
-        )
-        print(f"{len(report['events'])} forbidden events, {report['endings']}")
+    count(
+        "S1",
+        vectors=report["vectors"],
+        openings=report["opens"],
+        forbidden_events=len(report["events"]),
+    )
     assert report["events"] == []
     assert report["vectors"] >= 23
     assert {"pickle.find_class", "os.system"} <= set(report["stock"])
@@ -38,13 +43,15 @@ def test_no_malicious_file_runs_anything(capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.mark.parametrize("target", sorted(_LEAST))
-def test_damaged_files_are_told(
-    target: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (report,) = printed(str(_TORTURE), "--parts", target, "--seed", "0")
-    with capsys.disabled():
-        print(f"\n{target}: {report['cases']} cases, seed {report['seed']}, ", end="")
-        print(f"{report['seconds']} s, {report['outcomes']}")
+def test_damaged_files_are_told(target: str, count: Count) -> None:
+    effort = ("--seed", str(SEED), "--scale", str(SCALE))
+    (report,) = printed(str(_TORTURE), "--parts", target, *effort)
+    outcomes = report["outcomes"]
+    loaded = sum(n for ending, n in outcomes.items() if ending.endswith("loaded"))
+    count(target, cases=report["cases"], loaded_and_sound=loaded)
+    if target == "S4":
+        count("S4", most_seconds=f"{report['most_seconds']:.2f}")
+        count("S4", memory_grown=f"{report['grown_mebibytes']} MiB")
     assert report["cases"] >= _LEAST[target]
     # What no check foresaw and the last net had to catch.
-    assert not any("malformed" in ending for ending in report["outcomes"])
+    assert not any("malformed" in ending for ending in outcomes)

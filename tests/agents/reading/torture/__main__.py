@@ -12,8 +12,10 @@ from collections import Counter
 from collections.abc import Callable
 
 from crafted import crafted
-from mutations import bit_flips, mutations, truncations
+from mutations import GROWN, MILLISECONDS, bit_flips, mutations, truncations
 from specimens import specimens
+
+MEASURED = (GROWN, MILLISECONDS)
 
 
 def main() -> None:
@@ -33,15 +35,17 @@ def main() -> None:
     for part in options.parts:
         start = time.monotonic()
         counts = parts[part]()
-        cases = sum(n for name, n in counts.items() if name != "grown MiB")
+        told = {name: counts.pop(name, 0) for name in MEASURED}
         print(
             json.dumps(
                 {
                     "target": part,
-                    "cases": cases,
+                    "cases": sum(counts.values()),
                     "seed": options.seed,
                     "seconds": round(time.monotonic() - start, 1),
                     "outcomes": dict(counts),
+                    "most_seconds": told[MILLISECONDS] / 1000,
+                    "grown_mebibytes": told[GROWN],
                 }
             ),
             flush=True,

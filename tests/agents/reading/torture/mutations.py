@@ -28,6 +28,8 @@ from rltransfer_agents.reading.refusal import typed_faults
 Read = Callable[[bytes], Any]
 _SECONDS = 2.0
 _MEBIBYTES = 512
+GROWN, MILLISECONDS = "grown MiB", "most milliseconds"
+"""What is measured, beside what is counted."""
 
 
 def outcome(read: Read, data: bytes) -> tuple[str, Any]:
@@ -85,7 +87,7 @@ def mutations(sound: Specimens, count: int, seed: int) -> Counter[str]:
     """S4: contents changed at will, under right checksums and hashes."""
     counts: Counter[str] = Counter()
     # Torch and Stable-Baselines3, which only wrote the specimens, were there before.
-    before = _peak_mebibytes()
+    before, longest = _peak_mebibytes(), 0.0
     for place in range(count):
         rng = np.random.default_rng([seed, place])
         maker = _MAKERS[place % len(_MAKERS)]
@@ -93,6 +95,7 @@ def mutations(sound: Specimens, count: int, seed: int) -> Counter[str]:
         start = time.monotonic()
         ending, given = outcome(read, data)
         seconds = time.monotonic() - start
+        longest = max(longest, seconds)
         assert seconds <= _SECONDS, f"mutation {place} of seed {seed}: {seconds:.1f} s"
         if ending == "loaded" and isinstance(given, FrozenPolicy):
             assert_acts(given, f"mutation {place} of seed {seed}")
@@ -101,7 +104,8 @@ def mutations(sound: Specimens, count: int, seed: int) -> Counter[str]:
         counts[ending] += 1
     growth = _peak_mebibytes() - before
     assert growth <= _MEBIBYTES, f"memory grew by {growth} MiB"
-    counts["grown MiB"] = growth
+    counts[GROWN] = growth
+    counts[MILLISECONDS] = round(1000 * longest)
     return counts
 
 
