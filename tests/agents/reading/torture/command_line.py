@@ -116,8 +116,6 @@ def for_resumed(*words: object) -> Callable[[Path, Path], Iterator[Entry]]:
 def main() -> None:
     """Takes every vector to every entry point."""
     watch = Watch()
-    # Stable-Baselines3 looks for it again and again, in vain.
-    sys.modules["gym"] = None  # type: ignore[assignment]
     report: dict[str, Any] = {"vectors": 0, "opens": 0, "events": [], "faults": []}
     endings: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as name:

@@ -70,6 +70,8 @@ class Watch:
             paths = list(arguments[: _WRITING[event]])
             place = arguments[-1] if isinstance(arguments[-1], int) else None
             self._judge(f"{event} {paths!r:.80}", paths, place)
+        elif event == "import" and arguments[0] == "gym" and _by("stable_baselines3"):
+            pass  # which looks for it again and again, in vain
         elif event == "os.putenv" and arguments[0] == b"PYDANTIC_DISABLE_PLUGINS":
             pass  # by the command line itself, always to the same value
         elif event == "compile" and arguments[1] == "<unknown>":
@@ -90,3 +92,9 @@ class Watch:
         # Through every link on the way: where a write would really go.
         real = Path(os.path.realpath(os.path.join(start, path)))
         return path == os.devnull or real.is_relative_to(self._allowed)
+
+
+def _by(package: str) -> bool:
+    """Tells whether a page of a package did what was just reported."""
+    page = Path(sys._getframe(2).f_code.co_filename)
+    return package in page.parts
