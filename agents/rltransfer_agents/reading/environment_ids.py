@@ -67,8 +67,9 @@ def require_registered(env_id: str, *, typed: str | None = None) -> str:
     """
     if _ID.fullmatch(env_id) and env_id in gym.registry and _is_usable(env_id):
         return env_id
-    module, _, _ = (typed or "").rpartition(":")
-    if module and _ID.fullmatch(env_id.removeprefix(f"{module}:")):
+    typed_module, _, _ = (typed or "").rpartition(":")
+    module, _, name = env_id.rpartition(":")
+    if module and module == typed_module and _ID.fullmatch(name):
         return env_id
     raise Refusal(
         "environment",
