@@ -1,6 +1,8 @@
 """`inspect` and `export`, on a bundle that the test makes."""
 
+import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +28,54 @@ def test_inspect_tells_what_is_inside(
     assert told["action_space"] == "Discrete(2)"
     main(["inspect", str(agent)])
     assert "64 tanh → 64 tanh" in capfd.readouterr().out
+
+
+def test_inspect_suggests_an_id_for_an_old_one(
+    agent: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    old = Path(shutil.copy(agent, tmp_path / "ppo-CartPole-v0.zip"))
+    unknown = Path(shutil.copy(agent, tmp_path / "mine.zip"))
+    for path, told in (
+        (agent, "CartPole-v1"),
+        (old, "CartPole-v0"),
+        (unknown, "mine (not registered)"),
+    ):
+        main(["inspect", str(path)])
+        assert told in capfd.readouterr().out
+    renamed = Path(shutil.copy(agent, tmp_path / "ppo-CartPole-v9.zip"))
+    main(["inspect", str(renamed)])
+    shown = capfd.readouterr().out
+    assert "ppo-CartPole-v9 (not registered; nearest: CartPole-v1)" in shown
+
+
+@pytest.mark.parametrize("verb", ["inspect", "evaluate", "export"])
+def test_a_hash_can_be_asked_for(
+    verb: str, agent: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = {
+        "inspect": [],
+        "evaluate": ["--episodes", "1"],
+        "export": [str(tmp_path / "policy.npz")],
+    }[verb]
+    digest = hashlib.sha256(agent.read_bytes()).hexdigest()
+    main([verb, str(agent), *words, "--sha256", digest])
+    capfd.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        main([verb, str(agent), *words, "--sha256", "0" * 64])
+    assert ended.value.code == 76
+    told = capfd.readouterr().err
+    assert f"must have the SHA-256 {'0' * 64}, it has {digest}; fetch the file" in told
+
+
+def test_reasons_in_brackets_are_no_markup(
+    agent: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "CartPole-v1"
+    folder.mkdir()
+    shutil.copy(agent, tmp_path)
+    (folder / "args.yml").write_text("env_kwargs: {a: '[/red]'}\n")
+    main(["inspect", str(tmp_path / "CartPole-v1.zip")])
+    assert "[/red]" in capfd.readouterr().out
 
 
 def test_inspecting_what_is_no_agent_ends_in_one_line(
