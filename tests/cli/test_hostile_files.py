@@ -29,7 +29,8 @@ def test_no_file_runs_anything_whatever_verb_opens_it(count: Count) -> None:
     report = json.loads(child.stdout)
     count(
         "S1",
-        vectors=report["vectors"],
+        # Those of agents are counted where the library opens them.
+        vectors=report["vectors"] - report["of agents"],
         openings=report["opens"],
         forbidden_events=len(report["events"]),
     )

@@ -172,6 +172,7 @@ def main() -> None:
         ]
         for vector, run in (*agents, *made_links(root / "links")):
             torture(vector, run, for_agents(run, outside))
+        report["of agents"] = report["vectors"]
         for changes, folder, entries in (
             (of_transfers, runs.transfer, for_transfers),
             (of_interrupted, runs.interrupted, for_resumed("transfer", "--resume")),
