@@ -26,18 +26,22 @@ def storage_faults(path: Path) -> Iterator[None]:
 
 def _refusal(path: Path, fault: OSError) -> str:
     reason = fault.strerror or str(fault) or type(fault).__name__
+    # Each ends in resuming: a run that can go on adds by which command.
     if fault.errno in _FULL:
         return f"{path}: no space left on the disk ({reason}); free some, then resume"
     if fault.errno in _FORBIDDEN:
         return (
-            f"{path}: not allowed here ({reason}); make it writable or choose another "
-            "--log-folder"
+            f"{path}: not allowed here ({reason}); choose another --log-folder, or "
+            "make it writable and resume"
         )
     if fault.errno in _GONE:
-        return f"{path}: file or folder is gone ({reason}); restore it or start anew"
+        return (
+            f"{path}: file or folder is gone ({reason}); start anew, or restore it "
+            "and resume"
+        )
     if fault.errno in _TAKEN:
         return (
             f"{path}: a file stands where a folder should be, or the reverse "
-            f"({reason}); move it away or choose another --log-folder"
+            f"({reason}); choose another --log-folder, or move it away and resume"
         )
     return f"{path}: the disk failed ({reason}); check it, then resume"

@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM in a transfer: obeyed where nothing that was acted is lost."""
 
+import atexit
 import shlex
 import signal
 import threading
@@ -62,7 +63,7 @@ class StopSignals:
         except StorageError as fault:
             if not self._can_go_on:
                 raise
-            raise StorageError(f"{fault}; to resume: {self._command}") from fault
+            raise StorageError(f"{fault}: {self._command}") from fault
 
     @contextmanager
     def _noted(self) -> Iterator[None]:
@@ -99,8 +100,10 @@ class StopSignals:
 def _deaf(handler: Any) -> Callable[[int, FrameType | None], None]:
     """Returns a handler that hands signals on to `handler` after a while.
 
-    A second Ctrl-C that comes while the process ends would hide how to go on.
+    A second Ctrl-C that comes while the process ends would hide how to go on, or the
+    exit status.
     """
+    atexit.register(_ignore)
     until = time.monotonic() + _DEAF_SECONDS
 
     def hand_on(number: int, frame: FrameType | None) -> None:
@@ -110,3 +113,9 @@ def _deaf(handler: Any) -> Callable[[int, FrameType | None], None]:
             signal.raise_signal(number)
 
     return hand_on
+
+
+def _ignore() -> None:
+    # Python takes its own handlers away at its end, which takes a while.
+    for number in _ASKING:
+        signal.signal(number, signal.SIG_IGN)

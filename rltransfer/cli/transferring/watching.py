@@ -11,7 +11,7 @@ from rltransfer.alignment import Trial
 from rltransfer.cli.progress import bars
 from rltransfer.files import make_folder, storage_faults
 from rltransfer.mapping import Progress
-from rltransfer.runs.events import EventFile, event_path
+from rltransfer.runs.events import EVENTS, EventFile, event_path
 
 
 @final
@@ -30,9 +30,11 @@ class AlignmentWatch:
     ) -> None:
         # Other runs may write into the same folder: what is ours bears our mark.
         mark = hashlib.sha256(str(run.resolve()).encode()).hexdigest()[:12]
+        # In the run's own all is ours, also where the run was moved.
+        mine = "*" if tensorboard_folder.parent == run else f"*.{mark}"
         make_folder(tensorboard_folder)
         with storage_faults(tensorboard_folder):
-            for events in tensorboard_folder.glob(f"events.out.tfevents.*.{mark}"):
+            for events in tensorboard_folder.glob(EVENTS.replace("*", mine)):
                 events.unlink()
         self._events = EventFile(event_path(tensorboard_folder, mark))
         self._bars = bars(shown)

@@ -10,7 +10,7 @@ import pytest
 from tests.effort import SCALE, SEED
 from tests.worlds.strikes import KINDS, Strike, send, strikes
 
-from .conftest import can_go_on, left, run_in
+from .conftest import can_go_on, curves, left, run_in
 
 pytestmark = pytest.mark.torture
 
@@ -83,6 +83,38 @@ def test_a_kill_while_writing_leaves_what_a_transfer_goes_on_from(
             assert ended.status == 0, f"{told}: {ended.text}"
             assert left(run) == transfers.whole("refused"), told
         count("R2", transfer_kills=1)
+
+
+def test_a_killed_transfer_goes_on_in_another_place(
+    transfers: Any, count: Any, tmp_path: Path
+) -> None:
+    at = transfers.events("refused")["update"]
+    folder = tmp_path / "here"
+    ended = transfers.begin("refused", folder, Strike("update", at, KILL))
+    assert ended.status == -signal.SIGKILL, ended.text
+    ended = transfers.resume(run_in(folder.rename(tmp_path / "there")))
+    assert ended.status == 0, ended.text
+    assert left(run_in(tmp_path / "there")) == transfers.whole("refused")
+    count("R1", transfer_kills=1)
+
+
+def test_curves_in_a_folder_that_runs_share_are_not_doubled(
+    transfers: Any, count: Any, tmp_path: Path
+) -> None:
+    at = transfers.events("refused")["update"]
+    runs, shared = tmp_path / "runs", tmp_path / "shared"
+    words = [*transfers.words("refused", runs), "--tensorboard-log", shared]
+    ended = transfers.call(words, Strike("update", at, KILL))
+    assert ended.status == -signal.SIGKILL, ended.text
+    run = run_in(runs)
+    assert transfers.call(words).status == 0
+    assert transfers.resume(run).status == 0
+    assert len(list(shared.iterdir())) == 2
+    for events in shared.iterdir():
+        (alone := tmp_path / events.suffix).mkdir()
+        events.rename(alone / events.name)
+        assert curves(alone) == transfers.whole("refused")["curves"]
+    count("R1", transfer_kills=1)
 
 
 def test_the_list_of_points_is_complete(transfers: Any) -> None:
