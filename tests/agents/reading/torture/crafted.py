@@ -338,6 +338,7 @@ def _bundles(sound: Specimens) -> Iterator[Case]:
     yield case("fewer numbers", _bundle(text, header, numbers[:-1]))
     yield case("a strange field", told(spy=1))
     yield case("another class", told(policy_class="os.system"))
+    yield case("another algorithm", told(algorithm="[/x]\x1b[2J"))
     yield case("a space of code", told(observation_space={"kind": "__import__"}))
     yield case("a space without bounds", told(action_space={"kind": "Box"}))
     yield case("exploration", told(exploration=7.0))
