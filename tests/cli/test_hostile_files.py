@@ -1,13 +1,22 @@
 """S1, by the command line: no file runs anything, and each fault has words."""
 
 import json
+import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from rltransfer.alignment import AlignConfig
+from rltransfer.cli.transferring import carry
+from rltransfer.dynamics import LearnConfig
+from rltransfer_agents.reading import opening
+from rltransfer_agents.reading.hub import FetchedAgent
 from tests.conftest import Count
+
+from .conftest import Command
 
 pytestmark = pytest.mark.torture
 
@@ -44,3 +53,70 @@ def test_no_file_runs_anything_whatever_verb_opens_it(count: Count) -> None:
     for verb in (*verbs, "transfer --resume", "train-source --resume"):
         assert endings[f"{verb}: exit 0"], verb
         assert verb == "inspect" or endings[f"{verb}: exit 76"], verb
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    effort = partial(
+        AlignConfig,
+        restarts=2,
+        updates=5,
+        rounds=1,
+        source_steps=600,
+        learning=LearnConfig(width=16, updates=5),
+    )
+    monkeypatch.setattr(carry, "AlignConfig", effort)
+
+
+@pytest.mark.usefixtures("quick")
+def test_modules_are_imported_at_the_word_of_the_user_and_of_no_file(
+    command: Command, agent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_robots.py").write_text(
+        "import gymnasium as gym\n"
+        "from gymnasium.envs.classic_control import CartPoleEnv\n"
+        "gym.register('My-v0', CartPoleEnv, max_episode_steps=100)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    typed = "my_robots:My-v0"
+    words = ("--target", typed, "-n", 600, "-f", tmp_path / "runs", "--json")
+    call = command("transfer", "--source", agent, *words)
+    assert call.exit_status == 0, call.errors
+    run = call.json["run"]
+    refused = command("evaluate", run, "--episodes", 1)
+    assert refused.exit_status == 76
+    assert f"name no module, got '{typed}'" in refused.error
+    assert "name the environment yourself, with --env" in refused.error
+    again = command("evaluate", run, "--env", typed, "--episodes", 1, "--json")
+    assert again.json["env"] == typed
+
+
+@pytest.mark.usefixtures("quick")
+def test_transfers_from_the_hub_and_from_transfers_act_by_what_lies_here(
+    command: Command, agent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As the hub's client keeps files: under their names, as links to their contents.
+    blob, snapshot = tmp_path / "blobs" / "0123", tmp_path / "snapshots" / "4567"
+    for folder in (blob.parent, snapshot):
+        folder.mkdir(parents=True)
+    shutil.copy(agent / "CartPole-v1.zip", blob)
+    cached = snapshot / "ppo-CartPole-v1.zip"
+    cached.symlink_to(blob)
+    fetched = FetchedAgent(cached, "zoo/ppo-CartPole-v1", "4567")
+    monkeypatch.setattr(opening, "fetch_agent", lambda reference: fetched)
+    source = "hf://zoo/ppo-CartPole-v1"
+    words = ("--target", "CartPole-v1", "-n", 600, "-f", tmp_path, "--json")
+    # From the hub, then from the transfer that this makes.
+    for _ in range(2):
+        call = command("transfer", "--source", source, *words)
+        assert call.exit_status == 0, call.errors
+        source = call.json["run"]
+    again = command("evaluate", source, "--seed", carry.REPORT_SEED, "--json")
+    assert again.json["mean_return"] == call.json["zero_shot"]["mean_return"]
+    manifest = Path(source) / "manifest.json"
+    told = json.loads(manifest.read_text())
+    told["settings"]["source"] = source
+    manifest.write_text(json.dumps(told))
+    circle = command("evaluate", source)
+    assert circle.exit_status == 76
+    assert "in no circle" in circle.error
