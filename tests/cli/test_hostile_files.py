@@ -75,7 +75,7 @@ def test_modules_are_imported_at_the_word_of_the_user_and_of_no_file(
     (tmp_path / "my_robots.py").write_text(
         "import gymnasium as gym\n"
         "from gymnasium.envs.classic_control import CartPoleEnv\n"
-        "gym.register('My-v0', CartPoleEnv, max_episode_steps=100)\n"
+        "gym.register('My-v0', CartPoleEnv, max_episode_steps=20)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     typed = "my_robots:My-v0"
@@ -105,7 +105,9 @@ def test_transfers_from_the_hub_and_from_transfers_act_by_what_lies_here(
     fetched = FetchedAgent(cached, "zoo/ppo-CartPole-v1", "4567")
     monkeypatch.setattr(opening, "fetch_agent", lambda reference: fetched)
     source = "hf://zoo/ppo-CartPole-v1"
-    words = ("--target", "CartPole-v1", "-n", 600, "-f", tmp_path, "--json")
+    # Short episodes keep it quick.
+    target = ("CartPole-v1", "--target-kwargs", "max_episode_steps=20")
+    words = ("--target", *target, "-n", 600, "-f", tmp_path, "--json")
     # From the hub, then from the transfer that this makes.
     for _ in range(2):
         call = command("transfer", "--source", source, *words)

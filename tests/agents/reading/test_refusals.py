@@ -19,7 +19,6 @@ from rltransfer_agents.reading import REMEDIES, Refusal, read_agent
 from rltransfer_agents.reading.refusal import typed_faults
 from rltransfer_agents.reading.resumable import require_own_files
 
-
 TORTURE = Path(__file__).parent / "torture"
 
 
