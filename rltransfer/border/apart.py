@@ -7,7 +7,8 @@ from typing import Any, TypeAlias, final
 import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec
 
-from rltransfer.border.workers import Serve, Worker
+from rltransfer.border.workers import Lost, Serve, Worker
+from rltransfer.errors import EnvironmentFault
 
 Make: TypeAlias = Callable[[], gym.Env[Any, Any]]
 
@@ -27,6 +28,7 @@ class Apart(gym.Env[Any, Any]):
         seconds: longest time of one step or reset.
 
     Raises:
+        EnvironmentFault: when made, if it cannot be.
         Lost: from `reset` and `step`, if it died or does not come back.
     """
 
@@ -34,7 +36,12 @@ class Apart(gym.Env[Any, Any]):
         self._seconds = seconds
         self._worker = Worker(partial(_serving, make), name)
         self._worker.ask("about")
-        about = self._worker.answer(seconds + START_SECONDS)
+        try:
+            about = self._worker.answer(seconds + START_SECONDS)
+        except Lost as loss:
+            raise EnvironmentFault(
+                f"{name}: start {loss}; mend the environment"
+            ) from loss
         self.observation_space, self.action_space, limit = about
         # All that is asked of a specification here; the real one may not travel.
         self.spec = EnvSpec(id="Apart-v0", max_episode_steps=limit)

@@ -3,6 +3,8 @@
 import signal
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from multiprocessing.util import Finalize
 from typing import Any, TypeAlias, final
 
 from rltransfer.border.processes import pipe, start_process
@@ -31,6 +33,10 @@ class Worker:
         self._ours, theirs = pipe()
         self._process = start_process(_work, make, name, theirs, name=name, daemon=True)
         theirs.close()
+        # At exit too: it is deaf to the signal by which Python ends its children.
+        self._end = Finalize(
+            self, _end, args=(self._ours, self._process), exitpriority=0
+        )
 
     def ask(self, verb: str, argument: Any = None) -> None:
         """Asks without waiting for the answer."""
@@ -60,11 +66,7 @@ class Worker:
 
     def end(self) -> None:
         """Ends the process, whatever it is doing."""
-        self._ours.close()
-        self._process.join(_END_SECONDS)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
+        self._end()
 
 
 def _work(make: Callable[[], Serve], name: str, orders: Connection) -> None:
@@ -85,6 +87,14 @@ def _work(make: Callable[[], Serve], name: str, orders: Connection) -> None:
         except (Exception, SystemExit) as fault:
             told = " ".join(f"raised {type(fault).__name__}: {fault}".split())
             orders.send(EnvironmentFault(f"{name}: {verb} {told}"))
+
+
+def _end(connection: Connection, process: BaseProcess) -> None:
+    connection.close()
+    process.join(_END_SECONDS)
+    if process.is_alive():
+        process.kill()
+        process.join()
 
 
 def _ending(exit_code: int | None) -> str:

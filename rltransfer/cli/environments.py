@@ -2,7 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, final
+from typing import Any, Literal, TypeAlias, final
+
+from rltransfer.border import STEP_SECONDS
+
+VecEnv: TypeAlias = Literal["dummy", "subproc"]
+"""RL Zoo's words: in this process, or each environment in one of its own."""
 
 
 @final
@@ -18,3 +23,12 @@ class EnvironmentChoice:
         """Id and arguments, as tables show them."""
         told = ", ".join(f"{name}={value}" for name, value in self.kwargs.items())
         return f"{self.env_id} ({told})" if told else self.env_id
+
+
+@final
+@dataclass(frozen=True)
+class Stepping:
+    """Where environments are stepped, and how long that may take; changes no result."""
+
+    vec_env: VecEnv = "dummy"
+    step_seconds: float = STEP_SECONDS

@@ -2,10 +2,12 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, TypeAlias
 
 import typer
 
+from rltransfer.border import HangAlarm
+from rltransfer.cli.environments import Stepping
 from rltransfer.errors import InputError, StorageError
 from rltransfer.files import make_folder
 
@@ -45,7 +47,7 @@ Json: TypeAlias = Annotated[
 ]
 
 
-VecEnv: TypeAlias = Annotated[
+VecEnvChoice: TypeAlias = Annotated[
     str,
     typer.Option(
         "--vec-env",
@@ -91,11 +93,12 @@ def require_device(device: str) -> str:
     return device
 
 
-def require_place(vec_env: str) -> Literal["dummy", "subproc"]:
-    """Returns where environments run, as RL Zoo calls it."""
+def require_stepping(vec_env: str, step_seconds: float) -> Stepping:
+    """Returns how environments are stepped, or raises where that cannot be."""
+    HangAlarm(step_seconds)  # knows what a time must be
     match vec_env:
         case "dummy" | "subproc":
-            return vec_env
+            return Stepping(vec_env, step_seconds)
     raise InputError(f"--vec-env is dummy or subproc, got {vec_env!r}; choose one")
 
 

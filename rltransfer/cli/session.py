@@ -49,11 +49,15 @@ class Session:
         """Whether standard output carries one object of JSON and nothing else."""
         return "--json" in self.words
 
-    def require_alone(self) -> None:
-        """Raises if more was typed beside `--resume` than how to show what happens."""
+    def require_alone(self, *also: str) -> None:
+        """Raises if more was typed beside `--resume` than how to show what happens.
+
+        Args:
+            also: options that may be given too.
+        """
         for word in self.words:
             option = word.partition("=")[0]
-            if option.startswith("-") and option not in _BESIDE_RESUME:
+            if option.startswith("-") and option not in (*_BESIDE_RESUME, *also):
                 raise InputError(
                     "--resume takes all else from the folder of the run, got "
                     f"{option} too; drop it, or drop --resume for a new run"

@@ -1,5 +1,6 @@
 """Which file of a training run lies where; RL Zoo finds its own under these names."""
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -78,7 +79,8 @@ class RunFiles:
     @property
     def way_on(self) -> str:
         """What an interrupted run tells its user to do."""
-        return f"go on with rltransfer train-source --resume {self.folder}"
+        folder = shlex.quote(str(self.folder))
+        return f"go on with rltransfer train-source --resume {folder}"
 
     @property
     def _name(self) -> str:

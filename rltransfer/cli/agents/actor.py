@@ -1,10 +1,12 @@
 """What can act, and where."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, final
 
-from rltransfer.cli.environments import EnvironmentChoice
+from rltransfer.border import Apart
+from rltransfer.cli.environments import EnvironmentChoice, Stepping
 from rltransfer.domain import Domain, Policy, StepMeter
 from rltransfer.errors import InputError
 from rltransfer_agents.reading.refusal import spelt
@@ -26,17 +28,26 @@ class Actor:
     action_space: Any
 
 
-def domain_of(choice: EnvironmentChoice, meter: StepMeter | None = None) -> Domain:
+def domain_of(
+    choice: EnvironmentChoice,
+    stepping: Stepping | None = None,
+    meter: StepMeter | None = None,
+) -> Domain:
     """Returns an environment as a domain.
 
     Args:
         choice: id and arguments.
+        stepping: where it is stepped; by default in this process.
         meter: counts the steps taken in it.
 
     Raises:
         InputError: there is no such environment, or its spaces cannot be mapped.
     """
-    return Domain(lambda: make(choice.env_id, **choice.kwargs), choice.title, meter)
+    make_here = partial(make, choice.env_id, **choice.kwargs)
+    if stepping is None or stepping.vec_env == "dummy":
+        return Domain(make_here, choice.title, meter)
+    seconds = stepping.step_seconds
+    return Domain(lambda: Apart(make_here, choice.title, seconds), choice.title, meter)
 
 
 def require_fit(actor: Actor, domain: Domain, remedy: str) -> None:

@@ -7,11 +7,13 @@ import numpy as np
 
 from rltransfer import runs
 from rltransfer.alignment import AlignConfig, align
+from rltransfer.border import HangAlarm
+from rltransfer.cli.environments import Stepping
 from rltransfer.cli.session import Session
 from rltransfer.cli.transferring.attempted import Attempted
 from rltransfer.cli.transferring.finished import FinishedTransfer
 from rltransfer.cli.transferring.options import TransferOptions
-from rltransfer.cli.transferring.pairs import Pair, pairs_of
+from rltransfer.cli.transferring.pairs import Pair, opened_pairs
 from rltransfer.cli.transferring.record import TransferRecord
 from rltransfer.cli.transferring.request import (
     journal_folder,
@@ -42,16 +44,16 @@ def transfer_run(options: TransferOptions, session: Session) -> TransferRecord:
     # the machine has other work.
     with isolated():
         # Before there is a folder, so that wrong input leaves nothing behind.
-        pairs = pairs_of(options)
-        env_id = options.target.env_id
-        folder = runs.next_run_folder(options.log_folder, "transfer", env_id)
-        stops = StopSignals(folder)
-        with runs.locked(folder), stops.heard():
-            return _transfer(options, pairs, folder, session, stops)
+        with opened_pairs(options) as pairs:
+            env_id = options.target.env_id
+            folder = runs.next_run_folder(options.log_folder, "transfer", env_id)
+            stops = StopSignals(folder)
+            with runs.locked(folder), stops.heard():
+                return _transfer(options, pairs, folder, session, stops)
 
 
 def resume_run(
-    folder: Path, progress: bool, session: Session
+    folder: Path, progress: bool, stepping: Stepping, session: Session
 ) -> TransferRecord | FinishedTransfer:
     """Goes on with an interrupted transfer; returns a finished one as it is.
 
@@ -62,6 +64,7 @@ def resume_run(
     Args:
         folder: of the run.
         progress: whether to show it.
+        stepping: of the environments; need not be that of before.
         session: is told what was kept.
     """
     require_transfer(folder)
@@ -70,8 +73,9 @@ def resume_run(
         if (folder / runs.MANIFEST_NAME).exists():
             remove_journal(journal_folder(folder))
             return FinishedTransfer.at(folder)
-        options = options_of(folder, progress)
-        return _transfer(options, pairs_of(options), folder, session, stops)
+        options = options_of(folder, progress, stepping)
+        with opened_pairs(options) as pairs:
+            return _transfer(options, pairs, folder, session, stops)
 
 
 def _transfer(
@@ -92,23 +96,23 @@ def _transfer(
         stops.obey,
     )
     stops.spare(journal)
-    for pair in pairs:
-        pair.source.domain.keep_journal(journal)
-        pair.target.keep_journal(journal)
-    with AlignmentWatch(options.budget, options.progress, tensorboard, folder) as watch:
-        for pair in pairs:
-            watch.next_source(pair.actor.title)
-            found = align(pair.source, pair.target, config, watch)
-            attempts.append(Attempted(pair.actor, pair.home, found))
-    best = min(attempts, key=lambda attempt: attempt.rank)
-    record = _report(options, folder, attempts, best, began, journal)
+    with HangAlarm(options.stepping.step_seconds).installed() as alarm:
+        for domain in (d for pair in pairs for d in (pair.source.domain, pair.target)):
+            domain.keep_journal(journal)
+            domain.heed(alarm)
+        with AlignmentWatch(
+            options.budget, options.progress, tensorboard, folder
+        ) as watch:
+            for pair in pairs:
+                watch.next_source(pair.actor.title)
+                found = align(pair.source, pair.target, config, watch)
+                attempts.append(Attempted(pair.actor, pair.home, found))
+        best = min(attempts, key=lambda attempt: attempt.rank)
+        record = _report(options, folder, attempts, best, began, journal)
     store(folder, options, best, record)
     session.keep(folder)
     # Only now: without it a run that has no manifest starts again from nothing.
     remove_journal(journal_folder(folder))
-    for pair in pairs:
-        pair.target.close()
-        pair.source.domain.close()
     return record
 
 

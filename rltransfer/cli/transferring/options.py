@@ -1,10 +1,10 @@
 """What one transfer is asked for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
 
-from rltransfer.cli.environments import EnvironmentChoice
+from rltransfer.cli.environments import EnvironmentChoice, Stepping
 from rltransfer.cli.options import (
     FEWEST_EPISODES,
     require_at_least,
@@ -34,6 +34,7 @@ class TransferOptions:
     """Fresh ones for each reported figure; they choose nothing."""
     progress: bool = False
     tensorboard_folder: Path | None = None
+    stepping: Stepping = field(default_factory=Stepping)
 
     def __post_init__(self) -> None:
         require_at_least("--n-timesteps", self.budget, 1)

@@ -1,5 +1,7 @@
 """Sources and targets, opened before anything is made for them."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import final
 
@@ -22,12 +24,14 @@ class Pair:
     target: Domain
 
 
-def pairs_of(options: TransferOptions) -> list[Pair]:
-    """Returns every source with a target of its own, or raises."""
-    return [_pair(options, place) for place in range(len(options.sources))]
+@contextmanager
+def opened_pairs(options: TransferOptions) -> Iterator[list[Pair]]:
+    """Opens every source with a target of its own, or raises; closes them after."""
+    with ExitStack() as stack:
+        yield [_pair(options, place, stack) for place in range(len(options.sources))]
 
 
-def _pair(options: TransferOptions, place: int) -> Pair:
+def _pair(options: TransferOptions, place: int, stack: ExitStack) -> Pair:
     path = options.sources[place]
     named = options.source_environment(place)
     actor = actor_at(path, env_id=named, sha256=options.digest(place))
@@ -36,8 +40,10 @@ def _pair(options: TransferOptions, place: int) -> Pair:
             f"{path} does not say which environment its agent is from; "
             "name it with --env"
         )
-    domain = domain_of(actor.home)
+    domain = domain_of(actor.home, options.stepping)
+    stack.callback(domain.close)
     require_fit(actor, domain, "name the agent's own environment with --env")
-    target = domain_of(options.target, StepMeter(options.share))
+    target = domain_of(options.target, options.stepping, StepMeter(options.share))
+    stack.callback(target.close)
     require_budget(target)
     return Pair(actor, actor.home, Source(domain, actor.policy, actor.title), target)

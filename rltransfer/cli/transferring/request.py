@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from rltransfer.alignment import AlignConfig
 from rltransfer.cli.agents import Actor
 from rltransfer.cli.arguments import read_value
-from rltransfer.cli.environments import EnvironmentChoice
+from rltransfer.cli.environments import EnvironmentChoice, Stepping
 from rltransfer.cli.transferring.options import TransferOptions
 from rltransfer.domain import is_journal, read_request
 from rltransfer.errors import ArtifactRefused, InputError
@@ -71,12 +71,13 @@ def require_transfer(run: Path) -> None:
     )
 
 
-def options_of(run: Path, progress: bool) -> TransferOptions:
+def options_of(run: Path, progress: bool, stepping: Stepping) -> TransferOptions:
     """Returns what the interrupted transfer in `run` was asked for.
 
     Args:
         run: its folder.
         progress: whether to show progress now.
+        stepping: of the environments, now.
     """
     asked = _asked(run)
     kwargs = {name: read_value(text) for name, text in asked.target_kwargs.items()}
@@ -105,6 +106,7 @@ def options_of(run: Path, progress: bool) -> TransferOptions:
         episodes=asked.episodes,
         progress=progress,
         tensorboard_folder=logs,
+        stepping=stepping,
     )
 
 

@@ -8,6 +8,7 @@ import typer
 from rich.console import Group, RenderableType
 from rich.markup import escape
 
+from rltransfer.border import STEP_SECONDS, HangAlarm
 from rltransfer.cli.arguments import read_pairs
 from rltransfer.cli.environments import EnvironmentChoice
 from rltransfer.cli.options import (
@@ -15,8 +16,11 @@ from rltransfer.cli.options import (
     EnvKwargs,
     Json,
     Seed,
+    StepSeconds,
+    VecEnvChoice,
     require_at_least,
     require_seed,
+    require_stepping,
 )
 from rltransfer.cli.tables import facts, returns_table
 from rltransfer.errors import InputError
@@ -75,18 +79,21 @@ def evaluate(
     sha256: Annotated[
         str | None, typer.Option("--sha256", help="Hash the agent's file must have.")
     ] = None,
+    vec_env: VecEnvChoice = "dummy",
+    step_seconds: StepSeconds = STEP_SECONDS,
     json: Json = False,
 ) -> Evaluated:
     """Report the returns of an agent or of a transfer, with their interval."""
     del json  # what prints the outcome knows
     require_at_least("--episodes", episodes, 1)
     require_seed(seed)
+    stepping = require_stepping(vec_env, step_seconds)
     kwargs = read_pairs(env_kwargs or (), "--env-kwargs")
     from rltransfer.cli.agents import actor_at, domain_of, require_fit
 
     actor = actor_at(agent, env_id=env, sha256=sha256)
     environment = _environment(actor.home, env, kwargs)
-    domain = domain_of(environment)
+    domain = domain_of(environment, stepping)
     try:
         require_fit(
             actor,
@@ -94,7 +101,9 @@ def evaluate(
             "carry the agent over: rltransfer transfer "
             f"--source {agent} --target {environment.env_id}",
         )
-        returns = domain.evaluate(actor.policy, episodes=episodes, seed=seed)
+        with HangAlarm(step_seconds).installed() as alarm:
+            domain.heed(alarm)
+            returns = domain.evaluate(actor.policy, episodes=episodes, seed=seed)
     finally:
         domain.close()
     return Evaluated(actor.title, agent, environment, seed, summarise(returns, seed))

@@ -16,11 +16,11 @@ from rltransfer.cli.options import (
     Seed,
     StepSeconds,
     TensorboardLog,
-    VecEnv,
+    VecEnvChoice,
     require_at_least,
     require_device,
-    require_place,
     require_seed,
+    require_stepping,
     require_writable,
 )
 from rltransfer.cli.outcome import Outcome
@@ -59,7 +59,7 @@ def train_source(
     device: Device = "auto",
     progress: Progress = False,
     tensorboard_log: TensorboardLog = None,
-    vec_env: VecEnv = "dummy",
+    vec_env: VecEnvChoice = "dummy",
     step_seconds: StepSeconds = STEP_SECONDS,
     resume: Annotated[
         list[Path] | None,
@@ -85,6 +85,7 @@ def train_source(
         require_at_least("--n-timesteps", n_timesteps, 1)
     require_seed(seed)
     kwargs = read_pairs(env_kwargs or (), "--env-kwargs")
+    stepping = require_stepping(vec_env, step_seconds)
     overrides = read_pairs(hyperparams or (), "--hyperparams")
     require_writable(log_folder)
     from rltransfer.cli.training import train_each
@@ -101,8 +102,8 @@ def train_source(
             hyperparameters=overrides,
             device=require_device(device),
             tensorboard_folder=tensorboard_log,
-            vec_env=require_place(vec_env),
-            step_seconds=step_seconds,
+            vec_env=stepping.vec_env,
+            step_seconds=stepping.step_seconds,
         )
         for env_id in env
     ]

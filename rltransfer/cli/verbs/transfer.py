@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from rltransfer.border import STEP_SECONDS
 from rltransfer.cli.arguments import read_pairs
 from rltransfer.cli.environments import EnvironmentChoice
 from rltransfer.cli.options import (
@@ -14,8 +15,11 @@ from rltransfer.cli.options import (
     LogFolder,
     Progress,
     Seed,
+    StepSeconds,
     TensorboardLog,
+    VecEnvChoice,
     require_processor,
+    require_stepping,
     require_writable,
 )
 from rltransfer.cli.outcome import Outcome
@@ -73,6 +77,8 @@ def transfer(
     device: Device = "auto",
     progress: Progress = False,
     tensorboard_log: TensorboardLog = None,
+    vec_env: VecEnvChoice = "dummy",
+    step_seconds: StepSeconds = STEP_SECONDS,
     resume: Annotated[
         Path | None,
         typer.Option(
@@ -86,11 +92,12 @@ def transfer(
 ) -> Outcome:
     """Find the mapping to a target, prove it or refuse it, and report."""
     del json  # what prints the outcome knows
+    stepping = require_stepping(vec_env, step_seconds)
     if resume is not None:
-        current_session().require_alone()
+        current_session().require_alone("--vec-env", "--step-seconds")
         from rltransfer.cli.transferring.carry import resume_run
 
-        return resume_run(resume, progress, current_session())
+        return resume_run(resume, progress, stepping, current_session())
     for option, value in (("--source", source), ("--target", target)):
         if not value:
             raise InputError(
@@ -110,6 +117,7 @@ def transfer(
         episodes=episodes,
         progress=progress,
         tensorboard_folder=tensorboard_log,
+        stepping=stepping,
     )
     from rltransfer.cli.transferring.carry import transfer_run
 

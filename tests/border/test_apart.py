@@ -1,0 +1,120 @@
+"""An environment in a process of its own acts as ever, and hangs or dies alone."""
+
+import os
+import signal
+import time
+from functools import partial
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from rltransfer.border import Apart, Border
+from rltransfer.errors import EnvironmentFault, InputError
+
+
+class Failing(gym.Env[Any, Any]):
+    """Does one thing wrong at its third step, or when it is made."""
+
+    observation_space = spaces.Box(-1, 1, (2,))
+    action_space = spaces.Discrete(2)
+
+    def __init__(self, deed: str, at: int = 3) -> None:
+        self._deed, self._at, self._steps = deed, at, 0
+        if at == 0:
+            self._fail()
+
+    def reset(self, *, seed: Any = None, options: Any = None) -> Any:
+        return np.zeros(2, np.float32), {}
+
+    def step(self, action: Any) -> Any:
+        self._steps += 1
+        if self._steps == self._at:
+            self._fail()
+        return np.zeros(2, np.float32), 0.0, False, False, {}
+
+    def _fail(self) -> None:
+        match self._deed:
+            case "die":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "exit":
+                os._exit(3)
+            case "hang":
+                signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+                time.sleep(1000)
+            case "raise":
+                raise ZeroDivisionError("on purpose")
+            case "refuse":
+                raise InputError("a rule, got a value; a remedy")
+
+
+def failing(deed: str, at: int = 3, seconds: float = 30.0) -> Border:
+    return Border(
+        Apart(partial(Failing, deed, at), "Failing-v0", seconds), "Failing-v0"
+    )
+
+
+def test_it_acts_as_it_would_here() -> None:
+    here = gym.make("CartPole-v1")
+    there = Apart(partial(gym.make, "CartPole-v1"), "CartPole-v1", 30.0)
+    assert there.observation_space == here.observation_space
+    assert there.action_space == here.action_space
+    assert there.spec is not None and there.spec.max_episode_steps == 500
+    np.testing.assert_array_equal(there.reset(seed=3)[0], here.reset(seed=3)[0])
+    for action in (0, 1, 1, 0, 1):
+        ours, theirs = here.step(action), there.step(action)
+        np.testing.assert_array_equal(theirs[0], ours[0])
+        assert theirs[1:] == ours[1:]
+    there.close()
+
+
+@pytest.mark.parametrize(
+    ("deed", "said"),
+    [
+        ("die", "step died: killed by SIGKILL"),
+        ("exit", "step died: exit code 3"),
+        ("hang", "step has not come back for 0.5 s"),
+        ("raise", "raised ZeroDivisionError: on purpose"),
+    ],
+)
+def test_what_it_fails_of_is_named(deed: str, said: str) -> None:
+    border = failing(deed, seconds=0.5 if deed == "hang" else 30.0)
+    border.reset()
+    for _ in range(2):
+        border.step(0)
+    with pytest.raises(EnvironmentFault, match=f"^Failing-v0.* {said}") as caught:
+        border.step(0)
+    if deed != "raise":
+        assert "step 3: " in str(caught.value)
+    border.env.close()
+
+
+@pytest.mark.parametrize(
+    ("deed", "said"),
+    [
+        ("die", "Failing-v0: start died: killed by SIGKILL"),
+        ("raise", "Failing-v0: about raised ZeroDivisionError"),
+    ],
+)
+def test_what_cannot_be_made_is_named(deed: str, said: str) -> None:
+    with pytest.raises(EnvironmentFault, match=said):
+        failing(deed, at=0)
+
+
+def test_what_is_refused_there_is_refused_here() -> None:
+    with pytest.raises(InputError, match="^a rule, got a value; a remedy$"):
+        failing("refuse", at=0)
+
+
+def test_closing_ends_the_process_even_where_it_hangs() -> None:
+    border = failing("hang", seconds=0.3)
+    border.reset()
+    border.step(0)
+    border.step(0)
+    with pytest.raises(EnvironmentFault, match="has not come back"):
+        border.step(0)
+    worker = vars(border.env)["_worker"]
+    border.env.close()
+    assert not vars(worker)["_process"].is_alive()
