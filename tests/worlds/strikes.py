@@ -287,15 +287,18 @@ def _send(number: int, to_group: bool) -> None:
 def _send_twice(number: int, to_group: bool, pause: float) -> None:
     # From outside: whoever is struck by the first one sends no second one.
     reach, struck = os.killpg if to_group else os.kill, os.getpid()
-    begun, told = os.pipe()
+    (forked, ready), (begun, told) = os.pipe(), os.pipe()
     if os.fork() == 0:
         os.setpgid(0, 0)
+        # What a parent runs after it has forked swallows what a signal raises there.
+        os.read(forked, 1)
         reach(struck, number)
         os.write(told, b"!")
         time.sleep(pause)
         with suppress(ProcessLookupError):
             reach(struck, signal.SIGINT)
         os._exit(0)
+    os.write(ready, b"!")
     os.read(begun, 1)
 
 
