@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM in a transfer: obeyed where nothing that was acted is lost."""
 
 import atexit
+import math
 import shlex
 import signal
 import threading
@@ -33,6 +34,7 @@ class StopSignals:
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._count = folder, 0
+        self._obeyed = -math.inf
         self._journal: Journal | None = None
 
     def spare(self, journal: Journal) -> None:
@@ -42,6 +44,7 @@ class StopSignals:
     def obey(self) -> None:
         """Stops here if that was asked for."""
         if self._count:
+            self._obeyed = time.monotonic()
             raise KeyboardInterrupt
 
     @contextmanager
@@ -76,7 +79,10 @@ class StopSignals:
             del number, frame
             self._count += 1
             acting = self._journal is not None and self._journal.acting
-            if self._count > 1 or not acting:
+            # A second one in the wake of the first would strike what tidies up.
+            in_its_wake = time.monotonic() < self._obeyed + _DEAF_SECONDS
+            if not in_its_wake and (self._count > 1 or not acting):
+                self._obeyed = time.monotonic()
                 raise KeyboardInterrupt
 
         before = {number: signal.signal(number, note) for number in _ASKING}
