@@ -4,7 +4,7 @@ Knows neither tensors nor agents, so that whoever steps an environment can stand
 """
 
 from rltransfer.border.apart import START_SECONDS, Apart
-from rltransfer.border.checking import Border, Step
+from rltransfer.border.checking import Border, Step, Taken, sound_together
 from rltransfer.border.hanging import STEP_SECONDS, HangAlarm
 from rltransfer.border.processes import pipe, preload, start_process
 from rltransfer.border.workers import Lost, Serve, Worker
@@ -18,8 +18,10 @@ __all__ = [
     "Lost",
     "Serve",
     "Step",
+    "Taken",
     "Worker",
     "pipe",
     "preload",
+    "sound_together",
     "start_process",
 ]

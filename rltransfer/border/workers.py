@@ -8,7 +8,7 @@ from multiprocessing.util import Finalize
 from typing import Any, TypeAlias, final
 
 from rltransfer.border.processes import pipe, start_process
-from rltransfer.errors import EnvironmentFault, UserError
+from rltransfer.errors import UserError
 
 Serve: TypeAlias = Callable[[str, Any], Any]
 """Answers a verb and its argument."""
@@ -31,7 +31,7 @@ class Worker:
 
     def __init__(self, make: Callable[[], Serve], name: str) -> None:
         self._ours, theirs = pipe()
-        self._process = start_process(_work, make, name, theirs, name=name, daemon=True)
+        self._process = start_process(_work, make, theirs, name=name, daemon=True)
         theirs.close()
         # At exit too: it is deaf to the signal by which Python ends its children.
         self._end = Finalize(
@@ -50,7 +50,7 @@ class Worker:
         """Returns the answer to the oldest question.
 
         Raises:
-            Lost: it died, or did not answer for `seconds`.
+            Lost: it died, raised something, or did not answer for `seconds`.
             UserError: as it was raised over there.
         """
         try:
@@ -60,7 +60,7 @@ class Worker:
         except (EOFError, OSError):
             self._process.join(_END_SECONDS)
             raise Lost(f"died: {_ending(self._process.exitcode)}") from None
-        if isinstance(answer, UserError):
+        if isinstance(answer, UserError | Lost):
             raise answer
         return answer
 
@@ -69,7 +69,7 @@ class Worker:
         self._end()
 
 
-def _work(make: Callable[[], Serve], name: str, orders: Connection) -> None:
+def _work(make: Callable[[], Serve], orders: Connection) -> None:
     # Whoever asks decides when to stop, and then closes the connection.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     serve: Serve | None = None
@@ -85,8 +85,8 @@ def _work(make: Callable[[], Serve], name: str, orders: Connection) -> None:
             # Only the message travels: what else it holds may not be picklable.
             orders.send(type(fault)(str(fault)))
         except (Exception, SystemExit) as fault:
-            told = " ".join(f"raised {type(fault).__name__}: {fault}".split())
-            orders.send(EnvironmentFault(f"{name}: {verb} {told}"))
+            # The same: what may travel is words.
+            orders.send(Lost(f"raised {type(fault).__name__}: {fault}"))
 
 
 def _end(connection: Connection, process: BaseProcess) -> None:

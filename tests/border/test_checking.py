@@ -163,5 +163,5 @@ def test_a_fault_that_is_already_named_passes() -> None:
     def spoil(shown: Any) -> Any:
         raise InputError("mend this; so")
 
-    with pytest.raises(InputError, match="^mend this; so$"):
+    with pytest.raises(InputError, match=r"^mend this; so$"):
         walked(Border(Walk(2, spoil), "Walk-v0"))

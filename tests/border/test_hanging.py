@@ -55,7 +55,8 @@ def test_a_call_that_lasts_too_long_is_named() -> None:
         border.step(0)
         env.seconds = 60
         with pytest.raises(
-            EnvironmentFault, match="Slow-v0, step 2: step has not come back for 0.2 s"
+            EnvironmentFault,
+            match=r"Slow-v0, step 2: step has not come back for 0\.2 s",
         ):
             border.step(0)
         with pytest.raises(EnvironmentFault, match="has not come back"):

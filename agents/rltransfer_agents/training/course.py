@@ -211,8 +211,10 @@ class Course(Hooks):
     def _remember(self) -> None:
         require_finite(self._learner)
         rows = self._learner.num_timesteps // self._learner.n_envs
-        state = remember(self._parts, self._best, self._seconds, self._doubts)
-        self._parts.keeper.write(state, rows)
+        self._parts.keeper.write(
+            lambda: remember(self._parts, self._best, self._seconds, self._doubts),
+            rows,
+        )
 
     def _end_early(self) -> None:
         raise Stopped(

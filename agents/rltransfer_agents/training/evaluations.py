@@ -32,12 +32,12 @@ def play_episodes(
     while running:
         actions = choose(np.array([observations[index] for index in running]))
         steps = place.step(running, list(actions))
-        for index, step in zip(running, steps, strict=True):
-            observations[index] = step[0]
-            returns[index] += step[1]
-            lengths[index] += 1
+        returns[running] += steps.rewards
+        lengths[running] += 1
+        for index, observation in zip(running, steps.observations, strict=True):
+            observations[index] = observation
         running = [
-            index for index, step in zip(running, steps, strict=True) if not step[2]
+            index for index, over in zip(running, steps.overs, strict=True) if not over
         ]
     return returns, lengths
 

@@ -5,13 +5,14 @@ from functools import partial
 from typing import Any, TypeAlias, final
 
 import gymnasium as gym
+import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 from typing_extensions import override
 
 from rltransfer.border import START_SECONDS, Lost, Serve, Worker
 from rltransfer.errors import EnvironmentFault
-from rltransfer_agents.training.environments.place import Place, Step
+from rltransfer_agents.training.environments.place import Place, Steps
 from rltransfer_agents.training.environments.seat import Moment, Seat
 
 Make: TypeAlias = Callable[[], gym.Env[Any, Any]]
@@ -60,10 +61,12 @@ class Apart(Place):
         return self._all("reset", which, seeds)
 
     @override
-    def step(self, which: Sequence[int], actions: Sequence[Any]) -> list[Step]:
+    def step(self, which: Sequence[int], actions: Sequence[Any]) -> Steps:
         for index in which:
             self._steps[index] += 1
-        return self._all("step", which, actions)
+        steps = self._all("step", which, actions)
+        rows, rewards, overs, infos = map(list, zip(*steps, strict=True))
+        return Steps(np.array(rows), rewards, overs, infos)
 
     @override
     def moments(self) -> list[Moment]:

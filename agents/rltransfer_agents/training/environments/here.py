@@ -7,8 +7,8 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from rltransfer.border import HangAlarm
-from rltransfer_agents.training.environments.place import Place, Step
+from rltransfer.border import HangAlarm, sound_together
+from rltransfer_agents.training.environments.place import Place, Steps
 from rltransfer_agents.training.environments.seat import Moment, Seat
 
 
@@ -52,11 +52,17 @@ class Here(Place):
         ]
 
     @override
-    def step(self, which: Sequence[int], actions: Sequence[Any]) -> list[Step]:
-        return [
-            self._seats[index].step(action)
-            for index, action in zip(which, actions, strict=True)
-        ]
+    def step(self, which: Sequence[int], actions: Sequence[Any]) -> Steps:
+        seats = [self._seats[index] for index in which]
+        taken = [seat.take(action) for seat, action in zip(seats, actions, strict=True)]
+        rows, rewards = sound_together(
+            [seat.border for seat in seats],
+            [step[0] for step in taken],
+            [step[1] for step in taken],
+        )
+        settled = map(Seat.settle, seats, taken, rows, rewards)
+        _, _, overs, infos = zip(*settled, strict=True)
+        return Steps(rows, rewards, list(overs), list(infos))
 
     @override
     def moments(self) -> list[Moment]:

@@ -2,15 +2,25 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import Any, final
 
 from gymnasium import spaces
 from numpy.typing import NDArray
 
 from rltransfer_agents.training.environments.seat import Moment
 
-Step: TypeAlias = tuple[NDArray[Any], float, bool, dict[str, Any]]
-"""Observation, reward, whether the episode is over, info."""
+
+@final
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """One step in each of several environments."""
+
+    observations: NDArray[Any]
+    """One row each; the last of an episode where that is over."""
+    rewards: list[float]
+    overs: list[bool]
+    infos: list[dict[str, Any]]
 
 
 class Place(ABC):
@@ -41,7 +51,7 @@ class Place(ABC):
         """Starts an episode in each of `which` and returns the first observations."""
 
     @abstractmethod
-    def step(self, which: Sequence[int], actions: Sequence[Any]) -> list[Step]:
+    def step(self, which: Sequence[int], actions: Sequence[Any]) -> Steps:
         """Takes one step in each of `which`."""
 
     @abstractmethod

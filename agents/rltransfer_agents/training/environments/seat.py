@@ -3,13 +3,16 @@
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, TypeAlias, final
 
 import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from rltransfer.border import Border
+from rltransfer.border import Border, Taken
+
+Step: TypeAlias = tuple[NDArray[Any], float, bool, dict[str, Any]]
+"""Observation, reward, whether the episode is over, info."""
 
 
 @final
@@ -57,24 +60,39 @@ class Seat:
         self._observation = self.border.reset(seed)
         return self._observation
 
-    def step(self, action: Any) -> tuple[NDArray[Any], float, bool, dict[str, Any]]:
-        """Takes one step: its observation, reward, whether it ended, and its info.
+    def step(self, action: Any) -> Step:
+        """Takes one step and returns what it brought, as `settle` does."""
+        taken = self.take(action)
+        return self.settle(taken, *self.border.sound(taken[0], taken[1]))
+
+    def take(self, action: Any) -> Taken:
+        """Takes one step, which is still to be looked at and settled."""
+        # A copy, because the environment may write into what it is given.
+        self._actions.append(copy.copy(action))
+        return self.border.take(action)
+
+    def settle(self, taken: Taken, observation: NDArray[Any], reward: float) -> Step:
+        """Returns a step: observation, reward, whether the episode ended, and info.
 
         The info of a last step says what Stable-Baselines3 looks for there: the
         episode's return and length, and whether time ran out.
+
+        Args:
+            taken: as the environment gave it.
+            observation: found sound.
+            reward: found sound.
         """
-        # A copy, because the environment may write into what it is given.
-        self._actions.append(copy.copy(action))
-        observation, reward, terminated, truncated, info = self.border.step(action)
+        _, _, terminated, truncated, info = taken
         self._observation = observation
         self._paid += reward
         if not (terminated or truncated):
             return observation, reward, False, info
-        # Another dict, because the environment may show the same one again.
+        # Another dict, because the environment may show the same one again; a copy,
+        # because the first observation of the next episode takes the row's place.
         told = {
             **info,
             "episode": {"r": self._paid, "l": len(self._actions)},
-            "terminal_observation": observation,
+            "terminal_observation": observation.copy(),
             "TimeLimit.truncated": truncated and not terminated,
         }
         return observation, reward, True, told

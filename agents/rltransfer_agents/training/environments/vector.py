@@ -41,17 +41,14 @@ class VectorEnv(VecEnv):
         self,
     ) -> tuple[NDArray[Any], NDArray[np.float32], NDArray[np.bool_], list[Any]]:
         steps = self.place.step(self._everyone, list(self._actions))
-        observations, rewards, overs, infos = map(list, zip(*steps, strict=True))
-        ended = [index for index, over in enumerate(overs) if over]
+        ended = [index for index, over in enumerate(steps.overs) if over]
         if ended:
-            fresh = self.place.reset(ended, [None] * len(ended))
-            for index, observation in zip(ended, fresh, strict=True):
-                observations[index] = observation
+            steps.observations[ended] = self.place.reset(ended, [None] * len(ended))
         return (
-            np.array(observations),
-            np.array(rewards, np.float32),
-            np.array(overs),
-            infos,
+            steps.observations,
+            np.array(steps.rewards, np.float32),
+            np.array(steps.overs),
+            steps.infos,
         )
 
     @override

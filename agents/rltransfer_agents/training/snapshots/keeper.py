@@ -2,16 +2,20 @@
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, final
 
+from pydantic import TypeAdapter, ValidationError
 from stable_baselines3.common.buffers import ReplayBuffer
 
 from rltransfer.errors import ArtifactRefused, StorageError
 from rltransfer.files import make_folder, points, storage_faults, write_atomically
 from rltransfer_agents.training.snapshots.packing import pack, unpack
 from rltransfer_agents.training.snapshots.rows import Mark, RowStore
+
+_MARKS = TypeAdapter(list[Mark])
 
 # Of the time of a training, snapshots take at most this share.
 _SHARE = 0.02
@@ -42,14 +46,15 @@ class SnapshotKeeper:
         """Whether it is time for the next snapshot."""
         return time.monotonic() >= self._next
 
-    def write(self, state: dict[str, Any], rows_added: int) -> None:
+    def write(self, take: Callable[[], dict[str, Any]], rows_added: int) -> None:
         """Stores a snapshot; until that is done, the one before can be loaded.
 
         Args:
-            state: plain data.
+            take: takes the state, as plain data.
             rows_added: to the buffer, since the start of training.
         """
         start = time.monotonic()
+        state = take()
         marks = [] if self._rows is None else self._rows.add(rows_added)
         data = pack({**state, "marks": [asdict(mark) for mark in marks]})
         self._keep_previous()
@@ -87,7 +92,10 @@ class SnapshotKeeper:
         state = unpack(data)
         if not isinstance(state, dict):
             raise ArtifactRefused("not a snapshot of a training")
-        marks = [Mark(**mark) for mark in state.pop("marks")]
+        try:
+            marks = _MARKS.validate_python(state.pop("marks", None))
+        except ValidationError as fault:
+            raise ArtifactRefused("it does not say which rows belong to it") from fault
         if self._rows is not None:
             self._rows.read(marks)
         self._marks = marks

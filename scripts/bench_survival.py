@@ -1,0 +1,164 @@
+"""What safety costs: checks at the border, snapshots, reading an agent.
+
+Checks and steps are timed in turns on the same environments, so that both meet the
+same machine; shares are medians over the turns. Snapshots are timed within one
+training, which the share is of.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from stable_baselines3 import DQN, PPO, SAC
+
+from rltransfer.border import HangAlarm, sound_together
+from rltransfer_agents.reading import read_agent
+from rltransfer_agents.training import TrainConfig, train_source
+from rltransfer_agents.training.environments import Here, Seat, VectorEnv
+from rltransfer_agents.training.snapshots import SnapshotKeeper
+from rltransfer_envs.making import make
+
+TURNS, CALLS = 21, 400
+TRAININGS: dict[str, tuple[str, int]] = {
+    "ppo": ("CartPole-v1", 60_000),
+    "dqn": ("CartPole-v1", 30_000),
+    "sac": ("Pendulum-v1", 3_000),
+}
+
+
+def microseconds(call: Callable[[], object]) -> float:
+    """Returns how long one call takes."""
+    began = time.perf_counter()
+    for _ in range(CALLS):
+        call()
+    return 1e6 * (time.perf_counter() - began) / CALLS
+
+
+def nothing() -> None:
+    """Costs what calling costs."""
+
+
+def border(count: int) -> None:
+    """Prints what checking costs of a step of `count` environments in a vector."""
+    with HangAlarm().installed() as alarm:
+        make_one = partial(make, "CartPole-v1")
+        seats = [Seat(make_one, f"CartPole-v1 ({i})") for i in range(count)]
+        envs = VectorEnv(Here(seats, alarm))
+        envs.seed(0)
+        envs.reset()
+        rng = np.random.default_rng(0)
+        actions = rng.integers(2, size=(CALLS, count))
+        learner = PPO("MlpPolicy", envs, seed=0, device="cpu")
+        borders = [seat.border for seat in seats]
+        shown = [border.env.reset(seed=0)[0] for border in borders]
+        rewards = [1.0] * count
+        places = iter(range(1 << 60))
+        last: list[Any] = [envs.reset()]
+
+        def step() -> None:
+            envs.step(actions[next(places) % CALLS])
+
+        def collected() -> None:
+            # As a rollout is collected: the policy acts, then the environments step.
+            with torch.no_grad():
+                chosen = learner.policy(torch.as_tensor(last[0]))[0]
+            last[0] = envs.step(chosen.numpy())[0]
+
+        def check() -> None:
+            sound_together(borders, shown, rewards)
+
+        def stack() -> None:
+            # What any vector of environments does, checked or not.
+            np.array(shown)
+
+        def guard() -> None:
+            for border in borders:
+                border.calls += 1
+                alarm.watched = border
+                alarm.watched = None
+
+        rows = []
+        for _ in range(TURNS):
+            idle = microseconds(nothing)
+            cost = microseconds(check) + microseconds(guard) - idle
+            cost -= microseconds(stack)
+            bare, whole = microseconds(step), microseconds(collected)
+            rows.append((cost / count, cost / bare, cost / whole))
+        cost, of_step, of_collecting = np.median(rows, axis=0)
+        print(
+            f"  {count:2d} CartPole-v1: {cost:.2f} µs a step, {of_step:.1%} of a "
+            f"step alone, {of_collecting:.1%} of one with its action (at most 3 %)"
+        )
+
+
+def snapshots(algorithm: str) -> None:
+    """Prints the share of a training that its snapshots take."""
+    env_id, steps = TRAININGS[algorithm]
+    spent: list[float] = []
+    write = SnapshotKeeper.write
+
+    def timed(self: SnapshotKeeper, *arguments: Any) -> None:
+        began = time.perf_counter()
+        write(self, *arguments)
+        spent.append(time.perf_counter() - began)
+
+    with tempfile.TemporaryDirectory() as folder:
+        SnapshotKeeper.write = timed  # type: ignore[method-assign]
+        try:
+            run = train_source(
+                TrainConfig(
+                    env_id,
+                    algorithm,
+                    Path(folder),
+                    steps=steps,
+                    evaluations=0,
+                    snapshot_seconds=0.5,
+                )
+            )
+        finally:
+            SnapshotKeeper.write = write  # type: ignore[method-assign]
+    print(
+        f"  {algorithm}: {len(spent)} in {run.seconds:.1f} s, "
+        f"{1e3 * float(np.mean(spent)):.1f} ms each, "
+        f"{sum(spent) / run.seconds:.2%} of training (at most 2 %)"
+    )
+
+
+def reading() -> None:
+    """Prints how long reading an agent takes."""
+    for algorithm, (kind, env_id) in {
+        "ppo": (PPO, "CartPole-v1"),
+        "dqn": (DQN, "CartPole-v1"),
+        "sac": (SAC, "Pendulum-v1"),
+    }.items():
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"{env_id}.zip"
+            kind("MlpPolicy", env_id, seed=0, device="cpu").save(path)  # type: ignore[operator]
+            taken = []
+            for _ in range(TURNS):
+                began = time.perf_counter()
+                read_agent(path)
+                taken.append(1e3 * (time.perf_counter() - began))
+        print(f"  {algorithm}: {np.median(taken):.1f} ms (at most 100)")
+
+
+def main() -> None:
+    """Prints all three."""
+    torch.set_num_threads(1)
+    print("checks at the border")
+    for count in (1, 8, 64):
+        border(count)
+    print("snapshots, as often as twice a second where they may")
+    for algorithm in TRAININGS:
+        snapshots(algorithm)
+    print("reading an agent's zip")
+    reading()
+
+
+if __name__ == "__main__":
+    main()
