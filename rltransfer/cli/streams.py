@@ -42,7 +42,9 @@ def print_json(value: dict[str, Any]) -> None:
 
 def print_error(message: str) -> None:
     """Prints one line about what went wrong on standard error."""
-    line = Text.assemble(("error: ", "bold red"), " ".join(message.split()))
+    # Names out of files and of files may hold what terminals act upon.
+    told = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
+    line = Text.assemble(("error: ", "bold red"), " ".join(told.split()))
     Console(file=sys.stderr).print(line, soft_wrap=True)
 
 

@@ -60,11 +60,11 @@ def train_each(
 
 
 def resume_each(
-    session: Session, folders: Sequence[Path], progress: bool
+    session: Session, folders: Sequence[Path], progress: bool, typed: Sequence[str]
 ) -> TrainedSources:
     """Goes on with the trainings in `folders`; finished ones are shown as they are."""
     with TrainingBars(shown=progress) as shown:
-        return _kept(session, resume_sources(folders, shown.watch))
+        return _kept(session, resume_sources(folders, shown.watch, typed))
 
 
 def _kept(session: Session, runs: Sequence[TrainedRun]) -> TrainedSources:

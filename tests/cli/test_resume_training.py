@@ -73,7 +73,7 @@ def test_a_finished_training_is_shown_as_it_is(command: Command, agent: Path) ->
 @pytest.mark.parametrize(
     "words",
     [
-        ("--env", "CartPole-v1"),
+        ("--env-kwargs", "g=1"),
         ("-n", 7),
         ("--seed", 0),
         ("--algo=ppo",),
@@ -125,3 +125,24 @@ def test_where_and_how_long_environments_step_is_checked(
     call = command(verb, *where[verb], *words)
     assert call.exit_status == 2
     assert told in call.error
+
+
+def test_an_environment_of_a_module_goes_on_where_the_user_names_it(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (
+        "import gymnasium as gym\n"
+        "gym.register('My-v0', lambda: gym.make('CartPole-v1'))\n"
+    )
+    (tmp_path / "my_worlds.py").write_text(page)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    typed, folder = "my_worlds:My-v0", tmp_path / "runs"
+    begun = command("train-source", "--env", typed, "-n", 64, "-f", folder, "--json")
+    (run,) = (Path(run["run"]) for run in begun.json["runs"])
+    (run / "manifest.json").unlink()
+    alone = command("train-source", "--resume", run)
+    assert alone.exit_status == 76
+    assert "an id in a file must be registered and name no module" in alone.error
+    named = command("train-source", "--resume", run, "--env", typed, "--json")
+    assert named.exit_status == 0, named.errors
+    assert named.json["runs"][0]["env"] == typed

@@ -7,7 +7,7 @@ Zoo, of bundles, of finished runs and of those that go on.
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from rltransfer_agents.reading import limits
@@ -24,8 +24,14 @@ _UNSEEN = ("NoneType", "'rgb_array'")
 _LONGEST_EPISODE = 10**6
 
 
-def require_harmless(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+def require_harmless(
+    kwargs: Mapping[str, Any], *, typed: Collection[str] = ()
+) -> dict[str, Any]:
     """Returns what a file says an environment is made with.
+
+    Args:
+        kwargs: as the file has them.
+        typed: what the user typed, as for `require_registered`.
 
     Raises:
         Refusal: if that could import a module, show a window or never end.
@@ -48,15 +54,16 @@ def require_harmless(kwargs: Mapping[str, Any]) -> dict[str, Any]:
                 f"max_episode_steps in a file must lie in 1..{_LONGEST_EPISODE}, got "
                 f"{_told(value)}",
             )
-    _Values().check(dict(kwargs), depth=0)
+    _Values(typed).check(dict(kwargs), depth=0)
     return dict(kwargs)
 
 
 class _Values:
     """Counts on the way, since values that appear twice can make few look like many."""
 
-    def __init__(self) -> None:
+    def __init__(self, typed: Collection[str]) -> None:
         self._seen = 0
+        self._typed = typed
 
     def check(self, value: Any, depth: int) -> None:
         """Raises unless a value is made of numbers, plain text and known ids."""
@@ -74,7 +81,7 @@ class _Values:
                         "environment", f"its numbers must be finite, got {value}"
                     )
             case str():
-                _check_text(value)
+                _check_text(value, self._typed)
             case dict():
                 for name, part in value.items():
                     self.check(name, depth + 1)
@@ -90,7 +97,10 @@ class _Values:
                 )
 
 
-def _check_text(text: str) -> None:
+def _check_text(text: str, typed: Collection[str]) -> None:
+    if is_id(text.rpartition(":")[2]) and any(":" in word for word in typed):
+        require_registered(text, typed=typed)
+        return
     if len(text) > _LONGEST_TEXT or not _PLAIN.fullmatch(text):
         raise Refusal(
             "environment",

@@ -5,6 +5,7 @@
 
 import difflib
 import re
+from collections.abc import Collection
 
 import gymnasium as gym
 
@@ -54,12 +55,12 @@ def require_known(name: str, file: str) -> str:
     raise InputError(f"{spelt(file)}: {shown(name)} is not registered; {remedy}")
 
 
-def require_registered(env_id: str, *, typed: str | None = None) -> str:
+def require_registered(env_id: str, *, typed: Collection[str] = ()) -> str:
     """Returns an id that a file of ours holds, which must be the id itself.
 
     Args:
         env_id: as the file has it.
-        typed: the id that the user typed, if any: where that imports a module, ids of
+        typed: what the user typed: where that is an id which imports a module, ids of
             the same module import nothing else.
 
     Raises:
@@ -67,9 +68,9 @@ def require_registered(env_id: str, *, typed: str | None = None) -> str:
     """
     if _ID.fullmatch(env_id) and env_id in gym.registry and _is_usable(env_id):
         return env_id
-    typed_module, _, _ = (typed or "").rpartition(":")
     module, _, name = env_id.rpartition(":")
-    if module and module == typed_module and _ID.fullmatch(name):
+    typed_modules = {word.rpartition(":")[0] for word in typed}
+    if module and module in typed_modules and _ID.fullmatch(name):
         return env_id
     raise Refusal(
         "environment",

@@ -1,7 +1,7 @@
 """One training, from its folder to its manifest, in this process."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,9 @@ def train_source(config: TrainConfig, watch: Watch | None = None) -> TrainedRun:
         return _train(files, config, hyperparameters, watch)
 
 
-def resume_source(folder: Path, watch: Watch | None = None) -> TrainedRun:
+def resume_source(
+    folder: Path, watch: Watch | None = None, typed: Collection[str] = ()
+) -> TrainedRun:
     """Goes on with an interrupted training; returns a finished one as it is.
 
     On a CPU, with the same versions, the result is that of a training that was never
@@ -56,9 +58,10 @@ def resume_source(folder: Path, watch: Watch | None = None) -> TrainedRun:
     Args:
         folder: of the run.
         watch: told now and then how far the training has come.
+        typed: environments that the user named: what a file may not import by itself.
     """
     # First, so that a folder of something else is left as it is.
-    files, config, hyperparameters = read_settings(folder)
+    files, config, hyperparameters = read_settings(folder, typed)
     with runs.locked(folder):
         if (folder / runs.MANIFEST_NAME).exists():
             return _finished(files, config)

@@ -1,6 +1,6 @@
 """What a run was asked for, in the files where RL Zoo looks for it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -82,11 +82,17 @@ def write_settings(
         write_atomically(path, text.encode())
 
 
-def read_settings(folder: Path) -> tuple[RunFiles, TrainConfig, dict[str, Any]]:
+def read_settings(
+    folder: Path, typed: Collection[str] = ()
+) -> tuple[RunFiles, TrainConfig, dict[str, Any]]:
     """Returns the files, the arguments and the hyperparameters of a stored run.
 
     Where it says an environment, a folder or a size, it is believed no more than a
     stranger.
+
+    Args:
+        folder: of the run.
+        typed: environments that the user named.
     """
     require_own_files(folder)
     found = sorted(folder.glob("*/args.yml"))
@@ -106,8 +112,8 @@ def read_settings(folder: Path) -> tuple[RunFiles, TrainConfig, dict[str, Any]]:
             f"({spelt(key)}: {first['msg']}); restore the file or start a new run"
         ) from fault
     with naming(spelt(found[0])):
-        require_registered(arguments.env)
-        require_harmless(arguments.env_kwargs)
+        require_registered(arguments.env, typed=typed)
+        require_harmless(arguments.env_kwargs, typed=typed)
         _require_device(arguments.device)
     files = RunFiles(folder, arguments.env)
     config = TrainConfig(

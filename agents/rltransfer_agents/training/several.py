@@ -2,7 +2,7 @@
 
 import signal
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection, wait
@@ -53,15 +53,19 @@ def train_sources(
 
 
 def resume_sources(
-    folders: Sequence[Path], watch: Watch | None = None
+    folders: Sequence[Path], watch: Watch | None = None, typed: Collection[str] = ()
 ) -> list[TrainedRun]:
     """Goes on with interrupted trainings at the same time, as `train_sources` does.
 
     Args:
         folders: of the runs. A single one goes on in this process.
         watch: told now and then how far each training has come.
+        typed: environments that the user named: what a file may not import by itself.
     """
-    jobs = [_Job(str(folder), partial(resume_source, folder)) for folder in folders]
+    jobs = [
+        _Job(str(folder), partial(resume_source, folder, typed=typed))
+        for folder in folders
+    ]
     return _side_by_side(jobs, watch)
 
 

@@ -1,5 +1,6 @@
 """Whatever can act, by the path where it lies."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,11 @@ _OF_MISFITS = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError
 
 
 def actor_at(
-    path: Path, *, env_id: str | None = None, sha256: str | None = None
+    path: Path,
+    *,
+    env_id: str | None = None,
+    sha256: str | None = None,
+    typed: Collection[str] = (),
 ) -> Actor:
     """Returns the agent or the transfer that lies at `path`.
 
@@ -34,18 +39,25 @@ def actor_at(
         path: of a run folder, an RL Zoo folder or a zip.
         env_id: the agent's own environment, where it is named on the command line.
         sha256: what the agent's file must have.
+        typed: what else was typed about environments: a file may name modules only
+            where the user did.
 
     Raises:
         UserError: there is none, or it cannot be used; the message says which.
     """
-    return _actor_at(path, env_id, sha256, outer=())
+    words = (*typed, env_id) if env_id else tuple(typed)
+    return _actor_at(path, env_id, sha256, words, outer=())
 
 
 def _actor_at(
-    path: Path, env_id: str | None, sha256: str | None, outer: tuple[Path, ...]
+    path: Path,
+    env_id: str | None,
+    sha256: str | None,
+    typed: Collection[str],
+    outer: tuple[Path, ...],
 ) -> Actor:
     if _is_transfer(path):
-        return _transfer_at(path, env_id, sha256, outer)
+        return _transfer_at(path, typed, sha256, outer)
     agent = read_agent(path, env_id=env_id, sha256=sha256)
     home = None
     if agent.env_id is not None:
@@ -70,13 +82,13 @@ def _is_transfer(path: Path) -> bool:
 
 
 def _transfer_at(
-    path: Path, typed: str | None, sha256: str | None, outer: tuple[Path, ...]
+    path: Path, typed: Collection[str], sha256: str | None, outer: tuple[Path, ...]
 ) -> Actor:
     """Returns what a transfer made.
 
     Args:
         path: of its folder.
-        typed: the environment that the user named, if any.
+        typed: what the user typed about environments.
         sha256: what the file of the agent it acts through must have.
         outer: transfers that were made from this one and are being opened.
     """
@@ -97,7 +109,7 @@ def _transfer_at(
             f"{spelt(settings.agent)} is gone: put it back or make the transfer again"
         )
     source = _actor_at(
-        settings.agent, home.env_id, settings.source_sha256, (*outer, here)
+        settings.agent, home.env_id, settings.source_sha256, typed, (*outer, here)
     )
     # The target first: where the user named its module, the source may be from there.
     domains = []

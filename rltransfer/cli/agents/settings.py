@@ -1,6 +1,6 @@
 """What a finished transfer says it was made from, in its manifest."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, final
@@ -50,15 +50,15 @@ class TransferSettings:
         """Where the agent lay."""
         return Path(self.source)
 
-    def target_choice(self, typed: str | None) -> EnvironmentChoice:
+    def target_choice(self, typed: Collection[str]) -> EnvironmentChoice:
         """Returns where it acts; raises where that is not for a file to say.
 
         Args:
-            typed: the environment that the user named, if any.
+            typed: what the user typed about environments.
         """
         return _choice(self.target, self.target_kwargs, typed)
 
-    def source_choice(self, typed: str | None) -> EnvironmentChoice:
+    def source_choice(self, typed: Collection[str]) -> EnvironmentChoice:
         """Returns where its agent is at home, as `target_choice` does."""
         return _choice(self.source_env, self.source_kwargs, typed)
 
@@ -67,8 +67,8 @@ _ADAPTER = TypeAdapter(TransferSettings)
 
 
 def _choice(
-    env_id: str, kwargs: Mapping[str, Any], typed: str | None
+    env_id: str, kwargs: Mapping[str, Any], typed: Collection[str]
 ) -> EnvironmentChoice:
     return EnvironmentChoice(
-        require_registered(env_id, typed=typed), require_harmless(kwargs)
+        require_registered(env_id, typed=typed), require_harmless(kwargs, typed=typed)
     )

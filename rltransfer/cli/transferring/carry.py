@@ -1,6 +1,7 @@
 """One transfer from its options to its record and its folder."""
 
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,11 @@ def transfer_run(options: TransferOptions, session: Session) -> TransferRecord:
 
 
 def resume_run(
-    folder: Path, progress: bool, stepping: Stepping, session: Session
+    folder: Path,
+    progress: bool,
+    stepping: Stepping,
+    typed: Collection[str],
+    session: Session,
 ) -> TransferRecord | FinishedTransfer:
     """Goes on with an interrupted transfer; returns a finished one as it is.
 
@@ -65,6 +70,7 @@ def resume_run(
         folder: of the run.
         progress: whether to show it.
         stepping: of the environments; need not be that of before.
+        typed: environments that the user named: what a file may not import by itself.
         session: is told what was kept.
     """
     require_transfer(folder)
@@ -73,7 +79,7 @@ def resume_run(
         if (folder / runs.MANIFEST_NAME).exists():
             remove_journal(journal_folder(folder))
             return FinishedTransfer.at(folder)
-        options = options_of(folder, progress, stepping)
+        options = options_of(folder, progress, stepping, typed)
         with opened_pairs(options) as pairs:
             return _transfer(options, pairs, folder, session, stops)
 

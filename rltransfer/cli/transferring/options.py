@@ -44,7 +44,7 @@ class TransferOptions:
         named = len(self.source_environments)
         if named > 1 and named != len(self.sources):
             raise InputError(
-                "--source-env is given once, or once for each --source, got "
+                "--env is given once, or once for each --source, got "
                 f"{named} for {len(self.sources)}; name one for each"
             )
         if self.digests and len(self.digests) != len(self.sources):

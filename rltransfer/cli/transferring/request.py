@@ -1,6 +1,6 @@
 """What a transfer was asked for, kept in its folder until it is finished."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, final
@@ -71,13 +71,16 @@ def require_transfer(run: Path) -> None:
     )
 
 
-def options_of(run: Path, progress: bool, stepping: Stepping) -> TransferOptions:
+def options_of(
+    run: Path, progress: bool, stepping: Stepping, typed: Collection[str]
+) -> TransferOptions:
     """Returns what the interrupted transfer in `run` was asked for.
 
     Args:
         run: its folder.
         progress: whether to show progress now.
         stepping: of the environments, now.
+        typed: what the user typed about environments.
     """
     asked = _asked(run)
     kwargs = {name: read_value(text) for name, text in asked.target_kwargs.items()}
@@ -91,8 +94,8 @@ def options_of(run: Path, progress: bool, stepping: Stepping) -> TransferOptions
         )
     with naming(spelt(run)):
         for env_id in (asked.target, *asked.source_env):
-            require_registered(env_id)
-        require_harmless(kwargs)
+            require_registered(env_id, typed=typed)
+        require_harmless(kwargs, typed=typed)
     if logs is not None:
         require_own_logs(logs, run)
     return TransferOptions(

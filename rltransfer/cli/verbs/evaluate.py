@@ -91,7 +91,12 @@ def evaluate(
     kwargs = read_pairs(env_kwargs or (), "--env-kwargs")
     from rltransfer.cli.agents import actor_at, domain_of, require_fit
 
-    actor = actor_at(agent, env_id=env, sha256=sha256)
+    actor = actor_at(
+        agent,
+        env_id=env,
+        sha256=sha256,
+        typed=[str(value) for value in kwargs.values()],
+    )
     environment = _environment(actor.home, env, kwargs)
     domain = domain_of(environment, stepping)
     try:

@@ -75,10 +75,10 @@ def train_source(
     """Train an agent in each environment, with tuned hyperparameters."""
     del json  # what prints the outcome knows
     if resume:
-        current_session().require_alone()
+        current_session().require_alone("--env")
         from rltransfer.cli.training import resume_each
 
-        return resume_each(current_session(), resume, progress)
+        return resume_each(current_session(), resume, progress, env or ())
     if not env:
         raise InputError("missing option '--env'; see rltransfer train-source --help")
     if n_timesteps is not None:

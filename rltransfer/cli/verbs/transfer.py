@@ -94,10 +94,14 @@ def transfer(
     del json  # what prints the outcome knows
     stepping = require_stepping(vec_env, step_seconds)
     if resume is not None:
-        current_session().require_alone("--vec-env", "--step-seconds")
+        current_session().require_alone(
+            "--env", "--source-env", "--vec-env", "--step-seconds"
+        )
         from rltransfer.cli.transferring.carry import resume_run
 
-        return resume_run(resume, progress, stepping, current_session())
+        return resume_run(
+            resume, progress, stepping, source_env or (), current_session()
+        )
     for option, value in (("--source", source), ("--target", target)):
         if not value:
             raise InputError(

@@ -84,10 +84,10 @@ def test_ids_in_files_must_be_registered_unless_the_user_named_their_module() ->
         with pytest.raises(Refusal, match="must be registered and name no module"):
             require_registered(env_id)
         with pytest.raises(Refusal, match="name no module"):
-            require_registered(env_id, typed="mine:Target-v0")
-    assert require_registered("mine:X-v0", typed="mine:Target-v0") == "mine:X-v0"
+            require_registered(env_id, typed=["mine:Target-v0"])
+    assert require_registered("mine:X-v0", typed=["mine:Target-v0"]) == "mine:X-v0"
     with pytest.raises(Refusal):
-        require_registered("mine:os:X-v0", typed="mine:Target-v0")
+        require_registered("mine:os:X-v0", typed=["mine:Target-v0"])
 
 
 def test_a_folder_that_is_written_to_holds_plain_files_only(tmp_path: Path) -> None:

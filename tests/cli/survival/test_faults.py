@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rltransfer.errors import EnvironmentFault
+from rltransfer.errors import ArtifactRefused, EnvironmentFault
 from rltransfer.runs import read_manifest
 from tests.conftest import Count
 
@@ -69,19 +69,18 @@ def test_a_fault_names_environment_step_and_field(
     count("E1", transfer_faults=1)
 
 
-@pytest.mark.parametrize("at", STEPS)
 @pytest.mark.parametrize(
     ("fault", "said"),
     [("die", "step died: killed by SIGKILL"), ("hang", "has not come back for 1 s")],
 )
 def test_a_target_apart_can_hang_or_die(
-    transfers: Any, tmp_path: Path, count: Count, fault: str, said: str, at: str
+    transfers: Any, tmp_path: Path, count: Count, fault: str, said: str
 ) -> None:
     more = ("--vec-env", "subproc", "--step-seconds", 1)
-    call = transfers.call(words(transfers, tmp_path, fault, at, *more))
+    call = transfers.call(words(transfers, tmp_path, fault, "middle", *more))
     assert call.status == EnvironmentFault.exit_status, call.text
     told = last_line(call)
-    assert f", step {STEPS[at]}: " in told and said in told
+    assert f", step {STEPS['middle']}: " in told and said in told
     count("E1", transfer_faults=1)
 
 
@@ -99,6 +98,9 @@ def test_a_mended_run_goes_on_and_ends_as_if_nothing_had_been(
         if fault == "raise":
             assert call.status == EnvironmentFault.exit_status, call.text
             call = transfers.resume(run, before=mend)
+            assert call.status == ArtifactRefused.exit_status, "a file's word"
+            typed = ("--env", f"{MODULE}:survival/Faulty-v0")
+            call = transfers.call(["transfer", "--resume", run, *typed], None, mend)
         assert call.status == 0, call.text
         manifest = read_manifest(run)
         ends.append({k: v for k, v in manifest.files.items() if "mapping" in k})
