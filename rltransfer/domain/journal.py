@@ -22,6 +22,7 @@ from rltransfer.domain.heading import (
 from rltransfer.domain.rollout import Rollout
 from rltransfer.domain.sealing import (
     as_json,
+    damage_named,
     read_rollout,
     read_sealed,
     write_rollout,
@@ -108,10 +109,12 @@ class Journal:
         self._place += 1
         if place >= self._known:
             return None
-        written = read_sealed(self._page(place))
-        require_same(self._page(place), written["asked"], as_json(asked))
-        rollout = read_rollout(self._page(place), written["rollout"])
-        return Entry(rollout, written["steps"], written["memory"])
+        page = self._page(place)
+        written = read_sealed(page)
+        with damage_named(page):
+            require_same(page, written["asked"], as_json(asked))
+            rollout = read_rollout(page, written["rollout"])
+            return Entry(rollout, int(written["steps"]), written["memory"])
 
     @contextmanager
     def stretch(self) -> Iterator[None]:

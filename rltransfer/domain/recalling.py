@@ -40,7 +40,12 @@ def recalled(
                 "a policy that draws needs its memory to go on, the journal has none; "
                 "start a new run"
             )
-        policy.recall(memory)
+        try:
+            policy.recall(memory)
+        except (LookupError, TypeError, ValueError) as fault:
+            raise ArtifactRefused(
+                "the journal's memory of a policy that draws fits none; start a new run"
+            ) from fault
         return None
     if memory is not None:
         raise ArtifactRefused(

@@ -2,16 +2,18 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 import torch
+from safetensors import SafetensorError
 
 from rltransfer.domain.rollout import Rollout
-from rltransfer.errors import ArtifactRefused
+from rltransfer.errors import ArtifactRefused, UserError
 from rltransfer.experience import Transitions
 from rltransfer.files import read_json, storage_faults, write_atomically
 
@@ -63,16 +65,31 @@ def read_rollout(page: Path, told: Mapping[str, Any]) -> Rollout:
     path = _numbers(page)
     with storage_faults(path):
         data = path.read_bytes()
-    if hashlib.sha256(data).hexdigest() != told["sha256"]:
-        raise _damaged(path)
-    tensors = safetensors.torch.load(data)
-    returns = tensors.pop(_RETURNS).numpy()
-    return Rollout(
-        Transitions(**tensors),
-        returns,
-        told["unfinished_return"],
-        told["unfinished_steps"],
-    )
+    with damage_named(path):
+        if hashlib.sha256(data).hexdigest() != told["sha256"]:
+            raise _damaged(path)
+        tensors = safetensors.torch.load(data)
+        returns = tensors.pop(_RETURNS).numpy()
+        return Rollout(
+            Transitions(**tensors),
+            returns,
+            float(told["unfinished_return"]),
+            int(told["unfinished_steps"]),
+        )
+
+
+@contextmanager
+def damage_named(path: Path) -> Iterator[None]:
+    """Turns what a page of another shape leads to into its refusal.
+
+    A hash says that a page is whole, not that a run of ours wrote it.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except (LookupError, TypeError, ValueError, RuntimeError, SafetensorError) as fault:
+        raise _damaged(path) from fault
 
 
 def _numbers(page: Path) -> Path:
