@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO_RUNS ?= runs/demo
+SCALE ?= 20
+SEED ?= 0
 
 .PHONY: install demo test torture lint bench clean
 
@@ -25,9 +27,11 @@ lint: install
 test: lint
 	$(BIN)/python -m pytest -n 2
 
-# The fuzzers at full size; `make test` runs them at a tenth of it and less.
+# The targets of safety and survival at full size, which takes hours; `make test` does
+# one SCALE-th. Any run is repeated by its SEED; counts are printed at the end.
 torture: install
-	$(BIN)/python -W ignore tests/agents/reading/torture --scale 20
+	RLTRANSFER_SCALE=$(SCALE) RLTRANSFER_SEED=$(SEED) \
+		$(BIN)/python -m pytest -n 2 -m torture
 
 bench: install
 	$(BIN)/python scripts/bench.py

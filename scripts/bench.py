@@ -4,7 +4,7 @@ import importlib
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("bench_acting", "bench_stack", "bench_mnist")
+BENCHMARKS = ("bench_acting", "bench_stack", "bench_survival", "bench_mnist")
 
 
 def main() -> None:

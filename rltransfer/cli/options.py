@@ -16,7 +16,7 @@ FEWEST_EPISODES = 20
 """Episodes that a reported figure rests on, unless asked otherwise."""
 
 EnvKwargs: TypeAlias = Annotated[
-    list[str],
+    list[str] | None,
     typer.Option(
         "--env-kwargs",
         metavar="KEY=VALUE …",

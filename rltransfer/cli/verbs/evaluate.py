@@ -70,7 +70,7 @@ def evaluate(
             "--env", "--source-env", metavar="ID", help="Default: the agent's own."
         ),
     ] = None,
-    env_kwargs: EnvKwargs | None = None,
+    env_kwargs: EnvKwargs = None,
     episodes: Annotated[
         int,
         typer.Option("--episodes", help="Fresh episodes; more narrow the interval."),

@@ -46,7 +46,7 @@ def train_source(
     ] = None,
     seed: Seed = 0,
     log_folder: LogFolder = Path("runs"),
-    env_kwargs: EnvKwargs | None = None,
+    env_kwargs: EnvKwargs = None,
     hyperparams: Annotated[
         list[str] | None,
         typer.Option(
