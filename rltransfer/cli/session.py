@@ -96,7 +96,9 @@ def _sigterm_raised() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        # Unless a run that was stopped is deaf to it by now.
+        if signal.getsignal(signal.SIGTERM) is strike:
+            signal.signal(signal.SIGTERM, before)
 
 
 _CURRENT: ContextVar[Session] = ContextVar("session")

@@ -296,7 +296,7 @@ def _send_twice(number: int, to_group: bool, pause: float) -> None:
         os.write(told, b"!")
         time.sleep(pause)
         with suppress(ProcessLookupError):
-            reach(struck, signal.SIGINT)
+            reach(struck, number)
         os._exit(0)
     os.write(ready, b"!")
     os.read(begun, 1)

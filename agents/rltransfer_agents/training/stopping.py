@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import final
 
-_ASKING = (signal.SIGINT, signal.SIGTERM)
+from rltransfer.runs.stopping import ASKING, deaf
+
 _PATIENCE = 2
 
 
@@ -54,9 +55,9 @@ def stop_requests() -> Iterator[StopRequests]:
             # Something hangs, and no boundary will come.
             raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, note) for number in _ASKING}
+    before = {number: signal.signal(number, note) for number in ASKING}
     try:
         yield requests
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, deaf(handler) if requests.asked else handler)

@@ -60,10 +60,10 @@ def require_transfer(run: Path) -> None:
     """Raises unless `run` is the folder of a transfer, finished or not."""
     # Before anything is read: what goes on here writes here.
     require_own_files(run)
-    finished = (run / MANIFEST_NAME).is_file()
-    if finished and read_manifest(run).verb == _VERB:
+    # The journal first: a run that ends now writes its manifest before that goes.
+    if is_journal(journal_folder(run)):
         return
-    if not finished and is_journal(journal_folder(run)):
+    if (run / MANIFEST_NAME).is_file() and read_manifest(run).verb == _VERB:
         return
     raise InputError(
         "--resume takes the folder of one run of transfer, got "

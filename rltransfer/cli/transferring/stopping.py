@@ -1,25 +1,21 @@
 """Ctrl-C and SIGTERM in a transfer: obeyed where nothing that was acted is lost."""
 
-import atexit
 import math
 import shlex
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, final
+from typing import final
 
 from rltransfer.cli.transferring.request import journal_folder
 from rltransfer.domain import Journal, is_journal
 from rltransfer.errors import EnvironmentFault, Stopped, StorageError
 from rltransfer.runs import MANIFEST_NAME
-
-_ASKING = (signal.SIGINT, signal.SIGTERM)
-_DEAF_SECONDS = 2.0
-"""After a stop that was obeyed: whoever asks twice in a row means one stop."""
+from rltransfer.runs.stopping import ASKING, DEAF_SECONDS, deaf
 
 
 @final
@@ -80,17 +76,17 @@ class StopSignals:
             self._count += 1
             acting = self._journal is not None and self._journal.acting
             # A second one in the wake of the first would strike what tidies up.
-            in_its_wake = time.monotonic() < self._obeyed + _DEAF_SECONDS
+            in_its_wake = time.monotonic() < self._obeyed + DEAF_SECONDS
             if not in_its_wake and (self._count > 1 or not acting):
                 self._obeyed = time.monotonic()
                 raise KeyboardInterrupt
 
-        before = {number: signal.signal(number, note) for number in _ASKING}
+        before = {number: signal.signal(number, note) for number in ASKING}
         try:
             yield
         finally:
             for number, handler in before.items():
-                signal.signal(number, _deaf(handler) if self._count else handler)
+                signal.signal(number, deaf(handler) if self._count else handler)
 
     @property
     def _can_go_on(self) -> bool:
@@ -101,27 +97,3 @@ class StopSignals:
     @property
     def _command(self) -> str:
         return f"rltransfer transfer --resume {shlex.quote(str(self._folder))}"
-
-
-def _deaf(handler: Any) -> Callable[[int, FrameType | None], None]:
-    """Returns a handler that hands signals on to `handler` after a while.
-
-    A second Ctrl-C that comes while the process ends would hide how to go on, or the
-    exit status.
-    """
-    atexit.register(_ignore)
-    until = time.monotonic() + _DEAF_SECONDS
-
-    def hand_on(number: int, frame: FrameType | None) -> None:
-        del frame
-        if time.monotonic() > until:
-            signal.signal(number, handler)
-            signal.raise_signal(number)
-
-    return hand_on
-
-
-def _ignore() -> None:
-    # Python takes its own handlers away at its end, which takes a while.
-    for number in _ASKING:
-        signal.signal(number, signal.SIG_IGN)
