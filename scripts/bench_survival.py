@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
@@ -102,26 +103,25 @@ def snapshots(algorithm: str) -> None:
     spent: list[float] = []
     write = SnapshotKeeper.write
 
-    def timed(self: SnapshotKeeper, *arguments: Any) -> None:
+    def timed(*arguments: Any) -> None:
         began = time.perf_counter()
-        write(self, *arguments)
+        write(*arguments)
         spent.append(time.perf_counter() - began)
 
-    with tempfile.TemporaryDirectory() as folder:
-        SnapshotKeeper.write = timed  # type: ignore[method-assign]
-        try:
-            run = train_source(
-                TrainConfig(
-                    env_id,
-                    algorithm,
-                    Path(folder),
-                    steps=steps,
-                    evaluations=0,
-                    snapshot_seconds=0.5,
-                )
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        mock.patch.object(SnapshotKeeper, "write", timed),
+    ):
+        run = train_source(
+            TrainConfig(
+                env_id,
+                algorithm,
+                Path(folder),
+                steps=steps,
+                evaluations=0,
+                snapshot_seconds=0.5,
             )
-        finally:
-            SnapshotKeeper.write = write  # type: ignore[method-assign]
+        )
     print(
         f"  {algorithm}: {len(spent)} in {run.seconds:.1f} s, "
         f"{1e3 * float(np.mean(spent)):.1f} ms each, "
@@ -131,14 +131,15 @@ def snapshots(algorithm: str) -> None:
 
 def reading() -> None:
     """Prints how long reading an agent takes."""
-    for algorithm, (kind, env_id) in {
+    kinds: dict[str, tuple[Any, str]] = {
         "ppo": (PPO, "CartPole-v1"),
         "dqn": (DQN, "CartPole-v1"),
         "sac": (SAC, "Pendulum-v1"),
-    }.items():
+    }
+    for algorithm, (kind, env_id) in kinds.items():
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"{env_id}.zip"
-            kind("MlpPolicy", env_id, seed=0, device="cpu").save(path)  # type: ignore[operator]
+            kind("MlpPolicy", env_id, seed=0, device="cpu").save(path)
             taken = []
             for _ in range(TURNS):
                 began = time.perf_counter()
