@@ -69,12 +69,20 @@ def read_keywords(tree: Any) -> Keywords:
 
 def _net_arch(tree: Any) -> list[Any] | dict[str, Any]:
     if isinstance(tree, dict):
-        return {str(name): _widths(widths) for name, widths in tree.items()}
-    if isinstance(tree, list) and len(tree) <= limits.LAYERS:
-        return [
-            _net_arch(part) if isinstance(part, dict) else _width(part) for part in tree
-        ]
-    raise Refusal("network", "net_arch must be a list or a dict of widths")
+        return _branches(tree)
+    if not isinstance(tree, list) or len(tree) > limits.LAYERS:
+        raise Refusal("network", "net_arch must be a list or a dict of widths")
+    if sum(isinstance(part, dict) for part in tree) > 1:
+        raise Refusal("network", "net_arch may branch once")
+    return [
+        _branches(part) if isinstance(part, dict) else _width(part) for part in tree
+    ]
+
+
+def _branches(tree: dict[Any, Any]) -> dict[str, Any]:
+    if len(tree) > limits.BRANCHES:
+        raise Refusal("network", f"net_arch may have {limits.BRANCHES} branches")
+    return {str(name): _widths(widths) for name, widths in tree.items()}
 
 
 def _widths(tree: Any) -> list[int]:

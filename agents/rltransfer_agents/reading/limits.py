@@ -19,10 +19,12 @@ PICKLE_OPCODES = 500_000
 TENSORS = 2048
 DIMENSIONS = 8
 LAYERS = 64
+BRANCHES = 8
 # The same weights may appear under several names, but not without end.
 VIEWS_PER_STORAGE = 8
 
-SPACE_ELEMENTS = 1 << 24
+# Of all parts together, since a file may repeat one part without repeating its bytes.
+SPACE_ELEMENTS = 1 << 22
 SPACE_CHOICES = 1 << 20
 
 YAML_BYTES = MEBIBYTE

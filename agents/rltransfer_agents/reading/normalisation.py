@@ -50,7 +50,13 @@ def read_vecnormalize(data: bytes) -> Normalisations:
         raise Refusal("normalisation", "norm_obs_keys must be a list of names")
     if not all(isinstance(name, str) and name in moments for name in names):
         raise Refusal("normalisation", "norm_obs_keys must name parts with statistics")
-    return {name: _normalisation(moments[name], epsilon, clip) for name in names}
+    normalisations: dict[str, Normalisation] = {}
+    elements = 0
+    for name in names:
+        normalisations[name] = _normalisation(moments[name], epsilon, clip)
+        elements += normalisations[name].mean.size
+        _check_elements(elements)
+    return normalisations
 
 
 def normalisations_of(statistics: Statistics) -> Normalisations:
@@ -91,6 +97,7 @@ def _checked(
 ) -> Normalisation:
     if mean.shape != variance.shape or {mean.dtype.kind, variance.dtype.kind} != {"f"}:
         raise Refusal("normalisation", "mean and variance must be alike")
+    _check_elements(mean.size)
     mean, variance = mean.astype(np.float64), variance.astype(np.float64)
     if not (np.isfinite(mean).all() and np.isfinite(variance).all()):
         raise Refusal("non-finite", "mean and variance must be finite")
@@ -99,3 +106,10 @@ def _checked(
     if not (math.isfinite(epsilon) and math.isfinite(clip)):
         raise Refusal("non-finite", "epsilon and clip must be finite")
     return Normalisation.of(mean, variance, epsilon=epsilon, clip=clip)
+
+
+def _check_elements(count: int) -> None:
+    if count > limits.SPACE_ELEMENTS:
+        raise Refusal(
+            "limit", f"statistics may be of {limits.SPACE_ELEMENTS} elements at most"
+        )

@@ -122,12 +122,15 @@ def _dict(state: dict[Any, Any]) -> spaces.Space[Any]:
         if constructed(part)[0].endswith(".Dict"):
             raise Refusal("space", f"parts may not have parts, {shown(name)} has")
     # As pairs: their order is the order of the features, and a dict would be sorted.
-    return spaces.Dict(
-        [
-            (name, part if isinstance(part, spaces.Space) else read_space(part))
-            for name, part in parts.items()
-        ]
-    )
+    read: list[tuple[str, spaces.Space[Any]]] = []
+    elements = 0
+    for name, part in parts.items():
+        space = part if isinstance(part, spaces.Space) else read_space(part)
+        elements += math.prod(space.shape or ())
+        if elements > limits.SPACE_ELEMENTS:
+            raise Refusal("limit", f"a space may have {limits.SPACE_ELEMENTS} elements")
+        read.append((name, space))
+    return spaces.Dict(read)
 
 
 def _entry(state: dict[Any, Any], *names: str) -> Any:

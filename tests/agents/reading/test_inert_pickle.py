@@ -9,7 +9,12 @@ import pytest
 
 from rltransfer_agents.reading import Refusal
 from rltransfer_agents.reading.arrays import read_array
-from rltransfer_agents.reading.inert_pickle import Call, Reference, parse_pickle
+from rltransfer_agents.reading.inert_pickle import (
+    Call,
+    Reference,
+    parse_pickle,
+    value_name,
+)
 from rltransfer_agents.reading.inert_pickle.instruction_set import INSTRUCTIONS
 from rltransfer_agents.reading.inert_pickle.opcodes import _REFUSED
 
@@ -61,3 +66,29 @@ def test_a_pickle_may_not_refer_outside() -> None:
     with pytest.raises(Refusal, match="outside itself") as refused:
         parse_pickle(b"\x80\x04K\x01Q.")
     assert refused.value.code == "pickle"
+
+
+def by_value(*arguments: Any) -> Call:
+    return Call(Reference("cloudpickle.cloudpickle", "_make_class"), arguments)
+
+
+def test_a_class_by_value_has_its_own_name_or_that_of_what_makes_it() -> None:
+    assert value_name(by_value(type, "Own", (), "module")) == "Own"
+    assert value_name(by_value(by_value(type, "Own"), {})) == "Own"
+    assert value_name(by_value()) == "_make_class"
+    assert value_name(Call(Reference("os", "system"), ("x",))) is None
+
+
+def test_classes_that_share_classes_are_not_walked_again_and_again() -> None:
+    tree = by_value()
+    for _ in range(100):
+        tree = by_value(tree, tree)
+    assert value_name(tree) == "_make_class"
+    tree.arguments = (tree, tree)
+    assert value_name(tree) == "_make_class"
+
+
+def test_only_short_texts_are_keys() -> None:
+    assert parse_pickle(pickle.dumps({"x" * 1000: 1}))
+    with pytest.raises(Refusal, match="uses a str as a key"):
+        parse_pickle(pickle.dumps({"x" * 1001: 1}))

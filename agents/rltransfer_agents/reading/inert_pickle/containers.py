@@ -7,6 +7,8 @@ from rltransfer_agents.reading.refusal import Refusal
 
 # Larger numbers are no keys in any agent, but could be chosen to collide in a dict.
 _LARGEST_KEY = 1 << 32
+# Two long texts that are equal are compared anew each time one meets the other.
+_LONGEST_KEY = 1000
 
 
 def set_items(container: Any, flat: list[Any]) -> None:
@@ -23,7 +25,9 @@ def set_items(container: Any, flat: list[Any]) -> None:
 def _is_key(key: Any) -> bool:
     if isinstance(key, int):
         return -_LARGEST_KEY < key < _LARGEST_KEY
-    return key is None or isinstance(key, str | bytes)
+    if isinstance(key, str | bytes):
+        return len(key) <= _LONGEST_KEY
+    return key is None
 
 
 def extend(container: Any, values: list[Any]) -> None:

@@ -6,7 +6,12 @@ as a whole, and whoever walks one bounds the depth.
 """
 
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, final
+
+# Names come early, and a class at most one call deeper, in the call that fills it.
+_FIRST_ARGUMENTS = 8
+_WRAPPINGS = 1
 
 
 @final
@@ -77,17 +82,22 @@ def constructed(tree: Any) -> tuple[str, Any]:
     return (made_by.path if isinstance(made_by, Reference) else ""), state
 
 
-def value_name(tree: Any) -> str | None:
+def value_name(tree: Any, wrappings: int = _WRAPPINGS) -> str | None:
     """Returns the name of a class or function pickled by value, if `tree` is one.
 
     Such a pickle carries the code itself, which only running it could turn into a
     class.
+
+    Args:
+        tree: out of a pickle.
+        wrappings: how many calls deep a name is looked for.
     """
     if not isinstance(tree, Call) or not isinstance(tree.function, Reference):
         return None
     if not tree.function.module.startswith("cloudpickle"):
         return None
     arguments = tree.arguments if isinstance(tree.arguments, tuple) else ()
-    names = [part for part in arguments if isinstance(part, str)]
-    nested = [value_name(part) for part in arguments if part is not tree]
-    return next((name for name in [*names, *nested] if name), tree.function.name)
+    first = arguments[:_FIRST_ARGUMENTS]
+    names = (part for part in first if isinstance(part, str))
+    nested = (value_name(part, wrappings - 1) for part in first if wrappings)
+    return next((name for name in chain(names, nested) if name), tree.function.name)

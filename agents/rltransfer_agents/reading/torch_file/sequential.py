@@ -8,7 +8,11 @@ from numpy.typing import NDArray
 from rltransfer_agents.reading import limits
 from rltransfer_agents.reading.inert_pickle import next_pickle
 from rltransfer_agents.reading.refusal import Refusal
-from rltransfer_agents.reading.torch_file.tensors import Tensors, read_places
+from rltransfer_agents.reading.torch_file.tensors import (
+    Tensors,
+    is_storage_key,
+    read_places,
+)
 
 # Torch chose the number so that no other file begins with it.
 _MAGIC = 0x1950A86A20F9469CFC6C
@@ -32,7 +36,7 @@ def read_sequential(data: bytes) -> dict[str, NDArray[Any]]:
         raise Refusal("tensor", "a torch file must be little-endian")
     tree = next_pickle(stream, persistent=True)
     keys = next_pickle(stream)
-    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+    if not isinstance(keys, list) or not all(map(is_storage_key, keys)):
         raise Refusal("tensor", "the storages must have names")
     if len(keys) > limits.TENSORS or len(set(keys)) < len(keys):
         raise Refusal("tensor", "the storages must be few and have different names")

@@ -32,6 +32,8 @@ _STORAGES = {
 _TENSOR = "torch._utils._rebuild_tensor_v2"
 _PARAMETER = "torch._utils._rebuild_parameter"
 _ORDERED = "collections.OrderedDict"
+# Torch numbers its storages.
+_LONGEST_STORAGE_KEY = 100
 
 
 @final
@@ -113,9 +115,14 @@ def read_place(tree: Any) -> tuple[str, np.dtype[Any], int]:
         or kind.name not in _STORAGES
     ):
         raise Refusal("tensor", "has an unknown type of number")
-    if not isinstance(key, str) or type(count) is not int or count < 0:
+    if not is_storage_key(key) or type(count) is not int or count < 0:
         raise Refusal("tensor", "does not say where its numbers are")
     return key, np.dtype(_STORAGES[kind.name]), count
+
+
+def is_storage_key(key: Any) -> bool:
+    """Tells whether a storage may be called this."""
+    return isinstance(key, str) and len(key) <= _LONGEST_STORAGE_KEY
 
 
 def read_places(tree: Any) -> Iterator[tuple[str, np.dtype[Any], int]]:

@@ -119,6 +119,7 @@ def _documents(sound: Specimens) -> Iterator[Case]:
         {"net_arch": [1.5]},
         {"net_arch": [4] * 1000},
         {"net_arch": {"pi": 7}},
+        {"net_arch": {f"p{n}": [4] for n in range(9)}},
         {"activation_fn": "Snake"},
         {"activation_fn": 1},
         {"features_extractor_class": "NatureCNN"},
@@ -129,6 +130,9 @@ def _documents(sound: Specimens) -> Iterator[Case]:
         {"clip_mean": float("nan")},
         {"n_quantiles": -3},
     ]
+    for branches in (8, 9):
+        made = with_field(sound.zip, "policy_kwargs", _serialized(_branching(branches)))
+        yield f"document: 64 times {branches} branches", frozen_zip, made
     for told in keywords:
         made = with_field(sound.zip, "policy_kwargs", told)
         yield f"document: policy_kwargs are {told!r:.60}", frozen_zip, made
@@ -145,8 +149,16 @@ def _box(**changes: Any) -> spaces.Box:
     return box
 
 
+def _parts(parts: dict[str, Any]) -> spaces.Dict:
+    made = spaces.Dict()
+    made.spaces = parts
+    return made
+
+
 def _spaces(sound: Specimens) -> Iterator[Case]:
     nan = np.full(3, np.nan, np.float32)
+    # Its bytes lie in the pickle once, whatever the number of parts.
+    large = spaces.Box(0, 1, (1 << 19,), np.uint8)
     huge = spaces.Discrete(3)
     huge.n = np.int64(1 << 50)
     none = spaces.Discrete(3)
@@ -173,6 +185,7 @@ def _spaces(sound: Specimens) -> Iterator[Case]:
         "wrong kind": spaces.Text(5),
         "a tuple": spaces.Tuple([spaces.Discrete(2)]),
         "parts of parts": inner,
+        "one part often": _parts({f"p{n}": large for n in range(64)}),
         "no space": 3,
         "a list of spaces": [spaces.Discrete(2)],
     }
@@ -225,12 +238,15 @@ def _pickles(sound: Specimens) -> Iterator[Case]:
         "a tower": b"\x80\x04" + b"]" * 100_000 + b"." + b"",
         "itself": b"\x80\x04]\x94h\x00a.",
         "laughter": b"\x80\x04N" + b"\x94\x85h\x00\x86" * 40 + b".",
+        "a long key": b"\x80\x04}X\xff\xff\0\0" + b"x" * 0xFFFF + b"K\x01s.",
     }
     for name, data in texts.items():
         for field in ("policy_class", "observation_space"):
             made = with_field(sound.zip, field, _serialized(data))
             yield f"pickle: {name} in {field}", frozen_zip, made
         yield f"pickle: {name} as statistics", read_vecnormalize, data
+    yield "pickle: laughing classes", read_vecnormalize, laughing_classes(40)
+    yield "pickle: classes of classes", read_vecnormalize, wide_classes(2000)
     path = b"stable_baselines3.common.policies\nActorCriticPolicy\n"
     for name, data in {
         "another class": b"cos\nsystem\n.",
@@ -239,6 +255,34 @@ def _pickles(sound: Specimens) -> Iterator[Case]:
     }.items():
         made = with_field(sound.zip, "policy_class", _serialized(data))
         yield f"pickle: {name}", frozen_zip, made
+
+
+def laughing_classes(depth: int) -> bytes:
+    """Returns a pickled class of two classes, which are one of two classes, and on."""
+    made = b"ccloudpickle.cloudpickle\n_make_class\n"
+    calls = [made + b")R\x94"]
+    calls += [
+        made + b"h" + bytes([n]) + b"h" + bytes([n]) + b"\x86R\x94"
+        for n in range(depth)
+    ]
+    return b"\x80\x04" + b"0".join(calls) + b"."
+
+
+def wide_classes(width: int) -> bytes:
+    """Returns a pickled class of many classes, each of as many, none with a name."""
+    made = b"ccloudpickle\n\n"
+    calls = (
+        made
+        + b")R\x94"
+        + (made + b"(" + b"h\x00" * width + b"tR\x94").join([b"0", b"0"])
+    )
+    return b"\x80\x04" + calls + made + b"(" + b"h\x01" * width + b"tR."
+
+
+def _branching(branches: int) -> bytes:
+    """Returns policy_kwargs whose net_arch repeats one dict of branches."""
+    widths = [4] * 64
+    return pickle.dumps({"net_arch": [{f"p{n}": widths for n in range(branches)}] * 64})
 
 
 def _pth(tensors: Any) -> bytes:
@@ -393,6 +437,7 @@ def _others(sound: Specimens) -> Iterator[Case]:
         state = {"mean": zeros, "var": zeros + 1, "count": 1.0}
         return _Made("RunningMeanStd", state | changes)
 
+    large = seen(mean=np.zeros(1 << 19), var=np.zeros(1 << 19))
     assert outcome(read_vecnormalize, _moments())[0] == "loaded"
     for name, changes in {
         "NaN": {"obs_rms": seen(mean=zeros + np.nan)},
@@ -408,6 +453,7 @@ def _others(sound: Specimens) -> Iterator[Case]:
         "norm_obs as text": {"norm_obs": "yes"},
         "keys without statistics": {"obs_rms": {}, "norm_obs_keys": ["a"]},
         "keys as a number": {"obs_rms": {}, "norm_obs_keys": 3},
+        "one part often": {"obs_rms": {f"p{n}": large for n in range(64)}},
     }.items():
         yield f"statistics: {name}", read_vecnormalize, _moments(**changes)
     yield "statistics: another object", read_vecnormalize, pickle.dumps({"a": 1})
