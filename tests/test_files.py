@@ -129,6 +129,43 @@ def test_loose_json_is_refused_naming_the_file(
         files.read_json(path)
 
 
+def test_json_that_is_no_plain_file_or_a_huge_one_is_refused_unread(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "manifest.json"
+    os.mkfifo(path)
+    with pytest.raises(ArtifactRefused, match="no plain file"):
+        files.read_json(path)
+    path.unlink()
+    with path.open("wb") as file:
+        file.truncate(3 << 30)
+    with pytest.raises(ArtifactRefused, match="may have 16777216 bytes"):
+        files.read_json(path)
+    path.write_bytes(b"[1, 2]")
+    assert files.read_json(path, most=6) == [1, 2]
+    with pytest.raises(ArtifactRefused, match="may have 5 bytes"):
+        files.read_json(path, most=5)
+
+
+def test_a_repeated_key_among_many_is_found_and_shown_in_short(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.json"
+    keys = [f"{number:x}" for number in range(200_000)] + ["x" * 1000] * 2
+    path.write_text("{" + ", ".join(f'"{key}": 1' for key in keys) + "}")
+    with pytest.raises(ArtifactRefused, match="is given twice") as refused:
+        files.read_json(path)
+    assert len(str(refused.value)) < 200 + len(str(path))
+
+
+@pytest.mark.parametrize("part", ["[],", "{},", "1,", '"":1,'])
+def test_json_of_endless_values_is_refused_before_it_is_read(
+    tmp_path: Path, part: str
+) -> None:
+    path = tmp_path / "manifest.json"
+    path.write_text("[" + part * (3 << 20))
+    with pytest.raises(ArtifactRefused, match=r"may have \d+ (values|lists)"):
+        files.read_json(path)
+
+
 def test_adding_replaces_what_follows_and_keeps_what_stands_before(
     tmp_path: Path,
 ) -> None:

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from rltransfer_agents.reading import limits
 from rltransfer_agents.reading.archive import list_members
 from rltransfer_agents.reading.attempts import Attempts
 from rltransfer_agents.reading.bundle import read_bundle
@@ -49,7 +50,7 @@ def describe_artifact(
     if Path(path).suffix == ".pkl" and Path(path).is_file():
         return _of_statistics(Path(path), sha256)
     found, _ = locate(path, best=best)
-    data = _bytes_of(found.agent, sha256)
+    data = _bytes_of(found.agent, sha256, limits.ARCHIVE_BYTES)
     attempts = Attempts()
     if is_container(data):
         facts = _of_bundle(found, data, attempts)
@@ -66,8 +67,8 @@ def describe_artifact(
     )
 
 
-def _bytes_of(path: Path, sha256: str | None) -> bytes:
-    data = read_bounded(path)
+def _bytes_of(path: Path, sha256: str | None, most: int) -> bytes:
+    data = read_bounded(path, most)
     with naming(spelt(path)):
         require_digest(hashlib.sha256(data).hexdigest(), sha256)
     return data
@@ -87,7 +88,7 @@ def _environment(
 
 
 def _of_statistics(path: Path, sha256: str | None) -> ArtifactDescription:
-    data = _bytes_of(path, sha256)
+    data = _bytes_of(path, sha256, limits.PICKLE_BYTES)
     attempts = Attempts()
     normalisations = attempts.at("statistics", lambda: read_vecnormalize(data))
     return ArtifactDescription(

@@ -10,7 +10,8 @@ TENSOR_FILE_MEMBERS = 4096
 COMPRESSION_RATIO = 100
 RATIO_FREE_BYTES = MEBIBYTE
 
-JSON_BYTES = 64 * MEBIBYTE
+# Tens of kilobytes without pictures; with them, the last ones of all environments.
+JSON_BYTES = 32 * MEBIBYTE
 JSON_DEPTH = 64
 
 PICKLE_BYTES = 64 * MEBIBYTE

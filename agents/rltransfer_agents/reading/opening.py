@@ -1,13 +1,12 @@
 """The files of an agent, opened: whatever format and place they have."""
 
 import hashlib
-import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
 from rltransfer.errors import InputError
+from rltransfer.files.reading import NotPlain, TooLarge, bounded_bytes
 from rltransfer.runs import read_manifest
 from rltransfer_agents.reading import limits
 from rltransfer_agents.reading.bundle import Bundle, read_bundle
@@ -66,25 +65,21 @@ def locate(
     return find_agent(fetched.path, best=best), hub
 
 
-def read_bounded(path: Path) -> bytes:
+def read_bounded(path: Path, most: int = limits.ARCHIVE_BYTES) -> bytes:
     """Returns the bytes of a file that a user named, up to the largest size read."""
     try:
-        # A pipe or a device could keep its reader waiting for ever.
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(handle, "rb") as file:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise InputError(
-                    f"an agent must lie in a plain file, {spelt(path)} is none; name "
-                    "its zip or the folder of its run"
-                )
-            data = file.read(limits.ARCHIVE_BYTES + 1)
+        return bounded_bytes(path, most)
+    except NotPlain as fault:
+        raise InputError(
+            f"an agent must lie in a plain file, {spelt(path)} is none; name its zip "
+            "or the folder of its run"
+        ) from fault
+    except TooLarge as fault:
+        raise Refusal("limit", f"{spelt(path)}: {fault}") from fault
     except OSError as fault:
         raise InputError(
             f"{spelt(path)} cannot be read ({fault.strerror}); check its permissions"
         ) from fault
-    if len(data) > limits.ARCHIVE_BYTES:
-        raise Refusal("limit", f"{spelt(path)}: may have {limits.ARCHIVE_BYTES} bytes")
-    return data
 
 
 def _contents(found: FoundAgent, data: bytes) -> tuple[Bundle, str | None]:
@@ -118,7 +113,7 @@ def read_statistics_beside(found: FoundAgent) -> tuple[Normalisations, str | Non
                 "(vecnormalize.pkl) beside it",
             )
         return {}, None
-    data = read_bounded(path)
+    data = read_bounded(path, limits.PICKLE_BYTES)
     _require_vouched(found, path, data)
     if path.suffix == ".json":
         normalisations = normalisations_of(read_statistics(path))

@@ -1,4 +1,5 @@
 import hashlib
+import os
 import pickle
 import shutil
 from pathlib import Path
@@ -11,8 +12,14 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 from stock_agents import STOCK
 
 from rltransfer.errors import InputError
+from rltransfer.files.reading import TooLarge, bounded_bytes
 from rltransfer.runs import Manifest, write_manifest
-from rltransfer_agents.reading import REMEDIES, Refusal, read_agent
+from rltransfer_agents.reading import (
+    REMEDIES,
+    Refusal,
+    describe_artifact,
+    read_agent,
+)
 from rltransfer_agents.reading.environment_ids import known_id, nearest_id
 from rltransfer_agents.running_statistics import (
     Moments,
@@ -188,6 +195,32 @@ def test_ids_are_looked_up_and_never_imported() -> None:
     assert nearest_id("Hopper-v3") == "Hopper-v5"
     assert nearest_id("CartPool-v1") == "CartPole-v1"
     assert nearest_id("nothing") is None
+
+
+@pytest.mark.parametrize("name", ["CartPole-v1.zip", "CartPole-v1/vecnormalize.pkl"])
+def test_a_file_of_holes_is_refused_unread(run: Path, name: str) -> None:
+    with (run / name).open("wb") as file:
+        file.truncate(3 << 30)
+    with pytest.raises(Refusal, match="it has more") as refused:
+        read_agent(run)
+    assert refused.value.code == "limit"
+    with pytest.raises(Refusal, match="it has more"):
+        describe_artifact(run / name)
+
+
+def test_a_file_that_grows_while_it_is_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "agent.zip"
+    path.write_bytes(b"PK" * 100)
+    small = os.stat(os.devnull)
+
+    def announced(handle: int) -> os.stat_result:
+        return os.stat_result((path.stat().st_mode, *small[1:]))
+
+    monkeypatch.setattr(os, "fstat", announced)
+    with pytest.raises(TooLarge):
+        bounded_bytes(path, 100)
 
 
 def test_every_refusal_names_a_way_out() -> None:

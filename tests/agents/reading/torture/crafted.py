@@ -96,6 +96,12 @@ def _documents(sound: Specimens) -> Iterator[Case]:
     yield case("a number", "7")
     yield case("deep", '{"a":' + "[" * 100_000 + "]" * 100_000 + "}")
     yield case("deep and open", '{"a":' + "[" * 100_000)
+    for part in ("[]", "{}", "1", '"":""', '""'):
+        yield case(f"endless {part}", '{"a":[' + f"{part}," * (6 << 20))
+    yield case("many lists", '{"a":[' + "[]," * 130_000 + "1")
+    keys = ",".join(f'"{number:x}":1' for number in range(400_000))
+    yield case("a key twice after many", f'{{"a":{{{keys},"0":1}}}}')
+    yield case("a long text", '{"a":"' + "x" * (33 << 20) + '"}')
     yield case("no UTF-8", b"\xff\xfe" + text.encode())
     yield case("UTF-16", text.encode("utf-16"))
     yield case("a key twice", text.replace("{", '{"policy_class": 1,', 1))
