@@ -1,15 +1,49 @@
-"""`inspect` and `export`, on a bundle that the test makes."""
+"""`inspect` and `export`, on an agent and a transfer that the tests make."""
 
 import hashlib
 import json
+import os
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from stable_baselines3 import PPO
 
+from rltransfer.alignment import AlignConfig
 from rltransfer.cli import main
+from rltransfer.cli.agents import actor_at
+from rltransfer.cli.transferring import carry
+from rltransfer.dynamics import LearnConfig
+
+from .conftest import Command, call
+
+SCRAMBLED = (
+    *("--target", "rltransfer/Scrambled-v0"),
+    *("--target-kwargs", "base=CartPole-v1", "seed=100"),
+)
+Change = Callable[[dict[str, Any]], object]
+
+
+def transferred(source: Path, folder: Path, *target: str) -> Path:
+    """Returns the folder of a transfer that took little effort."""
+    quick = partial(
+        AlignConfig,
+        restarts=2,
+        updates=5,
+        rounds=1,
+        source_steps=600,
+        learning=LearnConfig(width=16, updates=5),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(carry, "AlignConfig", quick)
+        words = ("transfer", "--source", source, *target, "-n", 600, "-f", folder)
+        found = call(*words, "--json")
+    assert found.exit_status == 0, found.errors
+    return Path(found.json["run"])
 
 
 @pytest.fixture(scope="module")
@@ -17,6 +51,17 @@ def agent(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("agents") / "CartPole-v1.zip"
     PPO("MlpPolicy", "CartPole-v1", n_steps=8, batch_size=8, seed=0).save(path)
     return path
+
+
+@pytest.fixture(scope="module")
+def transfer(agent: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return transferred(agent, tmp_path_factory.mktemp("runs"), *SCRAMBLED)
+
+
+@pytest.fixture
+def own(transfer: Path, tmp_path: Path) -> Path:
+    """A copy of the transfer, to be changed."""
+    return shutil.copytree(transfer, tmp_path / "own")
 
 
 def test_inspect_tells_what_is_inside(
@@ -106,3 +151,255 @@ def test_an_unknown_ending_is_refused(
         main(["export", str(agent), str(tmp_path / "policy.pt")])
     assert ended.value.code == 2
     assert "must end in" in capfd.readouterr().err
+
+
+def test_inspect_tells_what_a_transfer_was_made_of(
+    command: Command, agent: Path, transfer: Path
+) -> None:
+    told = command("inspect", transfer, "--json").json
+    record = json.loads((transfer / "transfer.json").read_text())
+    assert (told["kind"], told["path"]) == ("transfer", str(transfer))
+    assert told["source"] == str(agent)
+    assert told["source_sha256"] == hashlib.sha256(agent.read_bytes()).hexdigest()
+    assert told["target"] == "rltransfer/Scrambled-v0"
+    assert told["target_kwargs"] == {"base": "CartPole-v1", "seed": 100}
+    for name in ("accepted", "verdict", "budget", "steps", "target_steps"):
+        assert told[name] == record[name]
+    assert told["spaces"]["action"] == {"kind": "Discrete", "n": 2, "start": 0}
+    assert "torch" in told["versions"]
+    assert told["changed"] == []
+    shown = command("inspect", transfer).output
+    words = ("transfer", "Box(4,)", "Discrete(2)", told["mapping_sha256"])
+    for word in (*words, record["verdict"].split(":")[0]):
+        assert word in shown
+
+
+def test_the_hash_of_a_mapping_is_that_of_its_files_and_changes_are_told(
+    command: Command, own: Path
+) -> None:
+    names = sorted(
+        path.relative_to(own).as_posix()
+        for path in own.glob("mapping/*/*")
+        if path.name != "manifest.json"
+    )
+    lines = [
+        f"{hashlib.sha256((own / name).read_bytes()).hexdigest()}  {name}\n"
+        for name in names
+    ]
+    digest = hashlib.sha256("".join(lines).encode()).hexdigest()
+    assert command("inspect", own, "--json").json["mapping_sha256"] == digest
+    (own / names[0]).write_text("{}")
+    assert command("inspect", own, "--json").json["changed"] == names[:1]
+    assert names[0] in command("inspect", own).output
+
+
+def edited(run: Path, change: Change) -> None:
+    path = run / "manifest.json"
+    manifest = json.loads(path.read_text())
+    change(manifest)
+    path.write_text(json.dumps(manifest))
+
+
+def test_inspect_needs_neither_the_environments_nor_the_agent(
+    command: Command, own: Path
+) -> None:
+    def elsewhere(manifest: dict[str, Any]) -> None:
+        manifest["settings"] |= {
+            "source": "/no/such/agent.zip",
+            "source_env": "antigravity:My-v0",
+            "target": "antigravity:X-v0",
+        }
+
+    edited(own, elsewhere)
+    assert command("inspect", own, "--json").json["target"] == "antigravity:X-v0"
+    assert "agent.zip (gone: put it back)" in command("inspect", own).output
+    edited(own, lambda told: told["settings"].update(source="x" * 5000))
+    assert command("inspect", own).exit_status == 0
+
+
+def nested(depth: int) -> Any:
+    value: Any = 0
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda m: m["settings"].pop("target"), "not of a transfer (target)"),
+        (lambda m: m["settings"].update(source_sha256="?"), "a SHA-256 of 64 digits"),
+        (lambda m: m["settings"].update(budget=-1), "must lie in 0.."),
+        (lambda m: m["settings"].update(target_kwargs={"a": nested(90)}), "nest 64"),
+        (lambda m: m["steps"].update(proof=10**4000), "must lie in 0.."),
+        (lambda m: m["results"].pop("accepted"), "whether it was accepted"),
+        (lambda m: m["results"].update(verdict=["no"]), "must hold a verdict"),
+        (lambda m: m.update(files={"mapping/../../x": "0" * 64}), "plain files in"),
+        (lambda m: m["files"].update({"mapping/\ud800": "0" * 64}), "plain files in"),
+        (lambda m: m["files"].update({"mapping/" + "x" * 999: ""}), "plain files in"),
+        (lambda m: m["files"].update({"mapping/x": "\ud800"}), "SHA-256s of 64"),
+        (lambda m: m.update(format=7), "has format 7"),
+        (lambda m: m.update(verb=3), "is no manifest (verb"),
+    ],
+)
+def test_inspecting_a_hostile_manifest_ends_in_one_line(
+    change: Change, told: str, command: Command, own: Path
+) -> None:
+    edited(own, change)
+    refused = command("inspect", own)
+    assert (refused.exit_status, refused.output) == (76, "")
+    assert told in refused.error
+
+
+def test_inspecting_a_torn_manifest_ends_in_one_line_unless_an_agent_lies_there(
+    command: Command, agent: Path, own: Path
+) -> None:
+    path = own / "manifest.json"
+    path.write_bytes(path.read_bytes()[:100])
+    refused = command("inspect", own)
+    assert refused.exit_status == 76
+    assert "is not strict JSON" in refused.error
+    shutil.copy(agent, own)
+    assert command("inspect", own, "--json").json["algorithm"] == "ppo"
+
+
+def test_what_terminals_act_upon_is_escaped_in_a_transfer(
+    command: Command, own: Path
+) -> None:
+    edited(own, lambda told: told["results"].update(verdict="a\x1b[2Jb [/red]\nc"))
+    shown = command("inspect", own).output
+    assert "\x1b" not in shown
+    assert "\\x1b[2Jb [/red]\\nc" in shown
+
+
+def test_an_exported_transfer_acts_as_the_transfer_does(
+    command: Command, transfer: Path, tmp_path: Path
+) -> None:
+    reference = pytest.importorskip("onnx.reference")
+    written = tmp_path / "mapped.onnx"
+    found = command("export", transfer, written, "--json").json
+    assert found == {"agent": str(transfer), "written": str(written)}
+    rows = np.random.default_rng(1).normal(scale=2, size=(400, 4)).astype(np.float32)
+    model = reference.ReferenceEvaluator(str(written))
+    (actions,) = model.run(None, {"observation": rows})
+    expected, _ = actor_at(transfer).policy.predict(rows, deterministic=True)
+    assert set(np.unique(expected)) == {0, 1}
+    assert np.mean(actions == expected) >= 0.99
+
+
+def test_the_table_of_an_exported_transfer_promises_what_was_checked(
+    command: Command, transfer: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("onnx")
+    shown = command("export", transfer, tmp_path / "mapped.onnx").output
+    assert "acts as the transfer does on 98% or more" in shown
+
+
+@pytest.mark.parametrize("name", ["mapped.npz", "mapped.safetensors", "mapped.pt"])
+def test_a_transfer_is_written_as_onnx_only(
+    name: str, command: Command, agent: Path, transfer: Path, tmp_path: Path
+) -> None:
+    refused = command("export", transfer, tmp_path / name)
+    assert refused.exit_status == 2
+    assert f"a mapped policy is written as .onnx, got {tmp_path / name}" in (
+        refused.error
+    )
+    assert refused.error.endswith(
+        f"export the source agent for .npz or a bundle: {agent}"
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_hash_asked_for_is_that_of_the_agent_behind_a_transfer(
+    command: Command, agent: Path, transfer: Path, tmp_path: Path
+) -> None:
+    digest = hashlib.sha256(agent.read_bytes()).hexdigest()
+    assert command("inspect", transfer, "--sha256", digest).exit_status == 0
+    calls = [("inspect", transfer), ("export", transfer, tmp_path / "mapped.onnx")]
+    for words in calls:
+        refused = command(*words, "--sha256", "0" * 64)
+        assert refused.exit_status == 76
+        assert f"must have the SHA-256 {'0' * 64}, it has {digest}" in refused.error
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_transfer_from_a_transfer_is_no_onnx(
+    command: Command, transfer: Path, tmp_path: Path
+) -> None:
+    second = transferred(transfer, tmp_path, "--target", "CartPole-v1")
+    refused = command("export", second, tmp_path / "mapped.onnx")
+    assert refused.exit_status == 2
+    assert f"was made from the transfer {transfer}; make one from" in refused.error
+
+
+def _of_source(source: str, manifest: dict[str, Any]) -> None:
+    manifest["settings"]["source"] = source
+
+
+def test_a_transfer_whose_agent_is_gone_is_not_exported(
+    command: Command, own: Path, tmp_path: Path
+) -> None:
+    for gone in ("/no/such/agent.zip", "x" * 5000):
+        edited(own, partial(_of_source, gone))
+        refused = command("export", own, tmp_path / "mapped.onnx")
+        assert refused.exit_status == 2
+        assert "put it back or make the transfer again" in refused.error
+
+
+def test_environments_of_a_module_are_named_to_export_a_transfer(
+    command: Command, agent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnx")
+    (tmp_path / "our_robots.py").write_text(
+        "import gymnasium as gym\n"
+        "from gymnasium.envs.classic_control import CartPoleEnv\n"
+        "gym.register('Our-v0', CartPoleEnv, max_episode_steps=20)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    run = transferred(agent, tmp_path, "--target", "our_robots:Our-v0")
+    words = ("export", run, tmp_path / "mapped.onnx")
+    refused = command(*words)
+    assert refused.exit_status == 76
+    assert "with --env" in refused.error
+    assert command(*words, "--env", "our_robots:Our-v0").exit_status == 0
+
+
+def test_an_environment_of_no_use_is_refused(
+    command: Command, agent: Path, tmp_path: Path
+) -> None:
+    refused = command("export", agent, tmp_path / "m.npz", "--env", "CartPole-v1")
+    assert refused.exit_status == 2
+    assert "--env is for transfers" in refused.error
+
+
+@pytest.mark.parametrize("made", ["agent", "transfer"])
+def test_where_nothing_can_be_written_export_says_so_before_any_work(
+    made: str, command: Command, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    # A wrong hash would be found by working.
+    words = ("export", request.getfixturevalue(made))
+    (tmp_path / "note").write_text("no folder")
+    (tmp_path / "folder.onnx").mkdir()
+    for to, told in (
+        ("none/mc.onnx", f"must exist, {tmp_path / 'none'} does not exist; make it"),
+        ("note/mc.onnx", f"must exist, {tmp_path / 'note'} is a file; make it"),
+        ("folder.onnx", f"{tmp_path / 'folder.onnx'} is a folder; name a file in it"),
+    ):
+        refused = command(*words, tmp_path / to, "--sha256", "0" * 64)
+        assert refused.exit_status == 2
+        assert told in refused.error
+        assert "--" not in refused.error and "resume" not in refused.error
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written_to_is_told(
+    command: Command, agent: Path, tmp_path: Path
+) -> None:
+    tmp_path.chmod(0o500)
+    try:
+        refused = command("export", agent, tmp_path / "mc.npz")
+    finally:
+        tmp_path.chmod(0o700)
+    assert refused.exit_status == 2
+    assert f"must be writable, {tmp_path} is not" in refused.error

@@ -13,13 +13,14 @@ from rltransfer.mapping import Affine, Chain, Mlp, Network, ResidualAffine
 from rltransfer.translation import MappedPolicy, Translation
 from rltransfer_agents.export.onnx_graph import Graph, require_onnx
 from rltransfer_agents.export.onnx_policy import SUFFIX, policy_nodes
-from rltransfer_agents.export.onnx_translation import translation_nodes
+from rltransfer_agents.export.onnx_translation import recoded_nodes, translation_nodes
 from rltransfer_agents.export.recipes import recipe_of
 from rltransfer_agents.frozen import FrozenPolicy
 
 _OBSERVATIONS = 256
 # Two actions whose effects are alike may change places with the last digit.
-_EQUAL_SHARE = 0.98
+EQUAL_SHARE = 0.98
+"""Of random observations, on which the file must act as the original does."""
 
 
 def export_mapped_onnx(
@@ -57,6 +58,8 @@ def export_mapped_onnx(
         action = _translated(
             graph, translation, white, action, source.action_space, action_space
         )
+    else:
+        action = recoded_nodes(graph, action, source.action_space, action_space)
     discrete = isinstance(action_space, spaces.Discrete)
     kind = graph.INTEGER if discrete else graph.FLOAT
     data = graph.serialised(action, kind, action_space.shape or ())
@@ -114,7 +117,7 @@ def _require_equal(policy: MappedPolicy, data: bytes, size: int, what: str) -> N
     if actions.shape == expected.shape:
         close = np.isclose(actions, expected, rtol=1e-3, atol=1e-3)
         share = float(close.reshape(len(rows), -1).all(axis=1).mean())
-    if share < _EQUAL_SHARE:
+    if share < EQUAL_SHARE:
         raise InputError(
             f"{what} must act as the original does on {_OBSERVATIONS} random "
             f"observations, it does on {share:.0%}; nothing was written"

@@ -50,6 +50,25 @@ def translation_nodes(
     )
 
 
+def recoded_nodes(
+    graph: Graph, action: str, source: spaces.Space[Any], target: spaces.Space[Any]
+) -> str:
+    """Adds the step to the same action of a space that counts or bounds it otherwise.
+
+    Args:
+        graph: to add to.
+        action: of the source.
+        source: the source's actions.
+        target: the target's actions, as many.
+    """
+    if source == target:
+        return action
+    if isinstance(target, spaces.Discrete):
+        return graph.add("Add", action, graph.constant(np.array([int(target.start)])))
+    assert isinstance(target, spaces.Box)
+    return _decoded(graph, _encoded(graph, action, source), target)
+
+
 def _encoded(graph: Graph, action: str, space: spaces.Space[Any]) -> str:
     if isinstance(space, spaces.Discrete):
         rows = graph.constant(np.eye(int(space.n), dtype=np.float32))

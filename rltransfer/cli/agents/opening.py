@@ -1,5 +1,6 @@
 """Whatever can act, by the path where it lies."""
 
+import os
 from collections.abc import Collection
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def _actor_at(
     typed: Collection[str],
     outer: tuple[Path, ...],
 ) -> Actor:
-    if _is_transfer(path):
+    if is_transfer(path):
         return _transfer_at(path, typed, sha256, outer)
     agent = read_agent(path, env_id=env_id, sha256=sha256)
     home = None
@@ -76,9 +77,16 @@ def _actor_at(
     )
 
 
-def _is_transfer(path: Path) -> bool:
-    manifest = path / MANIFEST_NAME
-    return manifest.is_file() and read_manifest(path).verb == "transfer"
+def is_transfer(path: Path) -> bool:
+    """Tells whether a finished transfer lies at `path`.
+
+    Raises:
+        ArtifactRefused: there is a manifest, and it cannot be read.
+    """
+    # Not of `Path`: paths out of files may be too long, or lead where one may not look.
+    return (
+        os.path.isfile(path / MANIFEST_NAME) and read_manifest(path).verb == "transfer"
+    )
 
 
 def _transfer_at(
@@ -103,7 +111,7 @@ def _transfer_at(
         settings = TransferSettings.of(read_manifest(path).settings)
         home, target = settings.source_choice(typed), settings.target_choice(typed)
         require_digest(settings.source_sha256, sha256)
-    if not settings.agent.exists():
+    if not os.path.exists(settings.agent):
         raise InputError(
             f"{spelt(path)} acts through the agent it was made from, and "
             f"{spelt(settings.agent)} is gone: put it back or make the transfer again"

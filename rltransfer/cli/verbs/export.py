@@ -1,5 +1,6 @@
 """`rltransfer export`: an agent for machines that have neither torch nor us."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, final
@@ -9,6 +10,9 @@ from rich.console import RenderableType
 
 from rltransfer.cli.options import Json
 from rltransfer.cli.tables import facts
+from rltransfer.errors import InputError
+
+_MAPPED_SUFFIX = ".onnx"
 
 
 @final
@@ -18,37 +22,110 @@ class Exported:
 
     agent: Path
     written: Path
+    checked: str
+    """In what it was found to agree with its original."""
 
     def as_json(self) -> dict[str, Any]:
         """Returns both paths."""
         return {"agent": str(self.agent), "written": str(self.written)}
 
     def as_table(self) -> RenderableType:
-        """Returns both paths, and that they agree."""
+        """Returns both paths, and in what they agree."""
         return facts(
             [
                 ("agent", str(self.agent)),
                 ("written", str(self.written)),
-                ("checked", "equal to the agent on random observations"),
+                ("checked", self.checked),
             ]
         )
 
 
 def export(
-    agent: Annotated[Path, typer.Argument(help="Run folder, RL Zoo folder or zip.")],
+    agent: Annotated[
+        Path, typer.Argument(help="Run folder, RL Zoo folder, zip, or transfer.")
+    ],
     to: Annotated[
         Path,
         typer.Argument(
-            help="File to write: .safetensors (bundle), .npz (NumPy alone) or .onnx."
+            help="File to write: .safetensors (bundle), .npz (NumPy alone) or .onnx; "
+            "a transfer: .onnx."
         ),
     ],
     sha256: Annotated[
         str | None, typer.Option("--sha256", help="Hash the agent's file must have.")
     ] = None,
+    env: Annotated[
+        str | None,
+        typer.Option(
+            "--env",
+            metavar="ID",
+            help="Of a transfer, where its environments are registered by a module.",
+        ),
+    ] = None,
     json: Json = False,
 ) -> Exported:
-    """Write an agent as a safe bundle, as NumPy arrays or as ONNX."""
+    """Write an agent as a bundle, NumPy arrays or ONNX; a transfer as ONNX."""
     del json  # what prints the outcome knows
+    _require_writable(to)
+    from rltransfer.cli.agents import is_transfer
     from rltransfer_agents.export import export_agent
 
-    return Exported(agent, export_agent(agent, to, sha256=sha256))
+    if is_transfer(agent):
+        return _export_transfer(agent, to, sha256, env)
+    if env is not None:
+        raise InputError(
+            f"--env is for transfers, {agent} is none; leave it out, an agent is "
+            "written without its environment"
+        )
+    written = export_agent(agent, to, sha256=sha256)
+    return Exported(agent, written, "equal to the agent on random observations")
+
+
+def _require_writable(to: Path) -> None:
+    """Raises where a file could not be written in the end, before there is any work."""
+    folder = to.parent
+    if to.is_dir():
+        raise InputError(
+            f"an agent is written to a file, {to} is a folder; name a file in it"
+        )
+    if not folder.is_dir():
+        kind = "is a file" if folder.exists() else "does not exist"
+        raise InputError(
+            f"the folder of the file to write must exist, {folder} {kind}; make it "
+            "first or name another"
+        )
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(
+            f"the folder of the file to write must be writable, {folder} is not; "
+            "change its permissions or name another"
+        )
+
+
+def _export_transfer(
+    path: Path, to: Path, sha256: str | None, env: str | None
+) -> Exported:
+    from rltransfer.cli.agents import actor_at, is_transfer
+    from rltransfer.cli.agents.settings import TransferSettings
+    from rltransfer.runs import MANIFEST_NAME, read_manifest
+    from rltransfer.translation import MappedPolicy
+    from rltransfer_agents.export import export_mapped_onnx
+    from rltransfer_agents.export.onnx_mapped import EQUAL_SHARE
+    from rltransfer_agents.reading.refusal import naming, spelt
+
+    with naming(spelt(path / MANIFEST_NAME)):
+        source = TransferSettings.of(read_manifest(path).settings).agent
+    if to.suffix != _MAPPED_SUFFIX:
+        raise InputError(
+            f"a mapped policy is written as {_MAPPED_SUFFIX}, got {to}; rename it, or "
+            f"export the source agent for .npz or a bundle: {spelt(source)}"
+        )
+    if is_transfer(source):
+        raise InputError(
+            f"a mapped policy can be written where its source is an agent, {path} was "
+            f"made from the transfer {spelt(source)}; make one from the agent itself"
+        )
+    actor = actor_at(path, env_id=env, sha256=sha256)
+    assert isinstance(actor.policy, MappedPolicy)
+    written = export_mapped_onnx(actor.policy, actor.action_space, to)
+    share = f"{EQUAL_SHARE:.0%} or more of random observations"
+    return Exported(path, written, f"acts as the transfer does on {share}")

@@ -9,7 +9,9 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from rltransfer.cli.options import Json
+from rltransfer.cli.outcome import Outcome
 from rltransfer.cli.tables import facts, plain_table
+from rltransfer.errors import ArtifactRefused, InputError
 
 if TYPE_CHECKING:
     from rltransfer_agents.reading import ArtifactDescription
@@ -72,15 +74,28 @@ class Inspected:
 def inspect(
     path: Annotated[
         Path,
-        typer.Argument(help="Run folder, RL Zoo folder, zip, bundle or statistics."),
+        typer.Argument(
+            help="Run folder, RL Zoo folder, zip, bundle, statistics or transfer."
+        ),
     ],
     sha256: Annotated[
         str | None, typer.Option("--sha256", help="Hash the agent's file must have.")
     ] = None,
     json: Json = False,
-) -> Inspected:
+) -> Outcome:
     """Say what is inside a file or folder, without running any of it."""
     del json  # what prints the outcome knows
+    from rltransfer.cli.agents import is_transfer
+    from rltransfer.cli.agents.inspected import InspectedTransfer
     from rltransfer_agents.reading import describe_artifact
 
+    try:
+        if is_transfer(path):
+            return InspectedTransfer.at(path, sha256=sha256)
+    except ArtifactRefused as fault:
+        # An agent can be described without its manifest; a transfer is nothing else.
+        try:
+            return Inspected(describe_artifact(path, sha256=sha256))
+        except InputError:
+            raise fault from None
     return Inspected(describe_artifact(path, sha256=sha256))

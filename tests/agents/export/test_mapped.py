@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
-from stock_agents import STOCK
+from stock_agents import STOCK, UNEVEN
 
 from rltransfer.domain import codec_of
 from rltransfer.errors import InputError
 from rltransfer.mapping import Affine, Mlp, Network, ResidualAffine
 from rltransfer.translation import MappedPolicy, Translation
 from rltransfer_agents.export import export_mapped_onnx
+from rltransfer_agents.export.onnx_graph import Graph
 from rltransfer_agents.reading import read_agent
 
 pytest.importorskip("onnx", reason="the extra onnx is not installed")
@@ -66,6 +67,27 @@ def test_without_an_action_map_the_source_s_actions_are_given(tmp_path: Path) ->
     same = MappedPolicy(policy, Translation.identity(_STATE), codec, codec)
     path = export_mapped_onnx(same, policy.action_space, tmp_path / "mapped.onnx")
     assert path.exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        ("ppo", spaces.Discrete(4, start=3)),
+        ("sac", spaces.Box(-3.0, 5.0, UNEVEN.shape, np.float32)),
+    ],
+)
+def test_the_same_actions_may_be_counted_or_bounded_otherwise(
+    source: str, target: spaces.Space[Any], tmp_path: Path
+) -> None:
+    STOCK[source].save(tmp_path / "agent.zip")
+    policy = read_agent(tmp_path / "agent.zip", env_id="CartPole-v1").policy
+    here, there = (codec_of(s, "a space") for s in (policy.action_space, target))
+    same = MappedPolicy(policy, Translation.identity(_STATE), here, there)
+    path = export_mapped_onnx(same, target, tmp_path / "mapped.onnx")
+    rows = np.random.default_rng(1).normal(size=(50, _STATE)).astype(np.float32)
+    actions = Graph.runner(path.read_bytes())(rows)
+    expected, _ = same.predict(rows, deterministic=True)
+    np.testing.assert_allclose(actions, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_a_bent_action_map_is_told(tmp_path: Path) -> None:

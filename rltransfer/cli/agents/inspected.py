@@ -1,0 +1,170 @@
+"""What a transfer says about itself; nothing is opened but its manifest and mapping."""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, final
+
+from rich.console import RenderableType
+
+from rltransfer.cli.agents.opening import MAPPING_FOLDER
+from rltransfer.cli.agents.settings import TransferSettings
+from rltransfer.cli.environments import EnvironmentChoice
+from rltransfer.cli.tables import facts, steps_told
+from rltransfer.runs import MANIFEST_NAME, Manifest, changed_files, read_manifest
+from rltransfer_agents.reading import Refusal, limits
+from rltransfer_agents.reading.opening import require_digest
+from rltransfer_agents.reading.refusal import naming, spelt
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_MOST_STEPS = 10**15
+_LONGEST_NAME = 200
+# As the manifest of a transfer has them.
+_REPORTED, _AGAIN = "reported, not counted", "taken again after a stop"
+
+
+@final
+@dataclass(frozen=True)
+class InspectedTransfer:
+    """A finished transfer as its manifest describes it."""
+
+    path: Path
+    settings: TransferSettings
+    manifest: Manifest
+    changed: tuple[str, ...]
+    """Files of the mapping that are not as the manifest has them."""
+
+    @classmethod
+    def at(cls, path: Path, *, sha256: str | None = None) -> "InspectedTransfer":
+        """Returns what the transfer at `path` says, whatever it was made between.
+
+        Args:
+            path: of its run folder.
+            sha256: what the file of the agent it acts through must have had.
+
+        Raises:
+            ArtifactRefused: the manifest is damaged, or of another run.
+        """
+        manifest = read_manifest(path)
+        with naming(spelt(path / MANIFEST_NAME)):
+            settings = TransferSettings.of(manifest.settings)
+            _require_sound(manifest, settings)
+            require_digest(settings.source_sha256, sha256)
+        mapping = Manifest(**{**vars(manifest), "files": _mapping_files(manifest)})
+        return cls(path, settings, manifest, tuple(changed_files(path, mapping)))
+
+    @property
+    def mapping_sha256(self) -> str:
+        """Of the lines that `sha256sum` prints about the files of the mapping."""
+        files = sorted(_mapping_files(self.manifest).items())
+        lines = "".join(f"{digest}  {name}\n" for name, digest in files)
+        return hashlib.sha256(lines.encode()).hexdigest()
+
+    @property
+    def steps(self) -> dict[str, int]:
+        """Counted target steps by purpose."""
+        steps = self.manifest.steps.items()
+        return {name: count for name, count in steps if name not in (_REPORTED, _AGAIN)}
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns all that is known, paths as text."""
+        told, results = self.settings, self.manifest.results
+        return {
+            "kind": "transfer",
+            "path": str(self.path),
+            "source": told.source,
+            "source_sha256": told.source_sha256,
+            "source_env": told.source_env,
+            "source_kwargs": told.source_kwargs,
+            "target": told.target,
+            "target_kwargs": told.target_kwargs,
+            "accepted": results["accepted"],
+            "verdict": results["verdict"],
+            "budget": told.budget,
+            "target_steps": sum(self.steps.values()),
+            "steps": self.steps,
+            "reported_steps": self.manifest.steps.get(_REPORTED, 0),
+            "steps_taken_again": self.manifest.steps.get(_AGAIN, 0),
+            "seeds": self.manifest.seeds,
+            "spaces": self.manifest.spaces,
+            "mapping_sha256": self.mapping_sha256,
+            "changed": list(self.changed),
+            "versions": self.manifest.versions,
+        }
+
+    def as_table(self) -> RenderableType:
+        """Returns the same in words."""
+        told, manifest = self.settings, self.manifest
+        gone = "" if os.path.exists(told.agent) else " (gone: put it back)"
+        home = EnvironmentChoice(told.source_env, told.source_kwargs)
+        target = EnvironmentChoice(told.target, told.target_kwargs)
+        entries = {
+            "kind": "transfer",
+            "source": f"{told.source}{gone}",
+            "SHA-256": told.source_sha256,
+            "at home in": home.title,
+            "target": target.title,
+            "verdict": manifest.results["verdict"],
+            "target steps": f"{sum(self.steps.values()):,} of {told.budget:,}: "
+            + steps_told(self.steps),
+            "observations": _space_told(manifest.spaces.get("observation", {})),
+            "actions": _space_told(manifest.spaces.get("action", {})),
+            "mapping hash": self.mapping_sha256,
+            "changed": ", ".join(self.changed),
+            "versions": ", ".join(f"{k} {v}" for k, v in manifest.versions.items()),
+        }
+        return facts([(name, spelt(text)) for name, text in entries.items() if text])
+
+
+def _require_sound(manifest: Manifest, settings: TransferSettings) -> None:
+    """Raises where what is told of a transfer is not of the right kind."""
+    results = manifest.results
+    if not isinstance(results.get("accepted"), bool):
+        raise Refusal("manifest", "its results must say whether it was accepted")
+    if not isinstance(results.get("verdict"), str):
+        raise Refusal("manifest", "its results must hold a verdict")
+    if not _DIGEST.fullmatch(settings.source_sha256):
+        raise Refusal("manifest", "its agent must have a SHA-256 of 64 digits")
+    files = _mapping_files(manifest)
+    if not files or not all(map(_is_plain, files)):
+        raise Refusal("manifest", f"it must list plain files in {MAPPING_FOLDER}")
+    if not all(map(_DIGEST.fullmatch, files.values())):
+        raise Refusal("manifest", "its files must have SHA-256s of 64 digits")
+    for count in (*manifest.steps.values(), settings.budget):
+        if not 0 <= count <= _MOST_STEPS:
+            raise Refusal("manifest", f"its steps must lie in 0..{_MOST_STEPS}")
+    for told in (manifest.spaces, settings.source_kwargs, settings.target_kwargs):
+        _require_shallow(told)
+
+
+def _require_shallow(value: object, depth: int = 0) -> None:
+    # Whoever prints a value recurses once per bracket.
+    if depth > limits.JSON_DEPTH:
+        raise Refusal("manifest", f"it may nest {limits.JSON_DEPTH} values")
+    parts = value.values() if isinstance(value, dict) else value
+    if isinstance(parts, Iterable) and not isinstance(parts, str):
+        for part in parts:
+            _require_shallow(part, depth + 1)
+
+
+def _is_plain(name: str) -> bool:
+    return name.isascii() and name.isprintable() and len(name) <= _LONGEST_NAME
+
+
+def _mapping_files(manifest: Manifest) -> dict[str, str]:
+    """Returns the hashes of a mapping's files; names that lead elsewhere are none."""
+    return {
+        name: digest
+        for name, digest in manifest.files.items()
+        if (parts := PurePosixPath(name).parts)[:1] == (MAPPING_FOLDER,)
+        and ".." not in parts
+    }
+
+
+def _space_told(space: dict[str, Any]) -> str:
+    kind, shape = space.get("kind", "unknown"), space.get("shape")
+    size = tuple(shape) if isinstance(shape, list) else f"({space.get('n', '')})"
+    return str(space["text"]) if "text" in space else f"{kind}{size}"
