@@ -70,7 +70,8 @@ class _Values:
         self._seen += 1
         if self._seen > limits.YAML_NODES or depth > limits.JSON_DEPTH:
             raise Refusal(
-                "limit", f"an environment may have {limits.YAML_NODES} values"
+                "environment",
+                f"an environment may have {limits.YAML_NODES} values",
             )
         match value:
             case None | bool() | int():

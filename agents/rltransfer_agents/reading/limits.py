@@ -28,5 +28,6 @@ VIEWS_PER_STORAGE = 8
 SPACE_ELEMENTS = 1 << 22
 SPACE_CHOICES = 1 << 20
 
-YAML_BYTES = MEBIBYTE
-YAML_NODES = 20_000
+# Settings of a run take one kilobyte, and YAML is slow to read.
+YAML_BYTES = 1 << 16
+YAML_NODES = 5_000

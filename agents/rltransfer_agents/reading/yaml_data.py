@@ -6,6 +6,8 @@ from typing import Any
 
 import yaml
 
+from rltransfer.errors import InputError
+from rltransfer.files.reading import NotPlain, TooLarge, bounded_bytes
 from rltransfer_agents.reading import limits
 from rltransfer_agents.reading.refusal import Refusal, naming, shown, spelt
 
@@ -23,23 +25,56 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     with naming(spelt(path)):
-        with path.open("rb") as file:
-            data = file.read(limits.YAML_BYTES + 1)
-        value = parse_yaml(data)
+        value = parse_yaml(_bytes_of(path))
     return value if isinstance(value, dict) else {}
 
 
 def parse_yaml(data: bytes) -> Any:
     """Returns what a YAML document describes, ordered dicts of Python as dicts."""
     if len(data) > limits.YAML_BYTES:
-        raise Refusal("limit", f"YAML may have {limits.YAML_BYTES} bytes")
+        raise Refusal("yaml", f"YAML may have {limits.YAML_BYTES} bytes")
     try:
+        text = data.decode()
+        _check_events(text)
         # Composing makes a graph of nodes; only constructing would call anything.
-        node = yaml.compose(data.decode(), Loader=yaml.SafeLoader)
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except Refusal:
+        raise
     except (yaml.YAMLError, ValueError, RecursionError) as fault:
-        text = shown(str(fault).partition("\n")[0])
-        raise Refusal("yaml", f"this is no YAML: {text}") from fault
+        reason = shown(str(fault).partition("\n")[0])
+        raise Refusal("yaml", f"this is no YAML: {reason}") from fault
     return None if node is None else _Reader().value(node, depth=0)
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return bounded_bytes(path, limits.YAML_BYTES)
+    except (NotPlain, TooLarge) as fault:
+        raise Refusal("yaml", str(fault)) from fault
+    except OSError as fault:
+        raise InputError(
+            f"{spelt(path)} cannot be read ({fault.strerror}); check its permissions"
+        ) from fault
+
+
+def _check_events(text: str) -> None:
+    # One after the other, since a few bytes that nest take the parser a second.
+    depth = 0
+    for count, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        # A node has at most two events, and a document four of its own.
+        if count > 2 * limits.YAML_NODES or depth > limits.JSON_DEPTH:
+            raise _too_much()
+
+
+def _too_much() -> Refusal:
+    return Refusal(
+        "yaml",
+        f"YAML may have {limits.YAML_NODES} values, {limits.JSON_DEPTH} deep at most",
+    )
 
 
 class _Reader:
@@ -52,7 +87,7 @@ class _Reader:
         """Returns the plain value of a node."""
         self._seen += 1
         if self._seen > limits.YAML_NODES or depth > limits.JSON_DEPTH:
-            raise Refusal("limit", f"YAML may have {limits.YAML_NODES} values")
+            raise _too_much()
         if isinstance(node, yaml.ScalarNode):
             return _scalar(node)
         if isinstance(node, yaml.MappingNode):

@@ -7,6 +7,7 @@ import io
 import json
 import pickle
 import struct
+import time
 import zipfile
 import zlib
 from collections import Counter, OrderedDict
@@ -29,16 +30,20 @@ from specimens import (
 from rltransfer_agents.reading.normalisation import read_vecnormalize
 from rltransfer_agents.reading.yaml_data import parse_yaml
 
+MOST_SECONDS = 2.0
 Case = tuple[str, Callable[[bytes], Any], bytes]
 
 
 def crafted(sound: Specimens) -> Counter[str]:
-    """Every case is refused."""
+    """Every case is refused, each in two seconds of a processor."""
     counts: Counter[str] = Counter()
     makers = (_archives, _documents, _spaces, _pickles, _tensors, _bundles, _others)
     for maker in makers:
         for name, read, data in maker(sound):
+            start = time.process_time()
             ending, _ = outcome(read, data)
+            seconds = time.process_time() - start
+            assert seconds <= MOST_SECONDS, f"{name} took {seconds:.1f} s"
             assert ending != "loaded", f"{name} was loaded"
             assert ending != "refused: malformed", f"{name} was not foreseen"
             counts[ending] += 1
@@ -445,7 +450,7 @@ def _others(sound: Specimens) -> Iterator[Case]:
 
     large = seen(mean=np.zeros(1 << 19), var=np.zeros(1 << 19))
     assert outcome(read_vecnormalize, _moments())[0] == "loaded"
-    for name, changes in {
+    odd: dict[str, dict[str, Any]] = {
         "NaN": {"obs_rms": seen(mean=zeros + np.nan)},
         "negative": {"obs_rms": seen(var=zeros - 1)},
         "infinite": {"obs_rms": seen(var=zeros + np.inf)},
@@ -460,7 +465,8 @@ def _others(sound: Specimens) -> Iterator[Case]:
         "keys without statistics": {"obs_rms": {}, "norm_obs_keys": ["a"]},
         "keys as a number": {"obs_rms": {}, "norm_obs_keys": 3},
         "one part often": {"obs_rms": {f"p{n}": large for n in range(64)}},
-    }.items():
+    }
+    for name, changes in odd.items():
         yield f"statistics: {name}", read_vecnormalize, _moments(**changes)
     yield "statistics: another object", read_vecnormalize, pickle.dumps({"a": 1})
     anchors = "a: &a [x,x]\n" + "".join(
@@ -470,6 +476,15 @@ def _others(sound: Specimens) -> Iterator[Case]:
     for name, text in {
         "laughter": anchors,
         "deep": "[" * 5000,
+        "deep and closed": "[" * 30_000 + "]" * 30_000,
+        "deep in lines": "\n".join(" " * n + "a:" for n in range(350)),
+        "flat": f"a: [{'x, ' * 20_000}x]",
+        "many lists": f"a: [{'[],' * 20_000}x]",
+        "many lines": "a: x\n" * 13_000,
+        "many commands": "%YAML 1.1\n" * 6000,
+        "many anchors": "".join(f"- &a{n} x\n" for n in range(6000)),
+        "a long line": "a: " + "x " * (1 << 19),
+        "a long key": "? " + "x" * 60_000 + "\n: [",
         "a list as key": "? [a]\n: b\n",
         "no pairs": "!!python/object/apply:collections.OrderedDict [[a, b]]",
         "a tab": "a:\n\t- b: {",
