@@ -3,9 +3,14 @@
 Knows neither tensors nor agents, so that whoever steps an environment can stand here.
 """
 
-from rltransfer.border.apart import START_SECONDS, Apart
+from rltransfer.border.apart import Apart
 from rltransfer.border.checking import Border, Step, Taken, sound_together
-from rltransfer.border.hanging import STEP_SECONDS, HangAlarm
+from rltransfer.border.hanging import (
+    START_SECONDS,
+    STEP_SECONDS,
+    HangAlarm,
+    made_in_time,
+)
 from rltransfer.border.processes import pipe, preload, start_process
 from rltransfer.border.workers import Lost, Serve, Worker
 
@@ -20,6 +25,7 @@ __all__ = [
     "Step",
     "Taken",
     "Worker",
+    "made_in_time",
     "pipe",
     "preload",
     "sound_together",

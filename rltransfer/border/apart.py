@@ -7,13 +7,11 @@ from typing import Any, TypeAlias, final
 import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec
 
+from rltransfer.border.hanging import START_SECONDS
 from rltransfer.border.workers import Lost, Serve, Worker
 from rltransfer.errors import EnvironmentFault
 
 Make: TypeAlias = Callable[[], gym.Env[Any, Any]]
-
-START_SECONDS = 60.0
-"""Longest time in which a process must have imported and made an environment."""
 
 
 @final

@@ -20,6 +20,8 @@ Taken: TypeAlias = tuple[Any, Any, bool, bool, dict[str, Any]]
 # An environment that wants to end the process is as faulty as one that raises.
 _FAULTS = (Exception, SystemExit)
 _FEW = 32
+# Networks, and the statistics that normalise for them, compute in single precision.
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 @final
@@ -45,6 +47,7 @@ class Border:
         self.steps = 0
         """Taken since the environment was made."""
         self.calls = 0
+        self._called = "reset"
         self.shape = space.shape
         """Of observations."""
         self.dtype: np.dtype[Any] = np.dtype(space.dtype if dtype is None else dtype)
@@ -52,6 +55,7 @@ class Border:
     def reset(self, seed: int | None = None) -> NDArray[Any]:
         """Starts an episode and returns its first observation."""
         self.calls += 1
+        self._called = "reset"
         self.alarm.watched = self
         try:
             observation, _ = self.env.reset(seed=seed)
@@ -75,6 +79,7 @@ class Border:
         """Takes one step; observation and reward are still to be looked at."""
         self.steps += 1
         self.calls += 1
+        self._called = "step"
         self.alarm.watched = self
         try:
             observation, reward, terminated, truncated, info = self.env.step(action)
@@ -100,13 +105,13 @@ class Border:
             number = float(reward)
         except (TypeError, ValueError):
             raise self.fault("reward", f"is no number: {reward!r}") from None
-        if not math.isfinite(number):
-            raise self.fault("reward", f"is not finite: {number}")
+        if not -_LARGEST <= number <= _LARGEST:
+            raise self.fault("reward", f"{_excess(number)}: {number}")
         return self._checked("observation", observation), number
 
     def hung(self, seconds: float) -> EnvironmentFault:
         """Returns the fault of an environment that does not come back."""
-        return self.fault("step", f"has not come back for {seconds:g} s")
+        return self.fault(self._called, f"has not come back for {seconds:g} s")
 
     def fault(self, field: str, what: str) -> EnvironmentFault:
         """Returns a fault that names environment, step and field, in one line."""
@@ -121,21 +126,28 @@ class Border:
             # A copy: environments may go on writing into what they have shown.
             array = np.array(observation)
             if array.dtype != self.dtype:
-                if array.dtype.kind not in "biuf":
-                    what = f"has type {array.dtype}, not {self.dtype}"
-                    raise self.fault(field, what)
-                # What is too large for the type becomes infinite, and is seen below.
-                with np.errstate(over="ignore"):
-                    array = array.astype(self.dtype)
+                array = self._cast(field, array)
         except (TypeError, ValueError) as fault:
             raise self.fault(field, f"is no array: {fault}") from fault
         if array.shape != self.shape:
             raise self.fault(field, f"has shape {array.shape}, not {self.shape}")
-        if not _is_finite(array):
-            place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        if not _fits(array):
+            place = tuple(int(i) for i in np.argwhere(~(np.abs(array) <= _LARGEST))[0])
             told = ", ".join(map(str, place))
-            raise self.fault(field, f"is not finite: [{told}] is {array[place]}")
+            value = array[place]
+            raise self.fault(field, f"{_excess(value)}: [{told}] is {value}")
         return array
+
+    def _cast(self, field: str, array: NDArray[Any]) -> NDArray[Any]:
+        if array.dtype.kind not in "biuf":
+            raise self.fault(field, f"has type {array.dtype}, not {self.dtype}")
+        with np.errstate(all="ignore"):
+            cast = array.astype(self.dtype)
+        # What is too large for a float becomes infinite and is seen later; a whole
+        # number has nothing that would show it.
+        if self.dtype.kind in "biu" and not np.array_equal(cast, array):
+            raise self.fault(field, f"does not fit {self.dtype}: {array}")
+        return cast
 
 
 def sound_together(
@@ -160,8 +172,8 @@ def sound_together(
         if (
             stacked.shape == (len(borders), *borders[0].shape)
             and stacked.dtype == borders[0].dtype
-            and math.isfinite(sum(paid))
-            and _is_finite(stacked)
+            and sum(map(abs, paid)) <= _LARGEST
+            and _fits(stacked)
         ):
             return stacked, paid
     except (TypeError, ValueError):
@@ -175,12 +187,17 @@ def sound_together(
     return np.array([row for row, _ in sound]), [number for _, number in sound]
 
 
-def _is_finite(array: NDArray[Any]) -> bool:
-    # For a few numbers this takes a third of NumPy's time. A sum of finite numbers may
-    # be too large for a float; then the numbers are looked at one by one.
-    if array.size <= _FEW and math.isfinite(sum(array.ravel().tolist())):
+def _fits(array: NDArray[Any]) -> bool:
+    # For a few numbers this takes a third of NumPy's time: where the sum is small
+    # enough, all are, and NaN is smaller than nothing.
+    if array.size <= _FEW and sum(map(abs, array.ravel().tolist())) <= _LARGEST:
         return True
-    return bool(np.isfinite(array).all())
+    return bool((np.abs(array) <= _LARGEST).all())
+
+
+def _excess(number: Any) -> str:
+    finite = math.isfinite(number)
+    return "is too large for single precision" if finite else "is not finite"
 
 
 def _raised(fault: BaseException) -> str:

@@ -2,16 +2,21 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Protocol, Self, final
+from typing import Protocol, Self, TypeVar, final
 
 from rltransfer.errors import EnvironmentFault, InputError
 
 STEP_SECONDS = 60.0
 """Longest time of one step or reset, unless asked otherwise."""
+START_SECONDS = 60.0
+"""What making an environment, with all that it imports, may take beside that."""
 _LOOKS = 4
+
+
+Made = TypeVar("Made")
 
 
 class Watched(Protocol):
@@ -49,6 +54,15 @@ class HangAlarm:
         self._looks = 0
 
     @contextmanager
+    def minding(self, name: str) -> Iterator[None]:
+        """Watches the block, which makes what is called `name`, as one call."""
+        self.watched = _Named(name)
+        try:
+            yield
+        finally:
+            self.watched = None
+
+    @contextmanager
     def installed(self) -> Iterator[Self]:
         """Listens to the system's alarm clock in the block.
 
@@ -58,14 +72,14 @@ class HangAlarm:
             yield self
             return
         before = signal.signal(signal.SIGALRM, self._ring)
-        signal.setitimer(
-            signal.ITIMER_REAL, self._seconds / _LOOKS, self._seconds / _LOOKS
-        )
+        every = self._seconds / _LOOKS
+        timer_before = signal.setitimer(signal.ITIMER_REAL, every, every)
         try:
             yield self
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
+            signal.setitimer(signal.ITIMER_REAL, *timer_before)
 
     def _ring(self, number: int, frame: FrameType | None) -> None:
         del number, frame
@@ -77,3 +91,34 @@ class HangAlarm:
         self._looks += 1
         if self._looks >= _LOOKS:
             raise watched.hung(self._seconds)
+
+
+def made_in_time(make: Callable[[], Made], name: str, seconds: float) -> Made:
+    """Returns what `make` makes, which may import a good deal for it.
+
+    Args:
+        make: called once.
+        name: what the fault calls it.
+        seconds: longest time of one step; making has `START_SECONDS` more.
+
+    Raises:
+        EnvironmentFault: it has not come back.
+    """
+    with HangAlarm(seconds + START_SECONDS).installed() as alarm, alarm.minding(name):
+        return make()
+
+
+@final
+class _Named:
+    """One call of something that has no border yet."""
+
+    def __init__(self, name: str) -> None:
+        self.calls = 1
+        self._name = name
+
+    def hung(self, seconds: float) -> EnvironmentFault:
+        """Returns the fault of not having come back for so long."""
+        return EnvironmentFault(
+            f"{self._name}: making it has not come back for {seconds:g} s; mend the "
+            "environment"
+        )

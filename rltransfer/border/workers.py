@@ -76,15 +76,15 @@ def _work(make: Callable[[], Serve], orders: Connection) -> None:
     while True:
         try:
             verb, argument = orders.recv()
-        except EOFError:
-            break
+        except (EOFError, OSError):
+            break  # nobody asks any more
         try:
             serve = serve or make()
             orders.send(serve(verb, argument))
         except UserError as fault:
             # Only the message travels: what else it holds may not be picklable.
             orders.send(type(fault)(str(fault)))
-        except (Exception, SystemExit) as fault:
+        except BaseException as fault:
             # The same: what may travel is words.
             orders.send(Lost(f"raised {type(fault).__name__}: {fault}"))
 

@@ -151,7 +151,7 @@ def test_a_fault_in_the_target_is_named_and_its_steps_are_counted(
     knowledge: SourceKnowledge,
 ) -> None:
     target = Domain(lambda: Broken("reward", at=30), "Broken-v0", StepMeter(800))
-    with pytest.raises(EnvironmentFault, match="Broken-v0, step 30: reward was nan"):
+    with pytest.raises(EnvironmentFault, match="step 30: reward is not finite: nan"):
         align(knowledge, target, QUICK)
     assert target.meter.used == 29
 

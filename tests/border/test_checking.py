@@ -16,6 +16,11 @@ FAULTS: dict[str, tuple[str, Any, str]] = {
     "infinite": ("observation", [-np.inf, 0.0], r"is not finite: \[0\] is -inf"),
     "both infinities": ("observation", [np.inf, -np.inf], r"\[0\] is inf"),
     "beyond its type": ("observation", [1e300, 0.0], r"is not finite: \[0\] is inf"),
+    "reward beyond single": (
+        "reward",
+        1e39,
+        r"is too large for single precision: 1e\+39",
+    ),
     "long": ("observation", [0.0] * 3, r"has shape \(3,\), not \(2,\)"),
     "scalar": ("observation", 0.0, r"has shape \(\), not \(2,\)"),
     "words": ("observation", ["left", "right"], "has type <U5, not float32"),
@@ -122,11 +127,30 @@ def test_a_step_of_another_form_is_a_fault(spoil: Any) -> None:
         walked(Border(Walk(3, spoil), "Walk-v0"))
 
 
-def test_large_and_tiny_numbers_are_finite() -> None:
-    # Their sum is not.
-    large = np.array([1.7e308, 1.7e308])
-    border = Border(Walk(2, ("observation", large)), "Walk-v0", dtype=np.float64)
-    walked(border)
+def test_numbers_that_networks_cannot_hold_are_told() -> None:
+    class Double(Walk):
+        observation_space = spaces.Box(-np.inf, np.inf, (2,), np.float64)
+
+    # Both fit, and their sum does not.
+    large = np.array([3e38, 3e38])
+    walked(Border(Double(2, ("observation", large)), "Walk-v0"))
+    with pytest.raises(EnvironmentFault, match=r"single precision: \[0\] is 1e\+200"):
+        walked(Border(Double(2, ("observation", [1e200, 0.0])), "Walk-v0"))
+
+
+@pytest.mark.parametrize("odd", [[0.5, 0.0], [np.nan, 0.0], [1e9, 0.0], [-5, 0]])
+def test_numbers_that_are_not_of_a_whole_type_are_told(odd: Any) -> None:
+    class Whole(Walk):
+        observation_space = spaces.Box(0, 255, (2,), np.uint8)
+
+    walked(Border(Whole(2, ("observation", [7.0, 255])), "Walk-v0"))
+    with pytest.raises(
+        EnvironmentFault, match="step 2: observation does not fit uint8"
+    ):
+        walked(Border(Whole(2, ("observation", odd)), "Walk-v0"))
+
+
+def test_many_numbers_are_looked_at_one_by_one() -> None:
     many = np.zeros((3, 50))
     many[1, 7] = np.nan
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from rltransfer.border import Border, HangAlarm
+from rltransfer.border import Border, HangAlarm, hanging, made_in_time
 from rltransfer.errors import EnvironmentFault, InputError
 
 
@@ -59,7 +59,7 @@ def test_a_call_that_lasts_too_long_is_named() -> None:
             match=r"Slow-v0, step 2: step has not come back for 0\.2 s",
         ):
             border.step(0)
-        with pytest.raises(EnvironmentFault, match="has not come back"):
+        with pytest.raises(EnvironmentFault, match="reset has not come back"):
             border.reset()
 
 
@@ -87,6 +87,21 @@ def test_the_clock_is_left_as_it_was() -> None:
         assert signal.getsignal(signal.SIGALRM) != before
     assert signal.getsignal(signal.SIGALRM) == before
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_one_alarm_within_another_leaves_it_running() -> None:
+    with HangAlarm(0.3).installed() as alarm:
+        with HangAlarm(60.0).installed():
+            pass
+        with pytest.raises(EnvironmentFault, match=r"not come back for 0\.3 s"):
+            bordered(Slow(60.0), alarm).reset()
+
+
+def test_what_hangs_while_it_is_made_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hanging, "START_SECONDS", 0.1)
+    with pytest.raises(EnvironmentFault, match="Slow-v0: making it has not come back"):
+        made_in_time(lambda: time.sleep(60), "Slow-v0", 0.1)
+    assert made_in_time(lambda: 7, "Slow-v0", 0.1) == 7
 
 
 def test_outside_the_main_thread_nothing_rings() -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
+from numpy.typing import NDArray
 from stable_baselines3 import A2C
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.utils import safe_mean
@@ -13,7 +14,7 @@ from typing_extensions import override
 
 from rltransfer.domain.heading import surroundings
 from rltransfer.errors import Stopped, UserError
-from rltransfer_agents.training.acting import choice_now, choice_of, kept
+from rltransfer_agents.training.acting import Choose, choice_now, choice_of, kept
 from rltransfer_agents.training.boundary import Boundary, Hooks
 from rltransfer_agents.training.config import Progress, Resumed, Watch
 from rltransfer_agents.training.memory import Memory, remember
@@ -98,7 +99,7 @@ class Course(Hooks):
         save_last(learner, parts.files)
         state_sha256 = digest(learner)
         assert self._best is not None
-        choose = choice_of(learner, self._best)
+        choose = self._heeding(choice_of(learner, self._best))
         returns = [
             parts.evaluations.play(choose, parts.config.seed + seed)
             for seed in _REPORT_SEEDS
@@ -197,7 +198,8 @@ class Course(Hooks):
         learner, evaluations = self._learner, self._parts.evaluations
         files = self._parts.files
         require_finite(learner)
-        if evaluations.add(choice_now(learner), learner.num_timesteps):
+        choose = self._heeding(choice_now(learner))
+        if evaluations.add(choose, learner.num_timesteps):
             save_agent(learner, files.best_agent, files.best_statistics)
             self._best = kept(learner)
         logger = learner.logger
@@ -207,6 +209,16 @@ class Course(Hooks):
             "time/total_timesteps", learner.num_timesteps, exclude="tensorboard"
         )
         logger.dump(learner.num_timesteps)
+
+    def _heeding(self, choose: Choose) -> Choose:
+        """Returns a policy that stops at once if asked to for the second time."""
+
+        def heed(observations: NDArray[Any]) -> NDArray[Any]:
+            if self._stop.urgent:
+                self._end_early()
+            return choose(observations)
+
+        return heed
 
     def _remember(self) -> None:
         require_finite(self._learner)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, final
 
-from rltransfer.border import HangAlarm
+from rltransfer.border import HangAlarm, made_in_time
 from rltransfer_agents.training.algorithms import Learner, make_learner, normalised
 from rltransfer_agents.training.config import TrainConfig
 from rltransfer_agents.training.environments import (
@@ -83,4 +83,5 @@ def _place(config: TrainConfig, count: int, purpose: str, alarm: HangAlarm) -> P
     names = [f"{config.env_id} ({purpose} {index})" for index in range(count)]
     if config.vec_env == "subproc":
         return Apart(make_one, names, config.step_seconds)
-    return Here([Seat(make_one, name) for name in names], alarm)
+    in_time = partial(made_in_time, make_one, config.env_id, config.step_seconds)
+    return Here([Seat(in_time, name) for name in names], alarm)

@@ -1,11 +1,13 @@
 """Agents on disk, as Stable-Baselines3 and RL Zoo expect to find them."""
 
 import io
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import VecNormalize
 
@@ -70,12 +72,35 @@ def statistics_of(envs: VecNormalize) -> Statistics:
 
 def require_finite(learner: Learner) -> None:
     """Raises if learning has diverged: nothing that is not finite is ever saved."""
-    for name, parameter in learner.policy.named_parameters():
-        if not torch.isfinite(parameter).all():
+    for name, numbers in _numbers(learner):
+        if not np.isfinite(numbers).all():
             raise InputError(
                 f"training diverged by step {learner.num_timesteps}: {name} is not "
                 "finite; lower the learning_rate, what was saved before is kept"
             )
+
+
+def _numbers(learner: Learner) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Yields the networks and what steers them: optimizers, temperature, statistics."""
+    yield from _tensors("", learner.get_parameters())
+    temperature = getattr(learner, "log_ent_coef", None)
+    if temperature is not None:
+        yield "log_ent_coef", temperature.detach().cpu().numpy()
+    envs = learner.get_vec_normalize_env()
+    if envs is not None:
+        for name in ("obs_rms", "ret_rms"):
+            seen = getattr(envs, name, None)
+            if isinstance(seen, RunningMeanStd):
+                yield f"the mean of {name}", np.asarray(seen.mean)
+                yield f"the variance of {name}", np.asarray(seen.var)
+
+
+def _tensors(name: str, part: Any) -> Iterator[tuple[str, NDArray[Any]]]:
+    if isinstance(part, torch.Tensor):
+        yield name, part.detach().cpu().numpy()
+    elif isinstance(part, Mapping):
+        for key, inner in part.items():
+            yield from _tensors(f"{name}.{key}" if name else str(key), inner)
 
 
 def _moments(seen: RunningMeanStd) -> Moments:

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, final
 
-from rltransfer.border import Apart
+from rltransfer.border import STEP_SECONDS, Apart, made_in_time
 from rltransfer.cli.environments import EnvironmentChoice, Stepping
 from rltransfer.domain import Domain, Policy, StepMeter
 from rltransfer.errors import InputError
@@ -44,9 +44,10 @@ def domain_of(
         InputError: there is no such environment, or its spaces cannot be mapped.
     """
     make_here = partial(make, choice.env_id, **choice.kwargs)
+    seconds = STEP_SECONDS if stepping is None else stepping.step_seconds
     if stepping is None or stepping.vec_env == "dummy":
-        return Domain(make_here, choice.title, meter)
-    seconds = stepping.step_seconds
+        in_time = partial(made_in_time, make_here, choice.title, seconds)
+        return Domain(in_time, choice.title, meter)
     return Domain(lambda: Apart(make_here, choice.title, seconds), choice.title, meter)
 
 

@@ -113,6 +113,23 @@ def test_an_environment_is_put_back_to_a_moment(env_id: str, steps: int) -> None
             np.testing.assert_array_equal(one, other)
 
 
+def test_what_lives_on_from_episode_to_episode_is_noticed() -> None:
+    class Curriculum(Faulty):
+        episodes = 0
+
+        def reset(self, *, seed: Any = None, options: Any = None) -> Any:
+            self.episodes += 1
+            return super().reset(seed=seed)
+
+    here, there = (Seat(lambda: Curriculum("raise", -1), "C-v0") for _ in range(2))
+    here.reset(seed=1)
+    here.step(0)
+    assert there.go_to(here.moment())
+    here.reset(seed=2)
+    other = Seat(lambda: Curriculum("raise", -1), "C-v0")
+    assert not other.go_to(here.moment())
+
+
 def test_an_environment_that_follows_no_seed_is_noticed() -> None:
     class Loose(Faulty):
         def step(self, action: Any) -> Any:
@@ -123,6 +140,22 @@ def test_an_environment_that_follows_no_seed_is_noticed() -> None:
     here.reset(seed=1)
     here.step(0)
     assert not there.go_to(here.moment())
+
+
+@pytest.mark.parametrize("kind", ["of NumPy of old", "Mersenne Twister"])
+def test_other_kinds_of_generators_are_followed_or_said_not_to_be(kind: str) -> None:
+    class Other(Faulty):
+        def reset(self, *, seed: Any = None, options: Any = None) -> Any:
+            state = np.random.RandomState(seed)
+            twister = np.random.Generator(np.random.MT19937(seed))
+            generator: Any = state if kind == "of NumPy of old" else twister
+            self._np_random = generator
+            return super().reset(seed=None)
+
+    here, there = (Seat(lambda: Other("raise", -1), "Other-v0") for _ in range(2))
+    here.reset(seed=1)
+    here.step(0)
+    assert there.go_to(here.moment()) == (kind == "Mersenne Twister")
 
 
 def test_what_stable_baselines3_looks_for_stands_in_the_info() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rltransfer.border import Border, Taken
+from rltransfer_agents.training.environments.traits import traits_of
 
 Step: TypeAlias = tuple[NDArray[Any], float, bool, dict[str, Any]]
 """Observation, reward, whether the episode is over, info."""
@@ -27,10 +28,14 @@ class Moment:
     actions: NDArray[Any]
     observation: NDArray[Any]
     """The last one seen; stepping again must lead to it."""
-    generator: dict[str, Any]
-    """State of its generator now; stepping again must lead to it."""
+    generator: dict[str, Any] | None
+    """State of its generator now; stepping again must lead to it. None for one that
+    has none that can be told."""
     steps: int
     paid: float
+    traits: str
+    """Hash of what the environment remembers in plain numbers and words; stepping
+    again must lead to it. A curriculum, say, lives on from one episode to the next."""
 
 
 @final
@@ -107,23 +112,36 @@ class Seat:
             self._generator(),
             self.border.steps,
             self._paid,
+            traits_of(self.env),
         )
 
     def go_to(self, moment: Moment) -> bool:
         """Steps to `moment` again and returns whether that led to the same state."""
         if moment.generator_before is not None:
             self.env.unwrapped.np_random.bit_generator.state = moment.generator_before
+        elif moment.seed is None:
+            return False
         self.reset(moment.seed)
         self._generator_before = moment.generator_before
         for action in moment.actions:
             self.step(action)
         self.border.steps = moment.steps
         return (
-            np.array_equal(self._observation, moment.observation)
-            and self._generator() == moment.generator
+            moment.generator is not None
+            and np.array_equal(self._observation, moment.observation)
+            and _plain(self._generator()) == _plain(moment.generator)
             and self._paid == moment.paid
+            and traits_of(self.env) == moment.traits
         )
 
-    def _generator(self) -> dict[str, Any]:
-        state = self.env.unwrapped.np_random.bit_generator.state
-        return dict(copy.deepcopy(state))
+    def _generator(self) -> dict[str, Any] | None:
+        # Environments of old have a generator of another kind, or none.
+        bits = getattr(self.env.unwrapped.np_random, "bit_generator", None)
+        return None if bits is None else dict(copy.deepcopy(bits.state))
+
+
+def _plain(value: Any) -> Any:
+    """Returns a generator's state so that it can be compared."""
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    return value.tolist() if isinstance(value, np.ndarray) else value
