@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, final
 
-from rltransfer.errors import InputError
+from rltransfer.errors import InputError, StorageError
 from rltransfer_agents.reading import limits
 from rltransfer_agents.reading.container import SUFFIX
 from rltransfer_agents.reading.refusal import Refusal, shown
@@ -124,11 +124,23 @@ def _chosen(names: list[str], repository: str, reference: str) -> str:
 
 @contextmanager
 def _hub_faults(reference: str) -> Iterator[None]:
-    """Turns what the hub answers into one line."""
+    """Turns what the hub answers, or the disk refuses, into one line."""
     from huggingface_hub import errors
 
+    # The base is of whichever HTTP client this version of the hub's client builds upon;
+    # its faster transport reports all that it meets as a RuntimeError.
+    lost: tuple[type[BaseException], ...] = (
+        *errors.HfHubHTTPError.__bases__[:1],
+        ConnectionError,
+        TimeoutError,
+        RuntimeError,
+    )
     try:
         yield
+    except errors.HFValidationError as fault:
+        raise InputError(
+            f"{reference}: no repository of the hub may have such a name; mend it"
+        ) from fault
     except errors.GatedRepoError as fault:
         raise InputError(
             f"{reference} asks for consent first; give it on the hub and log in: "
@@ -152,3 +164,19 @@ def _hub_faults(reference: str) -> Iterator[None]:
         raise InputError(
             f"{reference}: the hub answered {fault.response.status_code}; try later"
         ) from fault
+    except lost as fault:
+        raise _broken_off(reference) from fault
+    except OSError as fault:
+        if fault.errno is None:  # a download that came out too short
+            raise _broken_off(reference) from fault
+        raise StorageError(
+            f"{reference}: the hub's cache cannot be written ({fault.strerror}); make "
+            "room or mend it, or name another folder in HF_HOME"
+        ) from fault
+
+
+def _broken_off(reference: str) -> InputError:
+    return InputError(
+        f"{reference}: the connection to the hub broke off; try again, or pass the "
+        "path of a file"
+    )

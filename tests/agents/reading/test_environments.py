@@ -75,7 +75,7 @@ def test_values_without_end_are_refused() -> None:
     for value in (deep, wide, itself):
         with pytest.raises(Refusal, match="may have") as refused:
             require_harmless({"a": value})
-        assert refused.value.code == "limit"
+        assert refused.value.code == "environment"
 
 
 def test_ids_in_files_must_be_registered_unless_the_user_named_their_module() -> None:

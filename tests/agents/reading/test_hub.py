@@ -1,5 +1,7 @@
+import errno
 import hashlib
 import json
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,7 +12,7 @@ from typing import Any, final
 import pytest
 from stock_agents import STOCK
 
-from rltransfer.errors import InputError
+from rltransfer.errors import InputError, StorageError
 from rltransfer_agents.reading import Refusal, hub, read_agent
 from rltransfer_agents.reading.hub import fetch_agent, is_on_hub
 
@@ -28,6 +30,8 @@ class Shelf:
     files: dict[str, bytes] = field(default_factory=dict)
     announced: dict[str, int] = field(default_factory=dict)
     """Sizes that differ from the files'."""
+    broken: set[str] = field(default_factory=set)
+    """Files whose sending breaks off."""
     url: str = ""
     requests: list[str] = field(default_factory=list)
 
@@ -89,7 +93,7 @@ def answering(shelf: Shelf) -> type[BaseHTTPRequestHandler]:
             self.send_header("ETag", f'"{hashlib.sha256(data).hexdigest()}"')
             self.send_header("X-Repo-Commit", _COMMIT)
             self.end_headers()
-            if self.command == "GET":
+            if self.command == "GET" and name not in shelf.broken:
                 self.wfile.write(data)
 
     return Hub
@@ -179,6 +183,9 @@ def test_statistics_come_with_the_agent(shelf: Shelf) -> None:
         ("hf://zoo", "is named hf://ORGANISATION/REPOSITORY"),
         ("hf://zoo/a/b", "is named hf://ORGANISATION/REPOSITORY"),
         ("hf://zoo/a@b c", "is named hf://ORGANISATION/REPOSITORY"),
+        ("hf://../x", "no repository of the hub may have such a name"),
+        ("hf://a--b/c..d", "no repository of the hub may have such a name"),
+        ("hf://zoo/a.git", "no repository of the hub may have such a name"),
     ],
 )
 def test_wrong_references_are_told(reference: str, said: str) -> None:
@@ -196,6 +203,54 @@ def test_two_agents_are_not_guessed_between(shelf: Shelf) -> None:
 def test_a_huge_file_is_not_fetched(shelf: Shelf) -> None:
     shelf.announced["ppo-CartPole-v1.zip"] = 1 << 40
     with pytest.raises(Refusal, match="a file may have"):
+        read_agent(f"hf://{_REPOSITORY}")
+
+
+def test_a_connection_that_breaks_off_is_told(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda _: None)
+    shelf.broken.add("ppo-CartPole-v1.zip")
+    with pytest.raises(InputError, match="the connection to the hub broke off"):
+        read_agent(f"hf://{_REPOSITORY}")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        OSError("file should be of size 7 but has size 3\ntry again"),
+        ConnectionResetError(errno.ECONNRESET, "reset by peer"),
+        TimeoutError(errno.ETIMEDOUT, "timed out"),
+        RuntimeError("Data processing error: CAS service error"),
+    ],
+)
+def test_a_network_that_fails_is_no_fault_of_the_disk(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise fault
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
+    with pytest.raises(InputError, match="broke off; try again") as refused:
+        read_agent(f"hf://{_REPOSITORY}")
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO])
+def test_a_cache_that_takes_nothing_is_told(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError(code, os.strerror(code), "/cache")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
+    with pytest.raises(StorageError, match=os.strerror(code) + ".*HF_HOME"):
+        read_agent(f"hf://{_REPOSITORY}")
+
+
+def test_a_file_in_the_place_of_the_cache_is_told(shelf: Shelf, tmp_path: Path) -> None:
+    (tmp_path / "cache").touch()
+    with pytest.raises(StorageError, match="cannot be written.*HF_HOME"):
         read_agent(f"hf://{_REPOSITORY}")
 
 
