@@ -5,11 +5,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, final
 
 from rltransfer.domain.heading import surroundings
-from rltransfer.errors import ArtifactRefused, UserError
 from rltransfer_agents.running_statistics import statistics_from
 from rltransfer_agents.training.acting import Kept
 from rltransfer_agents.training.parts import Parts
 from rltransfer_agents.training.snapshots import capture
+from rltransfer_agents.training.snapshots.sealed import SealedBest, sealed_from
 
 
 @final
@@ -28,7 +28,7 @@ class Memory:
     evaluations: dict[str, list[Any]]
     best: Kept | None
     log_lengths: dict[str, int]
-    pending: list[dict[str, Any]]
+    pending: tuple[dict[str, Any], dict[str, Any], dict[str, Any]]
     """Values of the last update that wait for the next entry of the log."""
 
 
@@ -53,31 +53,27 @@ def remember(
         "evaluations": parts.evaluations.history(),
         "best": None if best is None else asdict(best),
         "log_lengths": parts.logs.lengths(),
-        "pending": [
+        "pending": (
             dict(logger.name_to_value),
             dict(logger.name_to_count),
             dict(logger.name_to_excluded),
-        ],
+        ),
     }
 
 
 def memory_from(state: Mapping[str, Any]) -> Memory:
-    """Returns what was remembered; refuses what lacks a part."""
-    try:
-        best = state["best"]
-        return Memory(**{**state, "best": None if best is None else _kept(best)})
-    except UserError:
-        raise
-    except (KeyError, TypeError) as fault:
-        raise ArtifactRefused(
-            f"the snapshot lacks a part or has one too many ({fault}); "
-            "use the version that wrote it or start a new run"
-        ) from fault
+    """Returns what was remembered; refuses what no snapshot holds."""
+    sealed = sealed_from(state)
+    parts = {
+        **vars(sealed),
+        "evaluations": vars(sealed.evaluations),
+        "best": None if sealed.best is None else _kept(sealed.best),
+    }
+    return Memory(**parts)
 
 
-def _kept(best: Mapping[str, Any]) -> Kept:
-    statistics = best["statistics"]
+def _kept(best: SealedBest) -> Kept:
+    seen = best.statistics
     return Kept(
-        best["weights"],
-        None if statistics is None else statistics_from(statistics, "the snapshot"),
+        best.weights, None if seen is None else statistics_from(seen, "the snapshot")
     )

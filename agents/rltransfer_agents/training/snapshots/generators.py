@@ -1,10 +1,11 @@
 """The generators that training draws from.
 
-Python's own is not among them: neither Stable-Baselines3 nor torch draws from it, and
-an environment that does cannot be stepped again to the same state anyway.
+Python's own is for environments alone: one that draws from it only where an episode
+ends is stepped again to the same state, and yet goes another way from there.
 """
 
 import copy
+import random
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,19 @@ def _put_numpy(learner: Learner, state: dict[str, Any]) -> None:
 
 
 NUMPY = Item(_take_numpy, _put_numpy)
+
+
+def _take_python(learner: Learner) -> tuple[Any, ...]:
+    del learner
+    return random.getstate()
+
+
+def _put_python(learner: Learner, state: tuple[Any, ...]) -> None:
+    del learner
+    random.setstate(state)
+
+
+PYTHON = Item(_take_python, _put_python)
 
 
 def _take_actions(learner: Learner) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """One part of a learner's state."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -26,7 +26,14 @@ def attributes(*names: str) -> Item:
         }
 
     def put(learner: Learner, values: dict[str, Any]) -> None:
+        require_names(values, take(learner))
         for name, value in values.items():
             setattr(learner, name, value)
 
     return Item(take, put)
+
+
+def require_names(found: Mapping[str, Any], expected: Collection[str]) -> None:
+    """Raises unless the names in `found` are those that are `expected`."""
+    if found.keys() != set(expected):
+        raise ValueError(f"expected {sorted(expected)}, got {list(found)}")

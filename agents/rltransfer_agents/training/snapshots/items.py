@@ -4,11 +4,14 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from rltransfer.errors import ArtifactRefused, UserError
 from rltransfer_agents.training.algorithms import Learner
 from rltransfer_agents.training.snapshots import generators, learning, surroundings
 from rltransfer_agents.training.snapshots.item import Item
 from rltransfer_agents.training.snapshots.packing import pack
+from rltransfer_agents.training.snapshots.rows import COLUMNS
 from rltransfer_agents.training.snapshots.surroundings import NotFollowed, start_anew
 
 # In the order in which they are put back. The environments are stepped again, which
@@ -26,6 +29,7 @@ ITEMS: dict[str, Item] = {
     "environments": surroundings.ENVIRONMENTS,
     "torch": generators.TORCH,
     "numpy": generators.NUMPY,
+    "python": generators.PYTHON,
     "random_actions": generators.RANDOM_ACTIONS,
 }
 
@@ -43,11 +47,19 @@ def restore(learner: Learner, state: Mapping[str, Any]) -> bool:
     """Puts a learner into a captured state; returns whether its environments followed.
 
     Where they do not, they start a new episode, which the learner sees as such.
+
+    Raises:
+        ArtifactRefused: unless the state is of just the items that the learner has.
     """
+    expected = capture(learner).keys()
+    if state.keys() != expected:
+        names = ", ".join(sorted(map(str, state.keys() ^ expected)))
+        raise ArtifactRefused(
+            f"the snapshot lacks a part of the learner or has one too many ({names}); "
+            "use the version and the settings that wrote it or start a new run"
+        )
     followed = True
-    for name, item in ITEMS.items():
-        if name not in state:
-            continue
+    for name, item in ((name, ITEMS[name]) for name in ITEMS if name in expected):
         try:
             item.put(learner, state[name])
         except NotFollowed:
@@ -64,9 +76,17 @@ def restore(learner: Learner, state: Mapping[str, Any]) -> bool:
 
 
 def digest(learner: Learner) -> str:
-    """Returns the SHA-256 of a learner's whole state."""
-    state: dict[str, Any] = dict(capture(learner))
+    """Returns the SHA-256 of a learner's state, the replay buffer included.
+
+    All but Python's own generator, from which whoever looks on may draw (checks of
+    types do): where draws matter to the training, they show in all else.
+    """
+    state = capture(learner)
+    state.pop("python", None)
+    found = hashlib.sha256(pack(state))
     buffer = getattr(learner, "replay_buffer", None)
     if buffer is not None:
-        state["rows"] = [buffer.observations, buffer.actions, buffer.rewards]
-    return hashlib.sha256(pack(state)).hexdigest()
+        # One after the other and not packed: together they may fill the memory.
+        for column in COLUMNS:
+            found.update(np.ascontiguousarray(getattr(buffer, column)))
+    return found.hexdigest()

@@ -40,6 +40,7 @@ class SnapshotKeeper:
         self._seconds = seconds
         self._next = time.monotonic() + seconds
         self._marks: list[Mark] = []
+        self._latest_is_whole = False
 
     @property
     def due(self) -> bool:
@@ -59,6 +60,7 @@ class SnapshotKeeper:
         data = pack({**state, "marks": [asdict(mark) for mark in marks]})
         self._keep_previous()
         write_atomically(self._latest, data)
+        self._latest_is_whole = True
         if self._rows is not None:
             self._rows.remove_all_but([*self._marks, *marks])
         self._marks = marks
@@ -77,9 +79,12 @@ class SnapshotKeeper:
             if not path.exists():
                 continue
             try:
-                return self._read(path)
+                state = self._read(path)
             except (ArtifactRefused, StorageError) as fault:
                 faults.append(f"{path}: {fault}")
+            else:
+                self._latest_is_whole = path == self._latest
+                return state
         if faults:
             raise ArtifactRefused(
                 f"no snapshot is whole ({'; '.join(faults)}); start a new run"
@@ -102,7 +107,8 @@ class SnapshotKeeper:
         return state
 
     def _keep_previous(self) -> None:
-        if not self._latest.exists():
+        # A damaged one gives way to the next, never to the whole one before it.
+        if not self._latest_is_whole:
             return
         # A second name for the same file, so that the first one never goes missing.
         link = self._previous.with_name(f".{self._previous.name}.tmp")

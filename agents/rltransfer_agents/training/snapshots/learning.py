@@ -8,7 +8,7 @@ from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.noise import ActionNoise, VectorizedActionNoise
 
 from rltransfer_agents.training.algorithms import Learner
-from rltransfer_agents.training.snapshots.item import Item, attributes
+from rltransfer_agents.training.snapshots.item import Item, attributes, require_names
 
 COUNTERS = attributes(
     "num_timesteps",
@@ -77,6 +77,7 @@ def _take_exploration(learner: Learner) -> dict[str, torch.Tensor] | None:
 
 
 def _put_exploration(learner: Learner, matrices: dict[str, torch.Tensor]) -> None:
+    require_names(matrices, _MATRICES)
     for name, matrix in matrices.items():
         setattr(_exploring(learner), name, matrix)
 
@@ -115,6 +116,7 @@ def _take_position(learner: Learner) -> dict[str, Any] | None:
 
 
 def _put_position(learner: Learner, position: dict[str, Any]) -> None:
+    require_names(position, ("pos", "full"))
     vars(_buffer(learner)).update(position)
 
 

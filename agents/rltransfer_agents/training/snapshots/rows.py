@@ -9,16 +9,17 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import Annotated, Any, ClassVar, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ConfigDict, Field
 from stable_baselines3.common.buffers import ReplayBuffer
 
 from rltransfer.errors import ArtifactRefused
 from rltransfer.files import make_folder, storage_faults, write_after
 
-_COLUMNS = (
+COLUMNS = (
     "observations",
     "next_observations",
     "actions",
@@ -26,7 +27,9 @@ _COLUMNS = (
     "dones",
     "timeouts",
 )
+"""The arrays of a buffer in which its rows lie."""
 _BYTES_PER_FILE = 1 << 24
+_Count: TypeAlias = Annotated[int, Field(ge=0, strict=True)]
 
 
 @final
@@ -34,9 +37,11 @@ _BYTES_PER_FILE = 1 << 24
 class Mark:
     """How much of one file belongs to a snapshot."""
 
-    first: int
+    __pydantic_config__: ClassVar[ConfigDict] = {"extra": "forbid"}
+
+    first: _Count
     """Number of the file's first row, counted from the start of training."""
-    count: int
+    count: _Count
     sha256: str
 
     @property
@@ -79,6 +84,11 @@ class RowStore:
             self._hash = hashlib.sha256(data)
             if self._hash.hexdigest() != mark.sha256:
                 raise ArtifactRefused(f"{path} is damaged: its hash differs")
+            if len(data) != mark.count * self._width:
+                raise ArtifactRefused(
+                    f"{path} holds {len(data)} bytes, not {mark.count} rows of "
+                    f"{self._width}"
+                )
             block = np.frombuffer(data, np.uint8).reshape(mark.count, self._width)
             # A file may begin with rows that the buffer has overwritten since.
             for start in range(0, mark.count, self._buffer.buffer_size):
@@ -120,7 +130,7 @@ class RowStore:
 
     def _columns(self) -> dict[str, NDArray[np.uint8]]:
         """Views of the buffer's arrays as bytes, one row per step."""
-        arrays = {name: getattr(self._buffer, name) for name in _COLUMNS}
+        arrays = {name: getattr(self._buffer, name) for name in COLUMNS}
         return {
             name: array.reshape(len(array), -1).view(np.uint8)
             for name, array in arrays.items()

@@ -47,6 +47,11 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "steps": 450,
         "hyperparameters": {"n_envs": 3, "normalize": True},
     },
+    "a2c with chance from Python": {
+        "env_id": "survival/Chancy-v0",
+        "steps": 300,
+        "hyperparameters": {"n_envs": 2},
+    },
     "dqn": {
         "env_id": "CartPole-v1",
         "steps": 180,

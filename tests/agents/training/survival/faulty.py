@@ -1,9 +1,10 @@
-"""An environment that breaks its contract at one step, registered on import."""
+"""Environments that do what they should not, registered on import."""
 
 import os
+import random
 import signal
 import time
-from typing import Any
+from typing import Any, final
 
 import gymnasium as gym
 import numpy as np
@@ -64,4 +65,29 @@ class Faulty(gym.Env[Any, Any]):
         return self.np_random.random(2).astype(np.float32)
 
 
+@final
+class Chancy(gym.Env[Any, Any]):
+    """A walk that ends in a prize, drawn from Python's generator for all."""
+
+    observation_space = spaces.Box(0, 1, (2,))
+    action_space = spaces.Discrete(2)
+
+    def __init__(self) -> None:
+        self._steps = 0
+
+    def reset(self, *, seed: Any = None, options: Any = None) -> Any:
+        super().reset(seed=seed)
+        self._steps = 0
+        return self._observation(), {}
+
+    def step(self, action: Any) -> Any:
+        self._steps += 1
+        over = self._steps == EPISODE
+        return self._observation(), random.random() if over else 0.0, over, False, {}
+
+    def _observation(self) -> Any:
+        return self.np_random.random(2).astype(np.float32)
+
+
 gym.register("survival/Faulty-v0", Faulty)
+gym.register("survival/Chancy-v0", Chancy)

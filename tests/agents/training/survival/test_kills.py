@@ -42,6 +42,7 @@ MATTERS = {
     "environments": ("ppo", 60),
     "torch": ("ppo", 60),
     "numpy": ("dqn", 60),
+    "python": ("a2c with chance from Python", 60),
     "random_actions": ("sac", 10),
 }
 
