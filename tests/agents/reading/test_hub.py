@@ -13,8 +13,8 @@ import pytest
 from stock_agents import STOCK
 
 from rltransfer.errors import InputError, StorageError
-from rltransfer_agents.reading import Refusal, hub, read_agent
-from rltransfer_agents.reading.hub import fetch_agent, is_on_hub
+from rltransfer_agents.reading import Refusal, read_agent
+from rltransfer_agents.reading.hub import FetchedAgent, fetch_agent, is_on_hub
 
 pytest.importorskip("huggingface_hub", reason="the extra hub is not installed")
 
@@ -124,10 +124,8 @@ def shelf(tmp_path: Path) -> Iterator[Shelf]:
 
 @pytest.fixture(autouse=True)
 def hub_is_local(shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = hub.fetch_agent
-
-    def fetch(reference: Path | str) -> hub.FetchedAgent:
-        return original(reference, endpoint=shelf.url, cache=tmp_path / "cache")
+    def fetch(reference: Path | str) -> FetchedAgent:
+        return fetch_agent(reference, endpoint=shelf.url, cache=tmp_path / "cache")
 
     monkeypatch.setattr("rltransfer_agents.reading.opening.fetch_agent", fetch)
 
@@ -250,7 +248,7 @@ def test_a_cache_that_takes_nothing_is_told(
 
 def test_a_file_in_the_place_of_the_cache_is_told(shelf: Shelf, tmp_path: Path) -> None:
     (tmp_path / "cache").touch()
-    with pytest.raises(StorageError, match="cannot be written.*HF_HOME"):
+    with pytest.raises(StorageError, match=r"cannot be written.*HF_HOME"):
         read_agent(f"hf://{_REPOSITORY}")
 
 
