@@ -82,6 +82,21 @@ def test_a_finished_run_says_so_and_stays_as_it_is(
     assert files_of(run) == before
 
 
+@pytest.mark.parametrize("text", [None, "[]", "{}", '{"verdict": 1}', '"verdict"'])
+def test_a_finished_run_without_its_record_is_refused(
+    command: Command, whole: Path, tmp_path: Path, text: str | None
+) -> None:
+    run = shutil.copytree(run_in(whole), tmp_path / "copy")
+    record = run / "transfer.json"
+    record.unlink()
+    if text is not None:
+        record.write_text(text)
+    for words in ([], ["--json"]):
+        call = command("transfer", "--resume", run, *words)
+        assert call.exit_status == 76
+        assert "make the transfer again" in call.error
+
+
 @pytest.mark.usefixtures("little_effort")
 def test_a_damaged_page_is_refused_by_its_name(
     command: Command, interrupted: Path, tmp_path: Path

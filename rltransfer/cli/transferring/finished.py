@@ -2,14 +2,27 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import Annotated, Any, final
 
+from pydantic import AfterValidator, TypeAdapter, ValidationError
 from rich.console import RenderableType
 
 from rltransfer.cli.tables import facts
+from rltransfer.errors import ArtifactRefused
 from rltransfer.files import read_json
 
 RECORD = "transfer.json"
+
+
+def _with_verdict(record: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(record.get("verdict"), str):
+        raise ValueError("it has no verdict")
+    return record
+
+
+_ADAPTER: TypeAdapter[dict[str, Any]] = TypeAdapter(
+    Annotated[dict[str, Any], AfterValidator(_with_verdict)]
+)
 
 
 @final
@@ -23,7 +36,13 @@ class FinishedTransfer:
     @classmethod
     def at(cls, folder: Path) -> "FinishedTransfer":
         """Returns the finished run in `folder`."""
-        return cls(folder, read_json(folder / RECORD))
+        path = folder / RECORD
+        if not path.is_file():
+            raise _refusal(path, "the file is gone")
+        try:
+            return cls(folder, _ADAPTER.validate_python(read_json(path)))
+        except ValidationError as fault:
+            raise _refusal(path, fault.errors()[0]["msg"]) from fault
 
     def as_json(self) -> dict[str, Any]:
         """Returns the object that the run printed at its end."""
@@ -38,3 +57,10 @@ class FinishedTransfer:
                 ("run", str(self.folder)),
             ]
         )
+
+
+def _refusal(path: Path, reason: str) -> ArtifactRefused:
+    return ArtifactRefused(
+        f"{path} does not tell what came of the transfer ({reason}); restore the file, "
+        "or make the transfer again with the same options"
+    )
