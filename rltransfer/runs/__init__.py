@@ -12,6 +12,7 @@ from rltransfer.runs.manifests import (
     Manifest,
     changed_files,
     read_manifest,
+    read_manifest_of,
     write_manifest,
 )
 from rltransfer.runs.spaces import describe_space
@@ -28,6 +29,7 @@ __all__ = [
     "locked",
     "next_run_folder",
     "read_manifest",
+    "read_manifest_of",
     "unfinished_run_folder",
     "write_manifest",
 ]

@@ -70,6 +70,17 @@ def read_manifest(folder: Path) -> Manifest:
         ) from fault
 
 
+def read_manifest_of(folder: Path, verb: str) -> Manifest:
+    """Returns the manifest of a run of `verb`; refuses one of another command."""
+    manifest = read_manifest(folder)
+    if manifest.verb != verb:
+        raise ArtifactRefused(
+            f"{folder / MANIFEST_NAME} must be of a run of {verb}, got one of "
+            f"{manifest.verb!r}; restore the file or name another folder"
+        )
+    return manifest
+
+
 def changed_files(folder: Path, manifest: Manifest) -> list[str]:
     """Returns the names of files that are missing or differ from the manifest."""
     return [

@@ -56,6 +56,13 @@ def test_a_run_is_unfinished_until_its_manifest_is_written(tmp_path: Path) -> No
     assert runs.unfinished_run_folder(tmp_path, "ppo", "CartPole-v1") is None
 
 
+def test_a_manifest_of_another_command_is_refused(tmp_path: Path) -> None:
+    runs.write_manifest(tmp_path, MANIFEST)
+    assert runs.read_manifest_of(tmp_path, "train-source").seeds == {"training": 3}
+    with pytest.raises(ArtifactRefused, match="of a run of transfer, got one of 'tr"):
+        runs.read_manifest_of(tmp_path, "transfer")
+
+
 def test_a_log_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "runs").touch()
     with pytest.raises(StorageError, match="ppo"):

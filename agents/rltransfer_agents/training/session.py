@@ -4,13 +4,15 @@ import shutil
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
+from typing import Any, final
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rltransfer import runs
-from rltransfer.errors import EnvironmentFault
+from rltransfer.errors import ArtifactRefused, EnvironmentFault
 from rltransfer.files import storage_faults
 from rltransfer_agents.training.algorithms import require_spaces
-from rltransfer_agents.training.config import TrainConfig, TrainedRun, Watch
+from rltransfer_agents.training.config import Resumed, TrainConfig, TrainedRun, Watch
 from rltransfer_agents.training.course import Course
 from rltransfer_agents.training.isolation import isolated
 from rltransfer_agents.training.memory import memory_from
@@ -20,6 +22,21 @@ from rltransfer_agents.training.settings import read_settings, write_settings
 from rltransfer_agents.training.stopping import stop_requests
 from rltransfer_agents.training.tuned import tuned_hyperparameters
 from rltransfer_envs.making import make
+
+_VERB = "train-source"
+
+
+@final
+class _Results(BaseModel):
+    """What the manifest of a finished training tells, as far as it is asked for."""
+
+    model_config = ConfigDict(strict=True)
+
+    steps: int
+    mean_return: float
+    seconds: float
+    resumed: Resumed
+    doubts: list[str]
 
 
 def train_source(config: TrainConfig, watch: Watch | None = None) -> TrainedRun:
@@ -86,7 +103,7 @@ def _train(
     runs.write_manifest(
         files.folder,
         runs.Manifest(
-            verb="train-source",
+            verb=_VERB,
             versions=runs.installed_versions(),
             seeds={"training": config.seed},
             steps={"training": outcome.steps},
@@ -112,18 +129,33 @@ def _train(
 
 
 def _finished(files: RunFiles, config: TrainConfig) -> TrainedRun:
-    manifest = runs.read_manifest(files.folder)
+    run = _finished_run(files, config)
     # Only now: without them a run that has no manifest starts again from nothing.
     with storage_faults(files.snapshots):
         if files.snapshots.exists():
             shutil.rmtree(files.snapshots)
+    return run
+
+
+def _finished_run(files: RunFiles, config: TrainConfig) -> TrainedRun:
+    manifest = runs.read_manifest_of(files.folder, _VERB)
+    told = {**manifest.results, "steps": manifest.steps.get("training")}
+    try:
+        results = _Results.model_validate(told)
+    except ValidationError as fault:
+        first = fault.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ArtifactRefused(
+            f"{files.folder / runs.MANIFEST_NAME} does not tell what came of the "
+            f"training ({key}: {first['msg']}); restore the file or start a new run"
+        ) from fault
     return TrainedRun(
         env_id=config.env_id,
         algorithm=config.algorithm,
         folder=files.folder,
-        steps=manifest.steps["training"],
-        mean_return=manifest.results["mean_return"],
-        seconds=manifest.results["seconds"],
-        resumed=manifest.results["resumed"],
-        doubts=tuple(manifest.results["doubts"]),
+        steps=results.steps,
+        mean_return=results.mean_return,
+        seconds=results.seconds,
+        resumed=results.resumed,
+        doubts=tuple(results.doubts),
     )

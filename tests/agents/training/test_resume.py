@@ -13,6 +13,7 @@ from gymnasium import spaces
 
 from rltransfer import runs
 from rltransfer.errors import ArtifactRefused, InputError, LockedError, Stopped
+from rltransfer.files import read_json, write_json
 from rltransfer_agents.training import (
     Progress,
     TrainConfig,
@@ -68,6 +69,29 @@ def test_a_finished_run_is_returned_as_it_is(configure: Configure) -> None:
     run = train_source(configure("ppo"))
     assert run.resumed == "no"
     assert resume_source(run.folder) == run
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"results": {}}, "mean_return: "),
+        ({"results": {"mean_return": "x"}}, "mean_return: "),
+        ({"steps": {}}, "steps: "),
+        ({"verb": "transfer"}, "of a run of train-source, got one of 'transfer'"),
+    ],
+)
+def test_a_manifest_of_something_else_is_refused(
+    configure: Configure, changes: dict[str, Any], reason: str
+) -> None:
+    run = train_source(configure("ppo"))
+    path = run.folder / runs.MANIFEST_NAME
+    write_json(path, {**read_json(path), **changes})
+    kept = run.folder / ".resume"
+    kept.mkdir()
+    with pytest.raises(ArtifactRefused, match=reason) as refusal:
+        resume_source(run.folder)
+    assert "\n" not in str(refusal.value)
+    assert kept.exists()
 
 
 @pytest.mark.parametrize("settings", ["ppo", "a2c", "dqn"])
