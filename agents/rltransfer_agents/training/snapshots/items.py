@@ -88,5 +88,5 @@ def digest(learner: Learner) -> str:
     if buffer is not None:
         # One after the other and not packed: together they may fill the memory.
         for column in COLUMNS:
-            found.update(np.ascontiguousarray(getattr(buffer, column)))
+            found.update(np.ascontiguousarray(getattr(buffer, column)).data)
     return found.hexdigest()
