@@ -3,13 +3,15 @@
 import shutil
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import Any, final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rltransfer import runs
-from rltransfer.errors import ArtifactRefused, EnvironmentFault
+from rltransfer.border import made_in_time
+from rltransfer.errors import ArtifactRefused, EnvironmentFault, Stopped, StorageError
 from rltransfer.files import storage_faults
 from rltransfer_agents.training.algorithms import require_spaces
 from rltransfer_agents.training.config import Resumed, TrainConfig, TrainedRun, Watch
@@ -53,7 +55,8 @@ def train_source(config: TrainConfig, watch: Watch | None = None) -> TrainedRun:
         config.algorithm, config.env_id, config.env_kwargs, config.hyperparameters
     )
     # Before there is a folder, so that wrong input leaves nothing behind.
-    with closing(make(config.env_id, **config.env_kwargs)) as env:
+    make_one = partial(make, config.env_id, **config.env_kwargs)
+    with closing(made_in_time(make_one, config.env_id, config.step_seconds)) as env:
         require_spaces(
             config.algorithm, config.env_id, env.observation_space, env.action_space
         )
@@ -99,32 +102,40 @@ def _train(
             outcome = Course(parts, memory, watch, stop).run()
         except EnvironmentFault as fault:
             raise EnvironmentFault(f"{fault}; then {files.way_on}") from fault
+        except StorageError as fault:
+            raise StorageError(f"{fault}; then {files.way_on}") from fault
+        except KeyboardInterrupt:
+            # Asked so often that no boundary was waited for.
+            raise Stopped(
+                f"{config.env_id}: stopped at once, what was saved last is kept; "
+                f"{files.way_on}"
+            ) from None
         spaces = parts.learner.observation_space, parts.learner.action_space
-    runs.write_manifest(
-        files.folder,
-        runs.Manifest(
-            verb=_VERB,
-            versions=runs.installed_versions(),
-            seeds={"training": config.seed},
-            steps={"training": outcome.steps},
-            spaces={
-                "observation": runs.describe_space(spaces[0]),
-                "action": runs.describe_space(spaces[1]),
-            },
-            settings={
-                "algo": config.algorithm,
-                "env": config.env_id,
-                "env_kwargs": dict(config.env_kwargs),
-            },
-            results={
-                "mean_return": outcome.mean_return,
-                "resumed": outcome.resumed,
-                "doubts": list(outcome.doubts),
-                "seconds": outcome.seconds,
-                "state_sha256": outcome.state_sha256,
-            },
-        ),
-    )
+        runs.write_manifest(
+            files.folder,
+            runs.Manifest(
+                verb=_VERB,
+                versions=runs.installed_versions(),
+                seeds={"training": config.seed},
+                steps={"training": outcome.steps},
+                spaces={
+                    "observation": runs.describe_space(spaces[0]),
+                    "action": runs.describe_space(spaces[1]),
+                },
+                settings={
+                    "algo": config.algorithm,
+                    "env": config.env_id,
+                    "env_kwargs": dict(config.env_kwargs),
+                },
+                results={
+                    "mean_return": outcome.mean_return,
+                    "resumed": outcome.resumed,
+                    "doubts": list(outcome.doubts),
+                    "seconds": outcome.seconds,
+                    "state_sha256": outcome.state_sha256,
+                },
+            ),
+        )
     return _finished(files, config)
 
 
