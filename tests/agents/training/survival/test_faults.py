@@ -20,6 +20,7 @@ FIELDS = {
     "type": "observation has type <U5, not float32",
     "NaN reward": "reward is not finite",
 }
+APART = {"die": "died: killed by SIGKILL", "hang": "has not come back for 1 s"}
 STEPS = {"first": 1, "middle": 57, "terminal": 60}
 _OFF_POLICY = {
     "buffer_size": 90,
@@ -70,22 +71,27 @@ def test_a_fault_names_environment_step_and_field(
             require_finite(path)
 
 
-@pytest.mark.parametrize("at", STEPS)
 @pytest.mark.parametrize(
-    ("fault", "reason"),
-    [("die", "died: killed by SIGKILL"), ("hang", "has not come back for 1 s")],
+    ("algorithm", "fault", "at"),
+    [
+        ("ppo", "die", "first"),
+        ("dqn", "die", "middle"),
+        ("sac", "die", "terminal"),
+        ("ppo", "hang", "terminal"),
+        ("dqn", "hang", "first"),
+        ("sac", "hang", "middle"),
+    ],
 )
-@pytest.mark.parametrize("algorithm", HYPERPARAMETERS)
 def test_an_environment_apart_can_hang_or_die(
     zygote: Any,
     tmp_path: Path,
     count: Count,
     algorithm: str,
     fault: str,
-    reason: str,
     at: str,
 ) -> None:
     count("E1", training_faults=1)
+    reason = APART[fault]
     faulty = config(algorithm, fault, STEPS[at], "subproc")
     ended = zygote.train_configs([faulty], tmp_path)
     assert ended.status == 77, ended.text
