@@ -9,15 +9,9 @@ import pytest
 from rltransfer import files
 from rltransfer.errors import ArtifactRefused, StorageError
 from rltransfer.files import points
+from tests.worlds.writers import WHOLE
 
-POINTS = (
-    "before_write",
-    "half_written",
-    "before_sync",
-    "before_rename",
-    "before_folder_sync",
-    "written",
-)
+POINTS = WHOLE
 
 
 def test_a_written_file_replaces_the_old_one_and_leaves_nothing_else(

@@ -1,6 +1,5 @@
 """Tells how an alignment goes: a bar on standard error, scalars for TensorBoard."""
 
-import hashlib
 from pathlib import Path
 from types import TracebackType
 from typing import final
@@ -12,6 +11,7 @@ from rltransfer.cli.progress import bars
 from rltransfer.files import make_folder, storage_faults
 from rltransfer.mapping import Progress
 from rltransfer.runs.events import EVENTS, EventFile, event_path
+from rltransfer_agents.reading.resumable import mark_of
 
 
 @final
@@ -29,7 +29,7 @@ class AlignmentWatch:
         self, budget: int, shown: bool, tensorboard_folder: Path, run: Path
     ) -> None:
         # Other runs may write into the same folder: what is ours bears our mark.
-        mark = hashlib.sha256(str(run.resolve()).encode()).hexdigest()[:12]
+        mark = mark_of(run)
         # In the run's own all is ours, also where the run was moved.
         mine = "*" if tensorboard_folder.parent == run else f"*.{mark}"
         make_folder(tensorboard_folder)

@@ -9,6 +9,7 @@ import pytest
 
 from tests.effort import SCALE, SEED
 from tests.worlds.strikes import KINDS, Strike, send, strikes
+from tests.worlds.writers import WHOLE
 
 from .conftest import can_go_on, curves, left, run_in
 
@@ -19,12 +20,7 @@ KILLS = 10 * SCALE
 KILLS_IN_A_ROW = 5
 KILL = send(signal.SIGKILL)
 POINTS = (
-    "before_write",
-    "half_written",
-    "before_sync",
-    "before_rename",
-    "before_folder_sync",
-    "written",
+    *WHOLE,
     "before_event",
     "event_written",
 )

@@ -7,22 +7,11 @@ import pytest
 
 from rltransfer.errors import StorageError
 from tests.conftest import Count
+from tests.worlds.writers import ADDED, KEPT, WHOLE
 
 pytestmark = pytest.mark.torture
 
-POINTS = (
-    "before_adding",
-    "half_added",
-    "added",
-    "linked",
-    "kept_previous",
-    "before_write",
-    "half_written",
-    "before_sync",
-    "before_rename",
-    "before_folder_sync",
-    "written",
-)
+POINTS = (*ADDED, *KEPT, *WHOLE)
 
 
 @pytest.mark.parametrize(

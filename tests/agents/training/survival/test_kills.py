@@ -8,6 +8,7 @@ import pytest
 
 from tests.conftest import Count
 from tests.effort import SCALE, SEED
+from tests.worlds.writers import ADDED, KEPT, WHOLE
 
 pytestmark = pytest.mark.torture
 
@@ -15,19 +16,7 @@ KILLS = 10 * SCALE
 """Of each configuration."""
 KILLS_IN_A_ROW = 5
 
-POINTS = (
-    "before_adding",
-    "half_added",
-    "added",
-    "linked",
-    "kept_previous",
-    "before_write",
-    "half_written",
-    "before_sync",
-    "before_rename",
-    "before_folder_sync",
-    "written",
-)
+POINTS = (*ADDED, *KEPT, *WHOLE)
 # Where each item of a learner's state matters, and after how many steps.
 MATTERS = {
     "counters": ("dqn", 20),
