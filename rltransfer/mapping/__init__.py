@@ -1,15 +1,15 @@
 """The mapping core: networks, objectives, fitting and storing; tensors only."""
 
 from rltransfer.mapping.domain_mapping import DomainMapping as DomainMapping
-from rltransfer.mapping.fitting import FitConfig as FitConfig
-from rltransfer.mapping.fitting import FitReport as FitReport
-from rltransfer.mapping.fitting import Progress as Progress
-from rltransfer.mapping.fitting import ProgressBar as ProgressBar
-from rltransfer.mapping.fitting import Stop as Stop
-from rltransfer.mapping.fitting import TensorBoardCurves as TensorBoardCurves
-from rltransfer.mapping.fitting import Watcher as Watcher
-from rltransfer.mapping.fitting import fit as fit
-from rltransfer.mapping.fitting import watchers as watchers
+from rltransfer.mapping.fit import FitConfig as FitConfig
+from rltransfer.mapping.fit import fit as fit
+from rltransfer.mapping.fit_report import FitReport as FitReport
+from rltransfer.mapping.fit_report import Progress as Progress
+from rltransfer.mapping.fit_report import Stop as Stop
+from rltransfer.mapping.fit_report import Watcher as Watcher
+from rltransfer.mapping.mapping_store import load_about as load_about
+from rltransfer.mapping.mapping_store import load_network as load_network
+from rltransfer.mapping.mapping_store import save_network as save_network
 from rltransfer.mapping.networks import ACTIVATIONS as ACTIVATIONS
 from rltransfer.mapping.networks import NETWORKS as NETWORKS
 from rltransfer.mapping.networks import Affine as Affine
@@ -28,8 +28,5 @@ from rltransfer.mapping.objectives import SourceModel as SourceModel
 from rltransfer.mapping.objectives import Weight as Weight
 from rltransfer.mapping.objectives import WeightedSum as WeightedSum
 from rltransfer.mapping.objectives import descending as descending
-from rltransfer.mapping.stacks import Stackable as Stackable
-from rltransfer.mapping.stacks import stacked as stacked
-from rltransfer.mapping.store import load_about as load_about
-from rltransfer.mapping.store import load_network as load_network
-from rltransfer.mapping.store import save_network as save_network
+from rltransfer.mapping.stacking import Stackable as Stackable
+from rltransfer.mapping.stacking import stacked as stacked

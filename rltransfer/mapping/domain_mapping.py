@@ -5,7 +5,7 @@ from typing import Any, final
 from typing_extensions import override
 
 from rltransfer.mapping.networks import Network, describe, network_of
-from rltransfer.mapping.stacks import Stackable, common_copies
+from rltransfer.mapping.stacking import Stackable, common_copies
 
 
 @final

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rltransfer.errors import ArtifactRefused
 from rltransfer.mapping import Affine, Mlp, Network, load_network, save_network
-from rltransfer.mapping.store import load_about
+from rltransfer.mapping.mapping_store import load_about
 from rltransfer.translation.mapped_policy import Translation
 
 _STATE, _COLOUR, _TRUNK, _ACTION = "state", "colour", "trunk", "action"

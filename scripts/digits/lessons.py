@@ -3,14 +3,7 @@
 import torch
 from torch import Generator
 
-from rltransfer.mapping import (
-    CrossEntropy,
-    Examples,
-    FitConfig,
-    Network,
-    Progress,
-    fit,
-)
+from rltransfer.mapping import CrossEntropy, Examples, FitConfig, Network, Progress, fit
 
 BATCH, TEST_BATCH, LEARNING_RATE = 64, 1000, 1e-3
 

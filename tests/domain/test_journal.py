@@ -14,12 +14,7 @@ from rltransfer.domain.policies import Remembering
 from rltransfer.errors import ArtifactRefused, EnvironmentFault
 from tests.effort import SCALE, SEED
 from tests.worlds.points import Broken, Home, Point
-from tests.worlds.strikes import (
-    armed,
-    carried_apart,
-    send,
-    strikes,
-)
+from tests.worlds.strikes import armed, carried_apart, send, strikes
 
 KILLS = 6 * SCALE
 FLIPS = 12 * SCALE

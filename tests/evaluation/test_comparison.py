@@ -10,13 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu, ttest_ind
 
 from rltransfer.evaluation import beats
-from rltransfer.evaluation.comparison import (
-    BOTH,
-    RANKS,
-    WELCH,
-    rank_test,
-    welch_test,
-)
+from rltransfer.evaluation.comparison import BOTH, RANKS, WELCH, rank_test, welch_test
 
 
 def test_welch_on_two_episodes_each_is_the_arctangent() -> None:

@@ -2,7 +2,7 @@
 
 import torch
 
-from rltransfer.mapping.fitting.adam import Adam
+from rltransfer.mapping.stacked_adam import Adam
 
 
 def test_steps_are_those_of_pytorchs_optimizer() -> None:

@@ -22,7 +22,7 @@ from rltransfer.mapping import (
     load_network,
     save_network,
 )
-from rltransfer.mapping.store.form import manifest_of
+from rltransfer.mapping.mapping_store import manifest_of
 
 DRAW = torch.Generator().manual_seed(0)
 STORED: dict[str, Any] = {

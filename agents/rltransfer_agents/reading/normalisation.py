@@ -10,11 +10,7 @@ from numpy.typing import NDArray
 from rltransfer_agents.frozen.normalisation import Normalisation
 from rltransfer_agents.reading import limits
 from rltransfer_agents.reading.arrays import read_array, read_number
-from rltransfer_agents.reading.inert_pickle import (
-    constructed,
-    parse_pickle,
-    value_name,
-)
+from rltransfer_agents.reading.inert_pickle import constructed, parse_pickle, value_name
 from rltransfer_agents.reading.policies import Normalisations
 from rltransfer_agents.reading.refusal import Refusal, shown
 from rltransfer_agents.running_statistics import Statistics

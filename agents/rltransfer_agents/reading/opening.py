@@ -19,12 +19,7 @@ from rltransfer_agents.reading.normalisation import (
     require_fit,
 )
 from rltransfer_agents.reading.policies import Normalisations
-from rltransfer_agents.reading.refusal import (
-    Refusal,
-    naming,
-    spelt,
-    typed_faults,
-)
+from rltransfer_agents.reading.refusal import Refusal, naming, spelt, typed_faults
 from rltransfer_agents.reading.run_folder import FoundAgent, find_agent
 from rltransfer_agents.running_statistics import read_statistics
 

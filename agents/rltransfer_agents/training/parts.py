@@ -9,13 +9,7 @@ from typing import Any, final
 from rltransfer.border import HangAlarm, made_in_time
 from rltransfer_agents.training.algorithms import Learner, make_learner, normalised
 from rltransfer_agents.training.config import TrainConfig
-from rltransfer_agents.training.environments import (
-    Apart,
-    Here,
-    Place,
-    Seat,
-    VectorEnv,
-)
+from rltransfer_agents.training.environments import Apart, Here, Place, Seat, VectorEnv
 from rltransfer_agents.training.evaluations import Evaluations
 from rltransfer_agents.training.logs import Logs
 from rltransfer_agents.training.run_files import RunFiles

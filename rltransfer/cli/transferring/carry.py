@@ -25,13 +25,7 @@ from rltransfer.cli.transferring.request import (
 from rltransfer.cli.transferring.stopping import StopSignals
 from rltransfer.cli.transferring.storing import store
 from rltransfer.cli.transferring.watching import AlignmentWatch
-from rltransfer.domain import (
-    Domain,
-    Explorer,
-    Journal,
-    Policy,
-    remove_journal,
-)
+from rltransfer.domain import Domain, Explorer, Journal, Policy, remove_journal
 from rltransfer.evaluation import ReturnSummary, summarise
 from rltransfer_agents.training.isolation import isolated
 

@@ -5,11 +5,7 @@ from pathlib import Path
 from typing import final
 
 from rltransfer.cli.environments import EnvironmentChoice, Stepping
-from rltransfer.cli.options import (
-    FEWEST_EPISODES,
-    require_at_least,
-    require_seed,
-)
+from rltransfer.cli.options import FEWEST_EPISODES, require_at_least, require_seed
 from rltransfer.errors import InputError
 
 DEFAULT_BUDGET = 3_000

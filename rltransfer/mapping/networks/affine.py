@@ -7,12 +7,8 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 from typing_extensions import override
 
-from rltransfer.mapping.networks.network import (
-    ACTIVATIONS,
-    Network,
-    require_activation,
-)
-from rltransfer.mapping.stacks import leading
+from rltransfer.mapping.networks.network import ACTIVATIONS, Network, require_activation
+from rltransfer.mapping.stacking import leading
 
 
 @final

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from rltransfer.mapping.networks.network import Network
-from rltransfer.mapping.stacks import common_copies
+from rltransfer.mapping.stacking import common_copies
 
 
 @final

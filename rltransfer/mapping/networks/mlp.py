@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from rltransfer.mapping.networks.affine import Affine
 from rltransfer.mapping.networks.network import Network
-from rltransfer.mapping.stacks import common_copies
+from rltransfer.mapping.stacking import common_copies
 
 
 @final

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rltransfer.mapping.stacks import Stackable
+from rltransfer.mapping.stacking import Stackable
 
 
 class Network(Stackable):

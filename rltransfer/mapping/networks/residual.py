@@ -10,12 +10,8 @@ from typing_extensions import override
 
 from rltransfer.mapping.networks.affine import Affine
 from rltransfer.mapping.networks.mlp import Mlp
-from rltransfer.mapping.networks.network import (
-    ACTIVATIONS,
-    Network,
-    require_activation,
-)
-from rltransfer.mapping.stacks import common_copies
+from rltransfer.mapping.networks.network import ACTIVATIONS, Network, require_activation
+from rltransfer.mapping.stacking import common_copies
 
 
 @final

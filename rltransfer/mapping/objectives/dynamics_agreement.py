@@ -1,8 +1,8 @@
-"""The objective about how two domains move."""
+"""The rows that objectives about two domains look at."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import final
+from typing import Protocol, final, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -12,7 +12,46 @@ from typing_extensions import override
 from rltransfer.errors import InputError
 from rltransfer.mapping.domain_mapping import DomainMapping
 from rltransfer.mapping.objectives.objective import Objective
-from rltransfer.mapping.objectives.steps import StepRows
+
+
+@runtime_checkable
+class StateRows(Protocol):
+    """Target states."""
+
+    @property
+    def observation(self) -> Tensor:
+        """One state per row."""
+        ...
+
+    def __len__(self) -> int:
+        """Returns how many rows there are."""
+        ...
+
+
+@runtime_checkable
+class StepRows(StateRows, Protocol):
+    """Target steps; `rltransfer.experience.Transitions` is one such."""
+
+    @property
+    def action(self) -> Tensor:
+        """One encoded action per row."""
+        ...
+
+    @property
+    def reward(self) -> Tensor:
+        """One reward per row."""
+        ...
+
+    @property
+    def next_observation(self) -> Tensor:
+        """The state after the action."""
+        ...
+
+    @property
+    def terminated(self) -> Tensor:
+        """Whether the step ended its episode for good."""
+        ...
+
 
 SourceModel = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
 """Maps source states and actions, with any leading dimensions, to predictions.

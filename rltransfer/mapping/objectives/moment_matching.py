@@ -8,8 +8,8 @@ from torch import Tensor
 from typing_extensions import override
 
 from rltransfer.mapping.domain_mapping import DomainMapping
+from rltransfer.mapping.objectives.dynamics_agreement import StateRows
 from rltransfer.mapping.objectives.objective import Objective
-from rltransfer.mapping.objectives.steps import StateRows
 
 
 def moments(

@@ -14,18 +14,9 @@ from stock_agents import STOCK
 from rltransfer.errors import InputError
 from rltransfer.files.reading import TooLarge, bounded_bytes
 from rltransfer.runs import Manifest, write_manifest
-from rltransfer_agents.reading import (
-    REMEDIES,
-    Refusal,
-    describe_artifact,
-    read_agent,
-)
+from rltransfer_agents.reading import REMEDIES, Refusal, describe_artifact, read_agent
 from rltransfer_agents.reading.environment_ids import known_id, nearest_id
-from rltransfer_agents.running_statistics import (
-    Moments,
-    Statistics,
-    write_statistics,
-)
+from rltransfer_agents.running_statistics import Moments, Statistics, write_statistics
 
 
 @pytest.fixture

@@ -10,11 +10,7 @@ from stable_baselines3 import DQN
 
 from rltransfer.errors import ArtifactRefused, StorageError
 from rltransfer.files import points
-from rltransfer_agents.training import (
-    TrainConfig,
-    course,
-    resume_source,
-)
+from rltransfer_agents.training import TrainConfig, course, resume_source
 from rltransfer_agents.training.snapshots import ITEMS, SnapshotKeeper, digest
 from rltransfer_agents.training.snapshots.packing import pack, unpack
 from rltransfer_agents.training.snapshots.rows import COLUMNS

@@ -3,10 +3,6 @@
 What is fetched is read like any other stranger's file; the hub vouches for nothing.
 """
 
-from rltransfer_agents.reading.hub.fetching import (
-    FetchedAgent,
-    fetch_agent,
-    is_on_hub,
-)
+from rltransfer_agents.reading.hub.fetching import FetchedAgent, fetch_agent, is_on_hub
 
 __all__ = ["FetchedAgent", "fetch_agent", "is_on_hub"]

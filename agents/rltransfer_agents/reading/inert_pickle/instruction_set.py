@@ -3,11 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from rltransfer_agents.reading.inert_pickle.containers import (
-    broken,
-    extend,
-    set_items,
-)
+from rltransfer_agents.reading.inert_pickle.containers import broken, extend, set_items
 from rltransfer_agents.reading.inert_pickle.stack import MARK, Stack
 from rltransfer_agents.reading.inert_pickle.trees import Call, Persistent, Reference
 

@@ -10,12 +10,7 @@ from numpy.typing import NDArray
 
 from rltransfer_agents.reading import limits
 from rltransfer_agents.reading.arrays import read_shape
-from rltransfer_agents.reading.inert_pickle import (
-    Call,
-    Persistent,
-    Reference,
-    called,
-)
+from rltransfer_agents.reading.inert_pickle import Call, Persistent, Reference, called
 from rltransfer_agents.reading.refusal import Refusal, naming, shown
 
 _STORAGES = {

@@ -17,7 +17,7 @@ from watch import Strike
 from rltransfer.cli.transferring import carry
 from rltransfer.dynamics import LearnConfig
 from rltransfer.errors import Stopped
-from rltransfer.mapping.store.form import manifest_of
+from rltransfer.mapping.mapping_store import manifest_of
 from rltransfer_agents.training import TrainConfig, train_source
 from rltransfer_agents.training.snapshots.packing import pack
 

@@ -19,11 +19,7 @@ from stock_agents import UNEVEN, Still, Stock, numbers
 
 from rltransfer_agents.export.live import bundle_of
 from rltransfer_agents.frozen import FrozenPolicy
-from rltransfer_agents.reading.bundle import (
-    Bundle,
-    read_bundle,
-    write_bundle,
-)
+from rltransfer_agents.reading.bundle import Bundle, read_bundle, write_bundle
 from rltransfer_agents.reading.checkpoint import read_checkpoint
 from rltransfer_agents.reading.policies import freeze
 

@@ -1,6 +1,8 @@
-"""Reading networks from disk; nothing there is believed unchecked."""
+"""Networks on disk: numbers as safetensors, the rest as JSON, all of it hashed."""
 
 import hashlib
+import json
+import platform
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,18 +11,81 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from rltransfer.files import read_json, storage_faults
-from rltransfer.mapping.domain_mapping import DomainMapping
-from rltransfer.mapping.networks import network_of
-from rltransfer.mapping.stacks import Stackable
-from rltransfer.mapping.store.form import (
-    DESCRIPTION,
-    DOMAIN_MAPPING,
-    MANIFEST,
-    NUMBERS,
-    manifest_of,
-    refused,
+import rltransfer
+from rltransfer.errors import ArtifactRefused
+from rltransfer.files import (
+    make_folder,
+    read_json,
+    storage_faults,
+    write_atomically,
+    write_json,
 )
+from rltransfer.mapping.domain_mapping import DomainMapping
+from rltransfer.mapping.networks import Network, describe, network_of
+from rltransfer.mapping.stacking import Stackable
+
+MANIFEST = "manifest.json"
+NUMBERS = "numbers.safetensors"
+DESCRIPTION = "network.json"
+DOMAIN_MAPPING = "domain-mapping"
+"""Names a `DomainMapping`, which is no network, among the architectures."""
+
+
+def manifest_of(files: dict[str, bytes]) -> bytes:
+    """Returns the manifest that vouches for these files.
+
+    Compared as bytes, so that it needs no reading and no change in it goes unseen.
+    """
+    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    manifest = {"format": "rltransfer-network", "format_version": 1, "sha256": hashes}
+    return f"{json.dumps(manifest, indent=2, sort_keys=True)}\n".encode()
+
+
+def refused(folder: Path, reason: str) -> ArtifactRefused:
+    """Returns the error that says why `folder` cannot be loaded."""
+    return ArtifactRefused(
+        f"{folder} cannot be loaded as a network: {reason}; restore it or save it anew"
+    )
+
+
+def save_network(
+    folder: Path, network: Network | DomainMapping, about: dict[str, Any] | None = None
+) -> None:
+    """Writes `network` into `folder`, which is made where it is missing.
+
+    The manifest goes last: a crash on the way leaves a folder that is refused, never
+    one that is half of one network and half of another.
+
+    Args:
+        folder: holds this network; files of an older one are replaced.
+        network: a network or a mapping, plain or a stack.
+        about: what else belongs to it, as JSON: seeds, spaces, step counts.
+    """
+    numbers = {name: value.contiguous() for name, value in network.state_dict().items()}
+    unfit = [name for name, value in numbers.items() if not value.isfinite().all()]
+    if unfit:
+        raise ValueError(f"only finite numbers are stored; {unfit} are not; fit anew")
+    make_folder(folder)
+    write_atomically(folder / NUMBERS, safetensors.torch.save(numbers))
+    description = {
+        "architecture": _describe(network),
+        "about": about or {},
+        "versions": {
+            "rltransfer": rltransfer.__version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        },
+    }
+    write_json(folder / DESCRIPTION, description)
+    files = {name: (folder / name).read_bytes() for name in (NUMBERS, DESCRIPTION)}
+    write_atomically(folder / MANIFEST, manifest_of(files))
+
+
+def _describe(network: Network | DomainMapping) -> dict[str, Any]:
+    if isinstance(network, DomainMapping):
+        return {"network": DOMAIN_MAPPING} | network.settings
+    return describe(network)
+
 
 _LONGEST_DESCRIPTION = 1 << 16
 
