@@ -70,7 +70,7 @@ def test_a_missing_extra_is_named(
     within: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    pages = (page, "rltransfer_envs.relatives.swimmer")
+    pages = (page, "rltransfer_envs.mujoco_bodies")
     for name in list(sys.modules):
         if name.startswith(pages):
             monkeypatch.delitem(sys.modules, name)
@@ -89,7 +89,7 @@ def test_a_fault_of_the_environment_itself_is_not_hidden(
     def broken(**_: object) -> None:
         raise TypeError("unsupported operand")
 
-    monkeypatch.setattr("rltransfer_envs.relatives.pendulum.pendulum", broken)
+    monkeypatch.setattr("rltransfer_envs.classic_control.pendulum", broken)
     with pytest.raises(TypeError, match="unsupported operand"):
         make("rltransfer/Pendulum-v0")
 

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from rltransfer.errors import InputError
+from rltransfer_envs.classic_control import AcrobotParameters, CartPoleParameters
 from rltransfer_envs.making import make
-from rltransfer_envs.relatives.acrobot import AcrobotParameters
-from rltransfer_envs.relatives.cart_pole import CartPoleParameters
-from rltransfer_envs.relatives.swimmer import SwimmerParameters, swimmer_xml
+from rltransfer_envs.mujoco_bodies import SwimmerParameters, swimmer_xml
 
 ORIGINALS = {
     "rltransfer/CartPole-v0": "CartPole-v1",

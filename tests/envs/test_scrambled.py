@@ -6,16 +6,9 @@ import pytest
 from gymnasium import spaces
 
 from rltransfer.errors import InputError
-from rltransfer_envs.scrambled import (
-    ContinuousWiring,
-    DiscreteWiring,
-    Scrambled,
-    Sensors,
-    scramble,
-    true_mapping,
-)
-from rltransfer_envs.scrambled.sensors import unknown_sensors
-from rltransfer_envs.scrambled.spread import typical_spread
+from rltransfer_envs.actuator_map import ContinuousWiring, DiscreteWiring
+from rltransfer_envs.scrambled_env import Scrambled, scramble, true_mapping
+from rltransfer_envs.scrambled_sensors import Sensors, typical_spread, unknown_sensors
 
 BASES = [
     "CartPole-v1",

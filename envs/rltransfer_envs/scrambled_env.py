@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from rltransfer.errors import InputError
+from rltransfer_envs.actuator_map import Wiring, unknown_wiring
 from rltransfer_envs.making import make
-from rltransfer_envs.scrambled.sensors import Sensors, unknown_sensors
-from rltransfer_envs.scrambled.spread import typical_spread
-from rltransfer_envs.scrambled.wiring import Wiring, unknown_wiring
+from rltransfer_envs.scrambled_sensors import Sensors, typical_spread, unknown_sensors
 
 ENV_ID = "rltransfer/Scrambled-v0"
 

@@ -1,4 +1,4 @@
-"""Swimmers of more or fewer links."""
+"""Half-cheetahs and swimmers of other weight, strength and number of links."""
 
 import copy
 import xml.etree.ElementTree as ElementTree
@@ -7,13 +7,47 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import final
 
+import mujoco
 from gymnasium.envs.mujoco import mujoco_env
+from gymnasium.envs.mujoco.half_cheetah_v5 import HalfCheetahEnv
 from gymnasium.envs.mujoco.swimmer_v5 import SwimmerEnv
 
 from rltransfer.errors import InputError
-from rltransfer_envs.relatives.parameters import read_parameters, require_numbers
+from rltransfer_envs.parametrised import read_parameters, require_numbers  # type: ignore[import-untyped]  # ships no types
 
-ENV_ID = "rltransfer/Swimmer-v0"
+ENV_ID = "rltransfer/HalfCheetah-v0"
+
+
+@final
+@dataclass(frozen=True)
+class HalfCheetahParameters:
+    """What tells one half-cheetah from another."""
+
+    gravity: float = 9.81
+    """In metres per second squared."""
+    mass: float = 1.0
+    """Of every part, as a multiple of the original's."""
+    torque: float = 1.0
+    """Of every motor, as a multiple of the original's."""
+
+    def __post_init__(self) -> None:
+        require_numbers(self, positive=("mass", "torque"), may_be_zero=("gravity",))
+
+
+def half_cheetah(*, render_mode: str | None = None, **given: object) -> HalfCheetahEnv:
+    """Returns Gymnasium's half-cheetah with `HalfCheetahParameters` changed."""
+    parameters = read_parameters(HalfCheetahParameters, ENV_ID, given)
+    env = HalfCheetahEnv(render_mode=render_mode)
+    env.model.opt.gravity[2] = -parameters.gravity
+    env.model.body_mass *= parameters.mass
+    env.model.body_inertia *= parameters.mass
+    env.model.actuator_gear *= parameters.torque
+    # MuJoCo keeps numbers that follow from masses; they have to follow again.
+    mujoco.mj_setConst(env.model, env.data)
+    return env
+
+
+SWIMMER_ID = "rltransfer/Swimmer-v0"
 
 
 @final
@@ -32,7 +66,7 @@ class SwimmerParameters:
 
 def swimmer(*, render_mode: str | None = None, **given: object) -> SwimmerEnv:
     """Returns Gymnasium's swimmer with fields of `SwimmerParameters` changed."""
-    parameters = read_parameters(SwimmerParameters, ENV_ID, given)
+    parameters = read_parameters(SwimmerParameters, SWIMMER_ID, given)
     # Gymnasium reads a file, once; it is of no use afterwards.
     with TemporaryDirectory() as folder:
         body = Path(folder) / "swimmer.xml"

@@ -1,0 +1,187 @@
+"""Classic control tasks of other masses, lengths, motors and gravity."""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.envs.classic_control.acrobot import AcrobotEnv
+from gymnasium.envs.classic_control.cartpole import CartPoleEnv
+from gymnasium.envs.classic_control.continuous_mountain_car import (
+    Continuous_MountainCarEnv,
+)
+from gymnasium.envs.classic_control.mountain_car import MountainCarEnv
+from gymnasium.envs.classic_control.pendulum import PendulumEnv
+
+from rltransfer_envs.parametrised import read_parameters, require_numbers
+
+ENV_ID = "rltransfer/Acrobot-v0"
+
+
+@final
+@dataclass(frozen=True)
+class AcrobotParameters:
+    """What tells one acrobot from another; SI units.
+
+    Gravity is not among them: Gymnasium's equations of motion hold it fixed. Neither is
+    the goal, which is a matter of angles and stays as it is for every length.
+    """
+
+    upper_length: float = 1.0
+    lower_length: float = 1.0
+    upper_mass: float = 1.0
+    lower_mass: float = 1.0
+    inertia: float = 1.0
+    """Of each link, about its centre of mass."""
+    torque: float = 1.0
+    """With which the motor turns the elbow, one way or the other."""
+
+    def __post_init__(self) -> None:
+        lengths = ("upper_length", "lower_length")
+        masses = ("upper_mass", "lower_mass")
+        require_numbers(self, positive=(*lengths, *masses, "inertia", "torque"))
+
+
+def acrobot(*, render_mode: str | None = None, **given: object) -> AcrobotEnv:
+    """Returns Gymnasium's acrobot with fields of `AcrobotParameters` changed."""
+    parameters = read_parameters(AcrobotParameters, ENV_ID, given)
+    env = AcrobotEnv(render_mode=render_mode)
+    env.LINK_LENGTH_1 = parameters.upper_length
+    env.LINK_LENGTH_2 = parameters.lower_length
+    # Links are even rods: what weighs lies in the middle.
+    env.LINK_COM_POS_1 = parameters.upper_length / 2
+    env.LINK_COM_POS_2 = parameters.lower_length / 2
+    env.LINK_MASS_1 = parameters.upper_mass
+    env.LINK_MASS_2 = parameters.lower_mass
+    env.LINK_MOI = parameters.inertia
+    env.AVAIL_TORQUE = [-parameters.torque, 0.0, parameters.torque]
+    return env
+
+
+CART_POLE_ID = "rltransfer/CartPole-v0"
+
+
+@final
+@dataclass(frozen=True)
+class CartPoleParameters:
+    """What tells one cart-pole from another; SI units."""
+
+    gravity: float = 9.8
+    cart_mass: float = 1.0
+    pole_mass: float = 0.1
+    pole_length: float = 0.5
+    """From the pivot to the centre of mass."""
+    force: float = 10.0
+    """With which the motor pushes, one way or the other."""
+
+    def __post_init__(self) -> None:
+        require_numbers(
+            self,
+            positive=("cart_mass", "pole_mass", "pole_length", "force"),
+            may_be_zero=("gravity",),
+        )
+
+
+def cart_pole(*, render_mode: str | None = None, **given: object) -> CartPoleEnv:
+    """Returns Gymnasium's cart-pole with fields of `CartPoleParameters` changed."""
+    parameters = read_parameters(CartPoleParameters, CART_POLE_ID, given)
+    env = CartPoleEnv(render_mode=render_mode)
+    env.gravity = parameters.gravity
+    env.masscart = parameters.cart_mass
+    env.masspole = parameters.pole_mass
+    env.length = parameters.pole_length
+    env.force_mag = parameters.force
+    # Gymnasium derives these once, before the changes above.
+    env.total_mass = env.masspole + env.masscart
+    env.polemass_length = env.masspole * env.length
+    return env
+
+
+MOUNTAIN_CAR_ID = "rltransfer/MountainCar-v0"
+CONTINUOUS_ENV_ID = "rltransfer/MountainCarContinuous-v0"
+
+
+@final
+@dataclass(frozen=True)
+class MountainCarParameters:
+    """What tells one mountain car from another; Gymnasium's units, per step squared."""
+
+    gravity: float = 0.0025
+    force: float = 0.001
+
+    def __post_init__(self) -> None:
+        require_numbers(self, positive=("force",), may_be_zero=("gravity",))
+
+
+@final
+@dataclass(frozen=True)
+class MountainCarContinuousParameters:
+    """What tells one continuous mountain car from another; units as above.
+
+    Gravity is not among them: Gymnasium's continuous car holds it fixed.
+    """
+
+    power: float = 0.0015
+
+    def __post_init__(self) -> None:
+        require_numbers(self, positive=("power",))
+
+
+def mountain_car(*, render_mode: str | None = None, **given: object) -> MountainCarEnv:
+    """Returns Gymnasium's car with fields of `MountainCarParameters` changed."""
+    parameters = read_parameters(MountainCarParameters, MOUNTAIN_CAR_ID, given)
+    env = MountainCarEnv(render_mode=render_mode)
+    env.gravity = parameters.gravity
+    env.force = parameters.force
+    return env
+
+
+def mountain_car_continuous(
+    *, render_mode: str | None = None, **given: object
+) -> Continuous_MountainCarEnv:
+    """Returns the car with fields of `MountainCarContinuousParameters` changed."""
+    parameters = read_parameters(
+        MountainCarContinuousParameters, CONTINUOUS_ENV_ID, given
+    )
+    env = Continuous_MountainCarEnv(render_mode=render_mode)
+    env.power = parameters.power
+    return env
+
+
+PENDULUM_ID = "rltransfer/Pendulum-v0"
+
+
+@final
+@dataclass(frozen=True)
+class PendulumParameters:
+    """What tells one pendulum from another; SI units."""
+
+    gravity: float = 10.0
+    mass: float = 1.0
+    length: float = 1.0
+    max_torque: float = 2.0
+    max_speed: float = 8.0
+
+    def __post_init__(self) -> None:
+        require_numbers(
+            self,
+            positive=("mass", "length", "max_torque", "max_speed"),
+            may_be_zero=("gravity",),
+        )
+
+
+def pendulum(*, render_mode: str | None = None, **given: object) -> PendulumEnv:
+    """Returns Gymnasium's pendulum with fields of `PendulumParameters` changed."""
+    parameters = read_parameters(PendulumParameters, PENDULUM_ID, given)
+    env = PendulumEnv(render_mode=render_mode, g=parameters.gravity)
+    env.m = parameters.mass
+    env.l = parameters.length
+    env.max_torque = parameters.max_torque
+    env.max_speed = parameters.max_speed  # type: ignore[assignment]  # inferred from 8
+    # Gymnasium draws the bounds once, before the changes above.
+    torque, farthest = parameters.max_torque, np.array([1.0, 1.0, parameters.max_speed])
+    env.action_space = spaces.Box(-torque, torque, (1,), np.float32)
+    env.observation_space = spaces.Box(
+        (-farthest).astype(np.float32), farthest.astype(np.float32)
+    )
+    return env

@@ -1,1 +1,0 @@
-"""Relatives of Gymnasium's own environments: same task, other bodies and worlds."""
