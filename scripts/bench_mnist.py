@@ -17,7 +17,7 @@ from torch import Generator, Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from digits import source_task
-from digits.lessons import BATCH, LEARNING_RATE
+from digits.digit_training import BATCH, LEARNING_RATE
 from rltransfer.mapping import CrossEntropy, Examples, FitConfig, Mlp, Progress, fit
 
 ROWS, TURN, TURNS = 60_000, 100, 18

@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 from digits import Task, accuracy, source_task, train
-from digits.options import in_one_line, options_of
+from digits.digit_training import in_one_line, options_of
 from rltransfer.mapping import Mlp, load_network, save_network
 
 WIDTHS = {"task model": (256,), "mapping model": (256, 256)}

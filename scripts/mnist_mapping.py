@@ -36,9 +36,8 @@ import torch
 from torch import Generator
 
 from digits import TARGETS, Offline, Task, accuracy, source_task, train
-from digits.labelled import labelled
-from digits.options import in_one_line, options_of
-from digits.table import table, verdict
+from digits.digit_tasks import labelled
+from digits.digit_training import in_one_line, options_of, table, verdict
 from rltransfer.mapping import Affine, Chain, Examples, Mlp, load_network, save_network
 
 SIZES = ["10", "50", "100", "500", "1000", "all"]

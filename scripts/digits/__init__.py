@@ -3,9 +3,9 @@
 It stands beside the scripts, not among the environments, as those import Gymnasium.
 """
 
-from digits.fetching import Offline as Offline
-from digits.lessons import accuracy as accuracy
-from digits.lessons import train as train
-from digits.tasks import TARGETS as TARGETS
-from digits.tasks import Task as Task
-from digits.tasks import source_task as source_task
+from digits.digit_files import Offline as Offline
+from digits.digit_tasks import TARGETS as TARGETS
+from digits.digit_tasks import Task as Task
+from digits.digit_tasks import source_task as source_task
+from digits.digit_training import accuracy as accuracy
+from digits.digit_training import train as train

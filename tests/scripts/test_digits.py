@@ -10,13 +10,18 @@ import numpy as np
 import pytest
 import torch
 
-from digits import fetching
-from digits.fetching import Offline, contents
-from digits.geometry import in_frame
-from digits.idx import read_idx
-from digits.lessons import accuracy
-from digits.published import FASHION_MNIST, MNIST, Collection, PublishedFile
-from digits.tasks import Task, bundled_digits, fashion_mnist, mnist, source_task
+from digits import digit_files as fetching
+from digits.digit_files import Offline, contents, read_idx
+from digits.digit_sets import FASHION_MNIST, MNIST, Collection, PublishedFile
+from digits.digit_tasks import (
+    Task,
+    bundled_digits,
+    fashion_mnist,
+    in_frame,
+    mnist,
+    source_task,
+)
+from digits.digit_training import accuracy
 from rltransfer.errors import ArtifactRefused, InputError, StorageError
 from rltransfer.mapping import Affine, Examples
 from tests.scripts.conftest import idx, vouch

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from digits import accuracy, train
-from digits.labelled import labelled
-from digits.table import table, verdict
+from digits.digit_tasks import labelled
+from digits.digit_training import table, verdict
 from mnist_mapping import mapping_and_head, scratch
 from rltransfer.mapping import Affine, Chain, Examples
 

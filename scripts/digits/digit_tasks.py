@@ -7,14 +7,41 @@ from typing import final
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from numpy.typing import NDArray
+from torch import Generator, Tensor
+from torch.nn import functional as F
 
-from digits.fetching import Offline, contents
-from digits.geometry import in_frame
-from digits.idx import read_idx
-from digits.published import FASHION_MNIST, MNIST, Collection
+from digits.digit_files import Offline, contents, read_idx
+from digits.digit_sets import FASHION_MNIST, MNIST, Collection
 from rltransfer.errors import ArtifactRefused, InputError
 from rltransfer.mapping import Examples
+
+BOX, BORDER = 20, 4
+
+
+def in_frame(
+    pictures: Float[Tensor, "row height width"],
+) -> Float[Tensor, "row 28 28"]:
+    """Returns pictures scaled to MNIST's box of 20 by 20, its border around them.
+
+    The frame decides most of what a network trained on MNIST makes of other digits:
+    stretched to all of 28 by 28 they are hardly recognised.
+    """
+    boxed = F.interpolate(pictures.unsqueeze(1), (BOX, BOX), mode="bilinear")
+    return F.pad(boxed, (BORDER,) * 4).squeeze(1)
+
+
+def labelled(examples: Examples, size: str, generator: Generator) -> Examples:
+    """Returns so many examples, as many of each class as there are; or all."""
+    if size == "all" or int(size) >= len(examples):
+        return examples
+    order = torch.randperm(len(examples), generator=generator)
+    classes = examples.labels[order]
+    share = -(-int(size) // CLASSES)
+    chosen = torch.cat([order[classes == k][:share] for k in classes.unique()])
+    return examples[chosen[: int(size)]]
+
 
 CLASSES, PIXELS = 10, 28 * 28
 _BUNDLED_TEST = 500

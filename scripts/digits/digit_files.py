@@ -1,14 +1,21 @@
-"""Getting a published file: from a given folder, the user's cache, or a mirror."""
+"""Fetching a published file from a folder, the cache or a mirror; reading IDX."""
 
+import gzip
 import hashlib
+import math
 import os
+import struct
 import urllib.request
+import zlib
 from http.client import HTTPException
 from pathlib import Path
 from typing import final
 from urllib.parse import urlsplit
 
-from digits.published import Collection, PublishedFile
+import numpy as np
+from numpy.typing import NDArray
+
+from digits.digit_sets import Collection, PublishedFile
 from rltransfer.errors import ArtifactRefused, InputError, StorageError
 from rltransfer.files import make_folder, storage_faults, write_atomically
 
@@ -126,3 +133,37 @@ def _cache() -> Path:
     """Returns the user's cache, where freedesktop.org says it is."""
     root = os.environ.get("XDG_CACHE_HOME")
     return (Path(root) if root else Path.home() / ".cache") / "rltransfer"
+
+
+_UNSIGNED_BYTES = 8
+
+
+def read_idx(packed: bytes, dimensions: int, told: str) -> NDArray[np.uint8]:
+    """Returns the array in a gzipped IDX file.
+
+    Args:
+        packed: the file's contents.
+        dimensions: how many it must have: 3 for pictures, 1 for labels.
+        told: what to call the file in an error.
+    """
+    try:
+        data = gzip.decompress(packed)
+    except (EOFError, OSError, zlib.error) as fault:
+        raise _refused(told, f"it is no whole gzip file ({fault})") from fault
+    header = 4 + 4 * dimensions
+    magic = _UNSIGNED_BYTES << 8 | dimensions
+    if len(data) < header:
+        raise _refused(told, f"its header needs {header} bytes, it has {len(data)}")
+    found, *shape = struct.unpack_from(f">{1 + dimensions}I", data)
+    if found != magic:
+        raise _refused(told, f"its magic number must be {magic}, it is {found}")
+    if len(data) - header != math.prod(shape):
+        raise _refused(
+            told,
+            f"it announces {math.prod(shape)} bytes and has {len(data) - header}",
+        )
+    return np.frombuffer(data, np.uint8, offset=header).reshape(shape)
+
+
+def _refused(told: str, reason: str) -> ArtifactRefused:
+    return ArtifactRefused(f"{told} is refused: {reason}; remove it and get it anew")

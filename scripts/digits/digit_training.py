@@ -1,0 +1,134 @@
+"""Learning, testing and reporting as both listings do; the loop is `fit`'s."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Generator
+
+from rltransfer.errors import UserError
+from rltransfer.mapping import CrossEntropy, Examples, FitConfig, Network, Progress, fit
+
+
+def options_of(page: str | None, save: str) -> argparse.ArgumentParser:
+    """Returns a parser of the common options.
+
+    Args:
+        page: what the script is about.
+        save: where its networks are stored unless told otherwise.
+    """
+    parser = argparse.ArgumentParser(
+        description=page, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data-dir",
+        type=Path,
+        metavar="DATA",
+        default=os.environ.get("RLTRANSFER_DATA") or None,
+        help="where the published files lie; default: $RLTRANSFER_DATA, or the cache",
+    )
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="SEED")
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--save", type=Path, default=Path(save), metavar="FOLDER")
+    return parser
+
+
+def in_one_line(main: Callable[[], None]) -> None:
+    """Runs `main`; what a user can mend ends it with one line and its status."""
+    try:
+        main()
+    except UserError as fault:
+        print(fault, file=sys.stderr)
+        sys.exit(fault.exit_status)
+    except KeyboardInterrupt:
+        print("Stopped; networks already tested are stored.", file=sys.stderr)
+        sys.exit(130)
+
+
+BATCH, TEST_BATCH, LEARNING_RATE = 64, 1000, 1e-3
+
+
+def train(
+    network: Network,
+    lessons: Examples,
+    epochs: int,
+    *,
+    generator: Generator,
+    final_rate_share: float = 1.0,
+    least_updates: int = 0,
+    silent: bool = False,
+) -> None:
+    """Trains `network` in place by Adam, and prints a line per epoch.
+
+    Args:
+        network: what is trained; its parts that want no gradient stay.
+        lessons: the examples, each seen once an epoch.
+        epochs: how many, unless they make fewer updates than `least_updates`.
+        generator: draws the batches.
+        final_rate_share: of the learning rate, at the end of its straight way down.
+        least_updates: for few examples, whose epochs are short.
+        silent: prints nothing.
+    """
+    each = -(-len(lessons) // BATCH)
+
+    def tell(progress: Progress) -> None:
+        epoch, rest = divmod(progress.update, each)
+        if not rest:
+            print(f"Epoch [{epoch}/{epochs}], Loss: {float(progress.losses):.4f}")
+
+    fit(
+        network,
+        CrossEntropy(),
+        lessons,
+        FitConfig(
+            updates=max(epochs * each, least_updates),
+            batch_size=BATCH,
+            learning_rate=LEARNING_RATE,
+            final_rate_share=final_rate_share,
+            report_every=each,
+        ),
+        generator=generator,
+        watch=None if silent else tell,
+    )
+
+
+@torch.no_grad()
+def accuracy(network: Network, test: Examples) -> float:
+    """Returns the share, in per cent, of the test's rows that `network` gets right."""
+    right = 0
+    for start in range(0, len(test), TEST_BATCH):
+        some = test[start : start + TEST_BATCH]
+        right += int((network(some.inputs).argmax(dim=1) == some.labels).sum())
+    return 100 * right / len(test)
+
+
+COLUMNS = ("source", "zero-shot", "mapped", "scratch")
+
+Rows = Mapping[str, Sequence[tuple[float, ...]]]
+"""By the number of labels: accuracies in the order of `COLUMNS`, for every seed."""
+
+
+def table(title: str, rows: Rows) -> str:
+    """Returns the means over seeds under their columns."""
+    lines = [title, " ".join([f"{'labels':>6}", *(f"{name:>10}" for name in COLUMNS)])]
+    for size, figures in rows.items():
+        means = _means(figures)
+        lines.append(" ".join([f"{size:>6}", *(f"{mean:10.2f}" for mean in means)]))
+    return "\n".join(lines)
+
+
+def verdict(rows: Rows) -> str:
+    """Returns how often scratch beats the mapping, where it is expected to."""
+    wins = sum(mapped < scratch for *_, mapped, scratch in map(_means, rows.values()))
+    found = f"at {wins} of {len(rows)} sizes scratch beats the mapping"
+    if 2 * wins > len(rows):
+        return f"Negative transfer, as expected: {found}."
+    return f"Negative transfer was expected, but only {found}."
+
+
+def _means(figures: Sequence[tuple[float, ...]]) -> list[float]:
+    means: list[float] = torch.tensor(figures).mean(dim=0).tolist()
+    return means
