@@ -7,7 +7,7 @@ from typing import ClassVar, final
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from rltransfer.errors import ArtifactRefused
-from rltransfer.files import read_json, write_json
+from rltransfer.io import read_json, write_json
 
 FORMAT = 1
 _STRICT: ConfigDict = {"extra": "forbid", "allow_inf_nan": False}

@@ -20,7 +20,9 @@ class Registration:
 # Limits and thresholds are those of Gymnasium's originals, so that returns compare.
 REGISTRATIONS = (
     # The base brings its own time limit; a second one would cut episodes twice.
-    Registration("rltransfer/Scrambled-v0", "rltransfer_envs.scrambled_env:scramble", None),
+    Registration(
+        "rltransfer/Scrambled-v0", "rltransfer_envs.scrambled_env:scramble", None
+    ),
     Registration(
         "rltransfer/CartPole-v0",
         "rltransfer_envs.classic_control:cart_pole",

@@ -9,7 +9,7 @@ import typer
 from rltransfer.border import HangAlarm
 from rltransfer.cli.environments import Stepping
 from rltransfer.errors import InputError, StorageError
-from rltransfer.files import make_folder
+from rltransfer.io import make_folder
 
 MOST_SEEDS = 2**31
 FEWEST_EPISODES = 20

@@ -8,10 +8,9 @@ from typing import Any
 
 import torch
 
-from rltransfer import runs
 from rltransfer.domain.sealing import read_sealed
 from rltransfer.errors import ArtifactRefused
-from rltransfer.files import storage_faults
+from rltransfer.io import installed_versions, storage_faults
 
 REQUEST = "request.json"
 FORMAT = 1
@@ -21,7 +20,7 @@ def surroundings() -> dict[str, str]:
     """Returns what the last bits of a fit depend on, besides seeds."""
     vector = torch.backends.cpu.get_cpu_capability()
     return {
-        **runs.installed_versions(),
+        **installed_versions(),
         "processor": f"{platform.machine()} {vector}",
     }
 

@@ -29,7 +29,7 @@ from rltransfer.domain.sealing import (
     write_sealed,
 )
 from rltransfer.errors import ArtifactRefused
-from rltransfer.files import make_folder, storage_faults
+from rltransfer.io import make_folder, storage_faults
 
 Resumed: TypeAlias = Literal["no", "exact", "approximate"]
 

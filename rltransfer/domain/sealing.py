@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from rltransfer.domain.rollout import Rollout
 from rltransfer.errors import ArtifactRefused, UserError
 from rltransfer.experience import Transitions
-from rltransfer.files import read_json, storage_faults, write_atomically
+from rltransfer.io import read_json, storage_faults, write_atomically
 
 _RETURNS = "returns"
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 import rltransfer
 from rltransfer.errors import ArtifactRefused
-from rltransfer.files import (
+from rltransfer.io import (
     make_folder,
     read_json,
     storage_faults,

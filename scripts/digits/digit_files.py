@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from digits.digit_sets import Collection, PublishedFile
 from rltransfer.errors import ArtifactRefused, InputError, StorageError
-from rltransfer.files import make_folder, storage_faults, write_atomically
+from rltransfer.io import make_folder, storage_faults, write_atomically
 
 SUMS = "SHA256SUMS"
 """A folder of other data than the published vouches for it in this file."""

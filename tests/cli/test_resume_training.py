@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rltransfer.runs import read_manifest
+from rltransfer.io import read_manifest
 
 from .conftest import Command
 

@@ -10,8 +10,7 @@ import pytest
 from rltransfer.cli.transferring import carry
 from rltransfer.domain import Domain
 from rltransfer.errors import EnvironmentFault
-from rltransfer.files import read_json
-from rltransfer.runs import read_manifest
+from rltransfer.io import read_json, read_manifest
 from tests.worlds.strikes import QUICK, Strike, called_apart, send
 
 from .conftest import Command

@@ -10,8 +10,7 @@ from rltransfer.alignment import AlignConfig
 from rltransfer.cli import demonstration
 from rltransfer.cli.transferring import carry
 from rltransfer.dynamics import LearnConfig
-from rltransfer.files import read_json
-from rltransfer.runs import changed_files, read_manifest
+from rltransfer.io import changed_files, read_json, read_manifest
 
 from .conftest import Command
 

@@ -23,7 +23,7 @@ from rltransfer.alignment import AlignConfig, Source, align
 from rltransfer.alignment.ladder import structured
 from rltransfer.domain import Domain, Journal, StepMeter
 from rltransfer.dynamics import LearnConfig
-from rltransfer.files import points, write_atomically
+from rltransfer.io import points, write_atomically
 from rltransfer.mapping.stacked_adam import Candidates
 from tests.worlds.points import Home, Point
 

@@ -14,7 +14,7 @@ import torch
 # Each registers or imports what a transfer needs.
 import rltransfer.cli.app as app
 import rltransfer.cli.transferring.carry as carry
-import rltransfer.runs.events as events
+import rltransfer.io.event_files as events
 import rltransfer_agents.training.course as course
 
 __all__ = ["app", "carry", "course", "events"]

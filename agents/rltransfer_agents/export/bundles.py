@@ -6,7 +6,7 @@ from typing import Any
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from rltransfer.errors import InputError
-from rltransfer.files import write_atomically
+from rltransfer.io import write_atomically
 from rltransfer_agents.export.comparison import require_equal
 from rltransfer_agents.export.live import bundle_of
 from rltransfer_agents.frozen import FrozenPolicy

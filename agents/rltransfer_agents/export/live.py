@@ -16,7 +16,7 @@ from stable_baselines3.common.vec_env import VecNormalize
 from torch import nn
 
 from rltransfer.errors import InputError
-from rltransfer.runs import installed_versions
+from rltransfer.io import installed_versions
 from rltransfer_agents.frozen.activations import ACTIVATIONS
 from rltransfer_agents.frozen.normalisation import Normalisation
 from rltransfer_agents.reading.bundle import Bundle

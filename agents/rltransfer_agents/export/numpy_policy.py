@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rltransfer.errors import InputError
-from rltransfer.files import write_atomically
+from rltransfer.io import write_atomically
 from rltransfer_agents.export import numpy_loader
 from rltransfer_agents.export.comparison import require_equal
 from rltransfer_agents.export.recipes import recipe_of, scaling

@@ -8,7 +8,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from rltransfer.errors import InputError
-from rltransfer.files import write_atomically
+from rltransfer.io import write_atomically
 from rltransfer.mapping import Affine, Chain, Mlp, Network, ResidualAffine
 from rltransfer.translation import MappedPolicy, Translation
 from rltransfer_agents.export.onnx_graph import Graph, require_onnx

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from rltransfer.errors import InputError
-from rltransfer.files import write_atomically
+from rltransfer.io import write_atomically
 from rltransfer_agents.export.comparison import require_equal
 from rltransfer_agents.export.onnx_graph import Graph, require_onnx
 from rltransfer_agents.export.recipes import Recipe, recipe_of, scaling

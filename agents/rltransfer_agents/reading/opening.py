@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import final
 
 from rltransfer.errors import InputError
-from rltransfer.files.reading import NotPlain, TooLarge, bounded_bytes
-from rltransfer.runs import read_manifest
+from rltransfer.io import read_manifest
+from rltransfer.io.strict_json import NotPlain, TooLarge, bounded_bytes
 from rltransfer_agents.reading import limits
 from rltransfer_agents.reading.bundle import Bundle, read_bundle
 from rltransfer_agents.reading.checkpoint import read_checkpoint

@@ -10,7 +10,7 @@ import os
 import stat
 from pathlib import Path
 
-from rltransfer.files import make_folder, storage_faults, write_atomically
+from rltransfer.io import make_folder, storage_faults, write_atomically
 from rltransfer_agents.reading.refusal import Refusal, spelt
 
 

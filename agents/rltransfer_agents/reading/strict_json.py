@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rltransfer.files.reading import TooLarge, parse_json
+from rltransfer.io.strict_json import TooLarge, parse_json
 from rltransfer_agents.reading import limits
 from rltransfer_agents.reading.refusal import Refusal, shown
 

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from rltransfer.errors import InputError
-from rltransfer.files.reading import NotPlain, TooLarge, bounded_bytes
+from rltransfer.io.strict_json import NotPlain, TooLarge, bounded_bytes
 from rltransfer_agents.reading import limits
 from rltransfer_agents.reading.refusal import Refusal, naming, shown, spelt
 

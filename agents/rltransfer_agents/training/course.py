@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from rltransfer.domain.heading import surroundings
 from rltransfer.errors import Stopped, UserError
+from rltransfer.resume.stop_signals import StopRequests
 from rltransfer_agents.training.acting import Choose, choice_now, choice_of, kept
 from rltransfer_agents.training.boundary import Boundary, Hooks
 from rltransfer_agents.training.config import Progress, Resumed, Watch
@@ -21,7 +22,6 @@ from rltransfer_agents.training.memory import Memory, remember
 from rltransfer_agents.training.parts import Parts
 from rltransfer_agents.training.saving import require_finite, save_agent, save_last
 from rltransfer_agents.training.snapshots import digest, restore
-from rltransfer_agents.training.stopping import StopRequests
 
 _PROGRESS_SECONDS = 0.2
 # Apart from those of the evaluations, which chose the best agent.

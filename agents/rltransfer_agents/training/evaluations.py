@@ -8,7 +8,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from rltransfer.files import write_atomically
+from rltransfer.io import write_atomically
 from rltransfer_agents.training.acting import Choose
 from rltransfer_agents.training.environments import Place
 

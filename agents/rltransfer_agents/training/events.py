@@ -10,8 +10,8 @@ import numpy as np
 from stable_baselines3.common.logger import KVWriter
 from typing_extensions import override
 
-from rltransfer.runs.events import EVENTS as EVENTS
-from rltransfer.runs.events import EventFile, event_path
+from rltransfer.io.event_files import EVENTS as EVENTS
+from rltransfer.io.event_files import EventFile, event_path
 
 
 @final

@@ -12,8 +12,8 @@ from typing import Any, TextIO, final
 
 from stable_baselines3.common.logger import Logger
 
-from rltransfer.files import cut_back, make_folder, storage_faults
-from rltransfer.runs.events import EVENTS
+from rltransfer.io import cut_back, make_folder, storage_faults
+from rltransfer.io.event_files import EVENTS
 from rltransfer_agents.training.events import EventWriter
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from rltransfer.runs import folder_name
+from rltransfer.io import folder_name
 
 
 @final

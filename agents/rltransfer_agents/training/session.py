@@ -9,10 +9,20 @@ from typing import Any, final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from rltransfer import runs
 from rltransfer.border import made_in_time
 from rltransfer.errors import ArtifactRefused, EnvironmentFault, Stopped, StorageError
-from rltransfer.files import storage_faults
+from rltransfer.io import (
+    MANIFEST_NAME,
+    Manifest,
+    describe_space,
+    installed_versions,
+    locked,
+    next_run_folder,
+    read_manifest_of,
+    storage_faults,
+    write_manifest,
+)
+from rltransfer.resume.stop_signals import stop_requests
 from rltransfer_agents.training.algorithms import require_spaces
 from rltransfer_agents.training.config import Resumed, TrainConfig, TrainedRun, Watch
 from rltransfer_agents.training.course import Course
@@ -21,7 +31,6 @@ from rltransfer_agents.training.memory import memory_from
 from rltransfer_agents.training.parts import assemble
 from rltransfer_agents.training.run_files import RunFiles
 from rltransfer_agents.training.settings import read_settings, write_settings
-from rltransfer_agents.training.stopping import stop_requests
 from rltransfer_agents.training.tuned import tuned_hyperparameters
 from rltransfer_envs.making import make
 
@@ -60,9 +69,9 @@ def train_source(config: TrainConfig, watch: Watch | None = None) -> TrainedRun:
         require_spaces(
             config.algorithm, config.env_id, env.observation_space, env.action_space
         )
-    folder = runs.next_run_folder(config.log_folder, config.algorithm, config.env_id)
+    folder = next_run_folder(config.log_folder, config.algorithm, config.env_id)
     files = RunFiles(folder, config.env_id)
-    with runs.locked(folder):
+    with locked(folder):
         write_settings(files, config, hyperparameters)
         return _train(files, config, hyperparameters, watch)
 
@@ -82,8 +91,8 @@ def resume_source(
     """
     # First, so that a folder of something else is left as it is.
     files, config, hyperparameters = read_settings(folder, typed)
-    with runs.locked(folder):
-        if (folder / runs.MANIFEST_NAME).exists():
+    with locked(folder):
+        if (folder / MANIFEST_NAME).exists():
             return _finished(files, config)
         return _train(files, config, hyperparameters, watch)
 
@@ -111,16 +120,16 @@ def _train(
                 f"{files.way_on}"
             ) from None
         spaces = parts.learner.observation_space, parts.learner.action_space
-        runs.write_manifest(
+        write_manifest(
             files.folder,
-            runs.Manifest(
+            Manifest(
                 verb=_VERB,
-                versions=runs.installed_versions(),
+                versions=installed_versions(),
                 seeds={"training": config.seed},
                 steps={"training": outcome.steps},
                 spaces={
-                    "observation": runs.describe_space(spaces[0]),
-                    "action": runs.describe_space(spaces[1]),
+                    "observation": describe_space(spaces[0]),
+                    "action": describe_space(spaces[1]),
                 },
                 settings={
                     "algo": config.algorithm,
@@ -149,7 +158,7 @@ def _finished(files: RunFiles, config: TrainConfig) -> TrainedRun:
 
 
 def _finished_run(files: RunFiles, config: TrainConfig) -> TrainedRun:
-    manifest = runs.read_manifest_of(files.folder, _VERB)
+    manifest = read_manifest_of(files.folder, _VERB)
     told = {**manifest.results, "steps": manifest.steps.get("training")}
     try:
         results = _Results.model_validate(told)
@@ -157,7 +166,7 @@ def _finished_run(files: RunFiles, config: TrainConfig) -> TrainedRun:
         first = fault.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise ArtifactRefused(
-            f"{files.folder / runs.MANIFEST_NAME} does not tell what came of the "
+            f"{files.folder / MANIFEST_NAME} does not tell what came of the "
             f"training ({key}: {first['msg']}); restore the file or start a new run"
         ) from fault
     return TrainedRun(

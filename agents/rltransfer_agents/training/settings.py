@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rltransfer.errors import ArtifactRefused, InputError
-from rltransfer.files import make_folder, storage_faults, write_atomically
+from rltransfer.io import make_folder, storage_faults, write_atomically
 from rltransfer_agents.reading import limits
 from rltransfer_agents.reading.environment_arguments import require_harmless
 from rltransfer_agents.reading.environment_ids import require_registered

@@ -11,9 +11,9 @@ from typing import TypeAlias, final
 
 from rltransfer.border import pipe, preload, start_process
 from rltransfer.errors import Stopped, UserError
+from rltransfer.resume.stop_signals import stop_requests
 from rltransfer_agents.training.config import Progress, TrainConfig, TrainedRun, Watch
 from rltransfer_agents.training.session import resume_source, train_source
-from rltransfer_agents.training.stopping import stop_requests
 
 # The fork server imports what every training needs once.
 preload("rltransfer_agents.training")

@@ -14,7 +14,7 @@ from rltransfer.cli.agents.opening import MAPPING_FOLDER
 from rltransfer.cli.agents.settings import TransferSettings
 from rltransfer.cli.environments import EnvironmentChoice
 from rltransfer.cli.tables import facts, steps_told
-from rltransfer.runs import MANIFEST_NAME, Manifest, changed_files, read_manifest
+from rltransfer.io import MANIFEST_NAME, Manifest, changed_files, read_manifest
 from rltransfer_agents.reading import Refusal, limits
 from rltransfer_agents.reading.opening import require_digest
 from rltransfer_agents.reading.refusal import naming, spelt

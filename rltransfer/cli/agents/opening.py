@@ -13,7 +13,7 @@ from rltransfer.cli.agents.settings import TransferSettings
 from rltransfer.cli.environments import EnvironmentChoice
 from rltransfer.domain import Domain, Policy
 from rltransfer.errors import ArtifactRefused, InputError
-from rltransfer.runs import MANIFEST_NAME, read_manifest
+from rltransfer.io import MANIFEST_NAME, read_manifest
 from rltransfer.translation import MappedPolicy, Translation, load_translation
 from rltransfer_agents.reading import Refusal, read_agent
 from rltransfer_agents.reading.hub import is_on_hub

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from rltransfer.cli.pictures.heat_maps import LinearMap, draw_map
 from rltransfer.cli.pictures.returns import Attempt, Bar, draw_attempts, draw_bars
-from rltransfer.files import write_atomically
+from rltransfer.io import write_atomically
 
 _DOTS_PER_INCH = 120
 _INCHES = (13.0, 8.5)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from rltransfer import runs
 from rltransfer.alignment import AlignConfig, align
 from rltransfer.border import HangAlarm
 from rltransfer.cli.environments import Stepping
@@ -27,6 +26,7 @@ from rltransfer.cli.transferring.storing import store
 from rltransfer.cli.transferring.watching import AlignmentWatch
 from rltransfer.domain import Domain, Explorer, Journal, Policy, remove_journal
 from rltransfer.evaluation import ReturnSummary, summarise
+from rltransfer.io import MANIFEST_NAME, locked, next_run_folder
 from rltransfer_agents.training.isolation import isolated
 
 REPORT_SEED = 3 * 10**6
@@ -41,9 +41,9 @@ def transfer_run(options: TransferOptions, session: Session) -> TransferRecord:
         # Before there is a folder, so that wrong input leaves nothing behind.
         with opened_pairs(options) as pairs:
             env_id = options.target.env_id
-            folder = runs.next_run_folder(options.log_folder, "transfer", env_id)
+            folder = next_run_folder(options.log_folder, "transfer", env_id)
             stops = StopSignals(folder)
-            with runs.locked(folder), stops.heard():
+            with locked(folder), stops.heard():
                 return _transfer(options, pairs, folder, session, stops)
 
 
@@ -69,8 +69,8 @@ def resume_run(
     """
     require_transfer(folder)
     stops = StopSignals(folder)
-    with isolated(), runs.locked(folder), stops.heard():
-        if (folder / runs.MANIFEST_NAME).exists():
+    with isolated(), locked(folder), stops.heard():
+        if (folder / MANIFEST_NAME).exists():
             remove_journal(journal_folder(folder))
             return FinishedTransfer.at(folder)
         options = options_of(folder, progress, stepping, typed)

@@ -9,7 +9,7 @@ from rich.console import RenderableType
 
 from rltransfer.cli.tables import facts
 from rltransfer.errors import ArtifactRefused
-from rltransfer.files import read_json
+from rltransfer.io import read_json
 
 RECORD = "transfer.json"
 

@@ -14,7 +14,7 @@ from rltransfer.cli.environments import EnvironmentChoice, Stepping
 from rltransfer.cli.transferring.options import TransferOptions
 from rltransfer.domain import is_journal, read_request
 from rltransfer.errors import ArtifactRefused, InputError
-from rltransfer.runs import MANIFEST_NAME, read_manifest
+from rltransfer.io import MANIFEST_NAME, read_manifest
 from rltransfer_agents.reading.environment_arguments import require_harmless
 from rltransfer_agents.reading.environment_ids import require_registered
 from rltransfer_agents.reading.hub import is_on_hub

@@ -14,8 +14,8 @@ from typing import final
 from rltransfer.cli.transferring.request import journal_folder
 from rltransfer.domain import Journal, is_journal
 from rltransfer.errors import EnvironmentFault, Stopped, StorageError
-from rltransfer.runs import MANIFEST_NAME
-from rltransfer.runs.stopping import ASKING, DEAF_SECONDS, deaf
+from rltransfer.io import MANIFEST_NAME
+from rltransfer.resume.stop_signals import ASKING, DEAF_SECONDS, deaf
 
 
 @final

@@ -2,14 +2,19 @@
 
 from pathlib import Path
 
-from rltransfer import runs
 from rltransfer.cli.agents import MAPPING_FOLDER
 from rltransfer.cli.transferring.attempted import Attempted
 from rltransfer.cli.transferring.finished import RECORD
 from rltransfer.cli.transferring.options import TransferOptions
 from rltransfer.cli.transferring.picturing import draw
 from rltransfer.cli.transferring.record import TransferRecord
-from rltransfer.files import write_json
+from rltransfer.io import (
+    Manifest,
+    describe_space,
+    installed_versions,
+    write_json,
+    write_manifest,
+)
 from rltransfer.translation import save_translation
 
 
@@ -20,11 +25,11 @@ def store(
     save_translation(folder / MAPPING_FOLDER, best.alignment.policy.translation)
     draw(folder / "transfer.png", options.target, best, record)
     write_json(folder / RECORD, record.as_json())
-    runs.write_manifest(
+    write_manifest(
         folder,
-        runs.Manifest(
+        Manifest(
             verb="transfer",
-            versions=runs.installed_versions(),
+            versions=installed_versions(),
             seeds={"transfer": options.seed},
             steps={
                 **record.steps,
@@ -32,10 +37,8 @@ def store(
                 "taken again after a stop": record.steps_taken_again,
             },
             spaces={
-                "observation": runs.describe_space(
-                    best.alignment.target.observation_space
-                ),
-                "action": runs.describe_space(best.alignment.target.action_space),
+                "observation": describe_space(best.alignment.target.observation_space),
+                "action": describe_space(best.alignment.target.action_space),
             },
             settings={
                 "target": options.target.env_id,

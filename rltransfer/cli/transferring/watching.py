@@ -8,9 +8,9 @@ from rich.progress import TaskID
 
 from rltransfer.alignment import Trial
 from rltransfer.cli.progress import bars
-from rltransfer.files import make_folder, storage_faults
+from rltransfer.io import make_folder, storage_faults
+from rltransfer.io.event_files import EVENTS, EventFile, event_path
 from rltransfer.mapping import Progress
-from rltransfer.runs.events import EVENTS, EventFile, event_path
 from rltransfer_agents.reading.resumable import mark_of
 
 

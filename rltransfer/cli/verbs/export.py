@@ -106,7 +106,7 @@ def _export_transfer(
 ) -> Exported:
     from rltransfer.cli.agents import actor_at, is_transfer
     from rltransfer.cli.agents.settings import TransferSettings
-    from rltransfer.runs import MANIFEST_NAME, read_manifest
+    from rltransfer.io import MANIFEST_NAME, read_manifest
     from rltransfer.translation import MappedPolicy
     from rltransfer_agents.export import export_mapped_onnx
     from rltransfer_agents.export.onnx_mapped import EQUAL_SHARE

@@ -189,7 +189,7 @@ def test_a_full_disk_leaves_no_half_file(
             raise OSError(28, "No space left on device")
 
     STOCK["dqn"].save(tmp_path / "agent.zip")
-    monkeypatch.setattr("rltransfer.files.points.reached", full)
+    monkeypatch.setattr("rltransfer.io.points.reached", full)
     with pytest.raises(StorageError, match="no space left"):
         export_agent(tmp_path / "agent.zip", tmp_path / "agent.safetensors")
     assert [path.name for path in tmp_path.iterdir()] == ["agent.zip"]

@@ -12,8 +12,8 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 from stock_agents import STOCK
 
 from rltransfer.errors import InputError
-from rltransfer.files.reading import TooLarge, bounded_bytes
-from rltransfer.runs import Manifest, write_manifest
+from rltransfer.io import Manifest, write_manifest
+from rltransfer.io.strict_json import TooLarge, bounded_bytes
 from rltransfer_agents.reading import REMEDIES, Refusal, describe_artifact, read_agent
 from rltransfer_agents.reading.environment_ids import known_id, nearest_id
 from rltransfer_agents.running_statistics import Moments, Statistics, write_statistics

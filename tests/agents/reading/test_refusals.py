@@ -14,7 +14,7 @@ import pytest
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stock_agents import STOCK
 
-from rltransfer.runs import Manifest, write_manifest
+from rltransfer.io import Manifest, write_manifest
 from rltransfer_agents.reading import REMEDIES, Refusal, read_agent
 from rltransfer_agents.reading.refusal import typed_faults
 from rltransfer_agents.reading.resumable import require_own_files

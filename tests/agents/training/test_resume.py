@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from rltransfer import runs
 from rltransfer.errors import ArtifactRefused, InputError, LockedError, Stopped
-from rltransfer.files import read_json, write_json
+from rltransfer.io import MANIFEST_NAME, read_json, read_manifest, write_json
 from rltransfer_agents.training import (
     Progress,
     TrainConfig,
@@ -84,7 +83,7 @@ def test_a_manifest_of_something_else_is_refused(
     configure: Configure, changes: dict[str, Any], reason: str
 ) -> None:
     run = train_source(configure("ppo"))
-    path = run.folder / runs.MANIFEST_NAME
+    path = run.folder / MANIFEST_NAME
     write_json(path, {**read_json(path), **changes})
     kept = run.folder / ".resume"
     kept.mkdir()
@@ -102,7 +101,7 @@ def test_an_environment_that_cannot_be_put_back_is_said_to_be_approximate(
     run = resume_source(stopped_at(config, 40))
     assert run.resumed == "approximate"
     assert "came to another state by the same actions" in "".join(run.doubts)
-    assert runs.read_manifest(run.folder).results["resumed"] == "approximate"
+    assert read_manifest(run.folder).results["resumed"] == "approximate"
 
 
 def test_other_versions_are_said_to_be_approximate(
@@ -136,8 +135,8 @@ def test_a_damaged_snapshot_gives_way_to_the_one_before(configure: Configure) ->
     assert resume_source(folder).resumed == "exact"
     whole = train_source(config)
     assert (
-        runs.read_manifest(folder).results["state_sha256"]
-        == runs.read_manifest(whole.folder).results["state_sha256"]
+        read_manifest(folder).results["state_sha256"]
+        == read_manifest(whole.folder).results["state_sha256"]
     )
 
 

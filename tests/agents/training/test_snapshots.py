@@ -9,10 +9,10 @@ import pytest
 from stable_baselines3 import DQN
 
 from rltransfer.errors import ArtifactRefused, StorageError
-from rltransfer.files import points
+from rltransfer.io import points
+from rltransfer.io.tensor_files import pack, unpack
 from rltransfer_agents.training import TrainConfig, course, resume_source
 from rltransfer_agents.training.snapshots import ITEMS, SnapshotKeeper, digest
-from rltransfer_agents.training.snapshots.packing import pack, unpack
 from rltransfer_agents.training.snapshots.rows import COLUMNS
 from tests.agents.training.test_resume import stopped_at
 

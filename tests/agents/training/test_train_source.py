@@ -10,8 +10,8 @@ import yaml
 from stable_baselines3.common.base_class import BaseAlgorithm
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from rltransfer import runs
 from rltransfer.errors import InputError
+from rltransfer.io import changed_files, read_manifest
 from rltransfer_agents.running_statistics import read_statistics
 from rltransfer_agents.training import (
     ALGORITHMS,
@@ -55,9 +55,9 @@ def test_a_run_folder_is_one_that_rl_zoo_can_open(
             f"{name}/vecnormalize.pkl",
             "best_vecnormalize.json",
         }
-    manifest = runs.read_manifest(run.folder)
+    manifest = read_manifest(run.folder)
     assert expected == {name for name in manifest.files if "tensorboard" not in name}
-    assert runs.changed_files(run.folder, manifest) == []
+    assert changed_files(run.folder, manifest) == []
     assert manifest.steps == {"training": run.steps}
     settings = yaml.safe_load((run.folder / name / "config.yml").read_text())
     assert settings.items() >= config.hyperparameters.items()

@@ -11,8 +11,7 @@ from typing import Any, final
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from rltransfer.files import read_json
-from rltransfer.runs import changed_files, read_manifest
+from rltransfer.io import changed_files, read_json, read_manifest
 from tests.worlds.strikes import Call, Strike, begun, called, ended
 
 AGENTS: dict[str, dict[str, Any]] = {

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rltransfer.errors import ArtifactRefused, EnvironmentFault
-from rltransfer.runs import read_manifest
+from rltransfer.io import read_manifest
 from tests.conftest import Count
 
 pytestmark = pytest.mark.torture

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rltransfer.files import read_json
+from rltransfer.io import read_json
 from tests.effort import SCALE, SEED
 from tests.worlds.strikes import Strike, send, send_twice
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from rltransfer.errors import ArtifactRefused, UserError
+from rltransfer.io.tensor_files import pack
 from rltransfer_agents.training.algorithms import Learner
 from rltransfer_agents.training.snapshots import generators, learning, surroundings
 from rltransfer_agents.training.snapshots.item import Item
-from rltransfer_agents.training.snapshots.packing import pack
 from rltransfer_agents.training.snapshots.rows import COLUMNS
 from rltransfer_agents.training.snapshots.surroundings import NotFollowed, start_anew
 

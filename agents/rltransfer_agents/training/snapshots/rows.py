@@ -17,7 +17,7 @@ from pydantic import ConfigDict, Field
 from stable_baselines3.common.buffers import ReplayBuffer
 
 from rltransfer.errors import ArtifactRefused
-from rltransfer.files import make_folder, storage_faults, write_after
+from rltransfer.io import make_folder, storage_faults, write_after
 
 COLUMNS = (
     "observations",

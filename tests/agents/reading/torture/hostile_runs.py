@@ -17,9 +17,9 @@ from watch import Strike
 from rltransfer.cli.transferring import carry
 from rltransfer.dynamics import LearnConfig
 from rltransfer.errors import Stopped
+from rltransfer.io.tensor_files import pack
 from rltransfer.mapping.mapping_store import manifest_of
 from rltransfer_agents.training import TrainConfig, train_source
-from rltransfer_agents.training.snapshots.packing import pack
 
 MODULE = "antigravity:X-v0"
 Change = Callable[[Path], object]

@@ -19,7 +19,7 @@ from specimens import Specimens, members, specimens, with_field, zipped
 from watch import MARK, Strike, Watch
 
 from rltransfer.errors import ArtifactRefused, InputError
-from rltransfer.runs import read_manifest
+from rltransfer.io import read_manifest
 from rltransfer_agents.export.numpy_loader import load_policy
 from rltransfer_agents.reading import describe_artifact, read_agent
 from rltransfer_agents.reading.container import SUFFIX, pack, unpack

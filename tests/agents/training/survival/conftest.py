@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from rltransfer import runs
+from rltransfer.io import changed_files, read_manifest
 
 _OFF_POLICY = {
     "buffer_size": 90,
@@ -189,7 +189,7 @@ class Uninterrupted:
     def seconds(self, name: str) -> float:
         """Returns how long the training took."""
         folder = run_folder(self._folder / name.replace(" ", "-"))
-        return float(runs.read_manifest(folder).results["seconds"])
+        return float(read_manifest(folder).results["seconds"])
 
 
 @pytest.fixture(scope="session")
@@ -212,8 +212,8 @@ def run_folder(folder: Path, name: str = "*") -> Path:
 
 def traces(folder: Path) -> dict[str, str]:
     """Returns digests of all that a run leaves, but for what tells the time."""
-    manifest = runs.read_manifest(folder)
-    assert runs.changed_files(folder, manifest) == []
+    manifest = read_manifest(folder)
+    assert changed_files(folder, manifest) == []
     found = {
         "state": str(manifest.results["state_sha256"]),
         "mean return": repr(manifest.results["mean_return"]),

@@ -21,7 +21,7 @@ import gymnasium as gym
 import torch
 
 from rltransfer.errors import UserError
-from rltransfer.files import points
+from rltransfer.io import points
 from rltransfer_agents.training import (
     Progress,
     TrainConfig,

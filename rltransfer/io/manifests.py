@@ -1,13 +1,77 @@
 """The manifest: what a finished run was, and the SHA-256 of all it left."""
 
+import math
+import platform
 from dataclasses import asdict, dataclass, field
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, ClassVar, final
 
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from rltransfer.errors import ArtifactRefused
-from rltransfer.files import read_json, sha256_of, write_json
+from rltransfer.io.atomic_files import write_json
+from rltransfer.io.strict_json import read_json, sha256_of
+
+_PACKAGES = (
+    "rltransfer",
+    "gymnasium",
+    "numpy",
+    "stable-baselines3",
+    "torch",
+    "box2d",
+    "mujoco",
+)
+
+
+def installed_versions() -> dict[str, str]:
+    """Returns the versions of Python and of the packages that shape results."""
+    return dict(_installed())
+
+
+@cache
+def _installed() -> tuple[tuple[str, str], ...]:
+    # Looked up once: it takes milliseconds, and snapshots ask for it often.
+    found = [("python", platform.python_version())]
+    for package in _PACKAGES:
+        try:
+            found.append((package, version(package)))
+        except PackageNotFoundError:
+            # An extra that is not installed had no part in the run.
+            continue
+    return tuple(found)
+
+
+def describe_space(space: spaces.Space[Any]) -> dict[str, Any]:
+    """Returns the kind of a space and what tells it from others of its kind."""
+    match space:
+        case spaces.Box():
+            return {
+                "kind": "Box",
+                "shape": list(space.shape),
+                "dtype": str(space.dtype),
+                "low": _bounds(space.low),
+                "high": _bounds(space.high),
+            }
+        case spaces.Discrete():
+            return {"kind": "Discrete", "n": int(space.n), "start": int(space.start)}
+        case spaces.Dict():
+            parts = {name: describe_space(part) for name, part in space.spaces.items()}
+            return {"kind": "Dict", "spaces": parts}
+        case _:
+            return {"kind": type(space).__name__, "text": str(space)}
+
+
+def _bounds(values: NDArray[Any]) -> list[float | None]:
+    # JSON has no infinity; no bound is said by null.
+    return [
+        float(value) if math.isfinite(value) else None for value in np.ravel(values)
+    ]
+
 
 MANIFEST_NAME = "manifest.json"
 FORMAT = 1

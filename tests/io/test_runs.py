@@ -13,21 +13,34 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from rltransfer import runs
 from rltransfer.errors import ArtifactRefused, LockedError, StorageError
+from rltransfer.io import (
+    MANIFEST_NAME,
+    Manifest,
+    changed_files,
+    describe_space,
+    installed_versions,
+    latest_run_folder,
+    locked,
+    next_run_folder,
+    read_manifest,
+    read_manifest_of,
+    unfinished_run_folder,
+    write_manifest,
+)
 
-MANIFEST = runs.Manifest(
+MANIFEST = Manifest(
     verb="train-source",
-    versions=runs.installed_versions(),
+    versions=installed_versions(),
     seeds={"training": 3},
     steps={"training": 300},
-    spaces={"action": runs.describe_space(spaces.Discrete(2))},
+    spaces={"action": describe_space(spaces.Discrete(2))},
     results={"mean_return": 500.0},
 )
 
 
 def test_folders_are_numbered_as_in_rl_zoo(tmp_path: Path) -> None:
-    names = [runs.next_run_folder(tmp_path, "ppo", "CartPole-v1") for _ in range(2)]
+    names = [next_run_folder(tmp_path, "ppo", "CartPole-v1") for _ in range(2)]
     assert names == [tmp_path / "ppo/CartPole-v1_1", tmp_path / "ppo/CartPole-v1_2"]
     assert all(name.is_dir() for name in names)
 
@@ -37,36 +50,36 @@ def test_the_number_after_the_highest_is_next(tmp_path: Path) -> None:
     (tmp_path / "ppo/CartPole-v1_9").mkdir()
     (tmp_path / "ppo/CartPole-v1_x").mkdir()
     (tmp_path / "ppo/CartPole-v10_99").mkdir()
-    assert runs.next_run_folder(tmp_path, "ppo", "CartPole-v1").name.endswith("_11")
-    assert runs.latest_run_folder(tmp_path, "ppo", "CartPole-v1") == (
+    assert next_run_folder(tmp_path, "ppo", "CartPole-v1").name.endswith("_11")
+    assert latest_run_folder(tmp_path, "ppo", "CartPole-v1") == (
         tmp_path / "ppo/CartPole-v1_11"
     )
 
 
 def test_a_slash_in_an_id_becomes_a_dash(tmp_path: Path) -> None:
-    folder = runs.next_run_folder(tmp_path, "ppo", "rltransfer/Scrambled-v0")
+    folder = next_run_folder(tmp_path, "ppo", "rltransfer/Scrambled-v0")
     assert folder == tmp_path / "ppo" / "rltransfer-Scrambled-v0_1"
 
 
 def test_a_run_is_unfinished_until_its_manifest_is_written(tmp_path: Path) -> None:
-    assert runs.unfinished_run_folder(tmp_path, "ppo", "CartPole-v1") is None
-    folder = runs.next_run_folder(tmp_path, "ppo", "CartPole-v1")
-    assert runs.unfinished_run_folder(tmp_path, "ppo", "CartPole-v1") == folder
-    runs.write_manifest(folder, MANIFEST)
-    assert runs.unfinished_run_folder(tmp_path, "ppo", "CartPole-v1") is None
+    assert unfinished_run_folder(tmp_path, "ppo", "CartPole-v1") is None
+    folder = next_run_folder(tmp_path, "ppo", "CartPole-v1")
+    assert unfinished_run_folder(tmp_path, "ppo", "CartPole-v1") == folder
+    write_manifest(folder, MANIFEST)
+    assert unfinished_run_folder(tmp_path, "ppo", "CartPole-v1") is None
 
 
 def test_a_manifest_of_another_command_is_refused(tmp_path: Path) -> None:
-    runs.write_manifest(tmp_path, MANIFEST)
-    assert runs.read_manifest_of(tmp_path, "train-source").seeds == {"training": 3}
+    write_manifest(tmp_path, MANIFEST)
+    assert read_manifest_of(tmp_path, "train-source").seeds == {"training": 3}
     with pytest.raises(ArtifactRefused, match="of a run of transfer, got one of 'tr"):
-        runs.read_manifest_of(tmp_path, "transfer")
+        read_manifest_of(tmp_path, "transfer")
 
 
 def test_a_log_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "runs").touch()
     with pytest.raises(StorageError, match="ppo"):
-        runs.next_run_folder(tmp_path / "runs", "ppo", "CartPole-v1")
+        next_run_folder(tmp_path / "runs", "ppo", "CartPole-v1")
 
 
 def test_a_manifest_comes_back_equal_with_the_hash_of_every_file(
@@ -75,24 +88,24 @@ def test_a_manifest_comes_back_equal_with_the_hash_of_every_file(
     (tmp_path / "inner").mkdir()
     (tmp_path / "inner" / "agent.zip").write_bytes(b"weights")
     (tmp_path / ".lock").touch()
-    written = runs.write_manifest(tmp_path, MANIFEST)
+    written = write_manifest(tmp_path, MANIFEST)
     assert list(written.files) == ["inner/agent.zip"]
-    assert runs.read_manifest(tmp_path) == written
-    assert runs.changed_files(tmp_path, written) == []
+    assert read_manifest(tmp_path) == written
+    assert changed_files(tmp_path, written) == []
 
 
 def test_a_changed_and_a_missing_file_are_named(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         (tmp_path / name).write_text(name)
-    manifest = runs.write_manifest(tmp_path, MANIFEST)
+    manifest = write_manifest(tmp_path, MANIFEST)
     (tmp_path / "a").write_text("other")
     (tmp_path / "b").unlink()
-    assert runs.changed_files(tmp_path, manifest) == ["a", "b"]
+    assert changed_files(tmp_path, manifest) == ["a", "b"]
 
 
 def test_a_missing_manifest_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ArtifactRefused, match=r"no manifest\.json"):
-        runs.read_manifest(tmp_path)
+        read_manifest(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -108,18 +121,18 @@ def test_a_missing_manifest_is_refused(tmp_path: Path) -> None:
 def test_a_foreign_manifest_is_refused(
     tmp_path: Path, spoil: Callable[[dict[str, Any]], object]
 ) -> None:
-    runs.write_manifest(tmp_path, MANIFEST)
-    path = tmp_path / runs.MANIFEST_NAME
+    write_manifest(tmp_path, MANIFEST)
+    path = tmp_path / MANIFEST_NAME
     path.write_text(json.dumps(spoil(json.loads(path.read_text()))))
     with pytest.raises(ArtifactRefused, match=r"manifest\.json"):
-        runs.read_manifest(tmp_path)
+        read_manifest(tmp_path)
 
 
 def test_spaces_without_bounds_can_be_written(tmp_path: Path) -> None:
     space = spaces.Dict(
         {"box": spaces.Box(-np.inf, 1.0, (2,)), "discrete": spaces.Discrete(3, start=1)}
     )
-    described = runs.describe_space(space)
+    described = describe_space(space)
     assert described["spaces"]["box"]["low"] == [None, None]
     assert described["spaces"]["discrete"] == {"kind": "Discrete", "n": 3, "start": 1}
     json.dumps(described, allow_nan=False)
@@ -130,7 +143,7 @@ def _try_to_own(
 ) -> None:
     start.wait()
     try:
-        with runs.locked(folder):
+        with locked(folder):
             owners.put("owner")
             done.wait()
     except LockedError:
@@ -161,21 +174,21 @@ def test_of_many_starters_in_one_folder_one_becomes_the_owner(
 
 
 def test_the_second_owner_is_told_who_the_first_is(tmp_path: Path) -> None:
-    with runs.locked(tmp_path):
+    with locked(tmp_path):
         with pytest.raises(LockedError, match=f"process {os.getpid()}"):
-            with runs.locked(tmp_path):
+            with locked(tmp_path):
                 pass
-    with runs.locked(tmp_path):
+    with locked(tmp_path):
         pass
 
 
 def test_the_lock_of_a_folder_that_is_gone_is_a_storage_fault(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="gone"), runs.locked(tmp_path / "gone"):
+    with pytest.raises(StorageError, match="gone"), locked(tmp_path / "gone"):
         pass
 
 
 def test_the_owner_clears_away_what_a_killed_writer_left(tmp_path: Path) -> None:
     (tmp_path / "inner").mkdir()
     (tmp_path / "inner" / ".agent.zip.123.tmp").touch()
-    with runs.locked(tmp_path):
+    with locked(tmp_path):
         assert list((tmp_path / "inner").iterdir()) == []

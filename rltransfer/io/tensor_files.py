@@ -1,8 +1,4 @@
-"""Nested values of Python as one block of bytes and back, without pickle.
-
-Numbers go into safetensors, the nesting into its metadata as JSON. A hash stands in
-front of it all, because safetensors itself does not notice flipped bits.
-"""
+"""Nested values of Python as one hashed block of bytes and back, without pickle."""
 
 import hashlib
 import json

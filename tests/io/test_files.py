@@ -6,9 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from rltransfer import files
 from rltransfer.errors import ArtifactRefused, StorageError
-from rltransfer.files import points
+from rltransfer.io import (
+    cut_back,
+    make_folder,
+    points,
+    read_json,
+    remove_drafts,
+    sha256_of,
+    write_after,
+    write_atomically,
+    write_json,
+)
 from tests.worlds.writers import WHOLE
 
 POINTS = WHOLE
@@ -18,8 +27,8 @@ def test_a_written_file_replaces_the_old_one_and_leaves_nothing_else(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "model.zip"
-    files.write_atomically(path, b"old")
-    files.write_atomically(path, b"new")
+    write_atomically(path, b"old")
+    write_atomically(path, b"new")
     assert path.read_bytes() == b"new"
     assert os.listdir(tmp_path) == ["model.zip"]
 
@@ -30,7 +39,7 @@ def test_a_disk_fault_at_any_point_keeps_the_old_or_the_new_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str, code: int
 ) -> None:
     path = tmp_path / "model.zip"
-    files.write_atomically(path, b"old")
+    write_atomically(path, b"old")
 
     def strike(name: str) -> None:
         if name == point:
@@ -38,7 +47,7 @@ def test_a_disk_fault_at_any_point_keeps_the_old_or_the_new_file(
 
     monkeypatch.setattr(points, "reached", strike)
     with pytest.raises(StorageError, match=r"model\.zip"):
-        files.write_atomically(path, b"new")
+        write_atomically(path, b"new")
     assert path.read_bytes() in (b"old", b"new")
     assert os.listdir(tmp_path) == ["model.zip"]
 
@@ -48,7 +57,7 @@ def test_a_kill_at_any_point_keeps_the_old_or_the_new_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:
     path = tmp_path / "model.zip"
-    files.write_atomically(path, b"old")
+    write_atomically(path, b"old")
 
     class Killed(BaseException):
         """Passes every handler, as a kill does."""
@@ -59,27 +68,27 @@ def test_a_kill_at_any_point_keeps_the_old_or_the_new_file(
 
     monkeypatch.setattr(points, "reached", strike)
     with pytest.raises(Killed):
-        files.write_atomically(path, b"new")
+        write_atomically(path, b"new")
     assert path.read_bytes() in (b"old", b"new")
-    files.remove_drafts(tmp_path)
+    remove_drafts(tmp_path)
     assert os.listdir(tmp_path) == ["model.zip"]
 
 
 def test_a_missing_folder_is_said_to_be_gone(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="gone"):
-        files.write_atomically(tmp_path / "nowhere" / "model.zip", b"")
+        write_atomically(tmp_path / "nowhere" / "model.zip", b"")
 
 
 def test_a_file_where_a_folder_should_be_is_a_storage_fault(tmp_path: Path) -> None:
     (tmp_path / "runs").touch()
     with pytest.raises(StorageError):
-        files.make_folder(tmp_path / "runs")
+        make_folder(tmp_path / "runs")
 
 
 def test_sha256_is_the_published_one_of_three_letters(tmp_path: Path) -> None:
     path = tmp_path / "abc"
     path.write_bytes(b"abc")
-    assert files.sha256_of(path) == (
+    assert sha256_of(path) == (
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     )
 
@@ -88,15 +97,15 @@ def test_json_comes_back_equal_and_is_written_in_a_stable_order(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "manifest.json"
-    files.write_json(path, {"b": [1, 2.5, None], "a": "ä"})
-    assert files.read_json(path) == {"a": "ä", "b": [1, 2.5, None]}
+    write_json(path, {"b": [1, 2.5, None], "a": "ä"})
+    assert read_json(path) == {"a": "ä", "b": [1, 2.5, None]}
     assert path.read_text().index('"a"') < path.read_text().index('"b"')
     assert path.read_text().endswith("}\n")
 
 
 def test_numbers_outside_json_are_not_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError):
-        files.write_json(tmp_path / "manifest.json", {"loss": float("nan")})
+        write_json(tmp_path / "manifest.json", {"loss": float("nan")})
     assert not os.listdir(tmp_path)
 
 
@@ -120,7 +129,7 @@ def test_loose_json_is_refused_naming_the_file(
     path = tmp_path / "manifest.json"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(ArtifactRefused, match=r"manifest\.json is not strict JSON"):
-        files.read_json(path)
+        read_json(path)
 
 
 def test_json_that_is_no_plain_file_or_a_huge_one_is_refused_unread(
@@ -129,16 +138,16 @@ def test_json_that_is_no_plain_file_or_a_huge_one_is_refused_unread(
     path = tmp_path / "manifest.json"
     os.mkfifo(path)
     with pytest.raises(ArtifactRefused, match="no plain file"):
-        files.read_json(path)
+        read_json(path)
     path.unlink()
     with path.open("wb") as file:
         file.truncate(3 << 30)
     with pytest.raises(ArtifactRefused, match="may have 16777216 bytes"):
-        files.read_json(path)
+        read_json(path)
     path.write_bytes(b"[1, 2]")
-    assert files.read_json(path, most=6) == [1, 2]
+    assert read_json(path, most=6) == [1, 2]
     with pytest.raises(ArtifactRefused, match="may have 5 bytes"):
-        files.read_json(path, most=5)
+        read_json(path, most=5)
 
 
 def test_a_repeated_key_among_many_is_found_and_shown_in_short(tmp_path: Path) -> None:
@@ -146,7 +155,7 @@ def test_a_repeated_key_among_many_is_found_and_shown_in_short(tmp_path: Path) -
     keys = [f"{number:x}" for number in range(200_000)] + ["x" * 1000] * 2
     path.write_text("{" + ", ".join(f'"{key}": 1' for key in keys) + "}")
     with pytest.raises(ArtifactRefused, match="is given twice") as refused:
-        files.read_json(path)
+        read_json(path)
     assert len(str(refused.value)) < 200 + len(str(path))
 
 
@@ -157,15 +166,15 @@ def test_json_of_endless_values_is_refused_before_it_is_read(
     path = tmp_path / "manifest.json"
     path.write_text("[" + part * (3 << 20))
     with pytest.raises(ArtifactRefused, match=r"may have \d+ (values|lists)"):
-        files.read_json(path)
+        read_json(path)
 
 
 def test_adding_replaces_what_follows_and_keeps_what_stands_before(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "rows"
-    files.write_after(path, 0, b"12345")
-    files.write_after(path, 3, b"x")
+    write_after(path, 0, b"12345")
+    write_after(path, 3, b"x")
     assert path.read_bytes() == b"123x"
 
 
@@ -174,7 +183,7 @@ def test_a_kill_while_adding_keeps_what_stands_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:
     path = tmp_path / "rows"
-    files.write_after(path, 0, b"12345")
+    write_after(path, 0, b"12345")
 
     def strike(name: str) -> None:
         if name == point:
@@ -182,16 +191,16 @@ def test_a_kill_while_adding_keeps_what_stands_before(
 
     monkeypatch.setattr(points, "reached", strike)
     with pytest.raises(KeyboardInterrupt):
-        files.write_after(path, 5, b"678")
+        write_after(path, 5, b"678")
     assert path.read_bytes().startswith(b"12345")
 
 
 def test_cutting_back_never_lengthens_a_file(tmp_path: Path) -> None:
     path = tmp_path / "rows"
     path.write_bytes(b"12345")
-    files.cut_back(path, 9)
+    cut_back(path, 9)
     assert path.read_bytes() == b"12345"
-    files.cut_back(path, 2)
+    cut_back(path, 2)
     assert path.read_bytes() == b"12"
 
 
@@ -204,5 +213,5 @@ def test_a_stop_while_writing_leaves_no_draft(
 
     monkeypatch.setattr(points, "reached", strike)
     with pytest.raises(KeyboardInterrupt):
-        files.write_atomically(tmp_path / "model.zip", b"new")
+        write_atomically(tmp_path / "model.zip", b"new")
     assert os.listdir(tmp_path) == []

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rltransfer.errors import ArtifactRefused
-from rltransfer.files.faults import storage_faults
+from rltransfer.io.atomic_files import storage_faults
 
 _CHUNK = 1 << 20
 # The largest pages that are written hold statistics of pictures, a line per number.

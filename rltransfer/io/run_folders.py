@@ -1,0 +1,114 @@
+"""Run folders: names as RL Zoo gives them (`root/algo/ENV_N`), and one owner each."""
+
+import fcntl
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rltransfer.errors import LockedError
+from rltransfer.io.atomic_files import make_folder, remove_drafts, storage_faults
+from rltransfer.io.manifests import MANIFEST_NAME
+
+
+def folder_name(env_id: str) -> str:
+    """Returns the id of an environment as a name that a folder can bear."""
+    return env_id.replace("/", "-").replace(":", "-")
+
+
+def next_run_folder(root: Path, algorithm: str, env_id: str) -> Path:
+    """Makes and returns the first folder whose number is above all others."""
+    parent = make_folder(root / algorithm)
+    name = folder_name(env_id)
+    number = max(_numbers(parent, name), default=0) + 1
+    while True:
+        folder = parent / f"{name}_{number}"
+        with storage_faults(folder):
+            try:
+                # Exclusive, so that two runs that start at once never share a folder.
+                folder.mkdir()
+            except FileExistsError:
+                number += 1
+                continue
+        return folder
+
+
+def latest_run_folder(root: Path, algorithm: str, env_id: str) -> Path | None:
+    """Returns the folder of the run that was started last, if there is one."""
+    parent = root / algorithm
+    name = folder_name(env_id)
+    numbers = _numbers(parent, name)
+    return parent / f"{name}_{max(numbers)}" if numbers else None
+
+
+def unfinished_run_folder(root: Path, algorithm: str, env_id: str) -> Path | None:
+    """Returns the last run's folder if that run did not come to its end."""
+    folder = latest_run_folder(root, algorithm, env_id)
+    # The manifest is the last file of a run.
+    if folder is None or (folder / MANIFEST_NAME).exists():
+        return None
+    return folder
+
+
+def _numbers(parent: Path, name: str) -> list[int]:
+    if not parent.is_dir():
+        return []
+    pattern = re.compile(rf"{re.escape(name)}_(\d+)")
+    matches = (pattern.fullmatch(path.name) for path in parent.iterdir())
+    return [int(match[1]) for match in matches if match]
+
+
+LOCK_NAME = ".lock"
+_PATIENCE_SECONDS = 2.0
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Owns `folder` for the time of the block; a second owner is refused."""
+    path = folder / LOCK_NAME
+    with storage_faults(path):
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        _lock(handle, folder)
+        with storage_faults(path):
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        remove_drafts(folder)
+        # The file stays: removing it would let two owners lock two files of one name.
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, folder: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as fault:
+        raise LockedError(
+            f"{folder} has one owner at a time and process {_owner(handle)} is at "
+            "work in it; wait for it to end or choose another --log-folder"
+        ) from fault
+
+
+def _owner(handle: int) -> str:
+    """Returns the number of the process that holds the lock."""
+    end = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < end:
+        # Right after it has locked, it has yet to write its number over another's.
+        text = os.pread(handle, 32, 0).decode(errors="replace").strip()
+        if text.isdecimal() and _lives(int(text)):
+            return text
+        time.sleep(0.01)
+    return "unknown"
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass  # it is another user's, or no number of a process
+    return True
