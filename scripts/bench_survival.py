@@ -17,11 +17,12 @@ import numpy as np
 import torch
 from stable_baselines3 import DQN, PPO, SAC
 
-from rltransfer.border import HangAlarm, sound_together
+from rltransfer.wrappers import HangAlarm, sound_together
+from rltransfer.wrappers.replayable_env import Seat
 from rltransfer_agents.reading import read_agent
 from rltransfer_agents.training import TrainConfig, train_source
-from rltransfer_agents.training.environments import Here, Seat, VectorEnv
 from rltransfer_agents.training.snapshots import SnapshotKeeper
+from rltransfer_agents.training.vector_env import Here, VectorEnv
 from rltransfer_envs.making import make
 
 TURNS, CALLS = 21, 400

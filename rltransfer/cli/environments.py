@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, final
 
-from rltransfer.border import STEP_SECONDS
+from rltransfer.wrappers import STEP_SECONDS
 
 VecEnv: TypeAlias = Literal["dummy", "subproc"]
 """RL Zoo's words: in this process, or each environment in one of its own."""

@@ -6,10 +6,10 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from rltransfer.border import HangAlarm
 from rltransfer.cli.environments import Stepping
 from rltransfer.errors import InputError, StorageError
 from rltransfer.io import make_folder
+from rltransfer.wrappers import HangAlarm
 
 MOST_SEEDS = 2**31
 FEWEST_EPISODES = 20

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rltransfer.border import Border, HangAlarm
 from rltransfer.domain.codec import codec_of, observation_size_of
 from rltransfer.domain.journal import Entry, Journal
 from rltransfer.domain.meter import StepMeter
@@ -18,6 +17,7 @@ from rltransfer.domain.policies import Policy, memory_of
 from rltransfer.domain.recalling import recalled
 from rltransfer.domain.rollout import Rollout
 from rltransfer.experience import Transitions
+from rltransfer.wrappers import Border, HangAlarm
 
 
 @final

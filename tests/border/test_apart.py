@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from rltransfer.border import Apart, Border
 from rltransfer.errors import EnvironmentFault, InputError
+from rltransfer.wrappers import Apart, Border
 
 
 class Failing(gym.Env[Any, Any]):

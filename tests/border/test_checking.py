@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from rltransfer.border import Border
 from rltransfer.errors import EnvironmentFault, InputError
+from rltransfer.wrappers import Border
 
 # What is wrong, where, and what is said of it.
 FAULTS: dict[str, tuple[str, Any, str]] = {

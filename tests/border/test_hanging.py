@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from rltransfer.border import Border, HangAlarm, hanging, made_in_time
 from rltransfer.errors import EnvironmentFault, InputError
+from rltransfer.wrappers import Border, HangAlarm, made_in_time
+from rltransfer.wrappers import step_timeout as hanging
 
 
 class Slow(gym.Env[Any, Any]):

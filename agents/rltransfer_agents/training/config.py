@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, final
 
-from rltransfer.border import STEP_SECONDS, HangAlarm
 from rltransfer.errors import InputError
+from rltransfer.wrappers import STEP_SECONDS, HangAlarm
 from rltransfer_agents.training.algorithms import require_algorithm
 
 # Far below what SB3 adds per environment and far above what anyone types.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rltransfer.io import write_atomically
 from rltransfer_agents.training.acting import Choose
-from rltransfer_agents.training.environments import Place
+from rltransfer_agents.training.vector_env import Place
 
 
 def play_episodes(

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, final
 
-from rltransfer.border import HangAlarm, made_in_time
+from rltransfer.wrappers import HangAlarm, made_in_time
+from rltransfer.wrappers.replayable_env import Seat
 from rltransfer_agents.training.algorithms import Learner, make_learner, normalised
 from rltransfer_agents.training.config import TrainConfig
-from rltransfer_agents.training.environments import Apart, Here, Place, Seat, VectorEnv
 from rltransfer_agents.training.evaluations import Evaluations
 from rltransfer_agents.training.logs import Logs
 from rltransfer_agents.training.run_files import RunFiles
 from rltransfer_agents.training.snapshots import SnapshotKeeper
+from rltransfer_agents.training.subprocess_vec_env import Apart
+from rltransfer_agents.training.vector_env import Here, Place, VectorEnv
 from rltransfer_envs.making import make
 
 # Far apart, so that the episodes of one purpose are never those of another.

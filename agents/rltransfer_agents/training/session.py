@@ -9,7 +9,6 @@ from typing import Any, final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from rltransfer.border import made_in_time
 from rltransfer.errors import ArtifactRefused, EnvironmentFault, Stopped, StorageError
 from rltransfer.io import (
     MANIFEST_NAME,
@@ -23,6 +22,7 @@ from rltransfer.io import (
     write_manifest,
 )
 from rltransfer.resume.stop_signals import stop_requests
+from rltransfer.wrappers import made_in_time
 from rltransfer_agents.training.algorithms import require_spaces
 from rltransfer_agents.training.config import Resumed, TrainConfig, TrainedRun, Watch
 from rltransfer_agents.training.course import Course

@@ -9,9 +9,9 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TypeAlias, final
 
-from rltransfer.border import pipe, preload, start_process
 from rltransfer.errors import Stopped, UserError
 from rltransfer.resume.stop_signals import stop_requests
+from rltransfer.wrappers import pipe, preload, start_process
 from rltransfer_agents.training.config import Progress, TrainConfig, TrainedRun, Watch
 from rltransfer_agents.training.session import resume_source, train_source
 

@@ -5,10 +5,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, final
 
-from rltransfer.border import STEP_SECONDS, Apart, made_in_time
 from rltransfer.cli.environments import EnvironmentChoice, Stepping
 from rltransfer.domain import Domain, Policy, StepMeter
 from rltransfer.errors import InputError
+from rltransfer.wrappers import STEP_SECONDS, Apart, made_in_time
 from rltransfer_agents.reading.refusal import spelt
 from rltransfer_envs.making import make
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from rltransfer.alignment import AlignConfig, align
-from rltransfer.border import HangAlarm
 from rltransfer.cli.environments import Stepping
 from rltransfer.cli.session import Session
 from rltransfer.cli.transferring.attempted import Attempted
@@ -27,6 +26,7 @@ from rltransfer.cli.transferring.watching import AlignmentWatch
 from rltransfer.domain import Domain, Explorer, Journal, Policy, remove_journal
 from rltransfer.evaluation import ReturnSummary, summarise
 from rltransfer.io import MANIFEST_NAME, locked, next_run_folder
+from rltransfer.wrappers import HangAlarm
 from rltransfer_agents.training.isolation import isolated
 
 REPORT_SEED = 3 * 10**6

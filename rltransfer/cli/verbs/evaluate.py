@@ -8,7 +8,6 @@ import typer
 from rich.console import Group, RenderableType
 from rich.markup import escape
 
-from rltransfer.border import STEP_SECONDS, HangAlarm
 from rltransfer.cli.arguments import read_pairs
 from rltransfer.cli.environments import EnvironmentChoice
 from rltransfer.cli.options import (
@@ -25,6 +24,7 @@ from rltransfer.cli.options import (
 from rltransfer.cli.tables import facts, returns_table
 from rltransfer.errors import InputError
 from rltransfer.evaluation import ReturnSummary, summarise
+from rltransfer.wrappers import STEP_SECONDS, HangAlarm
 
 
 @final

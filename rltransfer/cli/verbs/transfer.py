@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from rltransfer.border import STEP_SECONDS
 from rltransfer.cli.arguments import read_pairs
 from rltransfer.cli.environments import EnvironmentChoice
 from rltransfer.cli.options import (
@@ -26,6 +25,7 @@ from rltransfer.cli.outcome import Outcome
 from rltransfer.cli.session import current_session
 from rltransfer.cli.transferring.options import DEFAULT_BUDGET, TransferOptions
 from rltransfer.errors import InputError
+from rltransfer.wrappers import STEP_SECONDS
 
 
 def transfer(

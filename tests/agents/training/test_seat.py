@@ -8,7 +8,8 @@ import pytest
 from gymnasium import spaces
 
 from rltransfer.errors import EnvironmentFault
-from rltransfer_agents.training.environments import Here, Seat, VectorEnv
+from rltransfer.wrappers.replayable_env import Seat
+from rltransfer_agents.training.vector_env import Here, VectorEnv
 
 FAULTS: dict[str, tuple[str, Any]] = {
     "NaN observation": ("observation", np.array([0.0, np.nan], np.float32)),

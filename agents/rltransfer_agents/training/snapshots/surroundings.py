@@ -6,9 +6,10 @@ import numpy as np
 from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import VecNormalize
 
+from rltransfer.wrappers.replayable_env import Moment
 from rltransfer_agents.training.algorithms import Learner
-from rltransfer_agents.training.environments import Moment, Place, VectorEnv
 from rltransfer_agents.training.snapshots.item import Item
+from rltransfer_agents.training.vector_env import Place, VectorEnv
 
 
 def _statistics(envs: VecNormalize) -> dict[str, RunningMeanStd]:

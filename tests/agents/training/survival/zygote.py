@@ -29,9 +29,9 @@ from rltransfer_agents.training import (
     resume_source,
     train_sources,
 )
-from rltransfer_agents.training.environments import VectorEnv
 from rltransfer_agents.training.snapshots import items
 from rltransfer_agents.training.snapshots.item import Item
+from rltransfer_agents.training.vector_env import VectorEnv
 
 # A fork of a process whose torch has threads would hang.
 torch.set_num_threads(1)

@@ -8,9 +8,9 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from rltransfer.border.hanging import HangAlarm
-from rltransfer.border.workers import Lost
 from rltransfer.errors import EnvironmentFault, UserError
+from rltransfer.wrappers.step_timeout import HangAlarm
+from rltransfer.wrappers.subprocess_env import Lost
 
 Step: TypeAlias = tuple[NDArray[Any], float, bool, bool, dict[str, Any]]
 """Observation, reward, terminated, truncated, info: as in Gymnasium, and sound."""

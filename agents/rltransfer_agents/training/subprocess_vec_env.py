@@ -10,10 +10,10 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from rltransfer.border import START_SECONDS, Lost, Serve, Worker
 from rltransfer.errors import EnvironmentFault
-from rltransfer_agents.training.environments.place import Place, Steps
-from rltransfer_agents.training.environments.seat import Moment, Seat
+from rltransfer.wrappers import START_SECONDS, Lost, Serve, Worker
+from rltransfer.wrappers.replayable_env import Moment, Seat
+from rltransfer_agents.training.vector_env import Place, Steps
 
 Make: TypeAlias = Callable[[], gym.Env[Any, Any]]
 

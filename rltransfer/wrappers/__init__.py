@@ -3,16 +3,22 @@
 Knows neither tensors nor agents, so that whoever steps an environment can stand here.
 """
 
-from rltransfer.border.apart import Apart
-from rltransfer.border.checking import Border, Step, Taken, sound_together
-from rltransfer.border.hanging import (
+from rltransfer.wrappers.checked_env import Border, Step, Taken, sound_together
+from rltransfer.wrappers.step_timeout import (
     START_SECONDS,
     STEP_SECONDS,
     HangAlarm,
     made_in_time,
 )
-from rltransfer.border.processes import pipe, preload, start_process
-from rltransfer.border.workers import Lost, Serve, Worker
+from rltransfer.wrappers.subprocess_env import (
+    Apart,
+    Lost,
+    Serve,
+    Worker,
+    pipe,
+    preload,
+    start_process,
+)
 
 __all__ = [
     "START_SECONDS",
