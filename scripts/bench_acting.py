@@ -16,7 +16,7 @@ import torch
 from stable_baselines3 import DQN, PPO, SAC
 
 from rltransfer.domain import Policy, codec_of
-from rltransfer.domain.codec import observation_size_of
+from rltransfer.domain.action_codec import observation_size_of
 from rltransfer.mapping import Affine, Mlp, Network
 from rltransfer.translation import MappedPolicy, Translation
 from rltransfer_agents.reading import read_agent

@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from torch import Generator
 
-from rltransfer.dynamics import DynamicsModel
-from rltransfer.experience import Transitions
+from rltransfer.domain import Transitions
 from rltransfer.mapping import (
     Affine,
     DomainMapping,
@@ -21,6 +20,7 @@ from rltransfer.mapping import (
     WeightedSum,
     fit,
 )
+from rltransfer.source_models import DynamicsModel
 
 TURNS, UPDATES, COPIES, ROWS = 7, 100, 48, 2000
 STATES, ACTIONS = 4, 2

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from rltransfer.experience import Transitions, Whitening
+from rltransfer.domain import Transitions, Whitening
 
 
 def rows(count: int) -> Transitions:

@@ -7,13 +7,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import final
 
-import mujoco
 from gymnasium.envs.mujoco import mujoco_env
 from gymnasium.envs.mujoco.half_cheetah_v5 import HalfCheetahEnv
 from gymnasium.envs.mujoco.swimmer_v5 import SwimmerEnv
 
 from rltransfer.errors import InputError
-from rltransfer_envs.parametrised import read_parameters, require_numbers  # type: ignore[import-untyped]  # ships no types
+from rltransfer_envs.parametrised import read_parameters, require_numbers
 
 ENV_ID = "rltransfer/HalfCheetah-v0"
 
@@ -42,6 +41,9 @@ def half_cheetah(*, render_mode: str | None = None, **given: object) -> HalfChee
     env.model.body_mass *= parameters.mass
     env.model.body_inertia *= parameters.mass
     env.model.actuator_gear *= parameters.torque
+    # Here, so that a missing MuJoCo is told by Gymnasium, which names the remedy.
+    import mujoco  # type: ignore[import-untyped]  # ships no types
+
     # MuJoCo keeps numbers that follow from masses; they have to follow again.
     mujoco.mj_setConst(env.model, env.data)
     return env

@@ -12,8 +12,7 @@ from rltransfer.alignment.search import Search
 from rltransfer.alignment.source import Source, SourceKnowledge
 from rltransfer.alignment.trials import Trial
 from rltransfer.alignment.watching import Silent, Watcher
-from rltransfer.domain import Domain
-from rltransfer.experience import Whitening
+from rltransfer.domain import Domain, Whitening
 from rltransfer.translation import MappedPolicy
 
 

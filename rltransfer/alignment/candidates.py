@@ -7,7 +7,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from rltransfer.experience import Transitions
+from rltransfer.domain import Transitions
 from rltransfer.mapping import DomainMapping
 
 _DIFFERENT = 0.2

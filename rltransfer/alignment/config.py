@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import final
 
-from rltransfer.dynamics import LearnConfig
 from rltransfer.errors import InputError
+from rltransfer.source_models import LearnConfig
 
 
 @final

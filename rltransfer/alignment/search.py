@@ -13,9 +13,8 @@ from rltransfer.alignment.proof import Proof, episodes_needed, stronger
 from rltransfer.alignment.source import Source, SourceKnowledge, study
 from rltransfer.alignment.trials import Trial, preferred
 from rltransfer.alignment.watching import Watcher
-from rltransfer.domain import Domain, Explorer
+from rltransfer.domain import Domain, Explorer, Transitions, Whitening
 from rltransfer.errors import InputError
-from rltransfer.experience import Transitions, Whitening
 from rltransfer.translation import MappedPolicy, Translation
 
 _LEAST_EXPLORATION = 100

@@ -7,10 +7,9 @@ import numpy as np
 import torch
 
 from rltransfer.alignment.config import AlignConfig
-from rltransfer.domain import Domain, Explorer, Mixed, Policy
-from rltransfer.dynamics import DynamicsModel, learn_dynamics
+from rltransfer.domain import Domain, Explorer, Mixed, Policy, Transitions
 from rltransfer.errors import InputError
-from rltransfer.experience import Transitions
+from rltransfer.source_models import DynamicsModel, learn_dynamics
 
 _MIXED_SHARE = 0.3
 

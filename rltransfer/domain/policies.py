@@ -5,7 +5,7 @@ from typing import Any, Protocol, final, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from rltransfer.domain.codec import ActionCodec
+from rltransfer.domain.action_codec import ActionCodec
 
 State = tuple[NDArray[Any], ...] | None
 

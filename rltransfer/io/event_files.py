@@ -11,14 +11,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, final
 
-from tensorboard.compat.proto import event_pb2, summary_pb2
-from tensorboard.summary.writer import record_writer
+# TensorBoard comes without types.
+from tensorboard.compat.proto import (  # type: ignore[import-untyped]
+    event_pb2,
+    summary_pb2,
+)
+from tensorboard.summary.writer import (  # type: ignore[import-untyped]
+    record_writer,
+)
 
 from rltransfer.io import points
 from rltransfer.io.atomic_files import storage_faults
-
-# TensorBoard comes without types.
-
 
 EVENTS = "events.out.tfevents.*"
 """Pattern of their files, by which TensorBoard finds them."""

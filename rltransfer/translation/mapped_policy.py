@@ -8,11 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rltransfer.domain import ActionCodec, Policy
+from rltransfer.domain import ActionCodec, Policy, Whitening
 from rltransfer.domain.policies import State
-from rltransfer.dynamics import DynamicsModel
-from rltransfer.experience import Whitening
 from rltransfer.mapping import Affine, Chain, DomainMapping, Mlp, Network
+from rltransfer.source_models import DynamicsModel
 from rltransfer.translation.actions import translator_of
 from rltransfer.translation.arrays import array_map
 

@@ -16,8 +16,8 @@ from rltransfer.alignment import (
     study,
 )
 from rltransfer.domain import Domain, StepMeter
-from rltransfer.dynamics import LearnConfig
 from rltransfer.errors import EnvironmentFault, InputError
+from rltransfer.source_models import LearnConfig
 from tests.worlds.points import Broken, Home, Point
 
 QUICK = AlignConfig(

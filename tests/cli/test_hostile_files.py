@@ -11,7 +11,7 @@ import pytest
 
 from rltransfer.alignment import AlignConfig
 from rltransfer.cli.transferring import carry
-from rltransfer.dynamics import LearnConfig
+from rltransfer.source_models import LearnConfig
 from rltransfer_agents.reading import opening
 from rltransfer_agents.reading.hub import FetchedAgent
 from tests.conftest import Count

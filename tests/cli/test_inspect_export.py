@@ -17,7 +17,7 @@ from rltransfer.alignment import AlignConfig
 from rltransfer.cli import main
 from rltransfer.cli.agents import actor_at
 from rltransfer.cli.transferring import carry
-from rltransfer.dynamics import LearnConfig
+from rltransfer.source_models import LearnConfig
 
 from .conftest import Command, call
 

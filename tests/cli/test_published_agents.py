@@ -8,7 +8,7 @@ import pytest
 
 from rltransfer.alignment import AlignConfig
 from rltransfer.cli.transferring import carry
-from rltransfer.dynamics import LearnConfig
+from rltransfer.source_models import LearnConfig
 from tests.conftest import Count
 from tests.published import AGENTS, published_folder
 

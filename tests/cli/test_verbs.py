@@ -9,8 +9,8 @@ import pytest
 from rltransfer.alignment import AlignConfig
 from rltransfer.cli import demonstration
 from rltransfer.cli.transferring import carry
-from rltransfer.dynamics import LearnConfig
 from rltransfer.io import changed_files, read_json, read_manifest
+from rltransfer.source_models import LearnConfig
 
 from .conftest import Command
 

@@ -2,7 +2,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from rltransfer.domain.codec import codec_of, observation_size_of
+from rltransfer.domain.action_codec import codec_of, observation_size_of
 from rltransfer.errors import InputError
 
 

@@ -2,10 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from rltransfer.domain import Domain, Explorer
-from rltransfer.dynamics import DynamicsModel, LearnConfig, learn_dynamics
+from rltransfer.domain import Domain, Explorer, Transitions
 from rltransfer.errors import InputError
-from rltransfer.experience import Transitions
+from rltransfer.source_models import DynamicsModel, LearnConfig, learn_dynamics
 from tests.worlds.points import Point
 
 QUICK = LearnConfig(width=16, updates=400, batch_size=128)

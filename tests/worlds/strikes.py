@@ -22,9 +22,9 @@ import torch
 from rltransfer.alignment import AlignConfig, Source, align
 from rltransfer.alignment.ladder import structured
 from rltransfer.domain import Domain, Journal, StepMeter
-from rltransfer.dynamics import LearnConfig
 from rltransfer.io import points, write_atomically
 from rltransfer.mapping.stacked_adam import Candidates
+from rltransfer.source_models import LearnConfig
 from tests.worlds.points import Home, Point
 
 KINDS = ("step", "update", "point")

@@ -12,7 +12,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.utils import safe_mean
 from typing_extensions import override
 
-from rltransfer.domain.heading import surroundings
+from rltransfer.domain.replay_log import surroundings
 from rltransfer.errors import Stopped, UserError
 from rltransfer.resume.stop_signals import StopRequests
 from rltransfer_agents.training.acting import Choose, choice_now, choice_of, kept

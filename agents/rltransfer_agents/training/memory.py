@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, final
 
-from rltransfer.domain.heading import surroundings
+from rltransfer.domain.replay_log import surroundings
 from rltransfer_agents.running_statistics import statistics_from
 from rltransfer_agents.training.acting import Kept
 from rltransfer_agents.training.parts import Parts

@@ -11,7 +11,7 @@ from rltransfer.alignment.ladder.affine import affine
 from rltransfer.alignment.ladder.residual import residual
 from rltransfer.alignment.ladder.structured import identity, same_sensors, signed_order
 from rltransfer.alignment.ladder.workbench import Workbench as Workbench
-from rltransfer.experience import Transitions
+from rltransfer.domain import Transitions
 
 Rung = Callable[[Workbench, Transitions, list[Candidate]], list[Candidate]]
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from rltransfer.alignment.candidates import Candidate, by_mismatch, different
 from rltransfer.alignment.ladder.workbench import Workbench
-from rltransfer.experience import Transitions
+from rltransfer.domain import Transitions
 from rltransfer.mapping import Affine, DomainMapping, FitConfig, stacked
 
 _NAME = "affine"

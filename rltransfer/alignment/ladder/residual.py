@@ -2,7 +2,7 @@
 
 from rltransfer.alignment.candidates import Candidate, by_mismatch
 from rltransfer.alignment.ladder.workbench import Workbench
-from rltransfer.experience import Transitions
+from rltransfer.domain import Transitions
 from rltransfer.mapping import Affine, DomainMapping, FitConfig, ResidualAffine
 
 _NAME = "residual"

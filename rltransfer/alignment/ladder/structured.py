@@ -6,7 +6,7 @@ from scipy.optimize import linear_sum_assignment
 
 from rltransfer.alignment.candidates import Candidate, by_mismatch
 from rltransfer.alignment.ladder.workbench import Workbench
-from rltransfer.experience import Transitions
+from rltransfer.domain import Transitions
 from rltransfer.mapping import Affine, DomainMapping, FitConfig, Mlp, stacked
 
 _RESTARTS, _UPDATES, _WIDTHS = 4, 400, (32, 32)

@@ -11,8 +11,7 @@ from torch import Generator, Tensor
 from rltransfer.alignment.candidates import Candidate
 from rltransfer.alignment.config import AlignConfig
 from rltransfer.alignment.source import SourceKnowledge
-from rltransfer.domain import Domain
-from rltransfer.experience import Transitions, Whitening
+from rltransfer.domain import Domain, Transitions, Whitening
 from rltransfer.mapping import (
     Affine,
     DomainMapping,

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from rltransfer.alignment import Alignment
 from rltransfer.cli.environments import EnvironmentChoice
 from rltransfer.cli.pictures import LinearMap, action_names, observation_names
-from rltransfer.domain import ActionCodec
-from rltransfer.experience import Transitions
+from rltransfer.domain import ActionCodec, Transitions
 from rltransfer.mapping import Network
 
 _DRAWS = 256

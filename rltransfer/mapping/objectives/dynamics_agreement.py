@@ -30,7 +30,7 @@ class StateRows(Protocol):
 
 @runtime_checkable
 class StepRows(StateRows, Protocol):
-    """Target steps; `rltransfer.experience.Transitions` is one such."""
+    """Target steps; `rltransfer.domain.Transitions` is one such."""
 
     @property
     def action(self) -> Tensor:

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from rltransfer.domain import Explorer, Journal, Mixed, Rollout
-from rltransfer.domain.journal import Entry
-from rltransfer.experience import Transitions
+from rltransfer.domain import Explorer, Journal, Mixed, Rollout, Transitions
+from rltransfer.domain.replay_log import Entry
 from tests.worlds.strikes import Strike, send
 
 from .conftest import left, run_in

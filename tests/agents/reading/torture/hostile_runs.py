@@ -15,10 +15,10 @@ import torch
 from watch import Strike
 
 from rltransfer.cli.transferring import carry
-from rltransfer.dynamics import LearnConfig
 from rltransfer.errors import Stopped
 from rltransfer.io.tensor_files import pack
 from rltransfer.mapping.mapping_store import manifest_of
+from rltransfer.source_models import LearnConfig
 from rltransfer_agents.training import TrainConfig, train_source
 
 MODULE = "antigravity:X-v0"

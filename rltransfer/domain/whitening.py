@@ -1,46 +1,11 @@
-"""What acting leaves behind, and the coordinates it is looked at in."""
+"""Coordinates in which observations have mean zero and covariance one."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import final
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Transitions:
-    """Steps taken in one domain, one row each.
-
-    Observations are flat; actions are encoded as `rltransfer.domain` encodes them:
-    one-hot where they are discrete, scaled to [-1, 1] where they are continuous.
-    A truncated step is not terminated: its next observation still has a future.
-    """
-
-    observation: Float[Tensor, "step observation"]
-    action: Float[Tensor, "step action"]
-    reward: Float[Tensor, " step"]
-    next_observation: Float[Tensor, "step observation"]
-    terminated: Bool[Tensor, " step"]
-
-    def __post_init__(self) -> None:
-        rows = {f.name: len(getattr(self, f.name)) for f in fields(self)}
-        if len(set(rows.values())) > 1:
-            raise ValueError(f"every field needs one row per step, got {rows}")
-
-    def __len__(self) -> int:
-        return len(self.reward)
-
-    def __getitem__(self, rows: slice | Tensor) -> "Transitions":
-        return Transitions(*(getattr(self, f.name)[rows] for f in fields(self)))
-
-    @classmethod
-    def join(cls, *parts: "Transitions") -> "Transitions":
-        """Returns the rows of all `parts`, in their order."""
-        return cls(
-            *(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(cls))
-        )
 
 
 @final

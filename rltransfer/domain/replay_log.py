@@ -1,35 +1,179 @@
-"""What was acted so far, written down: an interrupted run never acts it again.
+"""Pages of a journal: JSON that carries its own SHA-256, numbers beside it."""
 
-Acting and fitting follow from seeds, so the finished stretches of acting are all that
-a run needs to go on from: each is answered from here, and what is fitted in between is
-fitted again, to the same bits. A stretch that was broken off is taken again from its
-reset. Its steps are noted where the process lives to do so; `kill -9` loses them.
-"""
-
+import hashlib
+import json
+import platform
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, final
 
-from rltransfer.domain.heading import (
-    FORMAT,
-    REQUEST,
-    read_request,
-    require_same,
-    surroundings,
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+
+from rltransfer.domain.transitions import Rollout, Transitions
+from rltransfer.errors import ArtifactRefused, UserError
+from rltransfer.io import (
+    installed_versions,
+    make_folder,
+    read_json,
+    storage_faults,
+    write_atomically,
 )
-from rltransfer.domain.rollout import Rollout
-from rltransfer.domain.sealing import (
-    as_json,
-    damage_named,
-    read_rollout,
-    read_sealed,
-    write_rollout,
-    write_sealed,
-)
-from rltransfer.errors import ArtifactRefused
-from rltransfer.io import make_folder, storage_faults
+
+_RETURNS = "returns"
+
+
+def as_json(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns `value` as it comes back from a file: tuples as lists, and so on."""
+    read: dict[str, Any] = json.loads(json.dumps(value, allow_nan=False))
+    return read
+
+
+def write_sealed(path: Path, content: Mapping[str, Any]) -> None:
+    """Writes `content` together with its SHA-256."""
+    page = {"content": content, "sha256": _digest(content)}
+    # Keys keep their order: arguments of an environment are named in it.
+    write_atomically(path, json.dumps(page, indent=2, allow_nan=False).encode())
+
+
+def read_sealed(path: Path) -> dict[str, Any]:
+    """Returns what `write_sealed` wrote; refuses what was changed since."""
+    page = read_json(path)
+    if not isinstance(page, dict) or set(page) != {"content", "sha256"}:
+        raise _damaged(path)
+    content: dict[str, Any] = page["content"]
+    if not isinstance(content, dict) or page["sha256"] != _digest(content):
+        raise _damaged(path)
+    return content
+
+
+def write_rollout(page: Path, rollout: Rollout) -> dict[str, Any]:
+    """Writes the numbers of a rollout beside `page`; returns what that has to say."""
+    tensors = {
+        f.name: getattr(rollout.transitions, f.name).contiguous()
+        for f in fields(Transitions)
+    }
+    tensors[_RETURNS] = torch.from_numpy(rollout.returns)
+    data = safetensors.torch.save(tensors)
+    write_atomically(_numbers(page), data)
+    return {
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "unfinished_return": rollout.unfinished_return,
+        "unfinished_steps": rollout.unfinished_steps,
+    }
+
+
+def read_rollout(page: Path, told: Mapping[str, Any]) -> Rollout:
+    """Returns the rollout beside `page`; refuses it where the page says otherwise."""
+    path = _numbers(page)
+    with storage_faults(path):
+        data = path.read_bytes()
+    with damage_named(path):
+        if hashlib.sha256(data).hexdigest() != told["sha256"]:
+            raise _damaged(path)
+        tensors = safetensors.torch.load(data)
+        returns = tensors.pop(_RETURNS).numpy()
+        return Rollout(
+            Transitions(**tensors),
+            returns,
+            float(told["unfinished_return"]),
+            int(told["unfinished_steps"]),
+        )
+
+
+@contextmanager
+def damage_named(path: Path) -> Iterator[None]:
+    """Turns what a page of another shape leads to into its refusal.
+
+    A hash says that a page is whole, not that a run of ours wrote it.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except (LookupError, TypeError, ValueError, RuntimeError, SafetensorError) as fault:
+        raise _damaged(path) from fault
+
+
+def _numbers(page: Path) -> Path:
+    return page.with_suffix(".safetensors")
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _damaged(path: Path) -> ArtifactRefused:
+    return ArtifactRefused(
+        f"a page of a journal must be as it was written, {path} is damaged; restore "
+        "it or start a new run"
+    )
+
+
+REQUEST = "request.json"
+FORMAT = 1
+
+
+def surroundings() -> dict[str, str]:
+    """Returns what the last bits of a fit depend on, besides seeds."""
+    vector = torch.backends.cpu.get_cpu_capability()
+    return {
+        **installed_versions(),
+        "processor": f"{platform.machine()} {vector}",
+    }
+
+
+def remove_journal(folder: Path) -> None:
+    """Removes the journal of a run that is finished, if it is still there."""
+    with storage_faults(folder):
+        if folder.exists():
+            shutil.rmtree(folder)
+
+
+def is_journal(folder: Path) -> bool:
+    """Returns whether a run left its journal in `folder`."""
+    return (folder / REQUEST).is_file()
+
+
+def read_request(folder: Path) -> dict[str, Any]:
+    """Returns what the journal in `folder` says about its run.
+
+    Its key `request` holds what the run was asked for.
+    """
+    path = folder / REQUEST
+    written = read_sealed(path)
+    if written.get("format") != FORMAT:
+        raise ArtifactRefused(
+            f"{path} has format {written.get('format')!r}, this version reads "
+            f"{FORMAT}; use the version of rltransfer that wrote it"
+        )
+    return written
+
+
+def require_same(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raises unless what `path` said `before` is so `now`."""
+    ours, theirs = _leaves(now), _leaves(before)
+    for name in sorted({*ours, *theirs}):
+        if ours.get(name) != theirs.get(name):
+            raise ArtifactRefused(
+                f"a run goes on with what it was begun with, {path} has "
+                f"{name}={theirs.get(name)!r} and now it is {ours.get(name)!r}; go on "
+                "with the same options and version, or start a new run"
+            )
+
+
+def _leaves(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    leaves: dict[str, Any] = {}
+    for name, part in value.items():
+        inner = isinstance(part, Mapping) and len(part)
+        leaves |= _leaves(part, f"{prefix}{name}.") if inner else {prefix + name: part}
+    return leaves
+
 
 Resumed: TypeAlias = Literal["no", "exact", "approximate"]
 

@@ -10,13 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rltransfer.domain.codec import codec_of, observation_size_of
-from rltransfer.domain.journal import Entry, Journal
-from rltransfer.domain.meter import StepMeter
+from rltransfer.domain.action_codec import codec_of, observation_size_of
 from rltransfer.domain.policies import Policy, memory_of
-from rltransfer.domain.recalling import recalled
-from rltransfer.domain.rollout import Rollout
-from rltransfer.experience import Transitions
+from rltransfer.domain.replay_log import Entry, Journal
+from rltransfer.domain.replayed_policy import recalled
+from rltransfer.domain.step_budget import StepMeter
+from rltransfer.domain.transitions import Rollout, Transitions
 from rltransfer.wrappers import Border, HangAlarm
 
 

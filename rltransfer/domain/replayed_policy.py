@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rltransfer.domain.policies import Policy, Remembering
-from rltransfer.domain.rollout import Rollout
+from rltransfer.domain.transitions import Rollout
 from rltransfer.errors import ArtifactRefused
 
 _COMPARED = 64
