@@ -3,10 +3,10 @@
 from rltransfer.alignment.align import Alignment as Alignment
 from rltransfer.alignment.align import align as align
 from rltransfer.alignment.align import align_each as align_each
-from rltransfer.alignment.config import AlignConfig as AlignConfig
+from rltransfer.alignment.align_config import AlignConfig as AlignConfig
 from rltransfer.alignment.search import require_budget as require_budget
-from rltransfer.alignment.source import Source as Source
-from rltransfer.alignment.source import SourceKnowledge as SourceKnowledge
-from rltransfer.alignment.source import study as study
+from rltransfer.alignment.source_model_data import Source as Source
+from rltransfer.alignment.source_model_data import SourceKnowledge as SourceKnowledge
+from rltransfer.alignment.source_model_data import study as study
 from rltransfer.alignment.trials import Trial as Trial
-from rltransfer.alignment.watching import Watcher as Watcher
+from rltransfer.alignment.trials import Watcher as Watcher

@@ -6,12 +6,11 @@ from typing import final
 
 import numpy as np
 
-from rltransfer.alignment.config import AlignConfig
-from rltransfer.alignment.proof import Proof
+from rltransfer.alignment.acceptance_test import Proof
+from rltransfer.alignment.align_config import AlignConfig
 from rltransfer.alignment.search import Search
-from rltransfer.alignment.source import Source, SourceKnowledge
-from rltransfer.alignment.trials import Trial
-from rltransfer.alignment.watching import Silent, Watcher
+from rltransfer.alignment.source_model_data import Source, SourceKnowledge
+from rltransfer.alignment.trials import Silent, Trial, Watcher
 from rltransfer.domain import Domain, Whitening
 from rltransfer.translation import MappedPolicy
 

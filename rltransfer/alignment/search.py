@@ -6,13 +6,13 @@ from typing import final
 import numpy as np
 import torch
 
+from rltransfer.alignment.acceptance_test import Proof, episodes_needed, stronger
+from rltransfer.alignment.align_config import AlignConfig
 from rltransfer.alignment.candidates import Candidate, different
-from rltransfer.alignment.config import AlignConfig
-from rltransfer.alignment.ladder import Workbench, climb
-from rltransfer.alignment.proof import Proof, episodes_needed, stronger
-from rltransfer.alignment.source import Source, SourceKnowledge, study
-from rltransfer.alignment.trials import Trial, preferred
-from rltransfer.alignment.watching import Watcher
+from rltransfer.alignment.families import climb
+from rltransfer.alignment.problem import Workbench
+from rltransfer.alignment.source_model_data import Source, SourceKnowledge, study
+from rltransfer.alignment.trials import Trial, Watcher, preferred
 from rltransfer.domain import Domain, Explorer, Transitions, Whitening
 from rltransfer.errors import InputError
 from rltransfer.translation import MappedPolicy, Translation

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Protocol, final, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rltransfer.alignment.candidates import Candidate, by_simplicity
 from rltransfer.domain import Rollout
+from rltransfer.mapping import Progress
 from rltransfer.translation import MappedPolicy
 
 _TIE = 0.05
@@ -79,3 +80,30 @@ def _comparable_scores(trials: Sequence[Trial]) -> list[float]:
         return -np.inf if cut_short else trial.score
 
     return [score(trial) for trial in trials]
+
+
+@runtime_checkable
+class Watcher(Protocol):
+    """Told what happens while it happens: progress bars, logs."""
+
+    def phase(self, name: str, used: int) -> None:
+        """A phase begins; `used` target steps are spent so far."""
+
+    def fitted(self, rung: str, progress: Progress) -> None:
+        """A fit went on."""
+
+    def tried(self, trial: Trial, used: int) -> None:
+        """A candidate was acted with."""
+
+
+class Silent:
+    """Is told everything and says nothing."""
+
+    def phase(self, name: str, used: int) -> None:
+        """Says nothing."""
+
+    def fitted(self, rung: str, progress: Progress) -> None:
+        """Says nothing."""
+
+    def tried(self, trial: Trial, used: int) -> None:
+        """Says nothing."""

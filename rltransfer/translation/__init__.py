@@ -1,8 +1,8 @@
 """The source's policy, carried through a mapping into the target."""
 
-from rltransfer.translation.actions import ActionTranslator as ActionTranslator
-from rltransfer.translation.actions import translator_of as translator_of
+from rltransfer.translation.effect_matching import ActionTranslator as ActionTranslator
+from rltransfer.translation.effect_matching import translator_of as translator_of
 from rltransfer.translation.mapped_policy import MappedPolicy as MappedPolicy
 from rltransfer.translation.mapped_policy import Translation as Translation
-from rltransfer.translation.store import load_translation as load_translation
-from rltransfer.translation.store import save_translation as save_translation
+from rltransfer.translation.mapped_policy import load_translation as load_translation
+from rltransfer.translation.mapped_policy import save_translation as save_translation

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, final
 
 import numpy as np
@@ -10,10 +11,20 @@ from numpy.typing import NDArray
 
 from rltransfer.domain import ActionCodec, Policy, Whitening
 from rltransfer.domain.policies import State
-from rltransfer.mapping import Affine, Chain, DomainMapping, Mlp, Network
+from rltransfer.errors import ArtifactRefused
+from rltransfer.mapping import (
+    Affine,
+    Chain,
+    DomainMapping,
+    Mlp,
+    Network,
+    load_network,
+    save_network,
+)
+from rltransfer.mapping.mapping_store import load_about
 from rltransfer.source_models import DynamicsModel
-from rltransfer.translation.actions import translator_of
-from rltransfer.translation.arrays import array_map
+from rltransfer.translation.effect_matching import translator_of
+from rltransfer.translation.numpy_networks import array_map
 
 
 @final
@@ -173,3 +184,45 @@ def _gain_of(trunk: Mlp, actions: int) -> Network:
     with torch.no_grad():
         gain = Affine.of(last.weight[:, wanted], last.bias[wanted])
     return Chain(*hidden, gain)
+
+
+_STATE, _COLOUR, _TRUNK, _ACTION = "state", "colour", "trunk", "action"
+
+
+def save_translation(folder: Path, translation: Translation) -> None:
+    """Writes the networks of `translation` into folders within `folder`."""
+    networks: dict[str, Network] = {
+        _STATE: translation.state,
+        _COLOUR: translation.colour,
+    }
+    if translation.trunk is not None and translation.action is not None:
+        networks |= {_TRUNK: translation.trunk, _ACTION: translation.action}
+    for name, network in networks.items():
+        # A missing folder must not turn a translation into one that needs no actions.
+        save_network(folder / name, network, about={"parts": sorted(networks)})
+
+
+def load_translation(folder: Path) -> Translation:
+    """Returns the translation that `save_translation` wrote.
+
+    Raises:
+        ArtifactRefused: it is damaged, or its parts do not belong together.
+    """
+    parts = load_about(folder / _STATE)["about"].get("parts")
+    if parts not in ([_COLOUR, _STATE], [_ACTION, _COLOUR, _STATE, _TRUNK]):
+        raise ArtifactRefused(
+            f"a translation has a state map and either both or none of a trunk and an "
+            f"action map, {folder} names {parts}: make the transfer again"
+        )
+    state: Network = load_network(folder / _STATE, Network)  # type: ignore[type-abstract]
+    colour = load_network(folder / _COLOUR, Affine)
+    trunk = load_network(folder / _TRUNK, Mlp) if _TRUNK in parts else None
+    action: Network | None = None
+    if _ACTION in parts:
+        action = load_network(folder / _ACTION, Network)  # type: ignore[type-abstract]
+    if state.outputs != colour.inputs or (trunk and trunk.inputs != state.outputs):
+        raise ArtifactRefused(
+            f"the parts of {folder} do not fit together: the state map makes "
+            f"{state.outputs} numbers; make the transfer again"
+        )
+    return Translation(state, colour, trunk, action)

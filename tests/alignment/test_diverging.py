@@ -1,7 +1,7 @@
 import pytest
 
 from rltransfer.alignment import Source, align
-from rltransfer.alignment.ladder import Workbench
+from rltransfer.alignment.problem import Workbench
 from rltransfer.domain import Domain, StepMeter
 from rltransfer.errors import InputError
 from tests.worlds.points import Home, Point

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rltransfer.alignment.proof import Proof, episodes_needed, stronger
+from rltransfer.alignment.acceptance_test import Proof, episodes_needed, stronger
 
 
 @pytest.mark.parametrize(

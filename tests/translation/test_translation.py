@@ -16,7 +16,7 @@ from rltransfer.translation import (
     save_translation,
     translator_of,
 )
-from rltransfer.translation.arrays import array_map
+from rltransfer.translation.numpy_networks import array_map
 from tests.worlds.points import Home
 
 FOUR = codec_of(gym.spaces.Discrete(4), "four")

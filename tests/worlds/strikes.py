@@ -20,7 +20,7 @@ from unittest import mock
 import torch
 
 from rltransfer.alignment import AlignConfig, Source, align
-from rltransfer.alignment.ladder import structured
+from rltransfer.alignment.families import structured_families as structured
 from rltransfer.domain import Domain, Journal, StepMeter
 from rltransfer.io import points, write_atomically
 from rltransfer.mapping.stacked_adam import Candidates

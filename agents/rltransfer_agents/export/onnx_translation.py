@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rltransfer.domain import codec_of
 from rltransfer.errors import InputError
 from rltransfer.mapping import Affine, Network
-from rltransfer.translation.arrays import array_map
+from rltransfer.translation.numpy_networks import array_map
 from rltransfer_agents.export.onnx_graph import Graph
 
 _RIDGE = 1e-4

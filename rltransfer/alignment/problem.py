@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
+from rltransfer.alignment.align_config import AlignConfig
 from rltransfer.alignment.candidates import Candidate
-from rltransfer.alignment.config import AlignConfig
-from rltransfer.alignment.source import SourceKnowledge
+from rltransfer.alignment.source_model_data import SourceKnowledge
 from rltransfer.domain import Domain, Transitions, Whitening
 from rltransfer.mapping import (
     Affine,

@@ -5,7 +5,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 
 from rltransfer.alignment.candidates import Candidate, by_mismatch
-from rltransfer.alignment.ladder.workbench import Workbench
+from rltransfer.alignment.problem import Workbench
 from rltransfer.domain import Transitions
 from rltransfer.mapping import Affine, DomainMapping, FitConfig, Mlp, stacked
 

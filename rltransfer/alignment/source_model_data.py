@@ -6,7 +6,7 @@ from typing import final
 import numpy as np
 import torch
 
-from rltransfer.alignment.config import AlignConfig
+from rltransfer.alignment.align_config import AlignConfig
 from rltransfer.domain import Domain, Explorer, Mixed, Policy, Transitions
 from rltransfer.errors import InputError
 from rltransfer.source_models import DynamicsModel, learn_dynamics

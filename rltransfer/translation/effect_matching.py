@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from rltransfer.domain import ActionCodec
 from rltransfer.mapping import Affine, Network
-from rltransfer.translation.arrays import array_map
+from rltransfer.translation.numpy_networks import array_map
 
 _GRID = {1: 65, 2: 17}
 """Points along each side of a small box of actions."""

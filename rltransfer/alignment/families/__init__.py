@@ -7,10 +7,14 @@ from earlier rounds to new candidates. Adding one touches its page and `RUNGS`.
 from collections.abc import Callable
 
 from rltransfer.alignment.candidates import Candidate, by_mismatch, by_simplicity
-from rltransfer.alignment.ladder.affine import affine
-from rltransfer.alignment.ladder.residual import residual
-from rltransfer.alignment.ladder.structured import identity, same_sensors, signed_order
-from rltransfer.alignment.ladder.workbench import Workbench as Workbench
+from rltransfer.alignment.families.affine_family import affine
+from rltransfer.alignment.families.residual_family import residual
+from rltransfer.alignment.families.structured_families import (
+    identity,
+    same_sensors,
+    signed_order,
+)
+from rltransfer.alignment.problem import Workbench as Workbench
 from rltransfer.domain import Transitions
 
 Rung = Callable[[Workbench, Transitions, list[Candidate]], list[Candidate]]

@@ -1,7 +1,7 @@
 """The rung of affine maps with a network added that starts at zero."""
 
 from rltransfer.alignment.candidates import Candidate, by_mismatch
-from rltransfer.alignment.ladder.workbench import Workbench
+from rltransfer.alignment.problem import Workbench
 from rltransfer.domain import Transitions
 from rltransfer.mapping import Affine, DomainMapping, FitConfig, ResidualAffine
 

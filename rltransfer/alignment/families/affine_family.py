@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from rltransfer.alignment.candidates import Candidate, by_mismatch, different
-from rltransfer.alignment.ladder.workbench import Workbench
+from rltransfer.alignment.problem import Workbench
 from rltransfer.domain import Transitions
 from rltransfer.mapping import Affine, DomainMapping, FitConfig, stacked
 
