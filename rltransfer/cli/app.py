@@ -12,14 +12,20 @@ from typer.main import get_command
 from typing_extensions import override
 
 from rltransfer.cli.arguments import one_value_each
-from rltransfer.cli.session import Session, current_session, opened
-from rltransfer.cli.streams import output_kept_clean, print_error, print_json
-from rltransfer.cli.verbs.demo import demo
-from rltransfer.cli.verbs.evaluate import evaluate
-from rltransfer.cli.verbs.export import export
-from rltransfer.cli.verbs.inspect import inspect
-from rltransfer.cli.verbs.train_source import train_source
-from rltransfer.cli.verbs.transfer import transfer
+from rltransfer.cli.demo_command import demo
+from rltransfer.cli.evaluate_command import evaluate
+from rltransfer.cli.export_command import export
+from rltransfer.cli.inspect_command import inspect
+from rltransfer.cli.session import (
+    Session,
+    current_session,
+    opened,
+    output_kept_clean,
+    print_error,
+    print_json,
+)
+from rltransfer.cli.train_source_command import train_source
+from rltransfer.cli.transfer_command import transfer
 from rltransfer.errors import UserError
 
 

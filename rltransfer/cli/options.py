@@ -6,9 +6,9 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from rltransfer.cli.environments import Stepping
 from rltransfer.errors import InputError, StorageError
 from rltransfer.io import make_folder
+from rltransfer.workflows.environment_choice import Stepping
 from rltransfer.wrappers import HangAlarm
 
 MOST_SEEDS = 2**31

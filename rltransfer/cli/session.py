@@ -1,6 +1,9 @@
-"""One call of the command line: what it wants printed, what it has kept so far."""
+"""One call of the command line: what it prints and where, and what it has kept."""
 
+import json
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,9 +11,76 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import final
+from typing import Any, Protocol, final, runtime_checkable
+
+from rich.console import Console, RenderableType
+from rich.text import Text
 
 from rltransfer.errors import InputError, UserError
+
+
+@runtime_checkable
+class Outcome(Protocol):
+    """The result of a verb; printed in one of two ways, never in both."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns the one object that `--json` prints."""
+        ...
+
+    def as_table(self) -> RenderableType:
+        """Returns what a person reads."""
+        ...
+
+
+@contextmanager
+def output_kept_clean(clean: bool) -> Iterator[None]:
+    """Sends everything written to standard output to standard error for a while.
+
+    Also what C libraries and child processes write, who know the descriptor only.
+
+    Args:
+        clean: whether to do so at all.
+    """
+    if not clean:
+        yield
+        return
+    output, sys.stdout = sys.stdout, sys.stderr
+    kept = _redirected(output)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stdout = output
+        if kept is not None:
+            os.dup2(kept, 1)
+            os.close(kept)
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """Prints one JSON object on standard output."""
+    print(json.dumps(value, allow_nan=False), flush=True)
+
+
+def print_error(message: str) -> None:
+    """Prints one line about what went wrong on standard error."""
+    # Names out of files and of files may hold what terminals act upon.
+    told = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
+    line = Text.assemble(("error: ", "bold red"), " ".join(told.split()))
+    Console(file=sys.stderr).print(line, soft_wrap=True)
+
+
+def _redirected(output: Any) -> int | None:
+    """Points descriptor 1 to standard error; returns a copy of what it was."""
+    try:
+        if output.fileno() != 1:
+            return None
+        output.flush()
+        kept = os.dup(1)
+        os.dup2(sys.stderr.fileno(), 1)
+    except (OSError, ValueError):
+        # A test's or a notebook's stream has no descriptor that others could write to.
+        return None
+    return kept
 
 
 @final

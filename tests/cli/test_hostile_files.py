@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from rltransfer.alignment import AlignConfig
-from rltransfer.cli.transferring import carry
 from rltransfer.source_models import LearnConfig
+from rltransfer.workflows import transfer as carry
 from rltransfer_agents.reading import opening
 from rltransfer_agents.reading.hub import FetchedAgent
 from tests.conftest import Count

@@ -15,9 +15,9 @@ from stable_baselines3 import PPO
 
 from rltransfer.alignment import AlignConfig
 from rltransfer.cli import main
-from rltransfer.cli.agents import actor_at
-from rltransfer.cli.transferring import carry
 from rltransfer.source_models import LearnConfig
+from rltransfer.workflows import transfer as carry
+from rltransfer.workflows.source_agents import actor_at
 
 from .conftest import Command, call
 

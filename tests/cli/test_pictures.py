@@ -6,17 +6,11 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from rltransfer.cli.pictures import (
-    Attempt,
-    Bar,
-    LinearMap,
-    TransferPicture,
-    action_names,
-    draw_transfer,
-    observation_names,
-)
-from rltransfer.cli.pictures.heat_maps import draw_map
 from rltransfer.evaluation import ReturnSummary
+from rltransfer.report.heat_maps import LinearMap, draw_map
+from rltransfer.report.returns_plot import Attempt, Bar
+from rltransfer.report.transfer_picture import TransferPicture, draw_transfer
+from rltransfer.report.variable_names import action_names, observation_names
 
 
 def named(values: np.ndarray) -> LinearMap:

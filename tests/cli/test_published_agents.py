@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from rltransfer.alignment import AlignConfig
-from rltransfer.cli.transferring import carry
 from rltransfer.source_models import LearnConfig
+from rltransfer.workflows import transfer as carry
 from tests.conftest import Count
 from tests.published import AGENTS, published_folder
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from rltransfer.cli.transferring import carry
 from rltransfer.domain import Domain
 from rltransfer.errors import EnvironmentFault
 from rltransfer.io import read_json, read_manifest
+from rltransfer.workflows import transfer as carry
 from tests.worlds.strikes import QUICK, Strike, called_apart, send
 
 from .conftest import Command

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from rltransfer.cli.tables import facts, returns_table, steps_told
-from rltransfer.cli.transferring.record import SourceRecord, TransferRecord
 from rltransfer.evaluation import ReturnSummary
+from rltransfer.report.tables import facts, returns_table, steps_told
+from rltransfer.workflows.transfer_record import SourceRecord, TransferRecord
 
 LONG = Path("/a/very/long/folder/that/does/not/fit") / ("deeper/" * 8)
 

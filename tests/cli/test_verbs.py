@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from rltransfer.alignment import AlignConfig
-from rltransfer.cli import demonstration
-from rltransfer.cli.transferring import carry
 from rltransfer.io import changed_files, read_json, read_manifest
 from rltransfer.source_models import LearnConfig
+from rltransfer.workflows import demo as demonstration
+from rltransfer.workflows import transfer as carry
 
 from .conftest import Command
 

@@ -251,7 +251,9 @@ def _call(
     before: Call | None,
 ) -> None:
     from rltransfer.cli import main
-    from rltransfer.cli.transferring import carry, options, storing
+    from rltransfer.workflows import transfer as carry
+    from rltransfer.workflows import transfer as storing
+    from rltransfer.workflows import transfer_request as options
 
     handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     os.dup2(handle, 1)

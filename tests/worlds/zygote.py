@@ -13,8 +13,8 @@ import torch
 
 # Each registers or imports what a transfer needs.
 import rltransfer.cli.app as app
-import rltransfer.cli.transferring.carry as carry
 import rltransfer.io.event_files as events
+import rltransfer.workflows.transfer as carry
 import rltransfer_agents.training.course as course
 
 __all__ = ["app", "carry", "course", "events"]

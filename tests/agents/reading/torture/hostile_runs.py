@@ -14,11 +14,11 @@ from unittest import mock
 import torch
 from watch import Strike
 
-from rltransfer.cli.transferring import carry
 from rltransfer.errors import Stopped
 from rltransfer.io.tensor_files import pack
 from rltransfer.mapping.mapping_store import manifest_of
 from rltransfer.source_models import LearnConfig
+from rltransfer.workflows import transfer as carry
 from rltransfer_agents.training import TrainConfig, train_source
 
 MODULE = "antigravity:X-v0"

@@ -3,14 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import Annotated, Any, final
 
+from pydantic import AfterValidator, TypeAdapter, ValidationError
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from rltransfer.cli.tables import facts, plain_table, returns_table, steps_told
+from rltransfer.alignment import Alignment
 from rltransfer.domain import Resumed
+from rltransfer.errors import ArtifactRefused
 from rltransfer.evaluation import ReturnSummary
+from rltransfer.io import read_json
+from rltransfer.report.tables import facts, plain_table, returns_table, steps_told
+from rltransfer.workflows.environment_choice import EnvironmentChoice
+from rltransfer.workflows.source_agents import Actor
 
 
 @final
@@ -139,3 +145,91 @@ class TransferRecord:
                 "yes" if row.kept else "no",
             )
         return table
+
+
+RECORD = "transfer.json"
+
+
+def _with_verdict(record: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(record.get("verdict"), str):
+        raise ValueError("it has no verdict")
+    return record
+
+
+_ADAPTER: TypeAdapter[dict[str, Any]] = TypeAdapter(
+    Annotated[dict[str, Any], AfterValidator(_with_verdict)]
+)
+
+
+@final
+@dataclass(frozen=True)
+class FinishedTransfer:
+    """What a finished run says about itself; nothing was done."""
+
+    folder: Path
+    record: dict[str, Any]
+
+    @classmethod
+    def at(cls, folder: Path) -> "FinishedTransfer":
+        """Returns the finished run in `folder`."""
+        path = folder / RECORD
+        if not path.is_file():
+            raise _refusal(path, "the file is gone")
+        try:
+            return cls(folder, _ADAPTER.validate_python(read_json(path)))
+        except ValidationError as fault:
+            raise _refusal(path, fault.errors()[0]["msg"]) from fault
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns the object that the run printed at its end."""
+        return self.record
+
+    def as_table(self) -> RenderableType:
+        """Returns that there was nothing to do, and the verdict."""
+        return facts(
+            [
+                ("resume", "nothing to do, the run is finished"),
+                ("verdict", self.record["verdict"]),
+                ("run", str(self.folder)),
+            ]
+        )
+
+
+def _refusal(path: Path, reason: str) -> ArtifactRefused:
+    return ArtifactRefused(
+        f"{path} does not tell what came of the transfer ({reason}); restore the file, "
+        "or make the transfer again with the same options"
+    )
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Attempted:
+    """One source, and how aligning it went."""
+
+    actor: Actor
+    home: EnvironmentChoice
+    alignment: Alignment
+
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """Smaller is better: accepted first, then by measured return."""
+        proof = self.alignment.proof
+        proved = proof.returns
+        measured = proved.mean() if len(proved) else self.alignment.chosen.score
+        return not proof.accepted, -float(measured)
+
+    def record(self, kept: bool) -> SourceRecord:
+        """Returns its row in the table of sources."""
+        proof, chosen = self.alignment.proof, self.alignment.chosen
+        return SourceRecord(
+            source=self.actor.title,
+            path=str(self.actor.path),
+            rung=chosen.candidate.rung,
+            mismatch=chosen.candidate.mismatch,
+            proof_return=float(proof.returns.mean()) if len(proof.returns) else None,
+            target_steps=self.alignment.target.meter.used,
+            accepted=proof.accepted,
+            kept=kept,
+            verdict=proof.verdict,
+        )

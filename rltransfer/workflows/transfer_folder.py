@@ -7,7 +7,7 @@ from typing import Any, ClassVar, final
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from rltransfer.cli.environments import EnvironmentChoice
+from rltransfer.workflows.environment_choice import EnvironmentChoice
 from rltransfer_agents.reading.environment_arguments import require_harmless
 from rltransfer_agents.reading.environment_ids import require_registered
 from rltransfer_agents.reading.hub import is_on_hub

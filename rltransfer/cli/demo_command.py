@@ -13,8 +13,7 @@ from rltransfer.cli.options import (
     require_seed,
     require_writable,
 )
-from rltransfer.cli.outcome import Outcome
-from rltransfer.cli.session import current_session
+from rltransfer.cli.session import Outcome, current_session
 
 
 def demo(
@@ -30,6 +29,6 @@ def demo(
     del json  # what prints the outcome knows
     require_seed(seed)
     require_writable(log_folder)
-    from rltransfer.cli.demonstration import demonstrate
+    from rltransfer.workflows.demo import demonstrate
 
     return demonstrate(current_session(), log_folder, scramble, seed, progress)

@@ -7,9 +7,9 @@ from typing import final
 
 from matplotlib.figure import Figure
 
-from rltransfer.cli.pictures.heat_maps import LinearMap, draw_map
-from rltransfer.cli.pictures.returns import Attempt, Bar, draw_attempts, draw_bars
 from rltransfer.io import write_atomically
+from rltransfer.report.heat_maps import LinearMap, draw_map
+from rltransfer.report.returns_plot import Attempt, Bar, draw_attempts, draw_bars
 
 _DOTS_PER_INCH = 120
 _INCHES = (13.0, 8.5)

@@ -9,9 +9,9 @@ from typing import Any, final
 from rich.console import Group, RenderableType
 from rich.progress import TaskID
 
-from rltransfer.cli.progress import bars
 from rltransfer.cli.session import Session
-from rltransfer.cli.tables import facts, plain_table
+from rltransfer.report.tables import facts, plain_table
+from rltransfer.workflows.alignment_progress import bars
 from rltransfer_agents.training import (
     Progress,
     TrainConfig,

@@ -1,33 +1,141 @@
 """One transfer from its options to its record and its folder."""
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import final
 
 import numpy as np
 
-from rltransfer.alignment import AlignConfig, align
-from rltransfer.cli.environments import Stepping
+from rltransfer.alignment import AlignConfig, Source, align, require_budget
 from rltransfer.cli.session import Session
-from rltransfer.cli.transferring.attempted import Attempted
-from rltransfer.cli.transferring.finished import FinishedTransfer
-from rltransfer.cli.transferring.options import TransferOptions
-from rltransfer.cli.transferring.pairs import Pair, opened_pairs
-from rltransfer.cli.transferring.record import TransferRecord
-from rltransfer.cli.transferring.request import (
+from rltransfer.domain import (
+    Domain,
+    Explorer,
+    Journal,
+    Policy,
+    StepMeter,
+    remove_journal,
+)
+from rltransfer.errors import InputError
+from rltransfer.evaluation import ReturnSummary, summarise
+from rltransfer.io import (
+    MANIFEST_NAME,
+    Manifest,
+    describe_space,
+    installed_versions,
+    locked,
+    next_run_folder,
+    write_json,
+    write_manifest,
+)
+from rltransfer.translation import save_translation
+from rltransfer.workflows.alignment_progress import AlignmentWatch
+from rltransfer.workflows.environment_choice import EnvironmentChoice, Stepping
+from rltransfer.workflows.source_agents import (
+    MAPPING_FOLDER,
+    Actor,
+    actor_at,
+    domain_of,
+    require_fit,
+)
+from rltransfer.workflows.transfer_drawing import draw
+from rltransfer.workflows.transfer_record import (
+    RECORD,
+    Attempted,
+    FinishedTransfer,
+    TransferRecord,
+)
+from rltransfer.workflows.transfer_request import (
+    TransferOptions,
     journal_folder,
     options_of,
     request_of,
     require_transfer,
 )
-from rltransfer.cli.transferring.stopping import StopSignals
-from rltransfer.cli.transferring.storing import store
-from rltransfer.cli.transferring.watching import AlignmentWatch
-from rltransfer.domain import Domain, Explorer, Journal, Policy, remove_journal
-from rltransfer.evaluation import ReturnSummary, summarise
-from rltransfer.io import MANIFEST_NAME, locked, next_run_folder
+from rltransfer.workflows.transfer_stops import StopSignals
 from rltransfer.wrappers import HangAlarm
 from rltransfer_agents.training.isolation import isolated
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """A source, and the target with the source's own share of the budget."""
+
+    actor: Actor
+    home: EnvironmentChoice
+    source: Source
+    target: Domain
+
+
+@contextmanager
+def opened_pairs(options: TransferOptions) -> Iterator[list[Pair]]:
+    """Opens every source with a target of its own, or raises; closes them after."""
+    with ExitStack() as stack:
+        yield [_pair(options, place, stack) for place in range(len(options.sources))]
+
+
+def _pair(options: TransferOptions, place: int, stack: ExitStack) -> Pair:
+    path = options.sources[place]
+    named = options.source_environment(place)
+    actor = actor_at(path, env_id=named, sha256=options.digest(place))
+    if actor.home is None:
+        raise InputError(
+            f"{path} does not say which environment its agent is from; "
+            "name it with --env"
+        )
+    domain = domain_of(actor.home, options.stepping)
+    stack.callback(domain.close)
+    require_fit(actor, domain, "name the agent's own environment with --env")
+    target = domain_of(options.target, options.stepping, StepMeter(options.share))
+    stack.callback(target.close)
+    require_budget(target)
+    return Pair(actor, actor.home, Source(domain, actor.policy, actor.title), target)
+
+
+def store(
+    folder: Path, options: TransferOptions, best: Attempted, record: TransferRecord
+) -> None:
+    """Writes the mapping, the picture, the record and the manifest."""
+    save_translation(folder / MAPPING_FOLDER, best.alignment.policy.translation)
+    draw(folder / "transfer.png", options.target, best, record)
+    write_json(folder / RECORD, record.as_json())
+    write_manifest(
+        folder,
+        Manifest(
+            verb="transfer",
+            versions=installed_versions(),
+            seeds={"transfer": options.seed},
+            steps={
+                **record.steps,
+                "reported, not counted": record.reported_steps,
+                "taken again after a stop": record.steps_taken_again,
+            },
+            spaces={
+                "observation": describe_space(best.alignment.target.observation_space),
+                "action": describe_space(best.alignment.target.action_space),
+            },
+            settings={
+                "target": options.target.env_id,
+                "target_kwargs": dict(options.target.kwargs),
+                "source": str(best.actor.path.resolve()),
+                "source_env": best.home.env_id,
+                "source_kwargs": dict(best.home.kwargs),
+                "source_sha256": best.actor.sha256,
+                "budget": options.budget,
+            },
+            results={
+                "accepted": record.accepted,
+                "verdict": record.verdict,
+                "resumed": record.resumed,
+                "doubts": list(record.doubts),
+            },
+        ),
+    )
+
 
 REPORT_SEED = 3 * 10**6
 """Far from every other seed: the episodes that report choose nothing."""

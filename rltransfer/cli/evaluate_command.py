@@ -9,7 +9,6 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 
 from rltransfer.cli.arguments import read_pairs
-from rltransfer.cli.environments import EnvironmentChoice
 from rltransfer.cli.options import (
     FEWEST_EPISODES,
     EnvKwargs,
@@ -21,9 +20,10 @@ from rltransfer.cli.options import (
     require_seed,
     require_stepping,
 )
-from rltransfer.cli.tables import facts, returns_table
 from rltransfer.errors import InputError
 from rltransfer.evaluation import ReturnSummary, summarise
+from rltransfer.report.tables import facts, returns_table
+from rltransfer.workflows.environment_choice import EnvironmentChoice
 from rltransfer.wrappers import STEP_SECONDS, HangAlarm
 
 
@@ -89,7 +89,7 @@ def evaluate(
     require_seed(seed)
     stepping = require_stepping(vec_env, step_seconds)
     kwargs = read_pairs(env_kwargs or (), "--env-kwargs")
-    from rltransfer.cli.agents import actor_at, domain_of, require_fit
+    from rltransfer.workflows.source_agents import actor_at, domain_of, require_fit
 
     actor = actor_at(
         agent,

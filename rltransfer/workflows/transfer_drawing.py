@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from rltransfer.cli.environments import EnvironmentChoice
-from rltransfer.cli.pictures import Attempt, Bar, TransferPicture, draw_transfer
-from rltransfer.cli.transferring.attempted import Attempted
-from rltransfer.cli.transferring.linear_maps import action_map, state_map
-from rltransfer.cli.transferring.record import TransferRecord
+from rltransfer.report.linear_maps import action_map, state_map
+from rltransfer.report.returns_plot import Attempt, Bar
+from rltransfer.report.transfer_picture import TransferPicture, draw_transfer
+from rltransfer.workflows.environment_choice import EnvironmentChoice
+from rltransfer.workflows.transfer_record import Attempted, TransferRecord
 
 
 def draw(

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from rltransfer.cli.arguments import read_pairs
-from rltransfer.cli.environments import EnvironmentChoice
 from rltransfer.cli.options import (
     FEWEST_EPISODES,
     Device,
@@ -21,10 +20,10 @@ from rltransfer.cli.options import (
     require_stepping,
     require_writable,
 )
-from rltransfer.cli.outcome import Outcome
-from rltransfer.cli.session import current_session
-from rltransfer.cli.transferring.options import DEFAULT_BUDGET, TransferOptions
+from rltransfer.cli.session import Outcome, current_session
 from rltransfer.errors import InputError
+from rltransfer.workflows.environment_choice import EnvironmentChoice
+from rltransfer.workflows.transfer_request import DEFAULT_BUDGET, TransferOptions
 from rltransfer.wrappers import STEP_SECONDS
 
 
@@ -97,7 +96,7 @@ def transfer(
         current_session().require_alone(
             "--env", "--source-env", "--vec-env", "--step-seconds"
         )
-        from rltransfer.cli.transferring.carry import resume_run
+        from rltransfer.workflows.transfer import resume_run
 
         return resume_run(
             resume, progress, stepping, source_env or (), current_session()
@@ -123,6 +122,6 @@ def transfer(
         tensorboard_folder=tensorboard_log,
         stepping=stepping,
     )
-    from rltransfer.cli.transferring.carry import transfer_run
+    from rltransfer.workflows.transfer import transfer_run
 
     return transfer_run(options, current_session())

@@ -22,8 +22,7 @@ from rltransfer.cli.options import (
     require_stepping,
     require_writable,
 )
-from rltransfer.cli.outcome import Outcome
-from rltransfer.cli.session import current_session
+from rltransfer.cli.session import Outcome, current_session
 from rltransfer.errors import InputError
 from rltransfer.wrappers import STEP_SECONDS
 
@@ -76,7 +75,7 @@ def train_source(
     del json  # what prints the outcome knows
     if resume:
         current_session().require_alone("--env")
-        from rltransfer.cli.training import resume_each
+        from rltransfer.workflows.train_source import resume_each
 
         return resume_each(current_session(), resume, progress, env or ())
     if not env:
@@ -88,7 +87,7 @@ def train_source(
     stepping = require_stepping(vec_env, step_seconds)
     overrides = read_pairs(hyperparams or (), "--hyperparams")
     require_writable(log_folder)
-    from rltransfer.cli.training import train_each
+    from rltransfer.workflows.train_source import train_each
     from rltransfer_agents.training import TrainConfig
 
     configs = [

@@ -1,25 +1,82 @@
-"""What a transfer was asked for, kept in its folder until it is finished."""
+"""What a transfer is asked for; kept in its folder until it is finished."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, final
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from rltransfer.alignment import AlignConfig
-from rltransfer.cli.agents import Actor
 from rltransfer.cli.arguments import read_value
-from rltransfer.cli.environments import EnvironmentChoice, Stepping
-from rltransfer.cli.transferring.options import TransferOptions
+from rltransfer.cli.options import FEWEST_EPISODES, require_at_least, require_seed
 from rltransfer.domain import is_journal, read_request
 from rltransfer.errors import ArtifactRefused, InputError
 from rltransfer.io import MANIFEST_NAME, read_manifest
+from rltransfer.workflows.environment_choice import EnvironmentChoice, Stepping
+from rltransfer.workflows.source_agents import Actor
 from rltransfer_agents.reading.environment_arguments import require_harmless
 from rltransfer_agents.reading.environment_ids import require_registered
 from rltransfer_agents.reading.hub import is_on_hub
 from rltransfer_agents.reading.refusal import naming, spelt
 from rltransfer_agents.reading.resumable import require_own_files, require_own_logs
+
+DEFAULT_BUDGET = 3_000
+
+
+@final
+@dataclass(frozen=True)
+class TransferOptions:
+    """Checked as far as that needs neither files nor environments."""
+
+    sources: tuple[Path, ...]
+    target: EnvironmentChoice
+    source_environments: tuple[str, ...] = ()
+    """None, one for all sources, or one for each."""
+    digests: tuple[str, ...] = ()
+    """SHA-256 that the sources must have; none, or one for each."""
+    budget: int = DEFAULT_BUDGET
+    """Target steps, all told."""
+    seed: int = 0
+    log_folder: Path = Path("runs")
+    episodes: int = FEWEST_EPISODES
+    """Fresh ones for each reported figure; they choose nothing."""
+    progress: bool = False
+    tensorboard_folder: Path | None = None
+    stepping: Stepping = field(default_factory=Stepping)
+
+    def __post_init__(self) -> None:
+        require_at_least("--n-timesteps", self.budget, 1)
+        reason = "figures on fewer say little"
+        require_at_least("--episodes", self.episodes, FEWEST_EPISODES, reason)
+        require_seed(self.seed)
+        named = len(self.source_environments)
+        if named > 1 and named != len(self.sources):
+            raise InputError(
+                "--env is given once, or once for each --source, got "
+                f"{named} for {len(self.sources)}; name one for each"
+            )
+        if self.digests and len(self.digests) != len(self.sources):
+            raise InputError(
+                "--sha256 is given once for each --source, got "
+                f"{len(self.digests)} for {len(self.sources)}; name one for each"
+            )
+
+    @property
+    def share(self) -> int:
+        """Target steps that each source may use."""
+        return self.budget // len(self.sources)
+
+    def source_environment(self, place: int) -> str | None:
+        """Returns the environment named for the source at `place`, if one is."""
+        if len(self.source_environments) > 1:
+            return self.source_environments[place]
+        return next(iter(self.source_environments), None)
+
+    def digest(self, place: int) -> str | None:
+        """Returns the SHA-256 that the source at `place` must have, if one is given."""
+        return self.digests[place] if self.digests else None
+
 
 _VERB = "transfer"
 _MOST_EPISODES = 10**6

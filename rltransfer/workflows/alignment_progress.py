@@ -1,17 +1,41 @@
-"""Tells how an alignment goes: a bar on standard error, scalars for TensorBoard."""
+"""How an alignment goes: a bar on standard error, scalars for TensorBoard."""
 
+import sys
 from pathlib import Path
 from types import TracebackType
 from typing import final
 
-from rich.progress import TaskID
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from rltransfer.alignment import Trial
-from rltransfer.cli.progress import bars
 from rltransfer.io import make_folder, storage_faults
 from rltransfer.io.event_files import EVENTS, EventFile, event_path
-from rltransfer.mapping import Progress
+from rltransfer.mapping import Progress as FitProgress
 from rltransfer_agents.reading.resumable import mark_of
+
+
+def bars(shown: bool) -> Progress:
+    """Returns progress bars, which stay away where they are not `shown`."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[told]}"),
+        console=Console(file=sys.stderr),
+        disable=not shown,
+        # Standard streams are redirected where it matters; once is enough.
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
 
 
 @final
@@ -71,7 +95,7 @@ class AlignmentWatch:
         """Shows the phase and the target steps used."""
         self._move(used, f"target steps · {name}", "")
 
-    def fitted(self, rung: str, progress: Progress) -> None:
+    def fitted(self, rung: str, progress: FitProgress) -> None:
         """Shows and records how well the best candidate fits."""
         self._updates += 1
         best = progress.losses.argmin()

@@ -9,8 +9,8 @@ import typer
 from rich.console import RenderableType
 
 from rltransfer.cli.options import Json
-from rltransfer.cli.tables import facts
 from rltransfer.errors import InputError
+from rltransfer.report.tables import facts
 
 _MAPPED_SUFFIX = ".onnx"
 
@@ -67,7 +67,7 @@ def export(
     """Write an agent as a bundle, NumPy arrays or ONNX; a transfer as ONNX."""
     del json  # what prints the outcome knows
     _require_writable(to)
-    from rltransfer.cli.agents import is_transfer
+    from rltransfer.workflows.source_agents import is_transfer
     from rltransfer_agents.export import export_agent
 
     if is_transfer(agent):
@@ -104,10 +104,10 @@ def _require_writable(to: Path) -> None:
 def _export_transfer(
     path: Path, to: Path, sha256: str | None, env: str | None
 ) -> Exported:
-    from rltransfer.cli.agents import actor_at, is_transfer
-    from rltransfer.cli.agents.settings import TransferSettings
     from rltransfer.io import MANIFEST_NAME, read_manifest
     from rltransfer.translation import MappedPolicy
+    from rltransfer.workflows.source_agents import actor_at, is_transfer
+    from rltransfer.workflows.transfer_folder import TransferSettings
     from rltransfer_agents.export import export_mapped_onnx
     from rltransfer_agents.export.onnx_mapped import EQUAL_SHARE
     from rltransfer_agents.reading.refusal import naming, spelt

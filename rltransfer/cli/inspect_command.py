@@ -9,9 +9,9 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from rltransfer.cli.options import Json
-from rltransfer.cli.outcome import Outcome
-from rltransfer.cli.tables import facts, plain_table
+from rltransfer.cli.session import Outcome
 from rltransfer.errors import ArtifactRefused, InputError
+from rltransfer.report.tables import facts, plain_table
 
 if TYPE_CHECKING:
     from rltransfer_agents.reading import ArtifactDescription
@@ -85,8 +85,8 @@ def inspect(
 ) -> Outcome:
     """Say what is inside a file or folder, without running any of it."""
     del json  # what prints the outcome knows
-    from rltransfer.cli.agents import is_transfer
-    from rltransfer.cli.agents.inspected import InspectedTransfer
+    from rltransfer.workflows.source_agents import is_transfer
+    from rltransfer.workflows.transfer_description import InspectedTransfer
     from rltransfer_agents.reading import describe_artifact
 
     try:

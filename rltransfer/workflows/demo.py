@@ -6,12 +6,12 @@ from typing import Any, final
 
 from rich.console import Group, RenderableType
 
-from rltransfer.cli.environments import EnvironmentChoice
 from rltransfer.cli.session import Session
-from rltransfer.cli.training import TrainedSources, train_each
-from rltransfer.cli.transferring.carry import transfer_run
-from rltransfer.cli.transferring.options import TransferOptions
-from rltransfer.cli.transferring.record import TransferRecord
+from rltransfer.workflows.environment_choice import EnvironmentChoice
+from rltransfer.workflows.train_source import TrainedSources, train_each
+from rltransfer.workflows.transfer import transfer_run
+from rltransfer.workflows.transfer_record import TransferRecord
+from rltransfer.workflows.transfer_request import TransferOptions
 from rltransfer_agents.training import TrainConfig
 
 _ENV = "CartPole-v1"

@@ -11,11 +11,11 @@ from pathlib import Path
 from types import FrameType
 from typing import final
 
-from rltransfer.cli.transferring.request import journal_folder
 from rltransfer.domain import Journal, is_journal
 from rltransfer.errors import EnvironmentFault, Stopped, StorageError
 from rltransfer.io import MANIFEST_NAME
 from rltransfer.resume.stop_signals import ASKING, DEAF_SECONDS, deaf
+from rltransfer.workflows.transfer_request import journal_folder
 
 
 @final

@@ -10,14 +10,14 @@ from typing import Any, final
 
 from rich.console import RenderableType
 
-from rltransfer.cli.agents.opening import MAPPING_FOLDER
-from rltransfer.cli.agents.settings import TransferSettings
-from rltransfer.cli.environments import EnvironmentChoice
-from rltransfer.cli.tables import facts, steps_told
 from rltransfer.io import MANIFEST_NAME, Manifest, changed_files, read_manifest
-from rltransfer_agents.reading import Refusal, limits
+from rltransfer.report.tables import facts, steps_told
+from rltransfer.workflows.environment_choice import EnvironmentChoice
+from rltransfer.workflows.source_agents import MAPPING_FOLDER
+from rltransfer.workflows.transfer_folder import TransferSettings
+from rltransfer_agents.reading import limits
 from rltransfer_agents.reading.opening import require_digest
-from rltransfer_agents.reading.refusal import naming, spelt
+from rltransfer_agents.reading.refusal import Refusal, naming, spelt
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _MOST_STEPS = 10**15

@@ -7,10 +7,11 @@ import torch
 from numpy.typing import NDArray
 
 from rltransfer.alignment import Alignment
-from rltransfer.cli.environments import EnvironmentChoice
-from rltransfer.cli.pictures import LinearMap, action_names, observation_names
 from rltransfer.domain import ActionCodec, Transitions
 from rltransfer.mapping import Network
+from rltransfer.report.heat_maps import LinearMap
+from rltransfer.report.variable_names import action_names, observation_names
+from rltransfer.workflows.environment_choice import EnvironmentChoice
 
 _DRAWS = 256
 _FLAT = 1e-9

@@ -1,1 +1,0 @@
-"""What `transfer` and `demo` do between parsing and printing."""

@@ -1,1 +1,0 @@
-"""The verbs: each parses, calls, and returns what is to be printed."""

@@ -1,0 +1,1 @@
+"""What each verb does, from request to result; no printing and no parsing."""
