@@ -19,7 +19,7 @@ from rltransfer.domain import Policy, codec_of
 from rltransfer.domain.action_codec import observation_size_of
 from rltransfer.mapping import Affine, Mlp, Network
 from rltransfer.translation import MappedPolicy, Translation
-from rltransfer_agents.reading import read_agent
+from rltransfer_agents.loading import read_agent
 
 TURNS, CALLS = 15, 300
 AGENTS = {

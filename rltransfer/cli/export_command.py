@@ -110,7 +110,7 @@ def _export_transfer(
     from rltransfer.workflows.transfer_folder import TransferSettings
     from rltransfer_agents.export import export_mapped_onnx
     from rltransfer_agents.export.onnx_mapped import EQUAL_SHARE
-    from rltransfer_agents.reading.refusal import naming, spelt
+    from rltransfer_agents.loading.refusal import naming, spelt
 
     with naming(spelt(path / MANIFEST_NAME)):
         source = TransferSettings.of(read_manifest(path).settings).agent

@@ -14,7 +14,7 @@ from rltransfer.errors import ArtifactRefused, InputError
 from rltransfer.report.tables import facts, plain_table
 
 if TYPE_CHECKING:
-    from rltransfer_agents.reading import ArtifactDescription
+    from rltransfer_agents.loading import ArtifactDescription
 
 
 @final
@@ -87,7 +87,7 @@ def inspect(
     del json  # what prints the outcome knows
     from rltransfer.workflows.source_agents import is_transfer
     from rltransfer.workflows.transfer_description import InspectedTransfer
-    from rltransfer_agents.reading import describe_artifact
+    from rltransfer_agents.loading import describe_artifact
 
     try:
         if is_transfer(path):

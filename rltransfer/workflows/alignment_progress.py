@@ -19,7 +19,7 @@ from rltransfer.alignment import Trial
 from rltransfer.io import make_folder, storage_faults
 from rltransfer.io.event_files import EVENTS, EventFile, event_path
 from rltransfer.mapping import Progress as FitProgress
-from rltransfer_agents.reading.resumable import mark_of
+from rltransfer_agents.loading.run_folder import mark_of
 
 
 def bars(shown: bool) -> Progress:

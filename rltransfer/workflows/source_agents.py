@@ -17,10 +17,10 @@ from rltransfer.translation import MappedPolicy, Translation, load_translation
 from rltransfer.workflows.environment_choice import EnvironmentChoice, Stepping
 from rltransfer.workflows.transfer_folder import TransferSettings
 from rltransfer.wrappers import STEP_SECONDS, Apart, made_in_time
-from rltransfer_agents.reading import Refusal, read_agent
-from rltransfer_agents.reading.hub import is_on_hub
-from rltransfer_agents.reading.opening import require_digest
-from rltransfer_agents.reading.refusal import naming, spelt
+from rltransfer_agents.loading import Refusal, read_agent
+from rltransfer_agents.loading.hub import is_on_hub
+from rltransfer_agents.loading.load_agent import require_digest
+from rltransfer_agents.loading.refusal import naming, spelt
 from rltransfer_envs.making import make
 
 

@@ -15,9 +15,9 @@ from rltransfer.report.tables import facts, steps_told
 from rltransfer.workflows.environment_choice import EnvironmentChoice
 from rltransfer.workflows.source_agents import MAPPING_FOLDER
 from rltransfer.workflows.transfer_folder import TransferSettings
-from rltransfer_agents.reading import limits
-from rltransfer_agents.reading.opening import require_digest
-from rltransfer_agents.reading.refusal import Refusal, naming, spelt
+from rltransfer_agents.loading import limits
+from rltransfer_agents.loading.load_agent import require_digest
+from rltransfer_agents.loading.refusal import Refusal, naming, spelt
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _MOST_STEPS = 10**15

@@ -8,10 +8,12 @@ from typing import Any, ClassVar, final
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from rltransfer.workflows.environment_choice import EnvironmentChoice
-from rltransfer_agents.reading.environment_arguments import require_harmless
-from rltransfer_agents.reading.environment_ids import require_registered
-from rltransfer_agents.reading.hub import is_on_hub
-from rltransfer_agents.reading.refusal import Refusal
+from rltransfer_agents.loading.environment_spec import (
+    require_harmless,
+    require_registered,
+)
+from rltransfer_agents.loading.hub import is_on_hub
+from rltransfer_agents.loading.refusal import Refusal
 
 
 @final

@@ -15,11 +15,13 @@ from rltransfer.errors import ArtifactRefused, InputError
 from rltransfer.io import MANIFEST_NAME, read_manifest
 from rltransfer.workflows.environment_choice import EnvironmentChoice, Stepping
 from rltransfer.workflows.source_agents import Actor
-from rltransfer_agents.reading.environment_arguments import require_harmless
-from rltransfer_agents.reading.environment_ids import require_registered
-from rltransfer_agents.reading.hub import is_on_hub
-from rltransfer_agents.reading.refusal import naming, spelt
-from rltransfer_agents.reading.resumable import require_own_files, require_own_logs
+from rltransfer_agents.loading.environment_spec import (
+    require_harmless,
+    require_registered,
+)
+from rltransfer_agents.loading.hub import is_on_hub
+from rltransfer_agents.loading.refusal import naming, spelt
+from rltransfer_agents.loading.run_folder import require_own_files, require_own_logs
 
 DEFAULT_BUDGET = 3_000
 

@@ -12,8 +12,8 @@ import pytest
 from rltransfer.alignment import AlignConfig
 from rltransfer.source_models import LearnConfig
 from rltransfer.workflows import transfer as carry
-from rltransfer_agents.reading import opening
-from rltransfer_agents.reading.hub import FetchedAgent
+from rltransfer_agents.loading import load_agent as opening
+from rltransfer_agents.loading.hub import FetchedAgent
 from tests.conftest import Count
 
 from .conftest import Command

@@ -7,9 +7,9 @@ from rltransfer_agents.export import numpy_policy, onnx_policy
 from rltransfer_agents.export.bundles import rebundle
 from rltransfer_agents.export.numpy_policy import export_numpy
 from rltransfer_agents.export.onnx_policy import export_onnx
-from rltransfer_agents.reading import container
-from rltransfer_agents.reading.opening import open_agent
-from rltransfer_agents.reading.policies import freeze
+from rltransfer_agents.loading import bundle_container as container
+from rltransfer_agents.loading.load_agent import open_agent
+from rltransfer_agents.loading.policy_families import freeze
 
 _POLICY_WRITERS = {numpy_policy.SUFFIX: export_numpy, onnx_policy.SUFFIX: export_onnx}
 

@@ -9,11 +9,11 @@ from rltransfer.errors import InputError
 from rltransfer.io import write_atomically
 from rltransfer_agents.export.comparison import require_equal
 from rltransfer_agents.export.live import bundle_of
-from rltransfer_agents.frozen import FrozenPolicy
-from rltransfer_agents.reading.bundle import Bundle, read_bundle, write_bundle
-from rltransfer_agents.reading.container import SUFFIX
-from rltransfer_agents.reading.opening import open_agent
-from rltransfer_agents.reading.policies import freeze
+from rltransfer_agents.loading.bundle import Bundle, read_bundle, write_bundle
+from rltransfer_agents.loading.bundle_container import SUFFIX
+from rltransfer_agents.loading.load_agent import open_agent
+from rltransfer_agents.loading.policy_families import freeze
+from rltransfer_agents.policies import FrozenPolicy
 
 
 def export_bundle(model: BaseAlgorithm, path: Path | str) -> Path:

@@ -8,7 +8,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from rltransfer.errors import InputError
-from rltransfer_agents.frozen import FrozenPolicy
+from rltransfer_agents.policies import FrozenPolicy
 
 _OBSERVATIONS = 256
 _TOLERANCE = 1e-4

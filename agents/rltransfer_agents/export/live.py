@@ -17,15 +17,14 @@ from torch import nn
 
 from rltransfer.errors import InputError
 from rltransfer.io import installed_versions
-from rltransfer_agents.frozen.activations import ACTIVATIONS
-from rltransfer_agents.frozen.normalisation import Normalisation
-from rltransfer_agents.reading.bundle import Bundle
-from rltransfer_agents.reading.checkpoint import Checkpoint
-from rltransfer_agents.reading.checkpoint.fields import ALGORITHMS
-from rltransfer_agents.reading.keywords import EXTRACTORS, Keywords
-from rltransfer_agents.reading.policies import Normalisations
-from rltransfer_agents.reading.policies.assembly import FAMILIES
-from rltransfer_agents.reading.policies.features import FRONT
+from rltransfer_agents.loading.bundle import Bundle
+from rltransfer_agents.loading.feature_builders import FRONT
+from rltransfer_agents.loading.policy_families import FAMILIES
+from rltransfer_agents.loading.policy_keywords import EXTRACTORS, Keywords
+from rltransfer_agents.loading.policy_weights import Normalisations
+from rltransfer_agents.loading.sb3_checkpoint import ALGORITHMS, Checkpoint
+from rltransfer_agents.policies.activations import ACTIVATIONS
+from rltransfer_agents.policies.observation_encoders import Normalisation
 
 _OWNERS = ("actor", "q_net", "quantile_net")
 

@@ -13,7 +13,7 @@ from rltransfer.io import write_atomically
 from rltransfer_agents.export import numpy_loader
 from rltransfer_agents.export.comparison import require_equal
 from rltransfer_agents.export.recipes import recipe_of, scaling
-from rltransfer_agents.frozen import FrozenPolicy
+from rltransfer_agents.policies import FrozenPolicy
 
 SUFFIX = ".npz"
 

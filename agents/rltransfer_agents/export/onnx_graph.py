@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rltransfer.errors import InputError
-from rltransfer_agents.frozen.layers import Dense
+from rltransfer_agents.policies.activations import Dense
 
 # Old enough for the runtimes of small boards, new enough for all that is used here.
 _OPSET = 18

@@ -15,7 +15,7 @@ from rltransfer_agents.export.onnx_graph import Graph, require_onnx
 from rltransfer_agents.export.onnx_policy import SUFFIX, policy_nodes
 from rltransfer_agents.export.onnx_translation import recoded_nodes, translation_nodes
 from rltransfer_agents.export.recipes import recipe_of
-from rltransfer_agents.frozen import FrozenPolicy
+from rltransfer_agents.policies import FrozenPolicy
 
 _OBSERVATIONS = 256
 # Two actions whose effects are alike may change places with the last digit.

@@ -10,7 +10,7 @@ from rltransfer.io import write_atomically
 from rltransfer_agents.export.comparison import require_equal
 from rltransfer_agents.export.onnx_graph import Graph, require_onnx
 from rltransfer_agents.export.recipes import Recipe, recipe_of, scaling
-from rltransfer_agents.frozen import FrozenPolicy
+from rltransfer_agents.policies import FrozenPolicy
 
 SUFFIX = ".onnx"
 

@@ -7,21 +7,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rltransfer.errors import InputError
-from rltransfer_agents.frozen import FrozenPolicy
-from rltransfer_agents.frozen.bounds import ActionBounds
-from rltransfer_agents.frozen.encoders import Vector
-from rltransfer_agents.frozen.heads import (
-    Bernoulli,
-    Categorical,
+from rltransfer_agents.policies import FrozenPolicy
+from rltransfer_agents.policies.activations import Dense
+from rltransfer_agents.policies.continuous_heads import (
+    ActionBounds,
     Deterministic,
     Gaussian,
-    GreedyValues,
-    MultiCategorical,
     SquashedGaussian,
     StateDependentNoise,
 )
-from rltransfer_agents.frozen.layers import Dense
-from rltransfer_agents.frozen.normalisation import Normalisation
+from rltransfer_agents.policies.discrete_heads import (
+    Bernoulli,
+    Categorical,
+    GreedyValues,
+    MultiCategorical,
+)
+from rltransfer_agents.policies.observation_encoders import Normalisation, Vector
 
 
 @final

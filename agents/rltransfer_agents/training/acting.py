@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rltransfer_agents.frozen.normalisation import Normalisation
-from rltransfer_agents.running_statistics import Statistics
+from rltransfer_agents.loading.running_statistics import Statistics
+from rltransfer_agents.policies.observation_encoders import Normalisation
 from rltransfer_agents.training.algorithms import Learner
 from rltransfer_agents.training.saving import statistics_of
 

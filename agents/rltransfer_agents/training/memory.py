@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, final
 
 from rltransfer.domain.replay_log import surroundings
-from rltransfer_agents.running_statistics import statistics_from
+from rltransfer_agents.loading.running_statistics import statistics_from
 from rltransfer_agents.training.acting import Kept
 from rltransfer_agents.training.parts import Parts
 from rltransfer_agents.training.snapshots import capture

@@ -13,7 +13,11 @@ from stable_baselines3.common.vec_env import VecNormalize
 
 from rltransfer.errors import InputError
 from rltransfer.io import storage_faults, write_atomically
-from rltransfer_agents.running_statistics import Moments, Statistics, write_statistics
+from rltransfer_agents.loading.running_statistics import (
+    Moments,
+    Statistics,
+    write_statistics,
+)
 from rltransfer_agents.training.algorithms import Learner
 from rltransfer_agents.training.run_files import RunFiles
 

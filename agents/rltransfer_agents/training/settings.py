@@ -10,16 +10,18 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rltransfer.errors import ArtifactRefused, InputError
 from rltransfer.io import make_folder, storage_faults, write_atomically
-from rltransfer_agents.reading import limits
-from rltransfer_agents.reading.environment_arguments import require_harmless
-from rltransfer_agents.reading.environment_ids import require_registered
-from rltransfer_agents.reading.refusal import naming, shown, spelt
-from rltransfer_agents.reading.resumable import (
+from rltransfer_agents.loading import limits
+from rltransfer_agents.loading.environment_spec import (
+    require_harmless,
+    require_registered,
+)
+from rltransfer_agents.loading.refusal import naming, shown, spelt
+from rltransfer_agents.loading.run_folder import (
     mark_logs,
     require_own_files,
     require_own_logs,
 )
-from rltransfer_agents.reading.yaml_data import parse_yaml
+from rltransfer_agents.loading.yaml_reader import parse_yaml
 from rltransfer_agents.training.config import TrainConfig
 from rltransfer_agents.training.hyperparameters import checked_hyperparameters
 from rltransfer_agents.training.run_files import RunFiles

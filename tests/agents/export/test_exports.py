@@ -22,7 +22,7 @@ from rltransfer_agents.export import (
     export_onnx,
     rebundle,
 )
-from rltransfer_agents.reading import Refusal, read_agent
+from rltransfer_agents.loading import Refusal, read_agent
 
 _VECTORS = sorted(
     set(STOCK)

@@ -13,7 +13,7 @@ from rltransfer.mapping import Affine, Mlp, Network, ResidualAffine
 from rltransfer.translation import MappedPolicy, Translation
 from rltransfer_agents.export import export_mapped_onnx
 from rltransfer_agents.export.onnx_graph import Graph
-from rltransfer_agents.reading import read_agent
+from rltransfer_agents.loading import read_agent
 
 pytest.importorskip("onnx", reason="the extra onnx is not installed")
 

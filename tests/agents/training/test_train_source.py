@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from rltransfer.errors import InputError
 from rltransfer.io import changed_files, read_manifest
-from rltransfer_agents.running_statistics import read_statistics
+from rltransfer_agents.loading.running_statistics import read_statistics
 from rltransfer_agents.training import (
     ALGORITHMS,
     Progress,

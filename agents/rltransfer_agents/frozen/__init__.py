@@ -1,5 +1,0 @@
-"""The acting part of an agent as plain NumPy arrays: no torch, no training state."""
-
-from rltransfer_agents.frozen.policy import FrozenPolicy
-
-__all__ = ["FrozenPolicy"]

@@ -1,0 +1,19 @@
+"""Agents from strangers, read as data: nothing in their files is imported or run."""
+
+from rltransfer_agents.loading.artifact_description import (
+    ArtifactDescription,
+    Refused,
+    describe_artifact,
+)
+from rltransfer_agents.loading.load_agent import Agent, read_agent
+from rltransfer_agents.loading.refusal import REMEDIES, Refusal
+
+__all__ = [
+    "REMEDIES",
+    "Agent",
+    "ArtifactDescription",
+    "Refusal",
+    "Refused",
+    "describe_artifact",
+    "read_agent",
+]

@@ -1,0 +1,166 @@
+"""Our own file for agents: what a checkpoint says, without a single pickle."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, final
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from rltransfer_agents.loading import bundle_container as container
+from rltransfer_agents.loading.policy_keywords import Keywords, read_keywords
+from rltransfer_agents.loading.policy_weights import Normalisations, StoredPolicy
+from rltransfer_agents.loading.refusal import Refusal, naming, parse_object, shown
+from rltransfer_agents.loading.sb3_checkpoint import ALGORITHMS, Checkpoint
+from rltransfer_agents.loading.spaces import space_from_json, space_to_json
+from rltransfer_agents.policies.observation_encoders import Normalisation
+
+_WEIGHTS = "weights/"
+
+
+@final
+@dataclass(frozen=True)
+class _Description:
+    """What a bundle says in words; the numbers lie beside it."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
+        extra="forbid", allow_inf_nan=False
+    )
+
+    algorithm: str
+    policy_class: str
+    observation_space: dict[str, Any]
+    action_space: dict[str, Any]
+    keywords: dict[str, Any]
+    exploration: float
+    steps: int | None
+    seed: int | None
+    versions: dict[str, str]
+    clips: dict[str, float]
+    """Of the normalisation of each part of the observation."""
+    env_id: str | None
+    env_kwargs: dict[str, Any]
+
+
+_ADAPTER = TypeAdapter(_Description)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """An agent, and all that belongs to it."""
+
+    checkpoint: Checkpoint
+    normalisations: Normalisations
+    env_id: str | None
+    env_kwargs: dict[str, Any]
+
+    def stored_policy(self) -> StoredPolicy:
+        """Returns what the policy is put together from."""
+        return StoredPolicy(
+            policy_class=self.checkpoint.policy_class,
+            observation_space=self.checkpoint.observation_space,
+            action_space=self.checkpoint.action_space,
+            keywords=self.checkpoint.keywords,
+            tensors=self.checkpoint.tensors,
+            exploration=self.checkpoint.exploration,
+            normalisations=self.normalisations,
+        )
+
+
+def write_bundle(bundle: Bundle) -> bytes:
+    """Returns the bytes of the file that holds an agent."""
+    checkpoint = bundle.checkpoint
+    arrays = {f"{_WEIGHTS}{name}": a for name, a in checkpoint.tensors.items()}
+    for part, normalisation in bundle.normalisations.items():
+        arrays[f"mean/{part}"] = normalisation.mean
+        arrays[f"deviation/{part}"] = normalisation.deviation
+    observation = space_to_json(checkpoint.observation_space, "observation", arrays)
+    action = space_to_json(checkpoint.action_space, "action", arrays)
+    keywords = asdict(checkpoint.keywords)
+    del keywords["ignored"]
+    description = _Description(
+        algorithm=checkpoint.algorithm,
+        policy_class=checkpoint.policy_class,
+        observation_space=observation,
+        action_space=action,
+        keywords=keywords,
+        exploration=checkpoint.exploration,
+        steps=checkpoint.steps,
+        seed=checkpoint.seed,
+        versions=checkpoint.versions,
+        clips={part: n.clip for part, n in bundle.normalisations.items()},
+        env_id=bundle.env_id,
+        env_kwargs=bundle.env_kwargs,
+    )
+    return container.pack(json.dumps(asdict(description), allow_nan=False), arrays)
+
+
+def read_bundle(data: bytes) -> Bundle:
+    """Returns the agent in a bundle's bytes.
+
+    Raises:
+        Refusal: if a single bit differs from what was written, or it does not fit.
+    """
+    text, arrays = container.unpack(data)
+    try:
+        described = _ADAPTER.validate_python(parse_object(text.encode()))
+    except ValidationError as fault:
+        first = fault.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise Refusal("json", f"the bundle's {shown(where)} is not in order") from fault
+    if described.algorithm not in ALGORITHMS:
+        raise Refusal(
+            "unsupported",
+            f"the bundle is of the algorithm {shown(described.algorithm)}",
+        )
+    if not 0 <= described.exploration <= 1:
+        raise Refusal("json", "exploration must lie in 0..1")
+    weights = {
+        name.removeprefix(_WEIGHTS): array
+        for name, array in arrays.items()
+        if name.startswith(_WEIGHTS)
+    }
+    checkpoint = Checkpoint(
+        algorithm=described.algorithm,
+        policy_class=described.policy_class,
+        observation_space=space_from_json(
+            described.observation_space, "observation", arrays
+        ),
+        action_space=space_from_json(described.action_space, "action", arrays),
+        keywords=_keywords(described.keywords),
+        tensors=weights,
+        exploration=described.exploration,
+        steps=described.steps,
+        seed=described.seed,
+        versions=described.versions,
+        sha256=hashlib.sha256(data).hexdigest(),
+        ignored=(),
+    )
+    normalisations = {
+        part: _normalisation(part, clip, arrays)
+        for part, clip in described.clips.items()
+    }
+    return Bundle(checkpoint, normalisations, described.env_id, described.env_kwargs)
+
+
+def _keywords(value: dict[str, Any]) -> Keywords:
+    with naming("keywords"):
+        return read_keywords(value)
+
+
+def _normalisation(
+    part: str, clip: float, arrays: dict[str, NDArray[Any]]
+) -> Normalisation:
+    mean, deviation = arrays.get(f"mean/{part}"), arrays.get(f"deviation/{part}")
+    if mean is None or deviation is None or mean.shape != deviation.shape:
+        raise Refusal("normalisation", f"the statistics of {shown(part)} are missing")
+    if mean.dtype != np.float64 or deviation.dtype != np.float64:
+        raise Refusal("normalisation", "statistics must be in double precision")
+    if not (np.isfinite(mean).all() and np.isfinite(deviation).all()):
+        raise Refusal("non-finite", "mean and deviation must be finite")
+    if not clip > 0 or (deviation <= 0).any():
+        raise Refusal("normalisation", "deviation and clip must be positive")
+    return Normalisation(mean, deviation, clip)

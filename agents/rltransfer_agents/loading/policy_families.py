@@ -1,0 +1,101 @@
+"""The table of stock policy classes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
+from rltransfer_agents.loading.actor_critic_builders import actor_critic, random_search
+from rltransfer_agents.loading.off_policy_builders import (
+    action_quantiles,
+    action_values,
+    deterministic_actor,
+    stochastic_actor,
+)
+from rltransfer_agents.loading.policy_weights import StoredPolicy
+from rltransfer_agents.loading.refusal import Refusal, shown
+from rltransfer_agents.policies import FrozenPolicy
+
+Builder = Callable[[StoredPolicy, str], FrozenPolicy]
+
+
+@final
+@dataclass(frozen=True)
+class _Family:
+    """A stock policy class: how it is built, and its default extractor."""
+
+    build: Builder
+    extractor: str
+
+
+def _variants(
+    module: str, names: tuple[str, str, str], build: Builder
+) -> dict[str, _Family]:
+    extractors = ("FlattenExtractor", "NatureCNN", "CombinedExtractor")
+    return {
+        f"{module}.{name}": _Family(build, extractor)
+        for name, extractor in zip(names, extractors, strict=True)
+    }
+
+
+def _with_images(algorithm: str, name: str, build: Builder) -> dict[str, _Family]:
+    names = (name, "CnnPolicy", "MultiInputPolicy")
+    return _variants(f"{algorithm}.policies", names, build)
+
+
+_STOCK = ("stable_baselines3.", "sb3_contrib.")
+FAMILIES: dict[str, _Family] = {
+    **_variants(
+        "stable_baselines3.common.policies",
+        (
+            "ActorCriticPolicy",
+            "ActorCriticCnnPolicy",
+            "MultiInputActorCriticPolicy",
+        ),
+        actor_critic,
+    ),
+    **_with_images("stable_baselines3.dqn", "DQNPolicy", action_values),
+    **_with_images("stable_baselines3.sac", "SACPolicy", stochastic_actor),
+    **_with_images("stable_baselines3.td3", "TD3Policy", deterministic_actor),
+    **_with_images("sb3_contrib.qrdqn", "QRDQNPolicy", action_quantiles),
+    **_with_images("sb3_contrib.tqc", "TQCPolicy", stochastic_actor),
+    "sb3_contrib.ars.policies.ARSPolicy": _Family(random_search, "FlattenExtractor"),
+    "sb3_contrib.ars.policies.ARSLinearPolicy": _Family(
+        random_search, "FlattenExtractor"
+    ),
+}
+
+
+def freeze(stored: StoredPolicy) -> FrozenPolicy:
+    """Returns the acting part of a stored policy.
+
+    Raises:
+        Refusal: if the policy is not one of the stock ones, or its weights do not fit.
+    """
+    family = FAMILIES.get(stored.policy_class)
+    if family is None:
+        if stored.policy_class.startswith(_STOCK):
+            raise Refusal(
+                "unsupported",
+                f"policies of the class {shown(stored.policy_class)} keep a memory or "
+                "need more than observations, which cannot be carried over",
+            )
+        raise Refusal(
+            "class",
+            "a policy must be of a stock class of Stable-Baselines3, got "
+            f"{shown(stored.policy_class)}",
+        )
+    extractor = stored.keywords.features_extractor_class or family.extractor
+    policy = family.build(stored, extractor)
+    _check_widths(stored, policy)
+    return policy.seeded(0)
+
+
+def _check_widths(stored: StoredPolicy, policy: FrozenPolicy) -> None:
+    declared = stored.keywords.actor_widths()
+    widths = [int(layer.weight.shape[1]) for layer in policy.layers]
+    if declared is not None and declared != widths:
+        raise Refusal(
+            "network",
+            f"the file announces hidden layers of {declared}, the weights have "
+            f"{widths}",
+        )

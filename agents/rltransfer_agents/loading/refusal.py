@@ -1,0 +1,129 @@
+"""How the reader says no: a code, the rule with the value that broke it, a remedy."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, final
+
+from rltransfer.errors import ArtifactRefused, UserError
+from rltransfer.io.strict_json import TooLarge, parse_json
+from rltransfer_agents.loading import limits
+
+_UNFORESEEN = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+_FETCH = "fetch or copy the file again from where it came"
+_EXPORT = (
+    "ask its author for a safe bundle: rltransfer_agents.export.export_bundle(model, "
+    "path) on the machine that trained it"
+)
+
+# One remedy for each kind of refusal; tests hold every code to this table.
+REMEDIES = {
+    "archive": _FETCH,
+    "checksum": _FETCH,
+    "class": _EXPORT,
+    "class-by-value": _EXPORT,
+    "environment": "name the environment yourself, with --env or in a new run",
+    "folder": "copy what you need into a folder of plain files, or start a new run",
+    "digest": "fetch the file again, or pass the hash its author published",
+    "json": _FETCH,
+    "limit": _EXPORT,
+    "malformed": _EXPORT,
+    "manifest": "restore the file, or repeat the run",
+    "member": _EXPORT,
+    "network": _EXPORT,
+    "non-finite": "use an earlier checkpoint of the run",
+    "normalisation": "put the statistics of the same run beside the agent",
+    "pickle": _EXPORT,
+    "space": _EXPORT,
+    "tensor": _EXPORT,
+    "unsupported": "use an agent of ppo, a2c, dqn, sac, td3, ddpg, qrdqn, tqc, trpo "
+    "or ars",
+    "yaml": "restore the file from where the run was made",
+}
+
+
+@final
+class Refusal(ArtifactRefused):
+    """A file that will not be read; the message is one line."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(f"{reason}; {REMEDIES[code]}")
+        self.code = code
+        """What kind of rule was broken: a key of `REMEDIES`."""
+        self.reason = reason
+
+    def about(self, subject: str) -> "Refusal":
+        """Returns the same refusal with the name of what it is about in front."""
+        return type(self)(self.code, f"{subject}: {self.reason}")
+
+
+@contextmanager
+def naming(subject: str) -> Iterator[None]:
+    """Puts `subject` in front of every refusal that leaves the block."""
+    try:
+        yield
+    except Refusal as refusal:
+        raise refusal.about(subject) from refusal
+
+
+@contextmanager
+def typed_faults() -> Iterator[None]:
+    """Turns what no check foresaw in a hostile file into a refusal.
+
+    The last net; the torture tests count how often it is reached, and want never.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except _UNFORESEEN as fault:
+        raise Refusal(
+            "malformed", f"the file is malformed ({type(fault).__name__})"
+        ) from fault
+
+
+def spelt(path: object) -> str:
+    """Returns a path as it stands, or escaped where a terminal would act upon it."""
+    text = str(path)
+    return text if text.isprintable() else shown(text, limit=1000)
+
+
+def shown(value: object, limit: int = 80) -> str:
+    """Returns text out of a file so that it can neither span lines nor flood them.
+
+    Only for strings, numbers and flat values: nested ones may be exponentially long.
+    """
+    # repr escapes what terminals act upon; the slice comes first, against long texts.
+    text = repr(value[:limit] if isinstance(value, str | bytes) else value)
+    return text if len(text) <= limit + 3 else f"{text[:limit]}…"
+
+
+def parse_object(data: bytes) -> dict[str, Any]:
+    """Returns a JSON object, with each key given once at every depth.
+
+    Numbers such as Infinity pass, since trainers write them for switched-off limits;
+    whoever uses a number checks that it is finite.
+
+    Raises:
+        Refusal: if it is none, or breaks a limit.
+    """
+    try:
+        value = parse_json(data, most=limits.JSON_BYTES, finite=False)
+    except TooLarge as fault:
+        raise Refusal("limit", str(fault)) from fault
+    except ValueError as fault:
+        text = shown(str(fault), limit=200)
+        raise Refusal("json", f"this is no strict JSON: {text}") from fault
+    if not isinstance(value, dict):
+        raise Refusal("json", f"the JSON must be an object, got {type(value).__name__}")
+    return value

@@ -1,0 +1,269 @@
+"""A zip reader that reads only what a plain zip file is."""
+
+import itertools
+import struct
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
+from rltransfer_agents.loading import limits
+from rltransfer_agents.loading.refusal import Refusal, shown
+
+_END = struct.Struct("<4s4H2LH")
+_END_64 = struct.Struct("<4sQ2H2L4Q")
+_LOCATOR_64 = struct.Struct("<4sLQL")
+_ENTRY = struct.Struct("<4s6H3L5H2L")
+_LARGE_16 = 0xFFFF
+_LARGE_32 = 0xFFFFFFFF
+
+
+@final
+@dataclass(frozen=True)
+class Member:
+    """One file in the archive, as its directory lists it."""
+
+    name: str
+    flags: int
+    method: int
+    checksum: int
+    packed: int
+    size: int
+    offset: int
+
+
+def read_directory(data: bytes, most: int) -> list[Member]:
+    """Returns the members, of which there may be `most`."""
+    count, size, offset = _end(data)
+    if count > most:
+        raise Refusal("limit", f"a zip may have {most} members, this one has {count}")
+    members: dict[str, Member] = {}
+    position, stop = offset, offset + size
+    for _ in range(count):
+        member, position = _entry(data, position, stop)
+        if member.name in members:
+            raise Refusal(
+                "member", f"a member may occur once, {shown(member.name)} occurs twice"
+            )
+        members[member.name] = member
+    if position != stop:
+        raise damaged("the directory does not end where it should")
+    return list(members.values())
+
+
+def _end(data: bytes) -> tuple[int, int, int]:
+    """Returns the count of members, and size and offset of their directory."""
+    position = len(data) - _END.size
+    if position < 0 or data[:4] != b"PK\x03\x04":
+        raise damaged("it does not begin and end as a zip file")
+    mark, disk, first, here, count, size, offset, comment = _END.unpack_from(
+        data, position
+    )
+    if mark != b"PK\x05\x06" or comment or disk or first or here != count:
+        raise damaged("its last bytes are no end of a zip file in one part")
+    stop = position
+    if _LARGE_16 in (count,) or _LARGE_32 in (size, offset) or _has_64(data, position):
+        count, size, offset, stop = _end_64(data, position)
+    if offset + size != stop:
+        raise damaged("the directory does not lie in front of the end")
+    return count, size, offset
+
+
+def _has_64(data: bytes, position: int) -> bool:
+    start = position - _LOCATOR_64.size
+    return start >= 0 and data[start : start + 4] == b"PK\x06\x07"
+
+
+def _end_64(data: bytes, position: int) -> tuple[int, int, int, int]:
+    if not _has_64(data, position):
+        raise damaged("its large directory is not announced")
+    _, disk, start, disks = _LOCATOR_64.unpack_from(data, position - _LOCATOR_64.size)
+    if disk or disks > 1 or start + _END_64.size != position - _LOCATOR_64.size:
+        raise damaged("its large directory is not where it is announced")
+    mark, length, _, _, disk, first, here, count, size, offset = _END_64.unpack_from(
+        data, start
+    )
+    if mark != b"PK\x06\x06" or length != _END_64.size - 12 or disk or first:
+        raise damaged("its large directory is not announced properly")
+    if here != count:
+        raise damaged("it is in several parts")
+    return count, size, offset, start
+
+
+def _entry(data: bytes, position: int, stop: int) -> tuple[Member, int]:
+    if position + _ENTRY.size > stop:
+        raise damaged("its directory is cut off")
+    fields = _ENTRY.unpack_from(data, position)
+    mark, _, _, flags, method, _, _, checksum, packed, size = fields[:10]
+    name_length, extra_length, comment_length, disk, _, _, offset = fields[10:]
+    end = position + _ENTRY.size + name_length + extra_length + comment_length
+    if mark != b"PK\x01\x02" or disk not in (0, _LARGE_16) or end > stop:
+        raise damaged("its directory holds something that is no entry")
+    start = position + _ENTRY.size
+    name = data[start : start + name_length]
+    extra = data[start + name_length : start + name_length + extra_length]
+    sizes = _large_values(extra, [size, packed, offset])
+    if not name.isascii():
+        raise Refusal("member", f"a member's name must be ASCII, got {shown(name)}")
+    member = Member(
+        name.decode("ascii"), flags, method, checksum, sizes[1], sizes[0], sizes[2]
+    )
+    return member, end
+
+
+def _large_values(extra: bytes, values: list[int]) -> list[int]:
+    """Returns the values, those that do not fit 32 bits from the extra field."""
+    if _LARGE_32 not in values:
+        return values
+    position = 0
+    while position + 4 <= len(extra):
+        kind, length = struct.unpack_from("<2H", extra, position)
+        body = extra[position + 4 : position + 4 + length]
+        position += 4 + length
+        if kind == 1:
+            needed = values.count(_LARGE_32)
+            if len(body) < 8 * needed:
+                break
+            large = iter(struct.unpack_from(f"<{needed}Q", body))
+            return [next(large) if v == _LARGE_32 else v for v in values]
+    raise damaged("a large member's size is not given")
+
+
+def damaged(reason: str) -> Refusal:
+    """Returns the refusal of a file that is no whole zip."""
+    return Refusal("archive", f"the zip file is damaged or cut off: {reason}")
+
+
+_LOCAL = struct.Struct("<4s5H3L2H")
+_ENCRYPTED = 0x1 | 0x40 | 0x2000
+_STORED = 0
+_DEFLATED = 8
+
+
+def check_member(member: Member, allowed: Callable[[str], bool]) -> None:
+    """Raises if a member breaks a rule that can be told from the directory."""
+    name = shown(member.name)
+    if not allowed(member.name):
+        raise Refusal("member", f"a member of this name does not belong here: {name}")
+    if member.flags & _ENCRYPTED:
+        raise Refusal("member", f"members may not be encrypted, {name} is")
+    if member.method not in (_STORED, _DEFLATED):
+        raise Refusal(
+            "member",
+            f"members are stored or deflated, {name} has method {member.method}",
+        )
+    if member.method == _STORED and member.packed != member.size:
+        raise damaged(f"{name} is stored, yet has two sizes")
+    if member.size > limits.MEMBER_BYTES:
+        raise Refusal(
+            "limit",
+            f"a member may unpack to {limits.MEMBER_BYTES} bytes, {name} announces "
+            f"{member.size}",
+        )
+    ratio = member.size / max(member.packed, 1)
+    if member.size > limits.RATIO_FREE_BYTES and ratio > limits.COMPRESSION_RATIO:
+        raise Refusal(
+            "limit",
+            f"a member may unpack to {limits.COMPRESSION_RATIO} times its size, "
+            f"{name} announces {ratio:.0f} times",
+        )
+
+
+def span(data: bytes, member: Member) -> tuple[int, int]:
+    """Returns where the packed bytes of a member lie."""
+    name = shown(member.name)
+    if member.offset + _LOCAL.size > len(data):
+        raise damaged(f"{name} lies outside the file")
+    fields = _LOCAL.unpack_from(data, member.offset)
+    mark, _, _, method, _, _, _, _, _, name_length, extra_length = fields
+    start = member.offset + _LOCAL.size + name_length + extra_length
+    written = data[member.offset + _LOCAL.size : start - extra_length]
+    if (mark, method, written) != (
+        b"PK\x03\x04",
+        member.method,
+        member.name.encode("ascii"),
+    ):
+        raise damaged(f"{name} is called otherwise where it lies")
+    if start + member.packed > len(data):
+        raise damaged(f"{name} is cut off")
+    return start, start + member.packed
+
+
+def check_overlap(spans: list[tuple[int, int]]) -> None:
+    """Raises if two members share bytes."""
+    # Overlapping members are how a few kilobytes unpack to terabytes.
+    ordered = sorted(spans)
+    for (_, stop), (start, _) in itertools.pairwise(ordered):
+        if start < stop:
+            raise Refusal("member", "members of a zip may not overlap, two of these do")
+
+
+def check_total(members: list[Member]) -> None:
+    """Raises if members announce more together than may be unpacked."""
+    total = sum(member.size for member in members)
+    if total > limits.MEMBER_BYTES:
+        raise Refusal(
+            "limit",
+            f"an archive may unpack to {limits.MEMBER_BYTES} bytes, this one announces "
+            f"{total}",
+        )
+
+
+def unpacked(packed: bytes, member: Member) -> bytes:
+    """Returns the contents of a member, whose size and checksum must hold."""
+    name = shown(member.name)
+    if member.method == _STORED:
+        contents = packed
+    else:
+        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        try:
+            contents = inflater.decompress(packed, member.size + 1)
+        except zlib.error as fault:
+            raise damaged(f"{name} cannot be inflated") from fault
+        if len(contents) != member.size or not inflater.eof or inflater.unused_data:
+            raise damaged(f"{name} does not inflate to the size announced")
+    if zlib.crc32(contents) != member.checksum:
+        raise Refusal("checksum", f"{name} does not have the checksum announced")
+    return contents
+
+
+__all__ = ["list_members", "read_members"]
+
+
+def list_members(
+    data: bytes, allowed: Callable[[str], bool], most: int = limits.MEMBERS
+) -> list[Member]:
+    """Returns what a zip file lists, each member checked as far as that goes."""
+    members = read_directory(data, most)
+    for member in members:
+        check_member(member, allowed)
+    return members
+
+
+def read_members(
+    data: bytes,
+    *,
+    allowed: Callable[[str], bool],
+    wanted: Callable[[str], bool],
+    most: int = limits.MEMBERS,
+) -> dict[str, bytes]:
+    """Returns the contents of the wanted members of a zip file.
+
+    Args:
+        data: the whole file.
+        allowed: tells whether a name may occur at all.
+        wanted: tells whether a member is read; the others are not even unpacked.
+        most: how many members there may be.
+
+    Raises:
+        Refusal: if the file is damaged, is more than a zip file, or breaks a limit.
+    """
+    members = list_members(data, allowed, most)
+    spans = {member.name: span(data, member) for member in members}
+    check_overlap(list(spans.values()))
+    chosen = [member for member in members if wanted(member.name)]
+    check_total(chosen)
+    return {
+        member.name: unpacked(data[slice(*spans[member.name])], member)
+        for member in chosen
+    }
