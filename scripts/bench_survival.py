@@ -21,7 +21,7 @@ from rltransfer.wrappers import HangAlarm, sound_together
 from rltransfer.wrappers.replayable_env import Seat
 from rltransfer_agents.loading import read_agent
 from rltransfer_agents.training import TrainConfig, train_source
-from rltransfer_agents.training.snapshots import SnapshotKeeper
+from rltransfer_agents.training.snapshot_keeper import SnapshotKeeper
 from rltransfer_agents.training.vector_env import Here, VectorEnv
 from rltransfer_envs.making import make
 

@@ -57,7 +57,7 @@ from rltransfer.workflows.transfer_request import (
 )
 from rltransfer.workflows.transfer_stops import StopSignals
 from rltransfer.wrappers import HangAlarm
-from rltransfer_agents.training.isolation import isolated
+from rltransfer_agents.training.training_run import isolated
 
 
 @final

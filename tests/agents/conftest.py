@@ -6,7 +6,7 @@ import pytest
 from tests.published import published_folder
 
 # Tests are imported by path, so helpers beside them have to be put in reach.
-sys.path.insert(0, str(Path(__file__).parent / "reading"))
+sys.path.insert(0, str(Path(__file__).parent / "loading"))
 
 
 @pytest.fixture(scope="session")

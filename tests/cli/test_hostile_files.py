@@ -20,7 +20,7 @@ from .conftest import Command
 
 pytestmark = pytest.mark.torture
 
-_TORTURE = Path(__file__).parents[1] / "agents" / "reading" / "torture"
+_TORTURE = Path(__file__).parents[1] / "agents" / "loading" / "torture"
 
 
 def test_no_file_runs_anything_whatever_verb_opens_it(count: Count) -> None:

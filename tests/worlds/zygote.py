@@ -15,7 +15,7 @@ import torch
 import rltransfer.cli.app as app
 import rltransfer.io.event_files as events
 import rltransfer.workflows.transfer as carry
-import rltransfer_agents.training.course as course
+import rltransfer_agents.training.training_loop as course
 
 __all__ = ["app", "carry", "course", "events"]
 

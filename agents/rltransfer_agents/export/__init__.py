@@ -4,9 +4,8 @@ Each file is read back and compared with the original on random observations bef
 gets its name.
 """
 
-from rltransfer_agents.export.agents import export_agent
-from rltransfer_agents.export.bundles import export_bundle, rebundle
-from rltransfer_agents.export.numpy_policy import export_numpy
+from rltransfer_agents.export.export_agent import export_agent, export_bundle, rebundle
+from rltransfer_agents.export.numpy_export import export_numpy
 from rltransfer_agents.export.onnx_mapped import export_mapped_onnx
 from rltransfer_agents.export.onnx_policy import export_onnx
 

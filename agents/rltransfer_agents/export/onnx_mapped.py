@@ -14,7 +14,7 @@ from rltransfer.translation import MappedPolicy, Translation
 from rltransfer_agents.export.onnx_graph import Graph, require_onnx
 from rltransfer_agents.export.onnx_policy import SUFFIX, policy_nodes
 from rltransfer_agents.export.onnx_translation import recoded_nodes, translation_nodes
-from rltransfer_agents.export.recipes import recipe_of
+from rltransfer_agents.export.policy_recipe import recipe_of
 from rltransfer_agents.policies import FrozenPolicy
 
 _OBSERVATIONS = 256

@@ -7,9 +7,13 @@ import numpy as np
 
 from rltransfer.errors import InputError
 from rltransfer.io import write_atomically
-from rltransfer_agents.export.comparison import require_equal
 from rltransfer_agents.export.onnx_graph import Graph, require_onnx
-from rltransfer_agents.export.recipes import Recipe, recipe_of, scaling
+from rltransfer_agents.export.policy_recipe import (
+    Recipe,
+    recipe_of,
+    require_equal,
+    scaling,
+)
 from rltransfer_agents.policies import FrozenPolicy
 
 SUFFIX = ".onnx"

@@ -1,14 +1,19 @@
 """Training source agents with Stable-Baselines3."""
 
 from rltransfer_agents.training.algorithms import ALGORITHMS
-from rltransfer_agents.training.config import Progress, TrainConfig, TrainedRun, Watch
-from rltransfer_agents.training.session import resume_source, train_source
-from rltransfer_agents.training.several import (
+from rltransfer_agents.training.hyperparameters import tuned_hyperparameters
+from rltransfer_agents.training.parallel_training import (
     TrainingFault,
     resume_sources,
     train_sources,
 )
-from rltransfer_agents.training.tuned import tuned_hyperparameters
+from rltransfer_agents.training.train_config import (
+    Progress,
+    TrainConfig,
+    TrainedRun,
+    Watch,
+)
+from rltransfer_agents.training.training_run import resume_source, train_source
 
 __all__ = [
     "ALGORITHMS",

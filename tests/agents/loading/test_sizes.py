@@ -8,7 +8,7 @@ import pytest
 from rltransfer.errors import InputError
 from rltransfer_agents.loading import Refusal
 from rltransfer_agents.training import TrainConfig, resume_source, train_source
-from rltransfer_agents.training.sizes import require_moderate
+from rltransfer_agents.training.train_config import require_moderate
 
 
 def config(folder: Path, **changes: Any) -> TrainConfig:

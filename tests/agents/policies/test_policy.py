@@ -174,7 +174,7 @@ def test_acting_and_reading_are_fast(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # A process of its own: here every annotation is checked, which costs the most.
-    helpers = Path(__file__).parent.parent / "reading"
+    helpers = Path(__file__).parent.parent / "loading"
     child = subprocess.run(
         [sys.executable, "-c", _RACE, str(helpers), str(tmp_path)],
         capture_output=True,

@@ -17,11 +17,11 @@ from rltransfer_agents.training import (
     Progress,
     TrainConfig,
     TrainedRun,
-    course,
     resume_source,
     resume_sources,
     train_source,
 )
+from rltransfer_agents.training import training_loop as course
 
 Configure = Callable[..., TrainConfig]
 

@@ -11,9 +11,11 @@ from stable_baselines3 import DQN
 from rltransfer.errors import ArtifactRefused, StorageError
 from rltransfer.io import points
 from rltransfer.io.tensor_files import pack, unpack
-from rltransfer_agents.training import TrainConfig, course, resume_source
-from rltransfer_agents.training.snapshots import ITEMS, SnapshotKeeper, digest
-from rltransfer_agents.training.snapshots.rows import COLUMNS
+from rltransfer_agents.training import TrainConfig, resume_source
+from rltransfer_agents.training import training_loop as course
+from rltransfer_agents.training.learner_state import ITEMS, digest
+from rltransfer_agents.training.replay_rows import COLUMNS
+from rltransfer_agents.training.snapshot_keeper import SnapshotKeeper
 from tests.agents.training.test_resume import stopped_at
 
 Configure = Callable[..., TrainConfig]

@@ -1,6 +1,6 @@
 """Tortures the reader of agents; prints counts for each target.
 
-    python tests/agents/reading/torture --seed 0 --scale 1
+    python tests/agents/loading/torture --seed 0 --scale 1
 
 Scale 1 is the size of CI. Any failure names the seed and the place, which repeat it.
 """

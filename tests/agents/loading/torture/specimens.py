@@ -17,7 +17,7 @@ from gymnasium import spaces
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 from stock_agents import UNEVEN, Still, Stock, numbers
 
-from rltransfer_agents.export.live import bundle_of
+from rltransfer_agents.export.live_model import bundle_of
 from rltransfer_agents.loading.bundle import Bundle, read_bundle, write_bundle
 from rltransfer_agents.loading.policy_families import freeze
 from rltransfer_agents.loading.sb3_checkpoint import read_checkpoint

@@ -97,6 +97,6 @@ def test_no_item_of_the_state_can_be_left_out(
 
 
 def test_the_list_of_items_is_complete(zygote: Any) -> None:
-    from rltransfer_agents.training.snapshots import ITEMS
+    from rltransfer_agents.training.learner_state import ITEMS
 
     assert set(MATTERS) == set(ITEMS)

@@ -29,8 +29,8 @@ from rltransfer_agents.training import (
     resume_source,
     train_sources,
 )
-from rltransfer_agents.training.snapshots import items
-from rltransfer_agents.training.snapshots.item import Item
+from rltransfer_agents.training import learner_state as items
+from rltransfer_agents.training.state_items import Item
 from rltransfer_agents.training.vector_env import VectorEnv
 
 # A fork of a process whose torch has threads would hang.

@@ -12,8 +12,13 @@ from typing import TypeAlias, final
 from rltransfer.errors import Stopped, UserError
 from rltransfer.resume.stop_signals import stop_requests
 from rltransfer.wrappers import pipe, preload, start_process
-from rltransfer_agents.training.config import Progress, TrainConfig, TrainedRun, Watch
-from rltransfer_agents.training.session import resume_source, train_source
+from rltransfer_agents.training.train_config import (
+    Progress,
+    TrainConfig,
+    TrainedRun,
+    Watch,
+)
+from rltransfer_agents.training.training_run import resume_source, train_source
 
 # The fork server imports what every training needs once.
 preload("rltransfer_agents.training")

@@ -22,10 +22,9 @@ from rltransfer_agents.loading.run_folder import (
     require_own_logs,
 )
 from rltransfer_agents.loading.yaml_reader import parse_yaml
-from rltransfer_agents.training.config import TrainConfig
 from rltransfer_agents.training.hyperparameters import checked_hyperparameters
 from rltransfer_agents.training.run_files import RunFiles
-from rltransfer_agents.training.sizes import require_moderate
+from rltransfer_agents.training.train_config import TrainConfig, require_moderate
 
 _DEVICES = ("cpu", "cuda", "mps", "xpu")
 

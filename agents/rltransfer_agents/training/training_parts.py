@@ -9,12 +9,12 @@ from typing import Any, final
 from rltransfer.wrappers import HangAlarm, made_in_time
 from rltransfer.wrappers.replayable_env import Seat
 from rltransfer_agents.training.algorithms import Learner, make_learner, normalised
-from rltransfer_agents.training.config import TrainConfig
 from rltransfer_agents.training.evaluations import Evaluations
-from rltransfer_agents.training.logs import Logs
 from rltransfer_agents.training.run_files import RunFiles
-from rltransfer_agents.training.snapshots import SnapshotKeeper
+from rltransfer_agents.training.snapshot_keeper import SnapshotKeeper
 from rltransfer_agents.training.subprocess_vec_env import Apart
+from rltransfer_agents.training.train_config import TrainConfig
+from rltransfer_agents.training.training_logs import Logs
 from rltransfer_agents.training.vector_env import Here, Place, VectorEnv
 from rltransfer_envs.making import make
 

@@ -1,7 +1,6 @@
-"""What is written while training: TensorBoard's events and the list of episodes.
+"""What Stable-Baselines3 logs, handed to a file of TensorBoard's events.
 
-Both only grow. How long they were when a snapshot was taken is part of the snapshot:
-a run that goes on from there cuts them back first, so nothing is missing or doubled.
+Its own writer starts a new file each time; this one goes on in the old file.
 """
 
 import json
@@ -10,11 +9,44 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TextIO, final
 
-from stable_baselines3.common.logger import Logger
+import numpy as np
+from stable_baselines3.common.logger import KVWriter, Logger
+from typing_extensions import override
 
 from rltransfer.io import cut_back, make_folder, storage_faults
-from rltransfer.io.event_files import EVENTS
-from rltransfer_agents.training.events import EventWriter
+from rltransfer.io.event_files import EVENTS, EventFile, event_path
+
+
+@final
+class EventWriter(KVWriter):
+    """Writes logged numbers into one file.
+
+    Args:
+        folder: holds no file of events, or the one to go on with.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        found = sorted(folder.glob(EVENTS))
+        self._file = EventFile(found[-1] if found else event_path(folder, "rltransfer"))
+
+    @override
+    def write(
+        self,
+        key_values: dict[str, Any],
+        key_excluded: dict[str, tuple[str, ...]],
+        step: int = 0,
+    ) -> None:
+        numbers = {
+            key: float(value)
+            for key, value in key_values.items()
+            if "tensorboard" not in key_excluded[key]
+            and isinstance(value, int | float | np.number)
+        }
+        self._file.add(numbers, step)
+
+    @override
+    def close(self) -> None:
+        self._file.close()
 
 
 @final

@@ -13,7 +13,7 @@ from stable_baselines3.common.buffers import ReplayBuffer
 from rltransfer.errors import ArtifactRefused, StorageError
 from rltransfer.io import make_folder, points, storage_faults, write_atomically
 from rltransfer.io.tensor_files import pack, unpack
-from rltransfer_agents.training.snapshots.rows import Mark, RowStore
+from rltransfer_agents.training.replay_rows import Mark, RowStore
 
 _MARKS = TypeAdapter(list[Mark])
 

@@ -1,12 +1,15 @@
 """One training, from its folder to its manifest, in this process."""
 
+import random
 import shutil
-from collections.abc import Collection, Mapping
-from contextlib import ExitStack, closing
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, final
 
+import numpy as np
+import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rltransfer.errors import ArtifactRefused, EnvironmentFault, Stopped, StorageError
@@ -24,15 +27,39 @@ from rltransfer.io import (
 from rltransfer.resume.stop_signals import stop_requests
 from rltransfer.wrappers import made_in_time
 from rltransfer_agents.training.algorithms import require_spaces
-from rltransfer_agents.training.config import Resumed, TrainConfig, TrainedRun, Watch
-from rltransfer_agents.training.course import Course
-from rltransfer_agents.training.isolation import isolated
-from rltransfer_agents.training.memory import memory_from
-from rltransfer_agents.training.parts import assemble
+from rltransfer_agents.training.hyperparameters import tuned_hyperparameters
 from rltransfer_agents.training.run_files import RunFiles
-from rltransfer_agents.training.settings import read_settings, write_settings
-from rltransfer_agents.training.tuned import tuned_hyperparameters
+from rltransfer_agents.training.run_settings import read_settings, write_settings
+from rltransfer_agents.training.snapshot_contents import memory_from
+from rltransfer_agents.training.train_config import (
+    Resumed,
+    TrainConfig,
+    TrainedRun,
+    Watch,
+)
+from rltransfer_agents.training.training_loop import Course
+from rltransfer_agents.training.training_parts import assemble
 from rltransfer_envs.making import make
+
+
+@contextmanager
+def isolated() -> Iterator[None]:
+    """Leaves the global generators and torch's threads as they were found.
+
+    Inside the block torch has one thread: small networks are fastest so, and sums
+    are taken in one order.
+    """
+    python, numpy = random.getstate(), np.random.get_state()
+    generator, threads = torch.get_rng_state(), torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
+        torch.set_rng_state(generator)
+        torch.set_num_threads(threads)
+
 
 _VERB = "train-source"
 

@@ -1,6 +1,7 @@
-"""The course of one training, from one boundary between rollouts to the next."""
+"""One training, from one boundary between rollouts to the next."""
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, final
@@ -8,6 +9,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 from stable_baselines3 import A2C
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.utils import safe_mean
 from typing_extensions import override
@@ -15,13 +17,59 @@ from typing_extensions import override
 from rltransfer.domain.replay_log import surroundings
 from rltransfer.errors import Stopped, UserError
 from rltransfer.resume.stop_signals import StopRequests
-from rltransfer_agents.training.acting import Choose, choice_now, choice_of, kept
-from rltransfer_agents.training.boundary import Boundary, Hooks
-from rltransfer_agents.training.config import Progress, Resumed, Watch
-from rltransfer_agents.training.memory import Memory, remember
-from rltransfer_agents.training.parts import Parts
-from rltransfer_agents.training.saving import require_finite, save_agent, save_last
-from rltransfer_agents.training.snapshots import digest, restore
+from rltransfer_agents.training.evaluations import Choose, choice_now, choice_of, kept
+from rltransfer_agents.training.learner_state import digest, restore
+from rltransfer_agents.training.run_files import require_finite, save_agent, save_last
+from rltransfer_agents.training.snapshot_contents import Memory, remember
+from rltransfer_agents.training.train_config import Progress, Resumed, Watch
+from rltransfer_agents.training.training_parts import Parts
+
+
+class Hooks(ABC):
+    """What is called during a training."""
+
+    @abstractmethod
+    def before_rollout(self) -> None:
+        """Called while the training is whole."""
+
+    @abstractmethod
+    def after_step(self, infos: list[dict[str, Any]]) -> None:
+        """Called with the infos of one step of all environments."""
+
+    @abstractmethod
+    def after_rollout(self) -> None:
+        """Called before the rollout is learnt from."""
+
+    @abstractmethod
+    def after_training(self) -> None:
+        """Called after the last update."""
+
+
+@final
+class Boundary(BaseCallback):
+    """Passes each call on."""
+
+    def __init__(self, hooks: Hooks) -> None:
+        super().__init__()
+        self._hooks = hooks
+
+    @override
+    def _on_rollout_start(self) -> None:
+        self._hooks.before_rollout()
+
+    @override
+    def _on_step(self) -> bool:
+        self._hooks.after_step(self.locals["infos"])
+        return True
+
+    @override
+    def _on_rollout_end(self) -> None:
+        self._hooks.after_rollout()
+
+    @override
+    def _on_training_end(self) -> None:
+        self._hooks.after_training()
+
 
 _PROGRESS_SECONDS = 0.2
 # Apart from those of the evaluations, which chose the best agent.

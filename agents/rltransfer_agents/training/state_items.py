@@ -1,15 +1,104 @@
-"""What stands around a learner: its environments and their running statistics."""
+"""Items of a learner's state: generators, environments and their statistics."""
 
-from typing import Any
+import copy
+import random
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, final
 
 import numpy as np
+import torch
 from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import VecNormalize
 
 from rltransfer.wrappers.replayable_env import Moment
 from rltransfer_agents.training.algorithms import Learner
-from rltransfer_agents.training.snapshots.item import Item
 from rltransfer_agents.training.vector_env import Place, VectorEnv
+
+
+@final
+@dataclass(frozen=True)
+class Item:
+    """How one part is taken from a learner and put into another."""
+
+    take: Callable[[Learner], Any]
+    """Gives None where a learner has no such part."""
+    put: Callable[[Learner, Any], None]
+
+
+def attributes(*names: str) -> Item:
+    """Returns the item of plain attributes, of those that a learner has."""
+
+    def take(learner: Learner) -> dict[str, Any]:
+        return {
+            name: getattr(learner, name) for name in names if hasattr(learner, name)
+        }
+
+    def put(learner: Learner, values: dict[str, Any]) -> None:
+        require_names(values, take(learner))
+        for name, value in values.items():
+            setattr(learner, name, value)
+
+    return Item(take, put)
+
+
+def require_names(found: Mapping[str, Any], expected: Collection[str]) -> None:
+    """Raises unless the names in `found` are those that are `expected`."""
+    if found.keys() != set(expected):
+        raise ValueError(f"expected {sorted(expected)}, got {list(found)}")
+
+
+def _take_torch(learner: Learner) -> torch.Tensor:
+    del learner  # there is one for the process, as Stable-Baselines3 has it
+    return torch.get_rng_state()
+
+
+def _put_torch(learner: Learner, state: torch.Tensor) -> None:
+    del learner
+    torch.set_rng_state(state)
+
+
+TORCH = Item(_take_torch, _put_torch)
+
+
+def _take_numpy(learner: Learner) -> dict[str, Any]:
+    del learner
+    state = np.random.get_state(legacy=False)
+    assert isinstance(state, dict)
+    return state
+
+
+def _put_numpy(learner: Learner, state: dict[str, Any]) -> None:
+    del learner
+    np.random.set_state(state)
+
+
+NUMPY = Item(_take_numpy, _put_numpy)
+
+
+def _take_python(learner: Learner) -> tuple[Any, ...]:
+    del learner
+    return random.getstate()
+
+
+def _put_python(learner: Learner, state: tuple[Any, ...]) -> None:
+    del learner
+    random.setstate(state)
+
+
+PYTHON = Item(_take_python, _put_python)
+
+
+def _take_actions(learner: Learner) -> dict[str, Any]:
+    state = learner.action_space.np_random.bit_generator.state
+    return dict(copy.deepcopy(state))
+
+
+def _put_actions(learner: Learner, state: dict[str, Any]) -> None:
+    learner.action_space.np_random.bit_generator.state = state
+
+
+RANDOM_ACTIONS = Item(_take_actions, _put_actions)
 
 
 def _statistics(envs: VecNormalize) -> dict[str, RunningMeanStd]:

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from rltransfer.errors import InputError
 from rltransfer.io import write_atomically
 from rltransfer_agents.export import numpy_loader
-from rltransfer_agents.export.comparison import require_equal
-from rltransfer_agents.export.recipes import recipe_of, scaling
+from rltransfer_agents.export.policy_recipe import recipe_of, require_equal, scaling
 from rltransfer_agents.policies import FrozenPolicy
 
 SUFFIX = ".npz"
