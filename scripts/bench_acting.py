@@ -19,7 +19,7 @@ from rltransfer.domain import Policy, codec_of
 from rltransfer.domain.action_codec import observation_size_of
 from rltransfer.mapping import Affine, Mlp, Network
 from rltransfer.translation import MappedPolicy, Translation
-from rltransfer_agents.loading import read_agent
+from rltransfer_agents.loading import load_agent
 
 TURNS, CALLS = 15, 300
 AGENTS = {
@@ -88,7 +88,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"{source_id}.zip"
             model.save(path)
-            frozen = read_agent(path, env_id=source_id).policy
+            frozen = load_agent(path, env_id=source_id).policy
         observation, _ = source.reset(seed=0)
         other, _ = target.reset(seed=0)
 

@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from stable_baselines3 import DQN, PPO, SAC
 
-from rltransfer.wrappers import HangAlarm, sound_together
-from rltransfer.wrappers.replayable_env import Seat
-from rltransfer_agents.loading import read_agent
+from rltransfer.wrappers import StepTimeout, sound_together
+from rltransfer.wrappers.replayable_env import ReplayableEnv
+from rltransfer_agents.loading import load_agent
 from rltransfer_agents.training import TrainConfig, train_source
 from rltransfer_agents.training.snapshot_keeper import SnapshotKeeper
 from rltransfer_agents.training.vector_env import Here, VectorEnv
@@ -45,19 +45,19 @@ def nothing() -> None:
     """Costs what calling costs."""
 
 
-def border(count: int) -> None:
+def checked(count: int) -> None:
     """Prints what checking costs of a step of `count` environments in a vector."""
-    with HangAlarm().installed() as alarm:
+    with StepTimeout().installed() as timeout:
         make_one = partial(make, "CartPole-v1")
-        seats = [Seat(make_one, f"CartPole-v1 ({i})") for i in range(count)]
-        envs = VectorEnv(Here(seats, alarm))
+        seats = [ReplayableEnv(make_one, f"CartPole-v1 ({i})") for i in range(count)]
+        envs = VectorEnv(Here(seats, timeout))
         envs.seed(0)
         envs.reset()
         rng = np.random.default_rng(0)
         actions = rng.integers(2, size=(CALLS, count))
         learner = PPO("MlpPolicy", envs, seed=0, device="cpu")
-        borders = [seat.border for seat in seats]
-        shown = [border.env.reset(seed=0)[0] for border in borders]
+        checked_envs = [seat.checked for seat in seats]
+        shown = [checked.env.reset(seed=0)[0] for checked in checked_envs]
         rewards = [1.0] * count
         places = iter(range(1 << 60))
         last: list[Any] = [envs.reset()]
@@ -72,17 +72,17 @@ def border(count: int) -> None:
             last[0] = envs.step(chosen.numpy())[0]
 
         def check() -> None:
-            sound_together(borders, shown, rewards)
+            sound_together(checked_envs, shown, rewards)
 
         def stack() -> None:
             # What any vector of environments does, checked or not.
             np.array(shown)
 
         def guard() -> None:
-            for border in borders:
-                border.calls += 1
-                alarm.watched = border
-                alarm.watched = None
+            for checked in checked_envs:
+                checked.calls += 1
+                timeout.watched = checked
+                timeout.watched = None
 
         rows = []
         for _ in range(TURNS):
@@ -144,7 +144,7 @@ def reading() -> None:
             taken = []
             for _ in range(TURNS):
                 began = time.perf_counter()
-                read_agent(path)
+                load_agent(path)
                 taken.append(1e3 * (time.perf_counter() - began))
         print(f"  {algorithm}: {np.median(taken):.1f} ms (at most 100)")
 
@@ -154,7 +154,7 @@ def main() -> None:
     torch.set_num_threads(1)
     print("checks at the border")
     for count in (1, 8, 64):
-        border(count)
+        checked(count)
     print("snapshots, as often as twice a second where they may")
     for algorithm in TRAININGS:
         snapshots(algorithm)

@@ -47,7 +47,7 @@ def test_colouring_undoes_whitening() -> None:
     whitening = Whitening.of(sample)
     white = whitening.whiten(sample)
     torch.testing.assert_close(white.T.cov(), torch.eye(3), atol=1e-4, rtol=0)
-    torch.testing.assert_close(whitening.colour(white), sample, atol=1e-4, rtol=0)
+    torch.testing.assert_close(whitening.unwhiten(white), sample, atol=1e-4, rtol=0)
 
 
 def test_a_sensor_that_never_moved_is_not_blown_up() -> None:

@@ -14,7 +14,7 @@ from typing_extensions import override
 from rltransfer.errors import InputError
 
 
-class Wiring(ABC):
+class ActuatorMap(ABC):
     """A one-to-one map between the actions of a target and those of its source."""
 
     @property
@@ -33,7 +33,7 @@ class Wiring(ABC):
 
 @final
 @dataclass(frozen=True, eq=False)
-class DiscreteWiring(Wiring):
+class DiscreteActuatorMap(ActuatorMap):
     """Permutes discrete actions."""
 
     source: spaces.Discrete
@@ -64,7 +64,7 @@ class DiscreteWiring(Wiring):
 
 @final
 @dataclass(frozen=True, eq=False)
-class ContinuousWiring(Wiring):
+class ContinuousActuatorMap(ActuatorMap):
     """Permutes continuous actions and turns some of them round."""
 
     source: spaces.Box
@@ -110,14 +110,16 @@ class ContinuousWiring(Wiring):
         return values
 
 
-def unknown_wiring(source: spaces.Space[Any], rng: np.random.Generator) -> Wiring:
+def random_actuator_map(
+    source: spaces.Space[Any], rng: np.random.Generator
+) -> ActuatorMap:
     """Draws a wiring to the motors of `source`.
 
     Raises:
         InputError: if there are no such wirings.
     """
     if isinstance(source, spaces.Discrete):
-        return DiscreteWiring(source, rng.permutation(int(source.n)))
+        return DiscreteActuatorMap(source, rng.permutation(int(source.n)))
     if not isinstance(source, spaces.Box) or len(source.shape) != 1:
         raise InputError(
             f"only Discrete actions and vectors (Box) can be rewired, got {source}; "
@@ -130,4 +132,6 @@ def unknown_wiring(source: spaces.Space[Any], rng: np.random.Generator) -> Wirin
             "gymnasium.wrappers.RescaleAction and register that"
         )
     order = rng.permutation(source.shape[0])
-    return ContinuousWiring(source, order, rng.choice([-1.0, 1.0], source.shape[0]))
+    return ContinuousActuatorMap(
+        source, order, rng.choice([-1.0, 1.0], source.shape[0])
+    )

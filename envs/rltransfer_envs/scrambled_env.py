@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from rltransfer.errors import InputError
-from rltransfer_envs.actuator_map import Wiring, unknown_wiring
+from rltransfer_envs.actuator_map import ActuatorMap, random_actuator_map
 from rltransfer_envs.making import make
-from rltransfer_envs.scrambled_sensors import Sensors, typical_spread, unknown_sensors
+from rltransfer_envs.scrambled_sensors import Sensors, random_sensors, typical_spread
 
 ENV_ID = "rltransfer/Scrambled-v0"
 
@@ -23,7 +23,7 @@ class TrueMapping:
     """What stands between an agent and the base, for tests to compare with."""
 
     sensors: Sensors
-    wiring: Wiring
+    actuators: ActuatorMap
 
 
 @final
@@ -49,12 +49,14 @@ class Scrambled(gym.Env[NDArray[np.float32], Any]):
             )
         rng = np.random.default_rng(seed)
         env_id = base.spec.id if base.spec is not None else None
-        sensors = unknown_sensors(typical_spread(observed, env_id), rng)
+        sensors = random_sensors(typical_spread(observed, env_id), rng)
         self._base = base
-        self._mapping = TrueMapping(sensors, unknown_wiring(base.action_space, rng))
+        self._mapping = TrueMapping(
+            sensors, random_actuator_map(base.action_space, rng)
+        )
         # Bounds of a turned box would tell how it was turned.
         self.observation_space = spaces.Box(-np.inf, np.inf, observed.shape, np.float32)
-        self.action_space = self._mapping.wiring.space
+        self.action_space = self._mapping.actuators.space
         self.metadata = base.metadata
         self.render_mode = base.render_mode
 
@@ -70,7 +72,7 @@ class Scrambled(gym.Env[NDArray[np.float32], Any]):
     def step(
         self, action: Any
     ) -> tuple[NDArray[np.float32], Any, bool, bool, dict[str, Any]]:
-        inner = self._mapping.wiring.source_action(action)
+        inner = self._mapping.actuators.source_action(action)
         observation, reward, terminated, truncated, info = self._base.step(inner)
         reading = self._mapping.sensors.reading(observation)
         return reading, reward, terminated, truncated, info

@@ -82,7 +82,7 @@ class Sensors:
         return observation
 
 
-def unknown_sensors(
+def random_sensors(
     spread: Float64[np.ndarray, " d"], rng: np.random.Generator
 ) -> Sensors:
     """Draws sensors whose readings are of the order of 1.

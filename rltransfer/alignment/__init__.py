@@ -6,7 +6,9 @@ from rltransfer.alignment.align import align_each as align_each
 from rltransfer.alignment.align_config import AlignConfig as AlignConfig
 from rltransfer.alignment.search import require_budget as require_budget
 from rltransfer.alignment.source_model_data import Source as Source
-from rltransfer.alignment.source_model_data import SourceKnowledge as SourceKnowledge
-from rltransfer.alignment.source_model_data import study as study
+from rltransfer.alignment.source_model_data import SourceModelData as SourceModelData
+from rltransfer.alignment.source_model_data import (
+    learn_source_model as learn_source_model,
+)
 from rltransfer.alignment.trials import Trial as Trial
 from rltransfer.alignment.trials import Watcher as Watcher

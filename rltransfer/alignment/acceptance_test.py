@@ -15,7 +15,7 @@ _FEW = 3
 
 @final
 @dataclass(frozen=True, eq=False)
-class Proof:
+class AcceptanceTest:
     """Whether the chosen candidate beats acting at random, on fresh episodes."""
 
     random_returns: NDArray[np.float64]

@@ -6,10 +6,10 @@ from typing import final
 
 import numpy as np
 
-from rltransfer.alignment.acceptance_test import Proof
+from rltransfer.alignment.acceptance_test import AcceptanceTest
 from rltransfer.alignment.align_config import AlignConfig
 from rltransfer.alignment.search import Search
-from rltransfer.alignment.source_model_data import Source, SourceKnowledge
+from rltransfer.alignment.source_model_data import Source, SourceModelData
 from rltransfer.alignment.trials import Silent, Trial, Watcher
 from rltransfer.domain import Domain, Whitening
 from rltransfer.translation import MappedPolicy
@@ -20,13 +20,13 @@ from rltransfer.translation import MappedPolicy
 class Alignment:
     """What came of aligning one source with the target."""
 
-    knowledge: SourceKnowledge
+    model_data: SourceModelData
     target: Domain
     whitening: Whitening
     trials: tuple[Trial, ...]
     """In the order in which they were acted with."""
     chosen: Trial
-    proof: Proof
+    acceptance: AcceptanceTest
 
     @property
     def policy(self) -> MappedPolicy:
@@ -35,7 +35,7 @@ class Alignment:
 
 
 def align(
-    source: Source | SourceKnowledge,
+    source: Source | SourceModelData,
     target: Domain,
     config: AlignConfig,
     watch: Watcher | None = None,
@@ -58,9 +58,9 @@ def align(
     for number in range(config.rounds):
         if not search.round(number):
             break
-    chosen, proof = search.prove()
+    chosen, acceptance = search.test()
     return Alignment(
-        search.knowledge, target, search.whitening, search.trials, chosen, proof
+        search.model_data, target, search.whitening, search.trials, chosen, acceptance
     )
 
 
@@ -84,8 +84,10 @@ def align_each(
     ]
 
     def rank(alignment: Alignment) -> tuple[bool, float]:
-        proof = alignment.proof
-        returns = proof.returns if len(proof.returns) else [alignment.chosen.score]
-        return not proof.accepted, -float(np.mean(returns))
+        acceptance = alignment.acceptance
+        returns = (
+            acceptance.returns if len(acceptance.returns) else [alignment.chosen.score]
+        )
+        return not acceptance.accepted, -float(np.mean(returns))
 
     return sorted(found, key=rank)

@@ -28,11 +28,11 @@ class AlignConfig:
     A third of it at most, where one random episode takes that long: without one there
     is nothing to prove a mapping against.
     """
-    proof_share: float = 2 / 3
+    acceptance_share: float = 2 / 3
     """Most of the budget that is kept back to prove the best candidate with."""
     confidence: float = 0.95
     """That the proof needs before a mapping is accepted."""
-    ending_weight: float = 1.0
+    termination_weight: float = 1.0
     """Of termination in the loss, where both domains have shown one; 0: never."""
     reward_weight: float = 0.0
     """Of the target's reward in the loss. By default it only selects."""
@@ -47,14 +47,14 @@ class AlignConfig:
                 raise InputError(
                     f"{name} must be at least 1, got {getattr(self, name)}"
                 )
-        if not (0 < self.exploration_share and 0 < self.proof_share):
+        if not (0 < self.exploration_share and 0 < self.acceptance_share):
             raise InputError(f"shares of the budget must be above 0, got {self}")
-        if self.exploration_share + self.proof_share > 0.95:
+        if self.exploration_share + self.acceptance_share > 0.95:
             raise InputError(
-                "exploration_share and proof_share must leave steps to select, got "
-                f"{self.exploration_share} and {self.proof_share}: lower one of them"
+                "exploration_share and acceptance_share must leave steps, got "
+                f"{self.exploration_share} and {self.acceptance_share}: lower one"
             )
-        if min(self.ending_weight, self.reward_weight) < 0:
+        if min(self.termination_weight, self.reward_weight) < 0:
             raise InputError("weights of cues must be at least 0; 0 leaves a cue out")
         if self.source_steps < 300:
             raise InputError(

@@ -29,23 +29,23 @@ class Candidate:
     """
 
     mapping: DomainMapping
-    rung: str
-    mismatch: float
+    family: str
+    alignment_error: float
 
     @property
     def trusts_sensors(self) -> bool:
         """Whether observations are taken for what they seem."""
-        return self.rung in ("identity", "same sensors")
+        return self.family in ("identity", "same sensors")
 
 
-def by_mismatch(candidate: Candidate) -> float:
+def by_alignment_error(candidate: Candidate) -> float:
     """Returns what candidates are ordered by."""
-    return candidate.mismatch
+    return candidate.alignment_error
 
 
 def by_simplicity(candidate: Candidate) -> int:
     """Returns how much a candidate assumes to be unknown; less is simpler."""
-    return SIMPLEST_FIRST.index(candidate.rung)
+    return SIMPLEST_FIRST.index(candidate.family)
 
 
 def different(
@@ -68,7 +68,8 @@ def different(
             place = candidate.mapping.state(rows.observation)
         size = place.norm()
         if all(
-            (place - other).norm() > _DIFFERENT * size or candidate.rung != rival.rung
+            (place - other).norm() > _DIFFERENT * size
+            or candidate.family != rival.family
             for rival, other in zip(chosen, places, strict=True)
         ):
             chosen.append(candidate)

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from rltransfer.alignment.align_config import AlignConfig
 from rltransfer.alignment.candidates import Candidate
-from rltransfer.alignment.source_model_data import SourceKnowledge
+from rltransfer.alignment.source_model_data import SourceModelData
 from rltransfer.domain import Domain, Transitions, Whitening
 from rltransfer.mapping import (
     Affine,
@@ -26,12 +26,12 @@ from rltransfer.mapping import (
 )
 
 _ENOUGH = 1.5
-_LYING = 0.05
+_MOMENT_PENALTY = 0.05
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class Workbench:
+class AlignmentProblem:
     """A source that is known, a target that is not, and the means to compare them.
 
     Args:
@@ -43,7 +43,7 @@ class Workbench:
         watch: told the rung's name and how a fit goes on.
     """
 
-    knowledge: SourceKnowledge
+    model_data: SourceModelData
     target: Domain
     whitening: Whitening
     config: AlignConfig
@@ -64,7 +64,7 @@ class Workbench:
     @property
     def source(self) -> Domain:
         """The source's domain."""
-        return self.knowledge.source.domain
+        return self.model_data.source.domain
 
     @property
     def action_activation(self) -> str:
@@ -88,7 +88,7 @@ class Workbench:
         bias: Float[Tensor, " source"],
     ) -> Affine:
         """Returns a map of raw observations, x·weight + bias, in white coordinates."""
-        source, target = self.knowledge.model.whitening, self.whitening
+        source, target = self.model_data.model.whitening, self.whitening
         return Affine.of(
             target.inverse @ weight @ source.matrix,
             (target.mean @ weight + bias - source.mean) @ source.matrix,
@@ -98,49 +98,53 @@ class Workbench:
         self, state: Affine
     ) -> tuple[Float[Tensor, "target source"], Float[Tensor, " source"]]:
         """Returns the weight and bias that `state` has between raw coordinates."""
-        source, target = self.knowledge.model.whitening, self.whitening
+        source, target = self.model_data.model.whitening, self.whitening
         with torch.no_grad():
             weight = target.matrix @ state.weight @ source.inverse
             bias = state.bias @ source.inverse + source.mean - target.mean @ weight
         return weight, bias
 
-    def judge(self, rows: Transitions) -> Objective[DomainMapping, Transitions]:
+    def selection_loss(
+        self, rows: Transitions
+    ) -> Objective[DomainMapping, Transitions]:
         """Returns the objective that mismatches are measured by.
 
         A map that shrinks the target to a point agrees with any dynamics: lying where
         the source's states lie counts a little.
         """
-        lie = MomentMatching.of(self.knowledge.at_random.observation)
-        return WeightedSum(((1.0, self.agreement(rows)), (_LYING, lie)))
+        moment_penalty = MomentMatching.of(self.model_data.at_random.observation)
+        return WeightedSum(
+            ((1.0, self.agreement(rows)), (_MOMENT_PENALTY, moment_penalty))
+        )
 
     def agreement(self, rows: Transitions) -> DynamicsAgreement:
         """Returns the objective about how mapped target steps move.
 
         Termination is a cue only where both domains have shown one.
         """
-        shared = self.knowledge.terminates and bool(rows.terminated.any())
+        shared = self.model_data.terminates and bool(rows.terminated.any())
         return DynamicsAgreement(
-            self.knowledge.model,
-            self.knowledge.model.scale,
-            ending_weight=self.config.ending_weight if shared else 0.0,
+            self.model_data.model,
+            self.model_data.model.scale,
+            termination_weight=self.config.termination_weight if shared else 0.0,
             reward_weight=self.config.reward_weight,
         )
 
-    def enough(self, rows: Transitions) -> float:
+    def reference_error(self, rows: Transitions) -> float:
         """Returns the mismatch at which a candidate explains the target.
 
         It is the source's own by the same cues, but half as much again: other rows,
         other noise.
         """
-        own = self.knowledge.rows
+        own = self.model_data.rows
         size = own.observation.shape[1]
         unchanged = DomainMapping(Affine.of(torch.eye(size), torch.zeros(size)))
         with torch.no_grad():
-            return _ENOUGH * float(self.judge(rows)(unchanged, own))
+            return _ENOUGH * float(self.selection_loss(rows)(unchanged, own))
 
     def fit(
         self,
-        rung: str,
+        family: str,
         mapping: DomainMapping,
         rows: Transitions,
         schedule: FitConfig,
@@ -149,7 +153,7 @@ class Workbench:
         """Fits `mapping` in place to agree with the source's dynamics.
 
         Args:
-            rung: that is fitted, by name.
+            family: that is fitted, by name.
             mapping: a stack of candidates, or a plain one.
             rows: seen in the target, in white coordinates.
             schedule: how long and how fast.
@@ -159,37 +163,41 @@ class Workbench:
         agreement = self.agreement(rows)
         objective: Objective[DomainMapping, Transitions] = agreement
         if moments is not None:
-            lie = MomentMatching.of(self.knowledge.at_random.observation)
-            objective = WeightedSum(((1.0, objective), (descending(*moments), lie)))
+            moment_penalty = MomentMatching.of(self.model_data.at_random.observation)
+            objective = WeightedSum(
+                ((1.0, objective), (descending(*moments), moment_penalty))
+            )
         fit(
             mapping,
             objective,
             rows,
             schedule,
             generator=self.generator,
-            ranked_by=self.judge(rows),
-            watch=lambda progress: self.watch(rung, progress),
+            ranked_by=self.selection_loss(rows),
+            watch=lambda progress: self.watch(family, progress),
         )
 
     def remeasured(self, candidate: Candidate, rows: Transitions) -> Candidate:
         """Returns `candidate` with its mismatch on `rows`."""
         with torch.no_grad():
-            mismatch = self.judge(rows)(candidate.mapping, rows)
-        return replace(candidate, mismatch=float(mismatch))
+            alignment_error = self.selection_loss(rows)(candidate.mapping, rows)
+        return replace(candidate, alignment_error=float(alignment_error))
 
     def measured(
-        self, rung: str, mapping: DomainMapping, rows: Transitions
+        self, family: str, mapping: DomainMapping, rows: Transitions
     ) -> list[Candidate]:
         """Returns every copy of `mapping` as a candidate; broken ones are left out."""
         with torch.no_grad():
-            mismatches = self.judge(rows)(mapping, rows).reshape(-1).tolist()
+            alignment_errors = (
+                self.selection_loss(rows)(mapping, rows).reshape(-1).tolist()
+            )
         copies = (
             [mapping]
             if mapping.copies is None
             else [mapping.copy(place) for place in range(mapping.copies)]
         )
         return [
-            Candidate(copy, rung, mismatch)
-            for copy, mismatch in zip(copies, mismatches, strict=True)
-            if mismatch < float("inf")
+            Candidate(copy, family, alignment_error)
+            for copy, alignment_error in zip(copies, alignment_errors, strict=True)
+            if alignment_error < float("inf")
         ]

@@ -6,14 +6,22 @@ from typing import final
 import numpy as np
 import torch
 
-from rltransfer.alignment.acceptance_test import Proof, episodes_needed, stronger
+from rltransfer.alignment.acceptance_test import (
+    AcceptanceTest,
+    episodes_needed,
+    stronger,
+)
 from rltransfer.alignment.align_config import AlignConfig
 from rltransfer.alignment.candidates import Candidate, different
-from rltransfer.alignment.families import climb
-from rltransfer.alignment.problem import Workbench
-from rltransfer.alignment.source_model_data import Source, SourceKnowledge, study
+from rltransfer.alignment.families import propose
+from rltransfer.alignment.problem import AlignmentProblem
+from rltransfer.alignment.source_model_data import (
+    Source,
+    SourceModelData,
+    learn_source_model,
+)
 from rltransfer.alignment.trials import Trial, Watcher, preferred
-from rltransfer.domain import Domain, Explorer, Transitions, Whitening
+from rltransfer.domain import Domain, StickyRandomPolicy, Transitions, Whitening
 from rltransfer.errors import InputError
 from rltransfer.translation import MappedPolicy, Translation
 
@@ -40,7 +48,7 @@ class Search:
 
     def __init__(
         self,
-        source: Source | SourceKnowledge,
+        source: Source | SourceModelData,
         target: Domain,
         config: AlignConfig,
         watch: Watcher,
@@ -49,10 +57,12 @@ class Search:
         self._budget = require_budget(target)
         if isinstance(source, Source):
             watch.phase("source", target.meter.used)
-            source = study(source, config)
+            source = learn_source_model(source, config)
         self._knowledge = source
         watch.phase("exploration", target.meter.used)
-        explorer = Explorer(target.actions, np.random.default_rng(config.seed + 1))
+        explorer = StickyRandomPolicy(
+            target.actions, np.random.default_rng(config.seed + 1)
+        )
         share = int(config.exploration_share * self._budget)
         explored = target.collect(
             explorer,
@@ -64,7 +74,7 @@ class Search:
         self._random_returns = explored.returns
         self._unheld_returns = np.zeros(0)
         self._explored_steps = len(explored.transitions) - explored.unfinished_steps
-        self._bench = Workbench(
+        self._bench = AlignmentProblem(
             source,
             target,
             Whitening.of(explored.transitions.observation),
@@ -80,7 +90,7 @@ class Search:
         self._watch.phase(f"round {number + 1}", self._target.meter.used)
         rows = self._bench.standardised(self._seen)
         kept = [trial.candidate for trial in self._ranked()]
-        candidates = climb(self._bench, rows, kept)
+        candidates = propose(self._bench, rows, kept)
         if not candidates and self._trials:
             return False
         if not candidates:
@@ -95,10 +105,12 @@ class Search:
         alone = self._episodes_needed >= _MANY and not self._trials
         beam = 1 if alone else beam
         acted = 0
-        bar = _HOPELESS * max(candidates[0].mismatch, self._bench.enough(rows))
-        hopeful = [c for c in candidates if c.mismatch <= bar]
+        bar = _HOPELESS * max(
+            candidates[0].alignment_error, self._bench.reference_error(rows)
+        )
+        hopeful = [c for c in candidates if c.alignment_error <= bar]
         # What asks for nothing new is tried first: it may not be tried at all else.
-        hopeful.sort(key=lambda c: c.rung != "identity")
+        hopeful.sort(key=lambda c: c.family != "identity")
         for candidate in different(hopeful, rows, beam):
             if not self._affordable():
                 break
@@ -109,10 +121,13 @@ class Search:
         if alone and self._trials[0].score > self._random_returns.mean():
             return False
         best = self._ranked()[0].candidate
-        settled = best.trusts_sensors and best.mismatch <= self._bench.enough(rows)
+        settled = (
+            best.trusts_sensors
+            and best.alignment_error <= self._bench.reference_error(rows)
+        )
         return self._affordable() and not settled
 
-    def prove(self) -> tuple[Trial, Proof]:
+    def test(self) -> tuple[Trial, AcceptanceTest]:
         """Acts with the best candidate on fresh episodes, and compares.
 
         How many episodes are aimed at is settled before; where the budget is short, one
@@ -122,7 +137,7 @@ class Search:
         chosen = self._ranked()[0]
         self._act_at_random_again(chosen)
         length = chosen.episode_steps(self._target.episode_limit)
-        proved = self._target.collect(
+        tested = self._target.collect(
             chosen.policy,
             purpose="proof",
             seed=self._config.seed + 3,
@@ -131,7 +146,7 @@ class Search:
             whole=True,
             expected_steps=length,
         )
-        returns = proved.returns
+        returns = tested.returns
         if len(self._trials) == 1:
             # Nothing was chosen by these: they are as good a proof as any.
             returns = np.concatenate([chosen.rollout.returns, returns])
@@ -139,7 +154,7 @@ class Search:
         random_returns = stronger(
             self._random_returns, self._unheld_returns, len(returns), confidence
         )
-        return chosen, Proof(random_returns, returns, confidence)
+        return chosen, AcceptanceTest(random_returns, returns, confidence)
 
     def _act_at_random_again(self, chosen: Trial) -> None:
         """Adds random episodes that hold no action, where steps are left over.
@@ -158,7 +173,7 @@ class Search:
             return
         rng = np.random.default_rng(self._config.seed + 4)
         again = self._target.collect(
-            Explorer(self._target.actions, rng, longest=1),
+            StickyRandomPolicy(self._target.actions, rng, longest=1),
             purpose="proof",
             seed=self._config.seed + 4,
             steps=left,
@@ -201,7 +216,7 @@ class Search:
 
         Nothing is known of their length before anything was acted with.
         """
-        most = self._config.proof_share * self._budget
+        most = self._config.acceptance_share * self._budget
         if not self._trials:
             return int(most / 2)
         best = self._ranked()[0]
@@ -245,7 +260,7 @@ class Search:
         self._watch.tried(trial, self._target.meter.used)
 
     @property
-    def knowledge(self) -> SourceKnowledge:
+    def model_data(self) -> SourceModelData:
         """What is known of the source."""
         return self._knowledge
 

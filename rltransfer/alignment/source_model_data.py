@@ -7,7 +7,13 @@ import numpy as np
 import torch
 
 from rltransfer.alignment.align_config import AlignConfig
-from rltransfer.domain import Domain, Explorer, Mixed, Policy, Transitions
+from rltransfer.domain import (
+    Domain,
+    MixturePolicy,
+    Policy,
+    StickyRandomPolicy,
+    Transitions,
+)
 from rltransfer.errors import InputError
 from rltransfer.source_models import DynamicsModel, learn_dynamics
 
@@ -26,7 +32,7 @@ class Source:
 
 @final
 @dataclass(frozen=True, eq=False)
-class SourceKnowledge:
+class SourceModelData:
     """A source, its experience and the model of its dynamics."""
 
     source: Source
@@ -42,17 +48,17 @@ class SourceKnowledge:
         return bool(self.rows.terminated.any())
 
 
-def study(source: Source, config: AlignConfig) -> SourceKnowledge:
+def learn_source_model(source: Source, config: AlignConfig) -> SourceModelData:
     """Acts in the source and learns its dynamics. Source steps are free.
 
     A third of the steps is random, a third is the policy's own, and a third mixes both:
     a model of random steps alone would not know where the policy goes.
     """
     rng = np.random.default_rng(config.seed)
-    explorer = Explorer(source.domain.actions, rng)
+    explorer = StickyRandomPolicy(source.domain.actions, rng)
     behaviours: tuple[Policy, ...] = (
         explorer,
-        Mixed(source.policy, explorer, _MIXED_SHARE, rng),
+        MixturePolicy(source.policy, explorer, _MIXED_SHARE, rng),
         source.policy,
     )
     parts = [
@@ -72,6 +78,6 @@ def study(source: Source, config: AlignConfig) -> SourceKnowledge:
         )
     generator = torch.Generator().manual_seed(config.seed)
     model = learn_dynamics(rows, config.learning, generator)
-    return SourceKnowledge(
+    return SourceModelData(
         source, model, model.standardised(parts[0]), model.standardised(rows)
     )

@@ -62,7 +62,7 @@ def preferred(
     def rank(place: int) -> tuple[bool, float, int, float]:
         tied, candidate = scores[place] >= bar, trials[place].candidate
         score = 0.0 if tied else -scores[place]
-        return not tied, score, by_simplicity(candidate), candidate.mismatch
+        return not tied, score, by_simplicity(candidate), candidate.alignment_error
 
     return [trials[place] for place in sorted(range(len(trials)), key=rank)]
 
@@ -89,7 +89,7 @@ class Watcher(Protocol):
     def phase(self, name: str, used: int) -> None:
         """A phase begins; `used` target steps are spent so far."""
 
-    def fitted(self, rung: str, progress: Progress) -> None:
+    def fitted(self, family: str, progress: Progress) -> None:
         """A fit went on."""
 
     def tried(self, trial: Trial, used: int) -> None:
@@ -102,7 +102,7 @@ class Silent:
     def phase(self, name: str, used: int) -> None:
         """Says nothing."""
 
-    def fitted(self, rung: str, progress: Progress) -> None:
+    def fitted(self, family: str, progress: Progress) -> None:
         """Says nothing."""
 
     def tried(self, trial: Trial, used: int) -> None:

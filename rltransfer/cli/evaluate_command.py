@@ -24,7 +24,7 @@ from rltransfer.errors import InputError
 from rltransfer.evaluation import ReturnSummary, summarise
 from rltransfer.report.tables import facts, returns_table
 from rltransfer.workflows.environment_choice import EnvironmentChoice
-from rltransfer.wrappers import STEP_SECONDS, HangAlarm
+from rltransfer.wrappers import STEP_SECONDS, StepTimeout
 
 
 @final
@@ -89,29 +89,29 @@ def evaluate(
     require_seed(seed)
     stepping = require_stepping(vec_env, step_seconds)
     kwargs = read_pairs(env_kwargs or (), "--env-kwargs")
-    from rltransfer.workflows.source_agents import actor_at, domain_of, require_fit
+    from rltransfer.workflows.source_agents import domain_of, load_policy, require_fit
 
-    actor = actor_at(
+    loaded = load_policy(
         agent,
         env_id=env,
         sha256=sha256,
         typed=[str(value) for value in kwargs.values()],
     )
-    environment = _environment(actor.home, env, kwargs)
+    environment = _environment(loaded.home, env, kwargs)
     domain = domain_of(environment, stepping)
     try:
         require_fit(
-            actor,
+            loaded,
             domain,
             "carry the agent over: rltransfer transfer "
             f"--source {agent} --target {environment.env_id}",
         )
-        with HangAlarm(step_seconds).installed() as alarm:
-            domain.heed(alarm)
-            returns = domain.evaluate(actor.policy, episodes=episodes, seed=seed)
+        with StepTimeout(step_seconds).installed() as timeout:
+            domain.use_timeout(timeout)
+            returns = domain.evaluate(loaded.policy, episodes=episodes, seed=seed)
     finally:
         domain.close()
-    return Evaluated(actor.title, agent, environment, seed, summarise(returns, seed))
+    return Evaluated(loaded.title, agent, environment, seed, summarise(returns, seed))
 
 
 def _environment(

@@ -106,7 +106,7 @@ def _export_transfer(
 ) -> Exported:
     from rltransfer.io import MANIFEST_NAME, read_manifest
     from rltransfer.translation import MappedPolicy
-    from rltransfer.workflows.source_agents import actor_at, is_transfer
+    from rltransfer.workflows.source_agents import is_transfer, load_policy
     from rltransfer.workflows.transfer_folder import TransferSettings
     from rltransfer_agents.export import export_mapped_onnx
     from rltransfer_agents.export.onnx_mapped import EQUAL_SHARE
@@ -124,8 +124,8 @@ def _export_transfer(
             f"a mapped policy can be written where its source is an agent, {path} was "
             f"made from the transfer {spelt(source)}; make one from the agent itself"
         )
-    actor = actor_at(path, env_id=env, sha256=sha256)
-    assert isinstance(actor.policy, MappedPolicy)
-    written = export_mapped_onnx(actor.policy, actor.action_space, to)
+    loaded = load_policy(path, env_id=env, sha256=sha256)
+    assert isinstance(loaded.policy, MappedPolicy)
+    written = export_mapped_onnx(loaded.policy, loaded.action_space, to)
     share = f"{EQUAL_SHARE:.0%} or more of random observations"
     return Exported(path, written, f"acts as the transfer does on {share}")

@@ -9,7 +9,7 @@ import typer
 from rltransfer.errors import InputError, StorageError
 from rltransfer.io import make_folder
 from rltransfer.workflows.environment_choice import Stepping
-from rltransfer.wrappers import HangAlarm
+from rltransfer.wrappers import StepTimeout
 
 MOST_SEEDS = 2**31
 FEWEST_EPISODES = 20
@@ -95,7 +95,7 @@ def require_device(device: str) -> str:
 
 def require_stepping(vec_env: str, step_seconds: float) -> Stepping:
     """Returns how environments are stepped, or raises where that cannot be."""
-    HangAlarm(step_seconds)  # knows what a time must be
+    StepTimeout(step_seconds)  # knows what a time must be
     match vec_env:
         case "dummy" | "subproc":
             return Stepping(vec_env, step_seconds)

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from rltransfer.domain.action_codec import codec_of, observation_size_of
 from rltransfer.domain.policies import Policy, memory_of
-from rltransfer.domain.replay_log import Entry, Journal
+from rltransfer.domain.replay_log import Entry, ReplayLog
 from rltransfer.domain.replayed_policy import recalled
-from rltransfer.domain.step_budget import StepMeter
+from rltransfer.domain.step_budget import StepBudget
 from rltransfer.domain.transitions import Rollout, Transitions
-from rltransfer.wrappers import Border, HangAlarm
+from rltransfer.wrappers import CheckedEnv, StepTimeout
 
 
 @final
@@ -36,11 +36,11 @@ class Domain:
         self,
         make_env: Callable[[], gym.Env[Any, Any]],
         name: str,
-        meter: StepMeter | None = None,
+        meter: StepBudget | None = None,
     ) -> None:
         self._env = make_env()
         self.name = name
-        self.meter = meter or StepMeter()
+        self.meter = meter or StepBudget()
         self.observation_space = self._env.observation_space
         self.action_space = self._env.action_space
         self.observation_size = observation_size_of(self.observation_space, name)
@@ -48,19 +48,19 @@ class Domain:
         spec = self._env.spec
         self.episode_limit = None if spec is None else spec.max_episode_steps
         """Steps after which episodes are truncated, where the environment says."""
-        self._border = Border(self._env, name, np.float32)
-        self._journal: Journal | None = None
+        self._border = CheckedEnv(self._env, name, np.float32)
+        self._journal: ReplayLog | None = None
 
-    def keep_journal(self, journal: Journal) -> None:
+    def use_replay_log(self, replay_log: ReplayLog) -> None:
         """Writes all further acting down, or answers from what was written before.
 
         The domains of one run share its journal.
         """
-        self._journal = journal
+        self._journal = replay_log
 
-    def heed(self, alarm: HangAlarm) -> None:
+    def use_timeout(self, timeout: StepTimeout) -> None:
         """Lets `alarm` ring where the environment does not come back."""
-        self._border.alarm = alarm
+        self._border.timeout = timeout
 
     def collect(
         self,
@@ -189,13 +189,13 @@ class Domain:
         assert self._journal is not None
         self._border.steps += past.steps
         rollout = past.rollout
-        doubt = recalled(policy, past.memory, rollout, self.actions.encode)
-        if doubt is not None:
-            self._journal.doubt(doubt)
+        warn = recalled(policy, past.memory, rollout, self.actions.encode)
+        if warn is not None:
+            self._journal.warn(warn)
         # A reset costs no step, and shows whether the environment follows its seed.
         shown = rollout.transitions.observation
         if len(shown) and not np.array_equal(self.reset(seed), shown[0].numpy()):
-            self._journal.doubt(
+            self._journal.warn(
                 f"{self.name} shows another state than before when reset with one seed"
             )
 

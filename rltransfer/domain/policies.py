@@ -44,7 +44,7 @@ def memory_of(policy: Policy) -> dict[str, Any] | None:
 
 
 @final
-class Explorer:
+class StickyRandomPolicy:
     """Acts at random, holding each action for a random number of steps.
 
     The number follows a zeta law, as in temporally extended epsilon-greedy
@@ -106,7 +106,7 @@ class Explorer:
 
 
 @final
-class Mixed:
+class MixturePolicy:
     """Follows one policy, and another one for a share of the steps.
 
     Args:

@@ -128,14 +128,14 @@ def surroundings() -> dict[str, str]:
     }
 
 
-def remove_journal(folder: Path) -> None:
+def remove_replay_log(folder: Path) -> None:
     """Removes the journal of a run that is finished, if it is still there."""
     with storage_faults(folder):
         if folder.exists():
             shutil.rmtree(folder)
 
 
-def is_journal(folder: Path) -> bool:
+def is_replay_log(folder: Path) -> bool:
     """Returns whether a run left its journal in `folder`."""
     return (folder / REQUEST).is_file()
 
@@ -190,7 +190,7 @@ class Entry:
 
 
 @final
-class Journal:
+class ReplayLog:
     """The stretches of acting of one run, in their order.
 
     Args:
@@ -229,7 +229,7 @@ class Journal:
         return "approximate" if self._doubts else "exact"
 
     @property
-    def doubts(self) -> tuple[str, ...]:
+    def reproducibility_warnings(self) -> tuple[str, ...]:
         """Why the run may differ from one that was never interrupted."""
         return tuple(self._doubts)
 
@@ -284,7 +284,7 @@ class Journal:
         write_sealed(path, written)
         self._known = self._place
 
-    def doubt(self, reason: str) -> None:
+    def warn(self, reason: str) -> None:
         """Notes why the run may differ from one that was never interrupted."""
         if reason not in self._doubts:
             self._doubts.append(reason)
@@ -300,13 +300,13 @@ class Journal:
         path = self._folder / REQUEST
         written = read_request(self._folder)
         require_same(path, written["request"], self._request)
-        self._doubts = written["doubts"]
+        self._doubts = written["reproducibility_warnings"]
         self._broken_off = written["broken_off"]
         before, now = written["versions"], self._versions
         self._versions = before
         for name in sorted({*before, *now}):
             if before.get(name) != now.get(name):
-                self.doubt(
+                self.warn(
                     f"{name} was {before.get(name, 'absent')} and is "
                     f"{now.get(name, 'absent')}"
                 )
@@ -316,7 +316,7 @@ class Journal:
             "format": FORMAT,
             "request": self._request,
             "versions": self._versions,
-            "doubts": self._doubts,
+            "reproducibility_warnings": self._doubts,
             "broken_off": self._broken_off,
         }
         write_sealed(self._folder / REQUEST, written)

@@ -7,7 +7,7 @@ from rltransfer.errors import InputError
 
 
 @final
-class StepMeter:
+class StepBudget:
     """Counts the steps of one domain by purpose, and stops at a hard limit.
 
     Args:

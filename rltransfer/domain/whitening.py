@@ -54,7 +54,7 @@ class Whitening:
         """Returns `observation` in white coordinates."""
         return (observation - self.mean) @ self.matrix
 
-    def colour(
+    def unwhiten(
         self, white: Float[Tensor, "*step observation"]
     ) -> Float[Tensor, "*step observation"]:
         """Returns white coordinates as the domain shows them: undoes `whiten`."""

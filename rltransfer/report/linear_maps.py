@@ -28,10 +28,10 @@ def state_map(
     """
     seen = Transitions.join(*(t.rollout.transitions for t in alignment.trials))
     translation = alignment.policy.translation
-    carried = _computed(translation.colour, _computed_t(translation.state, seen))
+    carried = _computed(translation.unwhiten, _computed_t(translation.state, seen))
     observed = seen.observation.double().numpy()
     values = _slope(observed, carried)
-    source_spread = _spread(alignment.knowledge.model.whitening.inverse)
+    source_spread = _spread(alignment.model_data.model.whitening.inverse)
     target_spread = _spread(alignment.whitening.inverse)
     rows, columns = values.shape
     return LinearMap(
@@ -51,7 +51,7 @@ def action_map(
     """
     network = alignment.policy.translation.action
     codec = alignment.target.actions
-    size = alignment.knowledge.source.domain.actions.size
+    size = alignment.model_data.source.domain.actions.size
     values = np.eye(size) if network is None else _action_values(network, codec)
     return LinearMap(
         values,

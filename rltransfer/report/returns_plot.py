@@ -23,7 +23,7 @@ class Attempt:
     target_steps: int
     """Spent when it had acted."""
     mean_return: float
-    mismatch: float
+    alignment_error: float
     chosen: bool = False
 
 
@@ -36,24 +36,26 @@ class Bar:
     summary: ReturnSummary
 
 
-def draw_attempts(returns: Axes, mismatches: Axes, attempts: Sequence[Attempt]) -> None:
+def draw_attempts(
+    returns: Axes, alignment_errors: Axes, attempts: Sequence[Attempt]
+) -> None:
     """Draws what each candidate earned and, below, how badly it fitted.
 
     Args:
         returns: for what was earned.
-        mismatches: below it, with the same steps.
+        alignment_errors: below it, with the same steps.
         attempts: in the order in which they were made.
     """
     steps = [attempt.target_steps for attempt in attempts]
     earned = [attempt.mean_return for attempt in attempts]
-    mismatch = [attempt.mismatch for attempt in attempts]
+    alignment_error = [attempt.alignment_error for attempt in attempts]
     returns.scatter(steps, earned, color=_RETURN, label="candidate")
-    mismatches.scatter(steps, mismatch, color=_MISMATCH)
+    alignment_errors.scatter(steps, alignment_error, color=_MISMATCH)
     for attempt in attempts:
         if attempt.chosen:
             _ring(returns, attempt.target_steps, attempt.mean_return)
-            _ring(mismatches, attempt.target_steps, attempt.mismatch)
-    for axes in (returns, mismatches):
+            _ring(alignment_errors, attempt.target_steps, attempt.alignment_error)
+    for axes in (returns, alignment_errors):
         _mark_rounds(axes, attempts)
         axes.margins(x=0.08, y=0.25)
         axes.grid(alpha=0.3)
@@ -62,8 +64,8 @@ def draw_attempts(returns: Axes, mismatches: Axes, attempts: Sequence[Attempt]) 
     returns.tick_params(labelbottom=False)
     if attempts:
         returns.legend(loc="best", fontsize=8, framealpha=0.9)
-    mismatches.set_ylabel("mismatch")
-    mismatches.set_xlabel("target steps used")
+    alignment_errors.set_ylabel("alignment error")
+    alignment_errors.set_xlabel("target steps used")
 
 
 def draw_bars(axes: Axes, bars: Sequence[Bar]) -> None:

@@ -38,8 +38,8 @@ def draw_transfer(picture: TransferPicture, path: Path) -> None:
     draw_map(figure.add_subplot(grid[0, 1]), picture.action_map, picture.action_note)
     lower = grid[1, 0].subgridspec(2, 1, height_ratios=(2, 1))
     returns = figure.add_subplot(lower[0])
-    mismatches = figure.add_subplot(lower[1], sharex=returns)
-    draw_attempts(returns, mismatches, picture.attempts)
+    alignment_errors = figure.add_subplot(lower[1], sharex=returns)
+    draw_attempts(returns, alignment_errors, picture.attempts)
     draw_bars(figure.add_subplot(grid[1, 1]), picture.bars)
     drawn = io.BytesIO()
     # Without the version of the program, equal results are equal files.

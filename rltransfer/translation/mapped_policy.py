@@ -41,7 +41,7 @@ class Translation:
     """
 
     state: Network
-    colour: Affine
+    unwhiten: Affine
     trunk: Mlp | None
     action: Network | None
 
@@ -78,10 +78,10 @@ class Translation:
         else:
             state = Chain(Affine.of(matrix, shift), state)
         source = model.whitening
-        colour = Affine.of(source.inverse, source.mean)
+        unwhiten = Affine.of(source.inverse, source.mean)
         if mapping.action is None:
-            return cls(state, colour, None, None)
-        return cls(state, colour, model.trunk, mapping.action)
+            return cls(state, unwhiten, None, None)
+        return cls(state, unwhiten, model.trunk, mapping.action)
 
 
 @final
@@ -104,7 +104,7 @@ class MappedPolicy:
     ) -> None:
         self.policy, self.translation = policy, translation
         self._source, self._target = source, target
-        self._observe = _observer(translation.state, translation.colour)
+        self._observe = _observer(translation.state, translation.unwhiten)
         self._translate = None
         if translation.trunk is not None and translation.action is not None:
             self._gain = array_map(_gain_of(translation.trunk, source.size))
@@ -143,12 +143,12 @@ class MappedPolicy:
 
 
 def _observer(
-    state: Network, colour: Affine
+    state: Network, unwhiten: Affine
 ) -> Callable[[NDArray[Any]], tuple[NDArray[Any], NDArray[Any]]]:
     """Returns what makes the white source state and the source observation."""
     if isinstance(state, Affine) and state.activation == "identity":
         # Two affine maps of the same observation are one, with more outputs.
-        seen = colour.after(state.weight, state.bias)
+        seen = unwhiten.after(state.weight, state.bias)
         with torch.no_grad():
             both = array_map(
                 Affine.of(
@@ -163,7 +163,7 @@ def _observer(
             return joined[..., :size], joined[..., size:]
 
         return observe
-    whiten, show = array_map(state), array_map(colour)
+    whiten, show = array_map(state), array_map(unwhiten)
 
     def observe_in_turn(x: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         white = whiten(x)
@@ -193,7 +193,7 @@ def save_translation(folder: Path, translation: Translation) -> None:
     """Writes the networks of `translation` into folders within `folder`."""
     networks: dict[str, Network] = {
         _STATE: translation.state,
-        _COLOUR: translation.colour,
+        _COLOUR: translation.unwhiten,
     }
     if translation.trunk is not None and translation.action is not None:
         networks |= {_TRUNK: translation.trunk, _ACTION: translation.action}
@@ -215,14 +215,14 @@ def load_translation(folder: Path) -> Translation:
             f"action map, {folder} names {parts}: make the transfer again"
         )
     state: Network = load_network(folder / _STATE, Network)  # type: ignore[type-abstract]
-    colour = load_network(folder / _COLOUR, Affine)
+    unwhiten = load_network(folder / _COLOUR, Affine)
     trunk = load_network(folder / _TRUNK, Mlp) if _TRUNK in parts else None
     action: Network | None = None
     if _ACTION in parts:
         action = load_network(folder / _ACTION, Network)  # type: ignore[type-abstract]
-    if state.outputs != colour.inputs or (trunk and trunk.inputs != state.outputs):
+    if state.outputs != unwhiten.inputs or (trunk and trunk.inputs != state.outputs):
         raise ArtifactRefused(
             f"the parts of {folder} do not fit together: the state map makes "
             f"{state.outputs} numbers; make the transfer again"
         )
-    return Translation(state, colour, trunk, action)
+    return Translation(state, unwhiten, trunk, action)

@@ -95,15 +95,15 @@ class AlignmentWatch:
         """Shows the phase and the target steps used."""
         self._move(used, f"target steps · {name}", "")
 
-    def fitted(self, rung: str, progress: FitProgress) -> None:
+    def fitted(self, family: str, progress: FitProgress) -> None:
         """Shows and records how well the best candidate fits."""
         self._updates += 1
         best = progress.losses.argmin()
         loss = float(progress.losses[best])
-        name = f"transfer/loss/{rung}"
+        name = f"transfer/loss/{family}"
         terms = {f"{name}/{k}": float(term[best]) for k, term in progress.terms.items()}
         self._events.add({name: loss, **terms}, self._updates)
-        done = f"{rung} {progress.update}/{progress.updates}"
+        done = f"{family} {progress.update}/{progress.updates}"
         self._move(self._used, None, f"{done}, loss {loss:.3f}")
 
     def tried(self, trial: Trial, used: int) -> None:
@@ -112,11 +112,11 @@ class AlignmentWatch:
         self._events.add(
             {
                 "transfer/selection_return": trial.score,
-                "transfer/mismatch": trial.candidate.mismatch,
+                "transfer/mismatch": trial.candidate.alignment_error,
             },
             at,
         )
-        told = f"{trial.candidate.rung}: return {trial.score:.1f}"
+        told = f"{trial.candidate.family}: return {trial.score:.1f}"
         self._move(used, None, told)
         self._say(f"round {trial.round + 1}, {told}")
 

@@ -10,14 +10,14 @@ from typing import Any, final
 import numpy as np
 
 import rltransfer_envs as rltransfer_envs
-from rltransfer.domain import Domain, Policy, StepMeter
+from rltransfer.domain import Domain, Policy, StepBudget
 from rltransfer.errors import ArtifactRefused, InputError
 from rltransfer.io import MANIFEST_NAME, read_manifest
 from rltransfer.translation import MappedPolicy, Translation, load_translation
 from rltransfer.workflows.environment_choice import EnvironmentChoice, Stepping
 from rltransfer.workflows.transfer_folder import TransferSettings
 from rltransfer.wrappers import STEP_SECONDS, Apart, made_in_time
-from rltransfer_agents.loading import Refusal, read_agent
+from rltransfer_agents.loading import Refusal, load_agent
 from rltransfer_agents.loading.hub import is_on_hub
 from rltransfer_agents.loading.load_agent import require_digest
 from rltransfer_agents.loading.refusal import naming, spelt
@@ -26,7 +26,7 @@ from rltransfer_envs.making import make
 
 @final
 @dataclass(frozen=True, eq=False)
-class Actor:
+class LoadedPolicy:
     """A policy, and the environment it is at home in if that is known."""
 
     policy: Policy
@@ -42,7 +42,7 @@ class Actor:
 def domain_of(
     choice: EnvironmentChoice,
     stepping: Stepping | None = None,
-    meter: StepMeter | None = None,
+    meter: StepBudget | None = None,
 ) -> Domain:
     """Returns an environment as a domain.
 
@@ -62,23 +62,23 @@ def domain_of(
     return Domain(lambda: Apart(make_here, choice.title, seconds), choice.title, meter)
 
 
-def require_fit(actor: Actor, domain: Domain, remedy: str) -> None:
+def require_fit(loaded: LoadedPolicy, domain: Domain, remedy: str) -> None:
     """Raises unless the actor's spaces are those of the environment.
 
     Args:
-        actor: what shall act.
+        loaded: what shall act.
         domain: where it shall act.
         remedy: what to do where it cannot.
     """
     for word, own, other in (
-        ("observations", actor.observation_space, domain.observation_space),
-        ("actions", actor.action_space, domain.action_space),
+        ("observations", loaded.observation_space, domain.observation_space),
+        ("actions", loaded.action_space, domain.action_space),
     ):
         same_kind = type(own) is type(other) and own.shape == other.shape
         if not same_kind or getattr(own, "n", None) != getattr(other, "n", None):
             raise InputError(
                 f"the {word} of an agent and of its environment must agree, "
-                f"{spelt(actor.path)} knows {_told(own)} and {domain.name} has "
+                f"{spelt(loaded.path)} knows {_told(own)} and {domain.name} has "
                 f"{_told(other)}; {remedy}"
             )
 
@@ -97,13 +97,13 @@ _LONGEST_CHAIN = 8
 _OF_MISFITS = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
 
 
-def actor_at(
+def load_policy(
     path: Path,
     *,
     env_id: str | None = None,
     sha256: str | None = None,
     typed: Collection[str] = (),
-) -> Actor:
+) -> LoadedPolicy:
     """Returns the agent or the transfer that lies at `path`.
 
     Args:
@@ -126,15 +126,15 @@ def _actor_at(
     sha256: str | None,
     typed: Collection[str],
     outer: tuple[Path, ...],
-) -> Actor:
+) -> LoadedPolicy:
     if is_transfer(path):
         return _transfer_at(path, typed, sha256, outer)
-    agent = read_agent(path, env_id=env_id, sha256=sha256)
+    agent = load_agent(path, env_id=env_id, sha256=sha256)
     home = None
     if agent.env_id is not None:
         home = EnvironmentChoice(agent.env_id, agent.env_kwargs)
     policy = agent.policy
-    return Actor(
+    return LoadedPolicy(
         policy=policy,
         home=home,
         title=f"{agent.algorithm} {agent.env_id or ''}".strip(),
@@ -161,7 +161,7 @@ def is_transfer(path: Path) -> bool:
 
 def _transfer_at(
     path: Path, typed: Collection[str], sha256: str | None, outer: tuple[Path, ...]
-) -> Actor:
+) -> LoadedPolicy:
     """Returns what a transfer made.
 
     Args:
@@ -196,7 +196,7 @@ def _transfer_at(
         domains.append(domain)
         domain.close()
     translation = load_translation(path / MAPPING_FOLDER)
-    return Actor(
+    return LoadedPolicy(
         policy=_mapped(path, source.policy, translation, *domains),
         home=target,
         title=f"{source.title} through a mapping",

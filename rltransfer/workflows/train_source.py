@@ -47,7 +47,9 @@ class TrainedSources:
         for run in self.runs:
             told.append(("run", str(run.folder)))
             if run.resumed != "no":
-                told.append(("resume", "; ".join((run.resumed, *run.doubts))))
+                told.append(
+                    ("resume", "; ".join((run.resumed, *run.reproducibility_warnings)))
+                )
         return Group(table, facts(told))
 
 

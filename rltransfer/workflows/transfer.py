@@ -13,11 +13,11 @@ from rltransfer.alignment import AlignConfig, Source, align, require_budget
 from rltransfer.cli.session import Session
 from rltransfer.domain import (
     Domain,
-    Explorer,
-    Journal,
     Policy,
-    StepMeter,
-    remove_journal,
+    ReplayLog,
+    StepBudget,
+    StickyRandomPolicy,
+    remove_replay_log,
 )
 from rltransfer.errors import InputError
 from rltransfer.evaluation import ReturnSummary, summarise
@@ -36,9 +36,9 @@ from rltransfer.workflows.alignment_progress import AlignmentWatch
 from rltransfer.workflows.environment_choice import EnvironmentChoice, Stepping
 from rltransfer.workflows.source_agents import (
     MAPPING_FOLDER,
-    Actor,
-    actor_at,
+    LoadedPolicy,
     domain_of,
+    load_policy,
     require_fit,
 )
 from rltransfer.workflows.transfer_drawing import draw
@@ -50,13 +50,13 @@ from rltransfer.workflows.transfer_record import (
 )
 from rltransfer.workflows.transfer_request import (
     TransferOptions,
-    journal_folder,
     options_of,
+    replay_log_folder,
     request_of,
     require_transfer,
 )
 from rltransfer.workflows.transfer_stops import StopSignals
-from rltransfer.wrappers import HangAlarm
+from rltransfer.wrappers import StepTimeout
 from rltransfer_agents.training.training_run import isolated
 
 
@@ -65,7 +65,7 @@ from rltransfer_agents.training.training_run import isolated
 class Pair:
     """A source, and the target with the source's own share of the budget."""
 
-    actor: Actor
+    loaded: LoadedPolicy
     home: EnvironmentChoice
     source: Source
     target: Domain
@@ -81,19 +81,21 @@ def opened_pairs(options: TransferOptions) -> Iterator[list[Pair]]:
 def _pair(options: TransferOptions, place: int, stack: ExitStack) -> Pair:
     path = options.sources[place]
     named = options.source_environment(place)
-    actor = actor_at(path, env_id=named, sha256=options.digest(place))
-    if actor.home is None:
+    loaded = load_policy(path, env_id=named, sha256=options.digest(place))
+    if loaded.home is None:
         raise InputError(
             f"{path} does not say which environment its agent is from; "
             "name it with --env"
         )
-    domain = domain_of(actor.home, options.stepping)
+    domain = domain_of(loaded.home, options.stepping)
     stack.callback(domain.close)
-    require_fit(actor, domain, "name the agent's own environment with --env")
-    target = domain_of(options.target, options.stepping, StepMeter(options.share))
+    require_fit(loaded, domain, "name the agent's own environment with --env")
+    target = domain_of(options.target, options.stepping, StepBudget(options.share))
     stack.callback(target.close)
     require_budget(target)
-    return Pair(actor, actor.home, Source(domain, actor.policy, actor.title), target)
+    return Pair(
+        loaded, loaded.home, Source(domain, loaded.policy, loaded.title), target
+    )
 
 
 def store(
@@ -121,17 +123,17 @@ def store(
             settings={
                 "target": options.target.env_id,
                 "target_kwargs": dict(options.target.kwargs),
-                "source": str(best.actor.path.resolve()),
+                "source": str(best.loaded.path.resolve()),
                 "source_env": best.home.env_id,
                 "source_kwargs": dict(best.home.kwargs),
-                "source_sha256": best.actor.sha256,
+                "source_sha256": best.loaded.sha256,
                 "budget": options.budget,
             },
             results={
                 "accepted": record.accepted,
                 "verdict": record.verdict,
                 "resumed": record.resumed,
-                "doubts": list(record.doubts),
+                "reproducibility_warnings": list(record.reproducibility_warnings),
             },
         ),
     )
@@ -179,7 +181,7 @@ def resume_run(
     stops = StopSignals(folder)
     with isolated(), locked(folder), stops.heard():
         if (folder / MANIFEST_NAME).exists():
-            remove_journal(journal_folder(folder))
+            remove_replay_log(replay_log_folder(folder))
             return FinishedTransfer.at(folder)
         options = options_of(folder, progress, stepping, typed)
         with opened_pairs(options) as pairs:
@@ -198,29 +200,29 @@ def _transfer(
     session.keep(tensorboard)
     attempts = []
     config = AlignConfig(seed=options.seed, confidence=_confidence(len(pairs)))
-    journal = Journal(
-        journal_folder(folder),
-        request_of(options, [pair.actor for pair in pairs], config),
+    replay_log = ReplayLog(
+        replay_log_folder(folder),
+        request_of(options, [pair.loaded for pair in pairs], config),
         stops.obey,
     )
-    stops.spare(journal)
-    with HangAlarm(options.stepping.step_seconds).installed() as alarm:
+    stops.spare(replay_log)
+    with StepTimeout(options.stepping.step_seconds).installed() as timeout:
         for domain in (d for pair in pairs for d in (pair.source.domain, pair.target)):
-            domain.keep_journal(journal)
-            domain.heed(alarm)
+            domain.use_replay_log(replay_log)
+            domain.use_timeout(timeout)
         with AlignmentWatch(
             options.budget, options.progress, tensorboard, folder
         ) as watch:
             for pair in pairs:
-                watch.next_source(pair.actor.title)
+                watch.next_source(pair.loaded.title)
                 found = align(pair.source, pair.target, config, watch)
-                attempts.append(Attempted(pair.actor, pair.home, found))
+                attempts.append(Attempted(pair.loaded, pair.home, found))
         best = min(attempts, key=lambda attempt: attempt.rank)
-        record = _report(options, folder, attempts, best, began, journal)
+        record = _report(options, folder, attempts, best, began, replay_log)
     store(folder, options, best, record)
     session.keep(folder)
     # Only now: without it a run that has no manifest starts again from nothing.
-    remove_journal(journal_folder(folder))
+    remove_replay_log(replay_log_folder(folder))
     return record
 
 
@@ -238,12 +240,12 @@ def _report(
     attempts: list[Attempted],
     best: Attempted,
     began: float,
-    journal: Journal,
+    replay_log: ReplayLog,
 ) -> TransferRecord:
-    target, home = best.alignment.target, best.alignment.knowledge.source.domain
+    target, home = best.alignment.target, best.alignment.model_data.source.domain
     rng = np.random.default_rng(options.seed + REPORT_SEED)
     # One step each: what everybody means by random actions.
-    at_random = Explorer(target.actions, rng, longest=1)
+    at_random = StickyRandomPolicy(target.actions, rng, longest=1)
 
     def figures(domain: Domain, policy: Policy) -> ReturnSummary:
         seed = options.seed + REPORT_SEED
@@ -257,13 +259,13 @@ def _report(
     random, zero_shot = (
         figures(target, policy) for policy in (at_random, best.alignment.policy)
     )
-    at_home = figures(home, best.actor.policy)
+    at_home = figures(home, best.loaded.policy)
     return TransferRecord(
         run=folder,
-        source=best.actor.title,
+        source=best.loaded.title,
         target=options.target.title,
-        accepted=best.alignment.proof.accepted,
-        verdict=best.alignment.proof.verdict,
+        accepted=best.alignment.acceptance.accepted,
+        verdict=best.alignment.acceptance.verdict,
         budget=options.budget,
         steps=steps,
         reported_steps=sum(target.meter.reported.values()),
@@ -275,11 +277,11 @@ def _report(
         improved=None,
         sources=tuple(attempt.record(attempt is best) for attempt in attempts),
         picture=folder / "transfer.png",
-        resumed=journal.resumed,
-        doubts=journal.doubts,
+        resumed=replay_log.resumed,
+        reproducibility_warnings=replay_log.reproducibility_warnings,
         steps_taken_again=sum(
             steps
-            for name, steps in journal.broken_off.items()
+            for name, steps in replay_log.broken_off.items()
             if name == options.target.title
         ),
     )

@@ -49,7 +49,7 @@ def _attempts(best: Attempted) -> tuple[Attempt, ...]:
                 round=trial.round + 1,
                 target_steps=used,
                 mean_return=trial.score,
-                mismatch=trial.candidate.mismatch,
+                alignment_error=trial.candidate.alignment_error,
                 chosen=trial.policy is alignment.policy,
             )
         )

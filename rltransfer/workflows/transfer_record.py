@@ -16,7 +16,7 @@ from rltransfer.evaluation import ReturnSummary
 from rltransfer.io import read_json
 from rltransfer.report.tables import facts, plain_table, returns_table, steps_told
 from rltransfer.workflows.environment_choice import EnvironmentChoice
-from rltransfer.workflows.source_agents import Actor
+from rltransfer.workflows.source_agents import LoadedPolicy
 
 
 @final
@@ -26,9 +26,9 @@ class SourceRecord:
 
     source: str
     path: str
-    rung: str
+    family: str
     """Of the ladder, of its best candidate."""
-    mismatch: float
+    alignment_error: float
     proof_return: float | None
     """Mean over the episodes of the proof; None where the budget left none."""
     target_steps: int
@@ -61,7 +61,7 @@ class TransferRecord:
     sources: tuple[SourceRecord, ...]
     picture: Path | None = None
     resumed: Resumed = "no"
-    doubts: tuple[str, ...] = ()
+    reproducibility_warnings: tuple[str, ...] = ()
     """Why the run may differ from one that was never interrupted."""
     steps_taken_again: int = 0
     """Target steps of stretches that a stop broke off, as far as they are known.
@@ -96,7 +96,7 @@ class TransferRecord:
             "sources": [asdict(source) for source in self.sources],
             "picture": None if self.picture is None else str(self.picture),
             "resumed": self.resumed,
-            "doubts": list(self.doubts),
+            "reproducibility_warnings": list(self.reproducibility_warnings),
             "steps_taken_again": self.steps_taken_again,
         }
 
@@ -125,21 +125,29 @@ class TransferRecord:
         if self.picture is not None:
             told.append(("picture", str(self.picture)))
         if self.resumed != "no":
-            told.append(("resume", "; ".join((self.resumed, *self.doubts))))
+            told.append(
+                ("resume", "; ".join((self.resumed, *self.reproducibility_warnings)))
+            )
         colour = "green" if self.accepted else "yellow"
         return Group(*parts, facts(told), Text(f"\n{self.verdict}", style=colour))
 
     def _sources_table(self) -> RenderableType:
         table = plain_table(
-            "source", "rung", "mismatch", "proof", "target steps", "verdict", "kept"
+            "source",
+            "family",
+            "alignment error",
+            "proof",
+            "target steps",
+            "verdict",
+            "kept",
         )
         for row in self.sources:
-            proof = "-" if row.proof_return is None else f"{row.proof_return:.1f}"
+            acceptance = "-" if row.proof_return is None else f"{row.proof_return:.1f}"
             table.add_row(
                 row.source,
-                row.rung,
-                f"{row.mismatch:.3f}",
-                proof,
+                row.family,
+                f"{row.alignment_error:.3f}",
+                acceptance,
                 f"{row.target_steps:,}",
                 "accepted" if row.accepted else "refused",
                 "yes" if row.kept else "no",
@@ -207,29 +215,31 @@ def _refusal(path: Path, reason: str) -> ArtifactRefused:
 class Attempted:
     """One source, and how aligning it went."""
 
-    actor: Actor
+    loaded: LoadedPolicy
     home: EnvironmentChoice
     alignment: Alignment
 
     @property
     def rank(self) -> tuple[bool, float]:
         """Smaller is better: accepted first, then by measured return."""
-        proof = self.alignment.proof
-        proved = proof.returns
-        measured = proved.mean() if len(proved) else self.alignment.chosen.score
-        return not proof.accepted, -float(measured)
+        acceptance = self.alignment.acceptance
+        tested = acceptance.returns
+        measured = tested.mean() if len(tested) else self.alignment.chosen.score
+        return not acceptance.accepted, -float(measured)
 
     def record(self, kept: bool) -> SourceRecord:
         """Returns its row in the table of sources."""
-        proof, chosen = self.alignment.proof, self.alignment.chosen
+        acceptance, chosen = self.alignment.acceptance, self.alignment.chosen
         return SourceRecord(
-            source=self.actor.title,
-            path=str(self.actor.path),
-            rung=chosen.candidate.rung,
-            mismatch=chosen.candidate.mismatch,
-            proof_return=float(proof.returns.mean()) if len(proof.returns) else None,
+            source=self.loaded.title,
+            path=str(self.loaded.path),
+            family=chosen.candidate.family,
+            alignment_error=chosen.candidate.alignment_error,
+            proof_return=float(acceptance.returns.mean())
+            if len(acceptance.returns)
+            else None,
             target_steps=self.alignment.target.meter.used,
-            accepted=proof.accepted,
+            accepted=acceptance.accepted,
             kept=kept,
-            verdict=proof.verdict,
+            verdict=acceptance.verdict,
         )

@@ -10,11 +10,11 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from rltransfer.alignment import AlignConfig
 from rltransfer.cli.arguments import read_value
 from rltransfer.cli.options import FEWEST_EPISODES, require_at_least, require_seed
-from rltransfer.domain import is_journal, read_request
+from rltransfer.domain import is_replay_log, read_request
 from rltransfer.errors import ArtifactRefused, InputError
 from rltransfer.io import MANIFEST_NAME, read_manifest
 from rltransfer.workflows.environment_choice import EnvironmentChoice, Stepping
-from rltransfer.workflows.source_agents import Actor
+from rltransfer.workflows.source_agents import LoadedPolicy
 from rltransfer_agents.loading.environment_spec import (
     require_harmless,
     require_registered,
@@ -85,21 +85,21 @@ _MOST_EPISODES = 10**6
 _LONGEST_VALUE = 10**4
 
 
-def journal_folder(run: Path) -> Path:
+def replay_log_folder(run: Path) -> Path:
     """Returns where a run keeps what it goes on from; hidden, as it is no result."""
     return run / ".resume"
 
 
 def request_of(
-    options: TransferOptions, actors: Sequence[Actor], config: AlignConfig
+    options: TransferOptions, actors: Sequence[LoadedPolicy], config: AlignConfig
 ) -> dict[str, Any]:
     """Returns all that shapes the result, as JSON."""
     tensorboard = options.tensorboard_folder
     return {
         "verb": _VERB,
         "sources": [
-            {"path": str(actor.path.resolve()), "sha256": actor.sha256}
-            for actor in actors
+            {"path": str(loaded.path.resolve()), "sha256": loaded.sha256}
+            for loaded in actors
         ],
         "source_env": list(options.source_environments),
         "target": options.target.env_id,
@@ -120,7 +120,7 @@ def require_transfer(run: Path) -> None:
     # Before anything is read: what goes on here writes here.
     require_own_files(run)
     # The journal first: a run that ends now writes its manifest before that goes.
-    if is_journal(journal_folder(run)):
+    if is_replay_log(replay_log_folder(run)):
         return
     if (run / MANIFEST_NAME).is_file() and read_manifest(run).verb == _VERB:
         return
@@ -174,7 +174,7 @@ def options_of(
 
 def _asked(run: Path) -> "_Asked":
     try:
-        return _ADAPTER.validate_python(read_request(journal_folder(run))["request"])
+        return _ADAPTER.validate_python(read_request(replay_log_folder(run))["request"])
     except (KeyError, ValidationError) as fault:
         raise ArtifactRefused(
             f"{spelt(run)} holds no request of a transfer; start a new run"

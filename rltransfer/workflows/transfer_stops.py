@@ -11,11 +11,11 @@ from pathlib import Path
 from types import FrameType
 from typing import final
 
-from rltransfer.domain import Journal, is_journal
+from rltransfer.domain import ReplayLog, is_replay_log
 from rltransfer.errors import EnvironmentFault, Stopped, StorageError
 from rltransfer.io import MANIFEST_NAME
 from rltransfer.resume.stop_signals import ASKING, DEAF_SECONDS, deaf
-from rltransfer.workflows.transfer_request import journal_folder
+from rltransfer.workflows.transfer_request import replay_log_folder
 
 
 @final
@@ -31,11 +31,11 @@ class StopSignals:
     def __init__(self, folder: Path) -> None:
         self._folder, self._count = folder, 0
         self._obeyed = -math.inf
-        self._journal: Journal | None = None
+        self._journal: ReplayLog | None = None
 
-    def spare(self, journal: Journal) -> None:
+    def spare(self, replay_log: ReplayLog) -> None:
         """Lets a stretch that is under way in `journal` come to its end."""
-        self._journal = journal
+        self._journal = replay_log
 
     def obey(self) -> None:
         """Stops here if that was asked for."""
@@ -92,7 +92,7 @@ class StopSignals:
     def _can_go_on(self) -> bool:
         """Whether there is something to go on from, if only to say that it is done."""
         finished = (self._folder / MANIFEST_NAME).is_file()
-        return finished or is_journal(journal_folder(self._folder))
+        return finished or is_replay_log(replay_log_folder(self._folder))
 
     @property
     def _command(self) -> str:

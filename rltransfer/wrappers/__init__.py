@@ -3,11 +3,11 @@
 Knows neither tensors nor agents, so that whoever steps an environment can stand here.
 """
 
-from rltransfer.wrappers.checked_env import Border, Step, Taken, sound_together
+from rltransfer.wrappers.checked_env import CheckedEnv, Step, Taken, sound_together
 from rltransfer.wrappers.step_timeout import (
     START_SECONDS,
     STEP_SECONDS,
-    HangAlarm,
+    StepTimeout,
     made_in_time,
 )
 from rltransfer.wrappers.subprocess_env import (
@@ -24,11 +24,11 @@ __all__ = [
     "START_SECONDS",
     "STEP_SECONDS",
     "Apart",
-    "Border",
-    "HangAlarm",
+    "CheckedEnv",
     "Lost",
     "Serve",
     "Step",
+    "StepTimeout",
     "Taken",
     "Worker",
     "made_in_time",

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rltransfer.errors import EnvironmentFault, UserError
-from rltransfer.wrappers.step_timeout import HangAlarm
+from rltransfer.wrappers.step_timeout import StepTimeout
 from rltransfer.wrappers.subprocess_env import Lost
 
 Step: TypeAlias = tuple[NDArray[Any], float, bool, bool, dict[str, Any]]
@@ -25,7 +25,7 @@ _LARGEST = float(np.finfo(np.float32).max)
 
 
 @final
-class Border:
+class CheckedEnv:
     """An environment whose observations and rewards are sound, or a fault.
 
     Args:
@@ -42,7 +42,7 @@ class Border:
         assert space.shape is not None
         self.env = env
         self.name = name
-        self.alarm = HangAlarm()
+        self.timeout = StepTimeout()
         """Told of every call; rings once it is installed."""
         self.steps = 0
         """Taken since the environment was made."""
@@ -56,7 +56,7 @@ class Border:
         """Starts an episode and returns its first observation."""
         self.calls += 1
         self._called = "reset"
-        self.alarm.watched = self
+        self.timeout.watched = self
         try:
             observation, _ = self.env.reset(seed=seed)
         except UserError:
@@ -66,7 +66,7 @@ class Border:
         except _FAULTS as fault:
             raise self.fault("reset", _raised(fault)) from fault
         finally:
-            self.alarm.watched = None
+            self.timeout.watched = None
         return self._checked("observation of reset", observation)
 
     def step(self, action: Any) -> Step:
@@ -80,7 +80,7 @@ class Border:
         self.steps += 1
         self.calls += 1
         self._called = "step"
-        self.alarm.watched = self
+        self.timeout.watched = self
         try:
             observation, reward, terminated, truncated, info = self.env.step(action)
             # Of an array, say, this is ambiguous.
@@ -94,7 +94,7 @@ class Border:
                 "step", f"with action {action} {_raised(fault)}"
             ) from fault
         finally:
-            self.alarm.watched = None
+            self.timeout.watched = None
         if not isinstance(info, dict):
             raise self.fault("info", f"is no dict: {info!r}")
         return observation, reward, terminated, truncated, info
@@ -151,12 +151,14 @@ class Border:
 
 
 def sound_together(
-    borders: Sequence[Border], observations: Sequence[Any], rewards: Sequence[Any]
+    checked_envs: Sequence[CheckedEnv],
+    observations: Sequence[Any],
+    rewards: Sequence[Any],
 ) -> tuple[NDArray[Any], list[float]]:
     """Looks at what several borders took, at little more than the price of one.
 
     Args:
-        borders: to environments of one kind.
+        checked_envs: to environments of one kind.
         observations: of each, as `take` returned it.
         rewards: of each.
 
@@ -170,8 +172,8 @@ def sound_together(
         stacked = np.array(observations)
         paid = [float(reward) for reward in rewards]
         if (
-            stacked.shape == (len(borders), *borders[0].shape)
-            and stacked.dtype == borders[0].dtype
+            stacked.shape == (len(checked_envs), *checked_envs[0].shape)
+            and stacked.dtype == checked_envs[0].dtype
             and sum(map(abs, paid)) <= _LARGEST
             and _fits(stacked)
         ):
@@ -179,9 +181,9 @@ def sound_together(
     except (TypeError, ValueError):
         pass  # which of them it was is found out below
     sound = [
-        border.sound(observation, reward)
-        for border, observation, reward in zip(
-            borders, observations, rewards, strict=True
+        checked.sound(observation, reward)
+        for checked, observation, reward in zip(
+            checked_envs, observations, rewards, strict=True
         )
     ]
     return np.array([row for row, _ in sound]), [number for _, number in sound]

@@ -10,14 +10,14 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from rltransfer.wrappers.checked_env import Border, Taken
+from rltransfer.wrappers.checked_env import CheckedEnv, Taken
 
 _LEFT_OUT = {"_np_random", "_np_random_seed", "spec", "_cached_spec", "render_mode"}
 _PLAIN = (bool, int, float, str, type(None), np.generic)
 _DEEPEST = 4
 
 
-def traits_of(env: gym.Env[Any, Any]) -> str:
+def attribute_fingerprint(env: gym.Env[Any, Any]) -> str:
     """Returns the SHA-256 of what an environment and its wrappers remember."""
     digest = hashlib.sha256()
     for layer in _layers(env):
@@ -58,7 +58,7 @@ Step: TypeAlias = tuple[NDArray[Any], float, bool, dict[str, Any]]
 
 @final
 @dataclass(frozen=True, eq=False)
-class Moment:
+class EnvSnapshot:
     """Where an environment stands: its last reset and the actions taken since."""
 
     seed: int | None
@@ -73,13 +73,13 @@ class Moment:
     has none that can be told."""
     steps: int
     paid: float
-    traits: str
+    attributes: str
     """Hash of what the environment remembers in plain numbers and words; stepping
     again must lead to it. A curriculum, say, lives on from one episode to the next."""
 
 
 @final
-class Seat:
+class ReplayableEnv:
     """One environment, checked at every step, its episode kept for replay.
 
     Args:
@@ -89,7 +89,7 @@ class Seat:
 
     def __init__(self, make: Callable[[], gym.Env[Any, Any]], name: str) -> None:
         self.env = make()
-        self.border = Border(self.env, name)
+        self.checked = CheckedEnv(self.env, name)
         self._seed: int | None = None
         self._generator_before: dict[str, Any] | None = None
         self._actions: list[Any] = []
@@ -102,19 +102,19 @@ class Seat:
         self._seed = seed
         self._actions.clear()
         self._paid = 0.0
-        self._observation = self.border.reset(seed)
+        self._observation = self.checked.reset(seed)
         return self._observation
 
     def step(self, action: Any) -> Step:
         """Takes one step and returns what it brought, as `settle` does."""
         taken = self.take(action)
-        return self.settle(taken, *self.border.sound(taken[0], taken[1]))
+        return self.settle(taken, *self.checked.sound(taken[0], taken[1]))
 
     def take(self, action: Any) -> Taken:
         """Takes one step, which is still to be looked at and settled."""
         # A copy, because the environment may write into what it is given.
         self._actions.append(copy.copy(action))
-        return self.border.take(action)
+        return self.checked.take(action)
 
     def settle(self, taken: Taken, observation: NDArray[Any], reward: float) -> Step:
         """Returns a step: observation, reward, whether the episode ended, and info.
@@ -142,36 +142,36 @@ class Seat:
         }
         return observation, reward, True, told
 
-    def moment(self) -> Moment:
+    def snapshot(self) -> EnvSnapshot:
         """Returns where the environment stands."""
-        return Moment(
+        return EnvSnapshot(
             self._seed,
             self._generator_before,
             np.array(self._actions),
             np.array(self._observation),
             self._generator(),
-            self.border.steps,
+            self.checked.steps,
             self._paid,
-            traits_of(self.env),
+            attribute_fingerprint(self.env),
         )
 
-    def go_to(self, moment: Moment) -> bool:
+    def restore(self, snapshot: EnvSnapshot) -> bool:
         """Steps to `moment` again and returns whether that led to the same state."""
-        if moment.generator_before is not None:
-            self.env.unwrapped.np_random.bit_generator.state = moment.generator_before
-        elif moment.seed is None:
+        if snapshot.generator_before is not None:
+            self.env.unwrapped.np_random.bit_generator.state = snapshot.generator_before
+        elif snapshot.seed is None:
             return False
-        self.reset(moment.seed)
-        self._generator_before = moment.generator_before
-        for action in moment.actions:
+        self.reset(snapshot.seed)
+        self._generator_before = snapshot.generator_before
+        for action in snapshot.actions:
             self.step(action)
-        self.border.steps = moment.steps
+        self.checked.steps = snapshot.steps
         return (
-            moment.generator is not None
-            and np.array_equal(self._observation, moment.observation)
-            and _plain(self._generator()) == _plain(moment.generator)
-            and self._paid == moment.paid
-            and traits_of(self.env) == moment.traits
+            snapshot.generator is not None
+            and np.array_equal(self._observation, snapshot.observation)
+            and _plain(self._generator()) == _plain(snapshot.generator)
+            and self._paid == snapshot.paid
+            and attribute_fingerprint(self.env) == snapshot.attributes
         )
 
     def _generator(self) -> dict[str, Any] | None:

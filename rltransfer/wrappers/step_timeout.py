@@ -31,7 +31,7 @@ class Watched(Protocol):
 
 
 @final
-class HangAlarm:
+class StepTimeout:
     """Raises in a call that lasts too long, where Python still runs.
 
     It looks up a few times in `seconds`, so that a call costs nothing but a note of who
@@ -104,7 +104,10 @@ def made_in_time(make: Callable[[], Made], name: str, seconds: float) -> Made:
     Raises:
         EnvironmentFault: it has not come back.
     """
-    with HangAlarm(seconds + START_SECONDS).installed() as alarm, alarm.minding(name):
+    with (
+        StepTimeout(seconds + START_SECONDS).installed() as timeout,
+        timeout.minding(name),
+    ):
         return make()
 
 

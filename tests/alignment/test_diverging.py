@@ -1,8 +1,8 @@
 import pytest
 
 from rltransfer.alignment import Source, align
-from rltransfer.alignment.problem import Workbench
-from rltransfer.domain import Domain, StepMeter
+from rltransfer.alignment.problem import AlignmentProblem
+from rltransfer.domain import Domain, StepBudget
 from rltransfer.errors import InputError
 from tests.worlds.points import Home, Point
 from tests.worlds.strikes import MIRRORED, TINY
@@ -11,18 +11,18 @@ from tests.worlds.strikes import MIRRORED, TINY
 def test_where_every_mapping_diverges_none_is_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    measured = Workbench.measured
+    measured = AlignmentProblem.measured
     tried = []
 
-    def diverged(self: Workbench, *arguments: object) -> object:
+    def diverged(self: AlignmentProblem, *arguments: object) -> object:
         mapping = arguments[1]
         for parameter in mapping.parameters():  # type: ignore[attr-defined]
             parameter.data.fill_(float("nan"))
         tried.append(mapping)
         return measured(self, *arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Workbench, "measured", diverged)
-    target = Domain(lambda: Point(MIRRORED), "target", StepMeter(900))
+    monkeypatch.setattr(AlignmentProblem, "measured", diverged)
+    target = Domain(lambda: Point(MIRRORED), "target", StepBudget(900))
     with pytest.raises(InputError, match="every one fitted to target diverged"):
         align(Source(Domain(Point, "point"), Home(), "home"), target, TINY)
     assert tried

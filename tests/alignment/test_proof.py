@@ -1,7 +1,11 @@
 import numpy as np
 import pytest
 
-from rltransfer.alignment.acceptance_test import Proof, episodes_needed, stronger
+from rltransfer.alignment.acceptance_test import (
+    AcceptanceTest,
+    episodes_needed,
+    stronger,
+)
 
 
 @pytest.mark.parametrize(
@@ -13,22 +17,28 @@ def test_ranks_need_so_many_episodes(random: int, needed: int) -> None:
 
 
 def test_clearly_better_is_accepted_in_plain_words() -> None:
-    proof = Proof(np.array([10.0, 9.0, 11.0, 12.0]), np.array([500.0] * 3), 0.95)
-    assert proof.accepted
-    assert proof.verdict.startswith("accepted: better than random with 95 % confidence")
+    acceptance = AcceptanceTest(
+        np.array([10.0, 9.0, 11.0, 12.0]), np.array([500.0] * 3), 0.95
+    )
+    assert acceptance.accepted
+    assert acceptance.verdict.startswith(
+        "accepted: better than random with 95 % confidence"
+    )
 
 
 def test_no_better_is_refused_with_the_way_out() -> None:
-    proof = Proof(np.array([10.0, 9.0, 11.0]), np.array([10.0, 9.5, 10.5]), 0.95)
-    assert not proof.accepted
-    assert "not better than random" in proof.verdict
-    assert "train from scratch" in proof.verdict
+    acceptance = AcceptanceTest(
+        np.array([10.0, 9.0, 11.0]), np.array([10.0, 9.5, 10.5]), 0.95
+    )
+    assert not acceptance.accepted
+    assert "not better than random" in acceptance.verdict
+    assert "train from scratch" in acceptance.verdict
 
 
 def test_too_few_episodes_are_told_from_no_better() -> None:
-    proof = Proof(np.array([-30.0]), np.array([95.0, 96.0]), 0.95)
-    assert not proof.accepted
-    assert proof.verdict.startswith("refused for want of episodes")
+    acceptance = AcceptanceTest(np.array([-30.0]), np.array([95.0, 96.0]), 0.95)
+    assert not acceptance.accepted
+    assert acceptance.verdict.startswith("refused for want of episodes")
 
 
 @pytest.mark.parametrize(
@@ -37,8 +47,8 @@ def test_too_few_episodes_are_told_from_no_better() -> None:
 def test_a_proof_without_episodes_is_refused(
     random: np.ndarray, own: np.ndarray
 ) -> None:
-    proof = Proof(random, own, 0.95)
-    assert not proof.accepted and "raise -n" in proof.verdict
+    acceptance = AcceptanceTest(random, own, 0.95)
+    assert not acceptance.accepted and "raise -n" in acceptance.verdict
 
 
 def test_the_better_way_of_acting_at_random_has_to_be_beaten() -> None:

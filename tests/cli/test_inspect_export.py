@@ -17,7 +17,7 @@ from rltransfer.alignment import AlignConfig
 from rltransfer.cli import main
 from rltransfer.source_models import LearnConfig
 from rltransfer.workflows import transfer as carry
-from rltransfer.workflows.source_agents import actor_at
+from rltransfer.workflows.source_agents import load_policy
 
 from .conftest import Command, call
 
@@ -231,7 +231,7 @@ def nested(depth: int) -> Any:
         (lambda m: m["settings"].update(source_sha256="?"), "a SHA-256 of 64 digits"),
         (lambda m: m["settings"].update(budget=-1), "must lie in 0.."),
         (lambda m: m["settings"].update(target_kwargs={"a": nested(90)}), "nest 64"),
-        (lambda m: m["steps"].update(proof=10**4000), "must lie in 0.."),
+        (lambda m: m["steps"].update(acceptance=10**4000), "must lie in 0.."),
         (lambda m: m["results"].pop("accepted"), "whether it was accepted"),
         (lambda m: m["results"].update(verdict=["no"]), "must hold a verdict"),
         (lambda m: m.update(files={"mapping/../../x": "0" * 64}), "plain files in"),
@@ -282,7 +282,7 @@ def test_an_exported_transfer_acts_as_the_transfer_does(
     rows = np.random.default_rng(1).normal(scale=2, size=(400, 4)).astype(np.float32)
     model = reference.ReferenceEvaluator(str(written))
     (actions,) = model.run(None, {"observation": rows})
-    expected, _ = actor_at(transfer).policy.predict(rows, deterministic=True)
+    expected, _ = load_policy(transfer).policy.predict(rows, deterministic=True)
     assert set(np.unique(expected)) == {0, 1}
     assert np.mean(actions == expected) >= 0.99
 

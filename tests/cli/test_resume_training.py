@@ -48,7 +48,7 @@ def test_a_training_that_is_stopped_goes_on_to_the_same_state(
     call = command("train-source", "--resume", run, "--json")
     assert call.exit_status == 0, call.errors
     (told,) = call.json["runs"]
-    assert told["resumed"] == "exact" and told["doubts"] == []
+    assert told["resumed"] == "exact" and told["reproducibility_warnings"] == []
     whole = command(
         *("train-source", "--env", "CartPole-v1", "-n", _STEPS, "--seed", 3),
         *("-f", tmp_path / "whole", "--json"),

@@ -47,8 +47,8 @@ def test_a_transfer_is_told_with_all_its_steps() -> None:
     source = SourceRecord(
         source="ppo A-v0",
         path="runs/a",
-        rung="affine",
-        mismatch=0.5,
+        family="affine",
+        alignment_error=0.5,
         proof_return=None,
         target_steps=500,
         accepted=False,

@@ -2,14 +2,20 @@ import numpy as np
 import pytest
 import torch
 
-from rltransfer.domain import Domain, Explorer, Mixed, Rollout, StepMeter
+from rltransfer.domain import (
+    Domain,
+    MixturePolicy,
+    Rollout,
+    StepBudget,
+    StickyRandomPolicy,
+)
 from rltransfer.errors import EnvironmentFault, InputError
 from tests.worlds.points import Broken, Home, Point
 
 
 def explored(seed: int, steps: int = 64, limit: int | None = None) -> Rollout:
-    domain = Domain(Point, "point", StepMeter(limit))
-    explorer = Explorer(domain.actions, np.random.default_rng(seed))
+    domain = Domain(Point, "point", StepBudget(limit))
+    explorer = StickyRandomPolicy(domain.actions, np.random.default_rng(seed))
     return domain.collect(explorer, purpose="exploration", seed=seed, steps=steps)
 
 
@@ -34,15 +40,15 @@ def test_rows_follow_each_other_within_an_episode() -> None:
 
 def test_a_time_limit_ends_an_episode_but_terminates_nothing() -> None:
     domain = Domain(lambda: Point(limit=3), "point")
-    stay = Explorer(domain.actions, np.random.default_rng(2))
+    stay = StickyRandomPolicy(domain.actions, np.random.default_rng(2))
     rollout = domain.collect(stay, purpose="exploration", seed=5, steps=9)
     ended = rollout.transitions.terminated.sum()
     assert len(rollout.returns) == 3 and ended < 3
 
 
 def test_every_step_is_counted_once_and_the_limit_is_hard() -> None:
-    domain = Domain(Point, "point", StepMeter(100))
-    explorer = Explorer(domain.actions, np.random.default_rng(0))
+    domain = Domain(Point, "point", StepBudget(100))
+    explorer = StickyRandomPolicy(domain.actions, np.random.default_rng(0))
     domain.collect(explorer, purpose="exploration", seed=0, steps=60)
     rollout = domain.collect(explorer, purpose="proof", seed=0, steps=60)
     assert len(rollout.transitions) == 40
@@ -51,7 +57,7 @@ def test_every_step_is_counted_once_and_the_limit_is_hard() -> None:
 
 
 def test_episodes_that_report_are_booked_apart() -> None:
-    domain = Domain(Point, "point", StepMeter(10))
+    domain = Domain(Point, "point", StepBudget(10))
     returns = domain.evaluate(Home(), episodes=5, seed=3)
     assert returns.shape == (5,) and domain.meter.used == 0
     assert domain.meter.reported["evaluation"] > 0
@@ -60,14 +66,14 @@ def test_episodes_that_report_are_booked_apart() -> None:
 
 def test_no_episode_is_begun_that_would_not_end_in_time() -> None:
     domain = Domain(lambda: Point(limit=10, sensors=np.eye(2) * 0), "point")
-    still = Explorer(domain.actions, np.random.default_rng(0))
+    still = StickyRandomPolicy(domain.actions, np.random.default_rng(0))
     whole = domain.collect(still, purpose="proof", seed=0, steps=24, whole=True)
     assert whole.unfinished_steps == 0 and len(whole.transitions) <= 24
 
 
 def test_exploration_goes_on_until_one_episode_is_finished() -> None:
     domain = Domain(lambda: Point(limit=50), "point")
-    explorer = Explorer(domain.actions, np.random.default_rng(4))
+    explorer = StickyRandomPolicy(domain.actions, np.random.default_rng(4))
     rollout = domain.collect(
         explorer, purpose="exploration", seed=4, steps=5, first_episode_within=60
     )
@@ -85,26 +91,26 @@ def test_exploration_goes_on_until_one_episode_is_finished() -> None:
     ],
 )
 def test_a_fault_names_environment_step_and_field(fault: str, named: str) -> None:
-    domain = Domain(lambda: Broken(fault, at=5), "Broken-v0", StepMeter(50))
-    explorer = Explorer(domain.actions, np.random.default_rng(0))
+    domain = Domain(lambda: Broken(fault, at=5), "Broken-v0", StepBudget(50))
+    explorer = StickyRandomPolicy(domain.actions, np.random.default_rng(0))
     with pytest.raises(EnvironmentFault, match=f"Broken-v0, step 5: {named}"):
         domain.collect(explorer, purpose="exploration", seed=0, steps=20)
 
 
 def test_a_budget_below_one_step_is_refused() -> None:
     with pytest.raises(InputError, match="at least 1 step, got 0"):
-        StepMeter(0)
+        StepBudget(0)
 
 
 def test_an_explorer_holds_actions_unless_told_not_to() -> None:
     domain = Domain(Point, "point")
     held, single = (
-        Explorer(domain.actions, np.random.default_rng(0), longest=longest)
+        StickyRandomPolicy(domain.actions, np.random.default_rng(0), longest=longest)
         for longest in (32, 1)
     )
     zeros = np.zeros(2)
 
-    def changes(explorer: Explorer) -> float:
+    def changes(explorer: StickyRandomPolicy) -> float:
         actions = [int(explorer.predict(zeros)[0]) for _ in range(2000)]
         return float(np.mean(np.diff(actions) != 0))
 
@@ -127,6 +133,6 @@ def test_a_mixture_follows_each_policy_for_its_share() -> None:
         ) -> tuple[int, None]:
             return self._action, None
 
-    mixed = Mixed(Fixed(0), Fixed(1), 0.3, np.random.default_rng(0))
+    mixed = MixturePolicy(Fixed(0), Fixed(1), 0.3, np.random.default_rng(0))
     share = np.mean([mixed.predict(np.zeros(2))[0] for _ in range(4000)])
     assert share == pytest.approx(0.3, abs=0.03)

@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from rltransfer.domain import Domain, Explorer, Journal, Mixed, Policy, StepMeter
+from rltransfer.domain import (
+    Domain,
+    MixturePolicy,
+    Policy,
+    ReplayLog,
+    StepBudget,
+    StickyRandomPolicy,
+)
 from rltransfer.domain.policies import Remembering
 from rltransfer.errors import ArtifactRefused, EnvironmentFault
 from tests.effort import SCALE, SEED
@@ -23,18 +30,18 @@ LONGEST = 300
 """Steps of a stretch, at most."""
 
 
-def domain(journal: Journal | None, make: Callable[[], Any] = Point) -> Domain:
-    made = Domain(make, "point", StepMeter(500))
-    if journal is not None:
-        made.keep_journal(journal)
+def domain(replay_log: ReplayLog | None, make: Callable[[], Any] = Point) -> Domain:
+    made = Domain(make, "point", StepBudget(500))
+    if replay_log is not None:
+        made.use_replay_log(replay_log)
     return made
 
 
 def act(place: Domain, seed: int = 3) -> dict[str, Any]:
     """Acts in three ways that hang together through one generator."""
     rng = np.random.default_rng(seed)
-    explorer = Explorer(place.actions, rng)
-    policies = (explorer, Mixed(Home(), explorer, 0.4, rng), Home())
+    explorer = StickyRandomPolicy(place.actions, rng)
+    policies = (explorer, MixturePolicy(Home(), explorer, 0.4, rng), Home())
     rollouts = [
         place.collect(policy, purpose="exploration", seed=seed + i, steps=40)
         for i, policy in enumerate(policies)
@@ -55,7 +62,7 @@ def act(place: Domain, seed: int = 3) -> dict[str, Any]:
 
 @pytest.fixture
 def written(tmp_path: Path) -> Path:
-    act(domain(Journal(tmp_path / "j", {"seed": 1})))
+    act(domain(ReplayLog(tmp_path / "j", {"seed": 1})))
     return tmp_path / "j"
 
 
@@ -66,8 +73,8 @@ def test_a_policy_goes_on_from_its_memory(continuous: bool, mixed: bool) -> None
 
     def fresh(seed: int) -> Policy:
         rng = np.random.default_rng(seed)
-        explorer = Explorer(codec, rng)
-        return Mixed(explorer, explorer, 0.5, rng) if mixed else explorer
+        explorer = StickyRandomPolicy(codec, rng)
+        return MixturePolicy(explorer, explorer, 0.5, rng) if mixed else explorer
 
     first, second = fresh(0), fresh(1)
     assert isinstance(first, Remembering) and isinstance(second, Remembering)
@@ -82,22 +89,22 @@ def test_a_policy_goes_on_from_its_memory(continuous: bool, mixed: bool) -> None
 
 def test_what_was_written_down_is_not_acted_again(written: Path) -> None:
     without = act(domain(None))
-    again = Journal(written, {"seed": 1})
+    again = ReplayLog(written, {"seed": 1})
     with armed(None) as events:
         assert act(domain(again)) == without
     assert events["step"] == 0
-    assert (again.resumed, again.doubts) == ("exact", ())
+    assert (again.resumed, again.reproducibility_warnings) == ("exact", ())
 
 
 def test_a_stretch_that_broke_off_is_acted_again_and_its_steps_are_told(
     tmp_path: Path,
 ) -> None:
-    journal = Journal(tmp_path, {"seed": 1})
-    assert journal.resumed == "no"
+    replay_log = ReplayLog(tmp_path, {"seed": 1})
+    assert replay_log.resumed == "no"
     with pytest.raises(EnvironmentFault, match="step 60"):
-        act(domain(journal, partial(Broken, "reward", at=60)))
-    assert journal.broken_off == {"point": 20}
-    resumed = Journal(tmp_path, {"seed": 1})
+        act(domain(replay_log, partial(Broken, "reward", at=60)))
+    assert replay_log.broken_off == {"point": 20}
+    resumed = ReplayLog(tmp_path, {"seed": 1})
     with armed(None) as events:
         assert act(domain(resumed)) == act(domain(None))
     assert resumed.broken_off == {"point": 20}
@@ -119,7 +126,7 @@ def test_every_damaged_page_is_refused_by_its_name(count: Any, written: Path) ->
             damaged[place] ^= 1 << int(rng.integers(8))
             path.write_bytes(damaged)
             try:
-                act(domain(Journal(written, {"seed": 1})))
+                act(domain(ReplayLog(written, {"seed": 1})))
             except ArtifactRefused as refusal:
                 assert path.name in str(refusal), f"seed {SEED}, byte {place}"
             else:
@@ -135,27 +142,27 @@ def test_every_damaged_page_is_refused_by_its_name(count: Any, written: Path) ->
 def test_a_page_that_is_gone_is_refused_by_its_name(written: Path) -> None:
     (written / "0001.json").unlink()
     with pytest.raises(ArtifactRefused, match=r"0001\.json is missing"):
-        Journal(written, {"seed": 1})
+        ReplayLog(written, {"seed": 1})
 
 
 def test_another_request_is_refused(written: Path) -> None:
     with pytest.raises(ArtifactRefused, match="has seed=1 and now it is 2"):
-        Journal(written, {"seed": 2})
+        ReplayLog(written, {"seed": 2})
 
 
 def test_other_acting_is_refused(written: Path) -> None:
     with pytest.raises(ArtifactRefused, match="has seed=3 and now it is 4"):
-        act(domain(Journal(written, {"seed": 1})), seed=4)
+        act(domain(ReplayLog(written, {"seed": 1})), seed=4)
 
 
 def test_another_policy_is_refused(written: Path) -> None:
-    journal = Journal(written, {"seed": 1})
-    place = domain(journal)
+    replay_log = ReplayLog(written, {"seed": 1})
+    place = domain(replay_log)
     options = {"purpose": "exploration", "steps": 40}
     rng = np.random.default_rng(3)
-    explorer = Explorer(place.actions, rng)
+    explorer = StickyRandomPolicy(place.actions, rng)
     place.collect(explorer, seed=3, **options)  # type: ignore[arg-type]
-    place.collect(Mixed(Home(), explorer, 0.4, rng), seed=4, **options)  # type: ignore[arg-type]
+    place.collect(MixturePolicy(Home(), explorer, 0.4, rng), seed=4, **options)  # type: ignore[arg-type]
 
     class Away:
         def predict(
@@ -176,10 +183,10 @@ def test_other_versions_make_a_run_approximate_for_good(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "abacus")
-        journal = Journal(written, {"seed": 1})
-        assert journal.resumed == "approximate"
-        assert "abacus" in journal.doubts[0]
-    assert Journal(written, {"seed": 1}).resumed == "approximate"
+        replay_log = ReplayLog(written, {"seed": 1})
+        assert replay_log.resumed == "approximate"
+        assert "abacus" in replay_log.reproducibility_warnings[0]
+    assert ReplayLog(written, {"seed": 1}).resumed == "approximate"
 
 
 def test_an_environment_that_ignores_its_seed_makes_a_run_approximate(
@@ -189,10 +196,10 @@ def test_an_environment_that_ignores_its_seed_makes_a_run_approximate(
         def reset(self, **options: Any) -> Any:
             return super().reset(seed=77)
 
-    journal = Journal(written, {"seed": 1})
-    act(domain(journal, Careless))
-    assert journal.resumed == "approximate"
-    assert "another state than before" in journal.doubts[0]
+    replay_log = ReplayLog(written, {"seed": 1})
+    act(domain(replay_log, Careless))
+    assert replay_log.resumed == "approximate"
+    assert "another state than before" in replay_log.reproducibility_warnings[0]
 
 
 @pytest.mark.torture

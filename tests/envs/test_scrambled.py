@@ -6,9 +6,9 @@ import pytest
 from gymnasium import spaces
 
 from rltransfer.errors import InputError
-from rltransfer_envs.actuator_map import ContinuousWiring, DiscreteWiring
+from rltransfer_envs.actuator_map import ContinuousActuatorMap, DiscreteActuatorMap
 from rltransfer_envs.scrambled_env import Scrambled, scramble, true_mapping
-from rltransfer_envs.scrambled_sensors import Sensors, typical_spread, unknown_sensors
+from rltransfer_envs.scrambled_sensors import Sensors, random_sensors, typical_spread
 
 BASES = [
     "CartPole-v1",
@@ -57,7 +57,7 @@ def test_the_true_mapping_leads_back_to_the_base(base: str, seed: int) -> None:
             mapping.sensors.observation(reading), observation, rtol=1e-4, atol=1e-4
         )
         action = source.action_space.sample()
-        reading, *seen, _ = target.step(mapping.wiring.target_action(action))
+        reading, *seen, _ = target.step(mapping.actuators.target_action(action))
         observation, *expected, _ = source.step(action)
         assert seen == expected
         if expected[1] or expected[2]:
@@ -67,13 +67,13 @@ def test_the_true_mapping_leads_back_to_the_base(base: str, seed: int) -> None:
 @pytest.mark.parametrize("base", BASES)
 def test_actions_there_and_back_are_the_same(base: str) -> None:
     target = scramble(base=base, seed=4)
-    wiring = true_mapping(target).wiring
+    actuators = true_mapping(target).actuators
     target.action_space.seed(0)
     for _ in range(20):
         action = target.action_space.sample()
-        back = wiring.target_action(wiring.source_action(action))
+        back = actuators.target_action(actuators.source_action(action))
         np.testing.assert_allclose(back, action, atol=1e-6)
-        assert wiring.source_action(action) in gym.make(base).action_space
+        assert actuators.source_action(action) in gym.make(base).action_space
 
 
 def test_sensors_turn_scale_and_shift() -> None:
@@ -85,7 +85,7 @@ def test_sensors_turn_scale_and_shift() -> None:
 
 
 def test_sensors_take_many_observations_at_once() -> None:
-    sensors = unknown_sensors(np.ones(3), np.random.default_rng(0))
+    sensors = random_sensors(np.ones(3), np.random.default_rng(0))
     observations = np.random.default_rng(1).normal(size=(5, 3))
     readings = sensors.reading(observations)
     np.testing.assert_allclose(readings[2], sensors.reading(observations[2]), rtol=1e-6)
@@ -95,7 +95,7 @@ def test_sensors_take_many_observations_at_once() -> None:
 def test_drawn_sensors_are_orthogonal_and_of_the_stated_scale() -> None:
     spread = np.array([0.05, 1.0, 20.0])
     for seed in range(20):
-        sensors = unknown_sensors(spread, np.random.default_rng(seed))
+        sensors = random_sensors(spread, np.random.default_rng(seed))
         np.testing.assert_allclose(sensors.turn @ sensors.turn.T, np.eye(3), atol=1e-12)
         relative = sensors.scale * spread
         assert relative.min() >= 0.3
@@ -108,40 +108,40 @@ def test_the_seed_alone_decides_the_scramble() -> None:
     )
     assert np.array_equal(once.sensors.matrix, again.sensors.matrix)
     assert np.array_equal(once.sensors.offset, again.sensors.offset)
-    assert np.array_equal(once.wiring.order, again.wiring.order)  # type: ignore[attr-defined]
+    assert np.array_equal(once.actuators.order, again.actuators.order)  # type: ignore[attr-defined]
     assert not np.array_equal(once.sensors.matrix, other.sensors.matrix)
 
 
 def test_a_motor_turned_round_swaps_the_ends_of_its_own_range() -> None:
     low, high = np.array([0.0, -1.0], "f4"), np.array([0.5, 3.0], "f4")
     source = spaces.Box(low, high)
-    wiring = ContinuousWiring(source, np.array([1, 0]), np.array([-1.0, 1.0]))
+    actuators = ContinuousActuatorMap(source, np.array([1, 0]), np.array([-1.0, 1.0]))
     # Target motor 1 drives source motor 0, the wrong way round; 0 drives 1.
-    np.testing.assert_array_equal(wiring.space.low, [-1.0, 0.0])
-    np.testing.assert_array_equal(wiring.space.high, [3.0, 0.5])
-    np.testing.assert_array_equal(wiring.source_action([2.0, 0.0]), [0.5, 2.0])
-    np.testing.assert_array_equal(wiring.source_action([-1.0, 0.5]), [0.0, -1.0])
-    np.testing.assert_array_equal(wiring.target_action([0.5, 2.0]), [2.0, 0.0])
+    np.testing.assert_array_equal(actuators.space.low, [-1.0, 0.0])
+    np.testing.assert_array_equal(actuators.space.high, [3.0, 0.5])
+    np.testing.assert_array_equal(actuators.source_action([2.0, 0.0]), [0.5, 2.0])
+    np.testing.assert_array_equal(actuators.source_action([-1.0, 0.5]), [0.0, -1.0])
+    np.testing.assert_array_equal(actuators.target_action([0.5, 2.0]), [2.0, 0.0])
 
 
 def test_the_ends_of_a_lopsided_range_stay_inside_it() -> None:
     source = spaces.Box(np.float32(0.1), np.float32(0.7), (1,), np.float32)
-    wiring = ContinuousWiring(source, np.array([0]), np.array([-1.0]))
-    assert wiring.source_action(source.low) in source
-    assert wiring.source_action(source.high) in source
+    actuators = ContinuousActuatorMap(source, np.array([0]), np.array([-1.0]))
+    assert actuators.source_action(source.low) in source
+    assert actuators.source_action(source.high) in source
 
 
 def test_discrete_actions_are_permuted_from_where_they_start() -> None:
-    wiring = DiscreteWiring(spaces.Discrete(3, start=5), np.array([2, 0, 1]))
-    assert [wiring.source_action(action) for action in (5, 6, 7)] == [7, 5, 6]
-    assert [wiring.target_action(action) for action in (7, 5, 6)] == [5, 6, 7]
+    actuators = DiscreteActuatorMap(spaces.Discrete(3, start=5), np.array([2, 0, 1]))
+    assert [actuators.source_action(action) for action in (5, 6, 7)] == [7, 5, 6]
+    assert [actuators.target_action(action) for action in (7, 5, 6)] == [5, 6, 7]
 
 
 @pytest.mark.parametrize("action", [-1, 3, 0.5])
 def test_an_action_that_is_none_is_refused(action: Any) -> None:
-    wiring = DiscreteWiring(spaces.Discrete(3), np.array([2, 0, 1]))
+    actuators = DiscreteActuatorMap(spaces.Discrete(3), np.array([2, 0, 1]))
     with pytest.raises(InputError, match=r"must lie in Discrete\(3\)"):
-        wiring.source_action(action)
+        actuators.source_action(action)
 
 
 def test_an_action_of_another_shape_is_refused() -> None:
@@ -192,7 +192,7 @@ def test_an_environment_that_is_not_registered_can_be_scrambled() -> None:
     env = Scrambled(base, seed=0)
     env.reset(seed=0)
     env.step(np.int64(1))
-    assert base.last == env._mapping.wiring.source_action(1)
+    assert base.last == env._mapping.actuators.source_action(1)
     env.close()
     assert base.closed
 

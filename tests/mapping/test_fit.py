@@ -101,7 +101,10 @@ def test_a_known_rotation_is_found_from_unpaired_steps() -> None:
     )
     objective = WeightedSum(
         (
-            (1.0, DynamicsAgreement(push, torch.full((2,), 0.1), ending_weight=0.0)),
+            (
+                1.0,
+                DynamicsAgreement(push, torch.full((2,), 0.1), termination_weight=0.0),
+            ),
             (descending(1.0, 0.1), MomentMatching.of(source.observation)),
         )
     )

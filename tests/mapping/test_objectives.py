@@ -58,7 +58,7 @@ AGREEMENT = DynamicsAgreement(
     model,
     scale=torch.tensor([4.0, 1.0]),
     reward_weight=2.0,
-    ending_weight=3.0,
+    termination_weight=3.0,
     reward_mean=4.0,
     reward_spread=0.5,
     floor=0.05,
@@ -78,14 +78,16 @@ def test_dynamics_agreement_by_hand() -> None:
 
 
 def test_cues_without_weight_are_left_out() -> None:
-    objective = DynamicsAgreement(model, torch.ones(2), ending_weight=0.0)
+    objective = DynamicsAgreement(model, torch.ones(2), termination_weight=0.0)
     assert list(objective.terms(unchanged(), TWO_STEPS)) == ["dynamics"]
 
 
 def test_dynamics_agreement_maps_actions() -> None:
     flip = Affine.of(torch.tensor([[-1.0]]), torch.zeros(1))
     mapping = DomainMapping(unchanged().state, flip)
-    objective = DynamicsAgreement(model, torch.tensor([2.0, 1.0]), ending_weight=0.0)
+    objective = DynamicsAgreement(
+        model, torch.tensor([2.0, 1.0]), termination_weight=0.0
+    )
     # Row 1 moved (1, 0), (-1, 0) predicted: 2 of 0.5; row 2 rested, (1, 0) predicted.
     assert objective(mapping, TWO_STEPS).item() == pytest.approx(
         (2.0 / 0.55 + 0.5 / 0.05) / 2

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from rltransfer.domain import Domain, Explorer, Transitions
+from rltransfer.domain import Domain, StickyRandomPolicy, Transitions
 from rltransfer.errors import InputError
 from rltransfer.source_models import DynamicsModel, LearnConfig, learn_dynamics
 from tests.worlds.points import Point
@@ -13,7 +13,7 @@ QUICK = LearnConfig(width=16, updates=400, batch_size=128)
 @pytest.fixture(scope="module")
 def rows() -> Transitions:
     domain = Domain(Point, "point")
-    explorer = Explorer(domain.actions, np.random.default_rng(0))
+    explorer = StickyRandomPolicy(domain.actions, np.random.default_rng(0))
     return domain.collect(
         explorer, purpose="exploration", seed=0, steps=2000
     ).transitions

@@ -87,7 +87,7 @@ def test_a_bent_action_map_is_searched_over_the_box() -> None:
 def policy(action: Network | None, **given: Any) -> MappedPolicy:
     sensors = torch.tensor([[0.0, 2.0], [-1.0, 0.0]])  # shown = position · sensors
     state = Affine.of(sensors.inverse(), torch.zeros(2))
-    colour = Affine.of(torch.eye(2), torch.zeros(2))
+    unwhiten = Affine.of(torch.eye(2), torch.zeros(2))
     trunk = None
     if action is not None:
         # Pushes east, north, west, south; rows are x, y and the unused reward.
@@ -100,7 +100,7 @@ def policy(action: Network | None, **given: Any) -> MappedPolicy:
             layer = trunk.layers[0]
             layer.weight.zero_()  # type: ignore[operator,union-attr]
             layer.bias.copy_(entries)  # type: ignore[operator,union-attr]
-    translation = Translation(state, colour, trunk, action)
+    translation = Translation(state, unwhiten, trunk, action)
     return MappedPolicy(Home(), translation, FOUR, given.get("target", FOUR))
 
 

@@ -21,7 +21,7 @@ import torch
 
 from rltransfer.alignment import AlignConfig, Source, align
 from rltransfer.alignment.families import structured_families as structured
-from rltransfer.domain import Domain, Journal, StepMeter
+from rltransfer.domain import Domain, ReplayLog, StepBudget
 from rltransfer.io import points, write_atomically
 from rltransfer.mapping.stacked_adam import Candidates
 from rltransfer.source_models import LearnConfig
@@ -153,11 +153,11 @@ def armed(strike: Strike | None) -> Iterator[Counter[str]]:
 def carried(folder: Path) -> dict[str, Any]:
     """Returns all that must not change in a small transfer with a journal."""
     torch.set_num_threads(1)
-    journal = Journal(folder, {"seed": 0})
+    replay_log = ReplayLog(folder, {"seed": 0})
     home = Domain(Point, "point")
-    target = Domain(lambda: Point(MIRRORED), "target", StepMeter(900))
+    target = Domain(lambda: Point(MIRRORED), "target", StepBudget(900))
     for domain in (home, target):
-        domain.keep_journal(journal)
+        domain.use_replay_log(replay_log)
     found = align(Source(home, Home(), "home"), target, TINY)
     returns = target.evaluate(found.policy, episodes=3, seed=9)
     mapping = found.chosen.candidate.mapping
@@ -169,8 +169,8 @@ def carried(folder: Path) -> dict[str, Any]:
         "taken": target.meter.taken,
         "reported": target.meter.reported,
         "returns": returns.tolist(),
-        "resumed": journal.resumed,
-        "doubts": list(journal.doubts),
+        "resumed": replay_log.resumed,
+        "reproducibility_warnings": list(replay_log.reproducibility_warnings),
     }
 
 

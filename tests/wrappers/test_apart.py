@@ -12,7 +12,7 @@ import pytest
 from gymnasium import spaces
 
 from rltransfer.errors import EnvironmentFault, InputError
-from rltransfer.wrappers import Apart, Border
+from rltransfer.wrappers import Apart, CheckedEnv
 
 
 class Failing(gym.Env[Any, Any]):
@@ -50,8 +50,8 @@ class Failing(gym.Env[Any, Any]):
                 raise InputError("a rule, got a value; a remedy")
 
 
-def failing(deed: str, at: int = 3, seconds: float = 30.0) -> Border:
-    return Border(
+def failing(deed: str, at: int = 3, seconds: float = 30.0) -> CheckedEnv:
+    return CheckedEnv(
         Apart(partial(Failing, deed, at), "Failing-v0", seconds), "Failing-v0"
     )
 
@@ -80,13 +80,13 @@ def test_it_acts_as_it_would_here() -> None:
     ],
 )
 def test_what_it_fails_of_is_named(deed: str, said: str) -> None:
-    border = failing(deed, seconds=0.5 if deed == "hang" else 30.0)
-    border.reset()
+    checked = failing(deed, seconds=0.5 if deed == "hang" else 30.0)
+    checked.reset()
     for _ in range(2):
-        border.step(0)
+        checked.step(0)
     with pytest.raises(EnvironmentFault, match=f"^Failing-v0, step 3: {said}"):
-        border.step(0)
-    border.env.close()
+        checked.step(0)
+    checked.env.close()
 
 
 @pytest.mark.parametrize(
@@ -107,12 +107,12 @@ def test_what_is_refused_there_is_refused_here() -> None:
 
 
 def test_closing_ends_the_process_even_where_it_hangs() -> None:
-    border = failing("hang", seconds=0.3)
-    border.reset()
-    border.step(0)
-    border.step(0)
+    checked = failing("hang", seconds=0.3)
+    checked.reset()
+    checked.step(0)
+    checked.step(0)
     with pytest.raises(EnvironmentFault, match="has not come back"):
-        border.step(0)
-    worker = vars(border.env)["_worker"]
-    border.env.close()
+        checked.step(0)
+    worker = vars(checked.env)["_worker"]
+    checked.env.close()
     assert not vars(worker)["_process"].is_alive()

@@ -8,7 +8,7 @@ import pytest
 from gymnasium import spaces
 
 from rltransfer.errors import EnvironmentFault, InputError
-from rltransfer.wrappers import Border
+from rltransfer.wrappers import CheckedEnv
 
 # What is wrong, where, and what is said of it.
 FAULTS: dict[str, tuple[str, Any, str]] = {
@@ -68,10 +68,10 @@ class Walk(gym.Env[Any, Any]):
         return tuple(shown.values())
 
 
-def walked(border: Border) -> None:
-    border.reset(seed=0)
+def walked(checked: CheckedEnv) -> None:
+    checked.reset(seed=0)
     for _ in range(4):
-        border.step(0)
+        checked.step(0)
 
 
 @pytest.mark.parametrize("at", [1, 2, 4], ids=["first", "middle", "terminal"])
@@ -80,22 +80,22 @@ def test_a_fault_of_a_step_names_environment_step_and_field(
     fault: str, at: int
 ) -> None:
     field, value, said = FAULTS[fault]
-    border = Border(Walk(at, (field, value)), "Walk-v0")
+    checked = CheckedEnv(Walk(at, (field, value)), "Walk-v0")
     with pytest.raises(
         EnvironmentFault, match=f"^Walk-v0, step {at}: {field}.* {said}"
     ):
-        walked(border)
-    assert border.steps == at
+        walked(checked)
+    assert checked.steps == at
 
 
 @pytest.mark.parametrize("fault", [f for f in FAULTS if FAULTS[f][0] == "observation"])
 def test_a_fault_of_a_reset_is_named(fault: str) -> None:
     _, value, said = FAULTS[fault]
-    border = Border(Walk(0, ("observation", value)), "Walk-v0")
+    checked = CheckedEnv(Walk(0, ("observation", value)), "Walk-v0")
     with pytest.raises(
         EnvironmentFault, match=f"^Walk-v0, step 0: observation of reset .*{said}"
     ):
-        border.reset()
+        checked.reset()
 
 
 @pytest.mark.parametrize("kind", [ZeroDivisionError, OSError, SystemExit, MemoryError])
@@ -107,7 +107,7 @@ def test_whatever_is_raised_is_a_fault(
         raise kind("two\nlines")
 
     with pytest.raises(EnvironmentFault) as caught:
-        walked(Border(Walk(at, spoil), "Walk-v0"))
+        walked(CheckedEnv(Walk(at, spoil), "Walk-v0"))
     message = str(caught.value)
     assert f"step {at}: {field} raised {kind.__name__}: two lines" in message
     assert "\n" not in message
@@ -124,7 +124,7 @@ def test_whatever_is_raised_is_a_fault(
 )
 def test_a_step_of_another_form_is_a_fault(spoil: Any) -> None:
     with pytest.raises(EnvironmentFault, match="step 3: step with action 0 raised"):
-        walked(Border(Walk(3, spoil), "Walk-v0"))
+        walked(CheckedEnv(Walk(3, spoil), "Walk-v0"))
 
 
 def test_numbers_that_networks_cannot_hold_are_told() -> None:
@@ -133,9 +133,9 @@ def test_numbers_that_networks_cannot_hold_are_told() -> None:
 
     # Both fit, and their sum does not.
     large = np.array([3e38, 3e38])
-    walked(Border(Double(2, ("observation", large)), "Walk-v0"))
+    walked(CheckedEnv(Double(2, ("observation", large)), "Walk-v0"))
     with pytest.raises(EnvironmentFault, match=r"single precision: \[0\] is 1e\+200"):
-        walked(Border(Double(2, ("observation", [1e200, 0.0])), "Walk-v0"))
+        walked(CheckedEnv(Double(2, ("observation", [1e200, 0.0])), "Walk-v0"))
 
 
 @pytest.mark.parametrize("odd", [[0.5, 0.0], [np.nan, 0.0], [1e9, 0.0], [-5, 0]])
@@ -143,11 +143,11 @@ def test_numbers_that_are_not_of_a_whole_type_are_told(odd: Any) -> None:
     class Whole(Walk):
         observation_space = spaces.Box(0, 255, (2,), np.uint8)
 
-    walked(Border(Whole(2, ("observation", [7.0, 255])), "Walk-v0"))
+    walked(CheckedEnv(Whole(2, ("observation", [7.0, 255])), "Walk-v0"))
     with pytest.raises(
         EnvironmentFault, match="step 2: observation does not fit uint8"
     ):
-        walked(Border(Whole(2, ("observation", odd)), "Walk-v0"))
+        walked(CheckedEnv(Whole(2, ("observation", odd)), "Walk-v0"))
 
 
 def test_many_numbers_are_looked_at_one_by_one() -> None:
@@ -158,7 +158,7 @@ def test_many_numbers_are_looked_at_one_by_one() -> None:
         observation_space = spaces.Box(-1, 1, (3, 50))
 
     with pytest.raises(EnvironmentFault, match=r"is not finite: \[1, 7\] is nan"):
-        Border(Wide(0, ("observation", many)), "Walk-v0").reset()
+        CheckedEnv(Wide(0, ("observation", many)), "Walk-v0").reset()
 
 
 def test_what_is_handed_on_is_not_written_into_again() -> None:
@@ -169,17 +169,17 @@ def test_what_is_handed_on_is_not_written_into_again() -> None:
             self.state += 1
             return self.state, reward, over, False, {}
 
-    border = Border(Reusing(), "Reusing-v0")
-    first = border.reset()
-    second, *_ = border.step(0)
+    checked = CheckedEnv(Reusing(), "Reusing-v0")
+    first = checked.reset()
+    second, *_ = checked.step(0)
     np.testing.assert_array_equal(first, [1, 1])
     np.testing.assert_array_equal(second, [2, 2])
 
 
 def test_whole_numbers_are_taken_as_what_the_space_says() -> None:
-    border = Border(Walk(1, ("observation", [1, 0])), "Walk-v0")
-    border.reset()
-    observation, *_ = border.step(0)
+    checked = CheckedEnv(Walk(1, ("observation", [1, 0])), "Walk-v0")
+    checked.reset()
+    observation, *_ = checked.step(0)
     assert observation.dtype == np.float32
 
 
@@ -188,4 +188,4 @@ def test_a_fault_that_is_already_named_passes() -> None:
         raise InputError("mend this; so")
 
     with pytest.raises(InputError, match=r"^mend this; so$"):
-        walked(Border(Walk(2, spoil), "Walk-v0"))
+        walked(CheckedEnv(Walk(2, spoil), "Walk-v0"))

@@ -11,7 +11,7 @@ import pytest
 from gymnasium import spaces
 
 from rltransfer.errors import EnvironmentFault, InputError
-from rltransfer.wrappers import Border, HangAlarm, made_in_time
+from rltransfer.wrappers import CheckedEnv, StepTimeout, made_in_time
 from rltransfer.wrappers import step_timeout as hanging
 
 
@@ -42,60 +42,60 @@ class Slow(gym.Env[Any, Any]):
         return np.zeros(2, np.float32)
 
 
-def bordered(env: Slow, alarm: HangAlarm) -> Border:
-    border = Border(env, "Slow-v0")
-    border.alarm = alarm
-    return border
+def bordered(env: Slow, timeout: StepTimeout) -> CheckedEnv:
+    checked = CheckedEnv(env, "Slow-v0")
+    checked.timeout = timeout
+    return checked
 
 
 def test_a_call_that_lasts_too_long_is_named() -> None:
     env = Slow(0.0)
-    with HangAlarm(0.2).installed() as alarm:
-        border = bordered(env, alarm)
-        border.reset()
-        border.step(0)
+    with StepTimeout(0.2).installed() as timeout:
+        checked = bordered(env, timeout)
+        checked.reset()
+        checked.step(0)
         env.seconds = 60
         with pytest.raises(
             EnvironmentFault,
             match=r"Slow-v0, step 2: step has not come back for 0\.2 s",
         ):
-            border.step(0)
+            checked.step(0)
         with pytest.raises(EnvironmentFault, match="reset has not come back"):
-            border.reset()
+            checked.reset()
 
 
 def test_many_short_calls_are_not_one_long_one() -> None:
-    with HangAlarm(0.4).installed() as alarm:
-        border = bordered(Slow(0.05), alarm)
-        border.reset()
+    with StepTimeout(0.4).installed() as timeout:
+        checked = bordered(Slow(0.05), timeout)
+        checked.reset()
         for _ in range(20):
-            border.step(0)
+            checked.step(0)
         # Nor is what happens between two steps.
         time.sleep(0.8)
-        border.step(0)
+        checked.step(0)
 
 
 def test_an_environment_that_swallows_the_fault_hears_it_again() -> None:
-    with HangAlarm(0.1).installed() as alarm:
-        border = bordered(Slow(60, stubborn=True), alarm)
+    with StepTimeout(0.1).installed() as timeout:
+        checked = bordered(Slow(60, stubborn=True), timeout)
         with pytest.raises(EnvironmentFault, match="has not come back"):
-            border.reset()
+            checked.reset()
 
 
 def test_the_clock_is_left_as_it_was() -> None:
     before = signal.getsignal(signal.SIGALRM)
-    with HangAlarm(0.05).installed():
+    with StepTimeout(0.05).installed():
         assert signal.getsignal(signal.SIGALRM) != before
     assert signal.getsignal(signal.SIGALRM) == before
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
 def test_one_alarm_within_another_leaves_it_running() -> None:
-    with HangAlarm(0.3).installed() as alarm:
-        with HangAlarm(60.0).installed():
+    with StepTimeout(0.3).installed() as timeout:
+        with StepTimeout(60.0).installed():
             pass
         with pytest.raises(EnvironmentFault, match=r"not come back for 0\.3 s"):
-            bordered(Slow(60.0), alarm).reset()
+            bordered(Slow(60.0), timeout).reset()
 
 
 def test_what_hangs_while_it_is_made_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,19 +106,19 @@ def test_what_hangs_while_it_is_made_is_named(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_outside_the_main_thread_nothing_rings() -> None:
-    rung: list[object] = []
+    family: list[object] = []
 
     def act() -> None:
-        with HangAlarm(0.05).installed() as alarm:
-            rung.append(bordered(Slow(0.3), alarm).reset())
+        with StepTimeout(0.05).installed() as timeout:
+            family.append(bordered(Slow(0.3), timeout).reset())
 
     thread = threading.Thread(target=act)
     thread.start()
     thread.join()
-    assert len(rung) == 1
+    assert len(family) == 1
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_time_that_is_none_is_refused(seconds: float) -> None:
     with pytest.raises(InputError, match="--step-seconds is a time above 0, got"):
-        HangAlarm(seconds)
+        StepTimeout(seconds)

@@ -52,7 +52,7 @@ def export_mapped_onnx(
     graph = Graph()
     observation = graph.input("observation", (size,))
     white = network_nodes(graph, translation.state, observation)
-    seen = network_nodes(graph, translation.colour, white)
+    seen = network_nodes(graph, translation.unwhiten, white)
     action = policy_nodes(graph, recipe_of(source), seen)
     if translation.trunk is not None and translation.action is not None:
         action = _translated(

@@ -5,7 +5,7 @@ from rltransfer_agents.loading.artifact_description import (
     Refused,
     describe_artifact,
 )
-from rltransfer_agents.loading.load_agent import Agent, read_agent
+from rltransfer_agents.loading.load_agent import Agent, load_agent
 from rltransfer_agents.loading.refusal import REMEDIES, Refusal
 
 __all__ = [
@@ -15,5 +15,5 @@ __all__ = [
     "Refusal",
     "Refused",
     "describe_artifact",
-    "read_agent",
+    "load_agent",
 ]

@@ -169,7 +169,7 @@ class Agent:
     """What the files say about versions, steps, seed and so on, for manifests."""
 
 
-def read_agent(
+def load_agent(
     path: Path | str,
     *,
     env_id: str | None = None,

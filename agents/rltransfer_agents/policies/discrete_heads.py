@@ -97,8 +97,8 @@ class MultiCategorical(Head):
         return np.stack([_drawn(part, generator) for part in parts], axis=-1)
 
     def _parts(self, latent: Latent) -> list[Outputs]:
-        borders = np.cumsum(self.sizes)[:-1]
-        return np.split(self.logits(latent), borders, axis=-1)
+        checked_envs = np.cumsum(self.sizes)[:-1]
+        return np.split(self.logits(latent), checked_envs, axis=-1)
 
 
 @final

@@ -23,20 +23,20 @@ Choose: TypeAlias = Callable[[NDArray[Any]], NDArray[Any]]
 
 @final
 @dataclass(frozen=True, eq=False)
-class Kept:
+class PolicySnapshot:
     """What an agent was at some time, while it goes on learning."""
 
     weights: dict[str, torch.Tensor]
     statistics: Statistics | None
 
 
-def kept(learner: Learner) -> Kept:
+def policy_snapshot(learner: Learner) -> PolicySnapshot:
     """Returns a copy of what decides how the agent acts."""
     weights = {
         name: tensor.detach().clone()
         for name, tensor in learner.policy.state_dict().items()
     }
-    return Kept(weights, _statistics(learner))
+    return PolicySnapshot(weights, _statistics(learner))
 
 
 def choice_now(learner: Learner) -> Choose:
@@ -44,7 +44,7 @@ def choice_now(learner: Learner) -> Choose:
     return _choice(learner, _statistics(learner))
 
 
-def choice_of(learner: Learner, before: Kept) -> Choose:
+def choice_of(learner: Learner, before: PolicySnapshot) -> Choose:
     """Returns the policy as it was; the learner's own weights are lost to it."""
     learner.policy.load_state_dict(before.weights)
     return _choice(learner, before.statistics)
@@ -156,7 +156,7 @@ class Evaluations:
         self.lengths = list(history["lengths"])
 
     def play(self, choose: Choose, seed: int) -> NDArray[np.float64]:
-        """Returns the returns of fresh episodes that are not kept."""
+        """Returns the returns of fresh episodes that are not policy_snapshot."""
         return play_episodes(self._place, choose, seed)[0]
 
     def _write(self) -> None:

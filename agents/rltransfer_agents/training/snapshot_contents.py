@@ -22,7 +22,7 @@ from pydantic import (
 from rltransfer.domain.replay_log import surroundings
 from rltransfer.errors import ArtifactRefused
 from rltransfer_agents.loading.running_statistics import statistics_from
-from rltransfer_agents.training.evaluations import Kept
+from rltransfer_agents.training.evaluations import PolicySnapshot
 from rltransfer_agents.training.learner_state import capture
 from rltransfer_agents.training.training_parts import Parts
 
@@ -78,7 +78,7 @@ class Sealed(BaseModel):
 
     surroundings: dict[str, str]
     seconds: Annotated[float, Field(ge=0)]
-    doubts: list[str]
+    reproducibility_warnings: list[str]
     steps: NonNegativeInt
     learner: dict[str, Any]
     evaluations: SealedHistory
@@ -120,19 +120,22 @@ class Memory:
     """Versions and processor, on which the last bits depend."""
     seconds: float
     """How long the run had trained by then."""
-    doubts: list[str]
+    reproducibility_warnings: list[str]
     """Why the run, interrupted before, may already have gone another way."""
     steps: int
     learner: dict[str, Any]
     evaluations: dict[str, list[Any]]
-    best: Kept | None
+    best: PolicySnapshot | None
     log_lengths: dict[str, int]
     pending: tuple[dict[str, Any], dict[str, Any], dict[str, Any]]
     """Values of the last update that wait for the next entry of the log."""
 
 
 def remember(
-    parts: Parts, best: Kept | None, seconds: float, doubts: list[str]
+    parts: Parts,
+    best: PolicySnapshot | None,
+    seconds: float,
+    reproducibility_warnings: list[str],
 ) -> dict[str, Any]:
     """Returns all from which a training that stands between rollouts can go on.
 
@@ -140,13 +143,13 @@ def remember(
         parts: of the training.
         best: the best agent so far.
         seconds: how long the run has trained.
-        doubts: why the run may have gone another way than without interruption.
+        reproducibility_warnings: why the run may differ from an uninterrupted one.
     """
     logger = parts.learner.logger
     return {
         "surroundings": surroundings(),
         "seconds": seconds,
-        "doubts": list(doubts),
+        "reproducibility_warnings": list(reproducibility_warnings),
         "steps": parts.learner.num_timesteps,
         "learner": capture(parts.learner),
         "evaluations": parts.evaluations.history(),
@@ -171,8 +174,8 @@ def memory_from(state: Mapping[str, Any]) -> Memory:
     return Memory(**parts)
 
 
-def _kept(best: SealedBest) -> Kept:
+def _kept(best: SealedBest) -> PolicySnapshot:
     seen = best.statistics
-    return Kept(
+    return PolicySnapshot(
         best.weights, None if seen is None else statistics_from(seen, "the snapshot")
     )

@@ -11,7 +11,7 @@ import torch
 from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import VecNormalize
 
-from rltransfer.wrappers.replayable_env import Moment
+from rltransfer.wrappers.replayable_env import EnvSnapshot
 from rltransfer_agents.training.algorithms import Learner
 from rltransfer_agents.training.vector_env import Place, VectorEnv
 
@@ -147,11 +147,11 @@ def _place(learner: Learner) -> Place:
 
 
 def _take_environments(learner: Learner) -> list[dict[str, Any]]:
-    return [vars(moment) for moment in _place(learner).moments()]
+    return [vars(moment) for moment in _place(learner).snapshots()]
 
 
-def _put_environments(learner: Learner, moments: list[dict[str, Any]]) -> None:
-    if not _place(learner).go_to([Moment(**moment) for moment in moments]):
+def _put_environments(learner: Learner, snapshots: list[dict[str, Any]]) -> None:
+    if not _place(learner).restore([EnvSnapshot(**moment) for moment in snapshots]):
         raise NotFollowed
 
 

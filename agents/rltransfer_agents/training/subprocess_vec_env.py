@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from rltransfer.errors import EnvironmentFault
 from rltransfer.wrappers import START_SECONDS, Lost, Serve, Worker
-from rltransfer.wrappers.replayable_env import Moment, Seat
+from rltransfer.wrappers.replayable_env import EnvSnapshot, ReplayableEnv
 from rltransfer_agents.training.vector_env import Place, Steps
 
 Make: TypeAlias = Callable[[], gym.Env[Any, Any]]
@@ -69,15 +69,15 @@ class Apart(Place):
         return Steps(np.array(rows), rewards, overs, infos)
 
     @override
-    def moments(self) -> list[Moment]:
+    def snapshots(self) -> list[EnvSnapshot]:
         return self._all("moment", range(self.count), [None] * self.count)
 
     @override
-    def go_to(self, moments: Sequence[Moment]) -> bool:
+    def restore(self, snapshots: Sequence[EnvSnapshot]) -> bool:
         # All its steps are taken again before it answers.
-        longest = max(len(moment.actions) for moment in moments) + 1
-        self._steps = [moment.steps for moment in moments]
-        return all(self._all("go_to", range(self.count), moments, longest))
+        longest = max(len(snapshot.actions) for snapshot in snapshots) + 1
+        self._steps = [snapshot.steps for snapshot in snapshots]
+        return all(self._all("go_to", range(self.count), snapshots, longest))
 
     @override
     def close(self) -> None:
@@ -106,20 +106,20 @@ class Apart(Place):
 
 
 def _serving(make: Make, name: str) -> Serve:
-    seat = Seat(make, name)
+    env = ReplayableEnv(make, name)
 
     def serve(verb: str, argument: Any) -> Any:
         match verb:
             case "spaces":
-                return seat.env.observation_space, seat.env.action_space
+                return env.env.observation_space, env.env.action_space
             case "reset":
-                return seat.reset(argument)
+                return env.reset(argument)
             case "step":
-                return seat.step(argument)
+                return env.step(argument)
             case "moment":
-                return seat.moment()
+                return env.snapshot()
             case "go_to":
-                return seat.go_to(argument)
+                return env.restore(argument)
         raise ValueError(f"unknown order {verb!r}")
 
     return serve

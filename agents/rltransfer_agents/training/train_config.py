@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, final
 
 from rltransfer.errors import InputError
-from rltransfer.wrappers import STEP_SECONDS, HangAlarm
+from rltransfer.wrappers import STEP_SECONDS, StepTimeout
 from rltransfer_agents.training.algorithms import require_algorithm
 
 # Far below what SB3 adds per environment and far above what anyone types.
@@ -67,7 +67,7 @@ class TrainConfig:
             raise InputError(
                 f"--vec-env is dummy or subproc, got {self.vec_env!r}; choose one"
             )
-        HangAlarm(self.step_seconds)  # knows what a time must be
+        StepTimeout(self.step_seconds)  # knows what a time must be
         if not self.snapshot_seconds >= 0:
             raise InputError(
                 f"snapshot_seconds is at least 0, got {self.snapshot_seconds}"
@@ -87,7 +87,7 @@ class TrainedRun:
     """Of the best agent in fresh episodes that chose nothing."""
     seconds: float
     resumed: Resumed = "no"
-    doubts: tuple[str, ...] = ()
+    reproducibility_warnings: tuple[str, ...] = ()
     """Why the run may differ from one that was never interrupted."""
 
     def record(self) -> dict[str, Any]:
@@ -100,7 +100,7 @@ class TrainedRun:
             "mean_return": self.mean_return,
             "seconds": self.seconds,
             "resumed": self.resumed,
-            "doubts": list(self.doubts),
+            "reproducibility_warnings": list(self.reproducibility_warnings),
         }
 
 

@@ -17,7 +17,12 @@ from typing_extensions import override
 from rltransfer.domain.replay_log import surroundings
 from rltransfer.errors import Stopped, UserError
 from rltransfer.resume.stop_signals import StopRequests
-from rltransfer_agents.training.evaluations import Choose, choice_now, choice_of, kept
+from rltransfer_agents.training.evaluations import (
+    Choose,
+    choice_now,
+    choice_of,
+    policy_snapshot,
+)
 from rltransfer_agents.training.learner_state import digest, restore
 from rltransfer_agents.training.run_files import require_finite, save_agent, save_last
 from rltransfer_agents.training.snapshot_contents import Memory, remember
@@ -85,12 +90,12 @@ class Outcome:
     mean_return: float
     seconds: float
     resumed: Resumed
-    doubts: tuple[str, ...]
+    reproducibility_warnings: tuple[str, ...]
     state_sha256: str
 
 
 @final
-class Course(Hooks):
+class TrainingLoop(Hooks):
     """One training, which may go on from where it was interrupted.
 
     Args:
@@ -114,7 +119,9 @@ class Course(Hooks):
         self._stop = stop
         self._best = None if memory is None else memory.best
         self._went_on = False
-        self._doubts: list[str] = [] if memory is None else list(memory.doubts)
+        self._doubts: list[str] = (
+            [] if memory is None else list(memory.reproducibility_warnings)
+        )
         self._start = time.monotonic() - (0.0 if memory is None else memory.seconds)
         self._told = 0.0
         # The defaults of Stable-Baselines3, in rollouts.
@@ -157,7 +164,7 @@ class Course(Hooks):
             mean_return=float(np.mean(returns)),
             seconds=self._seconds,
             resumed=self._resumed,
-            doubts=tuple(self._doubts),
+            reproducibility_warnings=tuple(self._doubts),
             state_sha256=state_sha256,
         )
 
@@ -249,7 +256,7 @@ class Course(Hooks):
         choose = self._heeding(choice_now(learner))
         if evaluations.add(choose, learner.num_timesteps):
             save_agent(learner, files.best_agent, files.best_statistics)
-            self._best = kept(learner)
+            self._best = policy_snapshot(learner)
         logger = learner.logger
         logger.record("eval/mean_reward", float(evaluations.returns[-1].mean()))
         logger.record("eval/mean_ep_length", float(evaluations.lengths[-1].mean()))
@@ -261,12 +268,12 @@ class Course(Hooks):
     def _heeding(self, choose: Choose) -> Choose:
         """Returns a policy that stops at once if asked to for the second time."""
 
-        def heed(observations: NDArray[Any]) -> NDArray[Any]:
+        def use_timeout(observations: NDArray[Any]) -> NDArray[Any]:
             if self._stop.urgent:
                 self._end_early()
             return choose(observations)
 
-        return heed
+        return use_timeout
 
     def _remember(self) -> None:
         require_finite(self._learner)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, final
 
-from rltransfer.wrappers import HangAlarm, made_in_time
-from rltransfer.wrappers.replayable_env import Seat
+from rltransfer.wrappers import StepTimeout, made_in_time
+from rltransfer.wrappers.replayable_env import ReplayableEnv
 from rltransfer_agents.training.algorithms import Learner, make_learner, normalised
 from rltransfer_agents.training.evaluations import Evaluations
 from rltransfer_agents.training.run_files import RunFiles
@@ -43,17 +43,17 @@ def assemble(
     stack: ExitStack,
 ) -> Parts:
     """Returns fresh parts, which `stack` will close."""
-    alarm = stack.enter_context(HangAlarm(config.step_seconds).installed())
+    timeout = stack.enter_context(StepTimeout(config.step_seconds).installed())
     total = config.steps or hyperparameters["n_timesteps"]
     evaluations = Evaluations(
         files.evaluations,
-        _place(config, config.evaluation_episodes, "evaluation", alarm),
+        _place(config, config.evaluation_episodes, "evaluation", timeout),
         every=max(1, total // config.evaluations) if config.evaluations else 0,
         seed=config.seed + _EVALUATION_SEED,
     )
     stack.enter_context(closing(evaluations))
     count = hyperparameters.get("n_envs", 1)
-    envs = VectorEnv(_place(config, count, "training", alarm))
+    envs = VectorEnv(_place(config, count, "training", timeout))
     stack.callback(envs.close)
     learner = make_learner(
         config.algorithm,
@@ -73,11 +73,13 @@ def assemble(
     return Parts(config, files, total, learner, evaluations, keeper, logs)
 
 
-def _place(config: TrainConfig, count: int, purpose: str, alarm: HangAlarm) -> Place:
+def _place(
+    config: TrainConfig, count: int, purpose: str, timeout: StepTimeout
+) -> Place:
     # Not a function in a function: it travels to other processes.
     make_one = partial(make, config.env_id, **config.env_kwargs)
     names = [f"{config.env_id} ({purpose} {index})" for index in range(count)]
     if config.vec_env == "subproc":
         return Apart(make_one, names, config.step_seconds)
     in_time = partial(made_in_time, make_one, config.env_id, config.step_seconds)
-    return Here([Seat(in_time, name) for name in names], alarm)
+    return Here([ReplayableEnv(in_time, name) for name in names], timeout)

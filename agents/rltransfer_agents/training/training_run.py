@@ -37,7 +37,7 @@ from rltransfer_agents.training.train_config import (
     TrainedRun,
     Watch,
 )
-from rltransfer_agents.training.training_loop import Course
+from rltransfer_agents.training.training_loop import TrainingLoop
 from rltransfer_agents.training.training_parts import assemble
 from rltransfer_envs.making import make
 
@@ -74,7 +74,7 @@ class _Results(BaseModel):
     mean_return: float
     seconds: float
     resumed: Resumed
-    doubts: list[str]
+    reproducibility_warnings: list[str]
 
 
 def train_source(config: TrainConfig, watch: Watch | None = None) -> TrainedRun:
@@ -135,7 +135,7 @@ def _train(
             parts = assemble(config, files, hyperparameters, stack)
             state = parts.keeper.read()
             memory = None if state is None else memory_from(state)
-            outcome = Course(parts, memory, watch, stop).run()
+            outcome = TrainingLoop(parts, memory, watch, stop).run()
         except EnvironmentFault as fault:
             raise EnvironmentFault(f"{fault}; then {files.way_on}") from fault
         except StorageError as fault:
@@ -166,7 +166,7 @@ def _train(
                 results={
                     "mean_return": outcome.mean_return,
                     "resumed": outcome.resumed,
-                    "doubts": list(outcome.doubts),
+                    "reproducibility_warnings": list(outcome.reproducibility_warnings),
                     "seconds": outcome.seconds,
                     "state_sha256": outcome.state_sha256,
                 },
@@ -204,5 +204,5 @@ def _finished_run(files: RunFiles, config: TrainConfig) -> TrainedRun:
         mean_return=results.mean_return,
         seconds=results.seconds,
         resumed=results.resumed,
-        doubts=tuple(results.doubts),
+        reproducibility_warnings=tuple(results.reproducibility_warnings),
     )

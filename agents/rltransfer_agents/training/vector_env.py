@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 from typing_extensions import override
 
-from rltransfer.wrappers import HangAlarm, sound_together
-from rltransfer.wrappers.replayable_env import Moment, Seat
+from rltransfer.wrappers import StepTimeout, sound_together
+from rltransfer.wrappers.replayable_env import EnvSnapshot, ReplayableEnv
 
 
 @final
@@ -60,11 +60,11 @@ class Place(ABC):
         """Takes one step in each of `which`."""
 
     @abstractmethod
-    def moments(self) -> list[Moment]:
+    def snapshots(self) -> list[EnvSnapshot]:
         """Returns where each environment stands."""
 
     @abstractmethod
-    def go_to(self, moments: Sequence[Moment]) -> bool:
+    def restore(self, snapshots: Sequence[EnvSnapshot]) -> bool:
         """Steps to `moments` again and returns whether all led to the same state."""
 
     @abstractmethod
@@ -81,11 +81,13 @@ class Here(Place):
         alarm: rings, once it is installed, when one does not come back.
     """
 
-    def __init__(self, seats: Sequence[Seat], alarm: HangAlarm | None = None) -> None:
-        self._seats = list(seats)
-        if alarm is not None:
-            for seat in seats:
-                seat.border.alarm = alarm
+    def __init__(
+        self, envs: Sequence[ReplayableEnv], timeout: StepTimeout | None = None
+    ) -> None:
+        self._seats = list(envs)
+        if timeout is not None:
+            for env in envs:
+                env.checked.timeout = timeout
 
     @property
     @override
@@ -113,33 +115,33 @@ class Here(Place):
 
     @override
     def step(self, which: Sequence[int], actions: Sequence[Any]) -> Steps:
-        seats = [self._seats[index] for index in which]
-        taken = [seat.take(action) for seat, action in zip(seats, actions, strict=True)]
+        envs = [self._seats[index] for index in which]
+        taken = [env.take(action) for env, action in zip(envs, actions, strict=True)]
         rows, rewards = sound_together(
-            [seat.border for seat in seats],
+            [env.checked for env in envs],
             [step[0] for step in taken],
             [step[1] for step in taken],
         )
-        settled = map(Seat.settle, seats, taken, rows, rewards)
+        settled = map(ReplayableEnv.settle, envs, taken, rows, rewards)
         _, _, overs, infos = zip(*settled, strict=True)
         return Steps(rows, rewards, list(overs), list(infos))
 
     @override
-    def moments(self) -> list[Moment]:
-        return [seat.moment() for seat in self._seats]
+    def snapshots(self) -> list[EnvSnapshot]:
+        return [env.snapshot() for env in self._seats]
 
     @override
-    def go_to(self, moments: Sequence[Moment]) -> bool:
+    def restore(self, snapshots: Sequence[EnvSnapshot]) -> bool:
         arrived = [
-            seat.go_to(moment)
-            for seat, moment in zip(self._seats, moments, strict=True)
+            env.restore(snapshot)
+            for env, snapshot in zip(self._seats, snapshots, strict=True)
         ]
         return all(arrived)
 
     @override
     def close(self) -> None:
-        for seat in self._seats:
-            seat.env.close()
+        for env in self._seats:
+            env.env.close()
 
 
 @final

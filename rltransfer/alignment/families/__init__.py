@@ -6,7 +6,7 @@ from earlier rounds to new candidates. Adding one touches its page and `RUNGS`.
 
 from collections.abc import Callable
 
-from rltransfer.alignment.candidates import Candidate, by_mismatch, by_simplicity
+from rltransfer.alignment.candidates import Candidate, by_alignment_error, by_simplicity
 from rltransfer.alignment.families.affine_family import affine
 from rltransfer.alignment.families.residual_family import residual
 from rltransfer.alignment.families.structured_families import (
@@ -14,12 +14,14 @@ from rltransfer.alignment.families.structured_families import (
     same_sensors,
     signed_order,
 )
-from rltransfer.alignment.problem import Workbench as Workbench
+from rltransfer.alignment.problem import AlignmentProblem as AlignmentProblem
 from rltransfer.domain import Transitions
 
-Rung = Callable[[Workbench, Transitions, list[Candidate]], list[Candidate]]
+CandidateFamily = Callable[
+    [AlignmentProblem, Transitions, list[Candidate]], list[Candidate]
+]
 
-RUNGS: dict[str, Rung] = {
+FAMILIES: dict[str, CandidateFamily] = {
     "identity": identity,
     "same sensors": same_sensors,
     "affine": affine,
@@ -31,8 +33,8 @@ _CLEARLY = 0.75
 """Share of a simpler candidate's mismatch that is clearly less."""
 
 
-def climb(
-    bench: Workbench, rows: Transitions, kept: list[Candidate]
+def propose(
+    problem: AlignmentProblem, rows: Transitions, kept: list[Candidate]
 ) -> list[Candidate]:
     """Returns candidates for `rows`, the smallest mismatch first.
 
@@ -42,28 +44,32 @@ def climb(
     more than one side.
 
     Args:
-        bench: what fits need.
+        problem: what fits need.
         rows: all that was seen of the target, in white coordinates.
         kept: from earlier rounds, best first; empty in the first round.
     """
-    enough = bench.enough(rows)
+    reference_error = problem.reference_error(rows)
     found: list[Candidate] = []
-    for rung in RUNGS.values():
-        found += rung(bench, rows, sorted([*kept, *found], key=by_mismatch))
-        found.sort(key=by_mismatch)
+    for family in FAMILIES.values():
+        found += family(problem, rows, sorted([*kept, *found], key=by_alignment_error))
+        found.sort(key=by_alignment_error)
         if not found:
             continue
-        if rung is identity and found[0].mismatch <= enough:
+        if family is identity and found[0].alignment_error <= reference_error:
             break
-        if rung is affine and found[0].trusts_sensors:
+        if family is affine and found[0].trusts_sensors:
             break
-    return [c for c in found if not _outdone(c, found, enough)]
+    return [c for c in found if not _outdone(c, found, reference_error)]
 
 
-def _outdone(candidate: Candidate, found: list[Candidate], enough: float) -> bool:
+def _outdone(
+    candidate: Candidate, found: list[Candidate], reference_error: float
+) -> bool:
     """Whether sensors taken for what they seem explain the target about as well."""
-    trusting = [c for c in found if c.trusts_sensors and c.mismatch <= enough]
+    trusting = [
+        c for c in found if c.trusts_sensors and c.alignment_error <= reference_error
+    ]
     if candidate.trusts_sensors or not trusting:
         return False
     simplest = min(trusting, key=by_simplicity)
-    return candidate.mismatch > _CLEARLY * simplest.mismatch
+    return candidate.alignment_error > _CLEARLY * simplest.alignment_error

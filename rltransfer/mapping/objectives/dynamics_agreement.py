@@ -100,14 +100,14 @@ class DynamicsAgreement(Objective[DomainMapping, StepRows]):
 
     model: SourceModel
     scale: Float[Tensor, " state"]
-    ending_weight: float = 1.0
+    termination_weight: float = 1.0
     reward_weight: float = 0.0
     reward_mean: float = 0.0
     reward_spread: float = 1.0
     floor: float = 0.05
 
     def __post_init__(self) -> None:
-        if min(self.ending_weight, self.reward_weight) < 0:
+        if min(self.termination_weight, self.reward_weight) < 0:
             raise ValueError("the weights of the cues must be at least 0")
         if not self.reward_spread > 0 or not self.floor > 0:
             raise ValueError("reward_spread and floor must be above 0")
@@ -124,12 +124,12 @@ class DynamicsAgreement(Objective[DomainMapping, StepRows]):
         moved = (following - state) / self.scale
         error = relative_error(change, moved, self.floor)
         terms = {"dynamics": error.mean(dim=-1)}
-        if self.ending_weight:
+        if self.termination_weight:
             ended = rows.terminated.to(ending.dtype).expand_as(ending)
             surprise = F.binary_cross_entropy_with_logits(
                 ending, ended, reduction="none"
             )
-            terms["ending"] = self.ending_weight * surprise.mean(dim=-1)
+            terms["ending"] = self.termination_weight * surprise.mean(dim=-1)
         if self.reward_weight:
             wanted = (rows.reward - self.reward_mean) / self.reward_spread
             missed = (reward - wanted).square().mean(dim=-1)

@@ -22,7 +22,7 @@ from rltransfer_agents.export import (
     export_onnx,
     rebundle,
 )
-from rltransfer_agents.loading import Refusal, read_agent
+from rltransfer_agents.loading import Refusal, load_agent
 
 _VECTORS = sorted(
     set(STOCK)
@@ -35,7 +35,7 @@ _VECTORS = sorted(
 def test_a_bundle_of_a_live_model_acts_like_it(name: str, tmp_path: Path) -> None:
     model = STOCK[name].make()
     path = export_bundle(model, tmp_path / "agent.safetensors")
-    agent = read_agent(path, env_id="CartPole-v1")
+    agent = load_agent(path, env_id="CartPole-v1")
     assert agent.algorithm == STOCK[name].algorithm
     assert agent.policy.observation_space == model.observation_space
     assert agent.policy.action_space == model.action_space
@@ -44,7 +44,7 @@ def test_a_bundle_of_a_live_model_acts_like_it(name: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize("name", sorted(set(_VECTORS) - {"dqn-gelu", "ppo-switches"}))
 def test_an_npz_acts_like_the_policy(name: str, tmp_path: Path) -> None:
     STOCK[name].save(tmp_path / "agent.zip")
-    policy = read_agent(tmp_path / "agent.zip", env_id="CartPole-v1").policy
+    policy = load_agent(tmp_path / "agent.zip", env_id="CartPole-v1").policy
     path = export_numpy(policy, tmp_path / "agent.npz")
     sys.path.insert(0, str(tmp_path))
     try:
@@ -72,14 +72,14 @@ def test_the_numpy_loader_stays_short() -> None:
 def test_onnx_acts_like_the_policy(name: str, tmp_path: Path) -> None:
     pytest.importorskip("onnx", reason="the extra onnx is not installed")
     STOCK[name].save(tmp_path / "agent.zip")
-    policy = read_agent(tmp_path / "agent.zip", env_id="CartPole-v1").policy
+    policy = load_agent(tmp_path / "agent.zip", env_id="CartPole-v1").policy
     # The writer compares before it gives the file its name.
     assert export_onnx(policy, tmp_path / "agent.onnx").stat().st_size > 0
 
 
 def test_a_policy_of_pictures_is_not_written_for_other_runtimes(tmp_path: Path) -> None:
     STOCK["ppo-pictures"].save(tmp_path / "agent.zip")
-    policy = read_agent(tmp_path / "agent.zip", env_id="CartPole-v1").policy
+    policy = load_agent(tmp_path / "agent.zip", env_id="CartPole-v1").policy
     with pytest.raises(InputError, match="write a bundle instead"):
         export_numpy(policy, tmp_path / "agent.npz")
     assert not (tmp_path / "agent.npz").exists()
@@ -122,7 +122,7 @@ def model_with(policy: Any, **policy_kwargs: Any) -> Any:
 def test_own_classes_travel_as_a_bundle(tmp_path: Path) -> None:
     model = model_with(OwnPolicy, features_extractor_class=OwnExtractor)
     path = export_bundle(model, tmp_path / "own.safetensors")
-    agent = read_agent(path, env_id="CartPole-v1")
+    agent = load_agent(path, env_id="CartPole-v1")
     envs = model.get_vec_normalize_env()
     rows = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
     expected, _ = model.predict(envs.normalize_obs(rows), deterministic=True)
@@ -146,15 +146,15 @@ def test_own_classes_in_a_zip_are_refused_by_name(tmp_path: Path) -> None:
     finally:
         OwnPolicy.__module__ = __name__
     with pytest.raises(Refusal, match=r"OwnPolicy.*export_bundle") as refused:
-        read_agent(tmp_path / "own.zip", env_id="CartPole-v1")
+        load_agent(tmp_path / "own.zip", env_id="CartPole-v1")
     assert refused.value.code == "class-by-value"
 
 
 def test_a_zip_becomes_the_same_agent_as_a_bundle(tmp_path: Path) -> None:
     STOCK["sac"].save(tmp_path / "agent.zip")
-    before = read_agent(tmp_path / "agent.zip", env_id="Pendulum-v1")
+    before = load_agent(tmp_path / "agent.zip", env_id="Pendulum-v1")
     rebundle(tmp_path / "agent.zip", tmp_path / "agent.safetensors")
-    after = read_agent(tmp_path / "agent.safetensors", env_id="Pendulum-v1")
+    after = load_agent(tmp_path / "agent.safetensors", env_id="Pendulum-v1")
     rows = np.stack([before.policy.observation_space.sample() for _ in range(50)])
     np.testing.assert_array_equal(
         before.policy.predict(rows, deterministic=True)[0],
@@ -165,7 +165,7 @@ def test_a_zip_becomes_the_same_agent_as_a_bundle(tmp_path: Path) -> None:
 def test_the_environment_travels_with_a_bundle(tmp_path: Path) -> None:
     model = SAC("MlpPolicy", "Pendulum-v1", policy_kwargs={"net_arch": [8]})
     path = export_bundle(model, tmp_path / "agent.safetensors")
-    assert read_agent(path).env_id == "Pendulum-v1"
+    assert load_agent(path).env_id == "Pendulum-v1"
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".npz", ".onnx"])

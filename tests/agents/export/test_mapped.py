@@ -13,7 +13,7 @@ from rltransfer.mapping import Affine, Mlp, Network, ResidualAffine
 from rltransfer.translation import MappedPolicy, Translation
 from rltransfer_agents.export import export_mapped_onnx
 from rltransfer_agents.export.onnx_graph import Graph
-from rltransfer_agents.loading import read_agent
+from rltransfer_agents.loading import load_agent
 
 pytest.importorskip("onnx", reason="the extra onnx is not installed")
 
@@ -27,7 +27,7 @@ _TARGETS: dict[str, spaces.Space[Any]] = {
 
 def mapped(source: str, target: spaces.Space[Any], bent: bool, path: Path) -> Any:
     STOCK[source].save(path / "agent.zip")
-    policy = read_agent(path / "agent.zip", env_id="CartPole-v1").policy
+    policy = load_agent(path / "agent.zip", env_id="CartPole-v1").policy
     here, there = (
         codec_of(space, "a space") for space in (policy.action_space, target)
     )
@@ -41,7 +41,7 @@ def mapped(source: str, target: spaces.Space[Any], bent: bool, path: Path) -> An
     trunk = Mlp(_STATE, (8,), (_STATE + 1) * (here.size + 1) + 1, generator=generator)
     translation = Translation(
         state=state,
-        colour=Affine(_STATE, _STATE, generator=generator),
+        unwhiten=Affine(_STATE, _STATE, generator=generator),
         trunk=trunk,
         action=Affine(there.size, here.size, generator=generator),
     )
@@ -62,7 +62,7 @@ def test_a_mapped_policy_acts_alike_in_onnx(
 
 def test_without_an_action_map_the_source_s_actions_are_given(tmp_path: Path) -> None:
     STOCK["ppo"].save(tmp_path / "agent.zip")
-    policy = read_agent(tmp_path / "agent.zip", env_id="CartPole-v1").policy
+    policy = load_agent(tmp_path / "agent.zip", env_id="CartPole-v1").policy
     codec = codec_of(policy.action_space, "both")
     same = MappedPolicy(policy, Translation.identity(_STATE), codec, codec)
     path = export_mapped_onnx(same, policy.action_space, tmp_path / "mapped.onnx")
@@ -80,7 +80,7 @@ def test_the_same_actions_may_be_counted_or_bounded_otherwise(
     source: str, target: spaces.Space[Any], tmp_path: Path
 ) -> None:
     STOCK[source].save(tmp_path / "agent.zip")
-    policy = read_agent(tmp_path / "agent.zip", env_id="CartPole-v1").policy
+    policy = load_agent(tmp_path / "agent.zip", env_id="CartPole-v1").policy
     here, there = (codec_of(s, "a space") for s in (policy.action_space, target))
     same = MappedPolicy(policy, Translation.identity(_STATE), here, there)
     path = export_mapped_onnx(same, target, tmp_path / "mapped.onnx")
@@ -95,7 +95,7 @@ def test_a_bent_action_map_is_told(tmp_path: Path) -> None:
     policy = mapped("ppo", target, False, tmp_path)
     bent = Mlp(2, (4,), 4, generator=torch.Generator())
     translation = policy.translation
-    odd = Translation(translation.state, translation.colour, translation.trunk, bent)
+    odd = Translation(translation.state, translation.unwhiten, translation.trunk, bent)
     here, there = (codec_of(s, "a space") for s in (policy.policy.action_space, target))
     with pytest.raises(InputError, match="affine action maps"):
         export_mapped_onnx(

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from stock_agents import STOCK, Stock
 
-from rltransfer_agents.loading import Agent, read_agent
+from rltransfer_agents.loading import Agent, load_agent
 from rltransfer_agents.loading.sb3_checkpoint import ALGORITHMS
 from tests.conftest import Count
 
@@ -21,7 +21,7 @@ def pair(
     stock = STOCK[request.param]
     path = tmp_path_factory.mktemp("agent") / "agent.zip"
     model = stock.save(path)
-    return stock, model, read_agent(path, env_id=_ENVIRONMENT)
+    return stock, model, load_agent(path, env_id=_ENVIRONMENT)
 
 
 def sampled(space: Any, count: int) -> Any:

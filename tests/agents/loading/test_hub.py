@@ -13,7 +13,7 @@ import pytest
 from stock_agents import STOCK
 
 from rltransfer.errors import InputError, StorageError
-from rltransfer_agents.loading import Refusal, read_agent
+from rltransfer_agents.loading import Refusal, load_agent
 from rltransfer_agents.loading.hub import FetchedAgent, fetch_agent, is_on_hub
 
 pytest.importorskip("huggingface_hub", reason="the extra hub is not installed")
@@ -131,7 +131,7 @@ def hub_is_local(shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_an_agent_is_fetched_and_read(shelf: Shelf) -> None:
-    agent = read_agent(f"hf://{_REPOSITORY}")
+    agent = load_agent(f"hf://{_REPOSITORY}")
     assert agent.env_id == "CartPole-v1"
     assert agent.provenance["hub"] == {"repository": _REPOSITORY, "revision": _COMMIT}
     assert (
@@ -140,14 +140,14 @@ def test_an_agent_is_fetched_and_read(shelf: Shelf) -> None:
 
 
 def test_only_what_is_needed_is_fetched(shelf: Shelf) -> None:
-    read_agent(f"hf://{_REPOSITORY}")
+    load_agent(f"hf://{_REPOSITORY}")
     fetched = {path.rpartition("/")[2] for path in shelf.requests if "resolve" in path}
     assert fetched == {"ppo-CartPole-v1.zip", "args.yml", "config.yml"}
 
 
 def test_a_path_loses_a_slash_and_still_names_the_hub() -> None:
     assert is_on_hub(Path(f"hf://{_REPOSITORY}"))
-    assert read_agent(Path(f"hf://{_REPOSITORY}@main")).algorithm == "ppo"
+    assert load_agent(Path(f"hf://{_REPOSITORY}@main")).algorithm == "ppo"
 
 
 def test_the_cache_serves_without_a_network(shelf: Shelf, tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_without_network_and_cache_the_way_out_is_named(tmp_path: Path) -> None:
 def test_statistics_come_with_the_agent(shelf: Shelf) -> None:
     shelf.files["config.yml"] = b"normalize: true\n"
     with pytest.raises(Refusal, match="no statistics"):
-        read_agent(f"hf://{_REPOSITORY}")
+        load_agent(f"hf://{_REPOSITORY}")
 
 
 @pytest.mark.parametrize(
@@ -188,20 +188,20 @@ def test_statistics_come_with_the_agent(shelf: Shelf) -> None:
 )
 def test_wrong_references_are_told(reference: str, said: str) -> None:
     with pytest.raises(InputError, match=said) as refused:
-        read_agent(reference)
+        load_agent(reference)
     assert "\n" not in str(refused.value)
 
 
 def test_two_agents_are_not_guessed_between(shelf: Shelf) -> None:
     shelf.files["a.zip"] = shelf.files["b.zip"] = shelf.files.pop("ppo-CartPole-v1.zip")
     with pytest.raises(InputError, match="must hold one agent"):
-        read_agent(f"hf://{_REPOSITORY}")
+        load_agent(f"hf://{_REPOSITORY}")
 
 
 def test_a_huge_file_is_not_fetched(shelf: Shelf) -> None:
     shelf.announced["ppo-CartPole-v1.zip"] = 1 << 40
     with pytest.raises(Refusal, match="a file may have"):
-        read_agent(f"hf://{_REPOSITORY}")
+        load_agent(f"hf://{_REPOSITORY}")
 
 
 def test_a_connection_that_breaks_off_is_told(
@@ -210,7 +210,7 @@ def test_a_connection_that_breaks_off_is_told(
     monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda _: None)
     shelf.broken.add("ppo-CartPole-v1.zip")
     with pytest.raises(InputError, match="the connection to the hub broke off"):
-        read_agent(f"hf://{_REPOSITORY}")
+        load_agent(f"hf://{_REPOSITORY}")
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_a_network_that_fails_is_no_fault_of_the_disk(
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
     with pytest.raises(InputError, match="broke off; try again") as refused:
-        read_agent(f"hf://{_REPOSITORY}")
+        load_agent(f"hf://{_REPOSITORY}")
     assert "\n" not in str(refused.value)
 
 
@@ -243,15 +243,15 @@ def test_a_cache_that_takes_nothing_is_told(
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
     with pytest.raises(StorageError, match=os.strerror(code) + ".*HF_HOME"):
-        read_agent(f"hf://{_REPOSITORY}")
+        load_agent(f"hf://{_REPOSITORY}")
 
 
 def test_a_file_in_the_place_of_the_cache_is_told(shelf: Shelf, tmp_path: Path) -> None:
     (tmp_path / "cache").touch()
     with pytest.raises(StorageError, match=r"cannot be written.*HF_HOME"):
-        read_agent(f"hf://{_REPOSITORY}")
+        load_agent(f"hf://{_REPOSITORY}")
 
 
 def test_the_hash_is_checked(shelf: Shelf) -> None:
     with pytest.raises(Refusal, match="must have the SHA-256"):
-        read_agent(f"hf://{_REPOSITORY}", sha256="0" * 64)
+        load_agent(f"hf://{_REPOSITORY}", sha256="0" * 64)

@@ -14,7 +14,7 @@ from stable_baselines3 import PPO
 from stock_agents import STOCK, Still, numbers
 from torch import nn
 
-from rltransfer_agents.loading import Refusal, read_agent
+from rltransfer_agents.loading import Refusal, load_agent
 
 
 def rewritten(path: Path, fields: dict[str, Any], weights: Any, old: bool) -> Path:
@@ -50,7 +50,7 @@ def rows() -> Any:
 def test_weights_of_torch_before_1_6_are_read(name: str, tmp_path: Path) -> None:
     model = STOCK[name].save(tmp_path / "agent.zip")
     path = rewritten(tmp_path / "agent.zip", {}, model.policy.state_dict(), old=True)
-    actions, _ = read_agent(path, env_id="CartPole-v1").policy.predict(
+    actions, _ = load_agent(path, env_id="CartPole-v1").policy.predict(
         rows(), deterministic=True
     )
     expected, _ = model.predict(rows(), deterministic=True)
@@ -83,7 +83,7 @@ def test_shared_layers_of_before_1_8_are_read(tmp_path: Path) -> None:
     told = {"net_arch": [8, {"pi": [6], "vf": [7]}]}
     fields = {"policy_kwargs": told}
     path = rewritten(tmp_path / "agent.zip", fields, weights, old=False)
-    policy = read_agent(path, env_id="CartPole-v1").policy
+    policy = load_agent(path, env_id="CartPole-v1").policy
     with torch.no_grad():
         hidden = torch.from_numpy(rows())
         for part in ("mlp_extractor.shared_net.0", "mlp_extractor.policy_net.0"):
@@ -135,7 +135,7 @@ def test_spaces_of_gym_are_read(
         "action_space": serialized(discrete, protocol),
     }
     path = rewritten(tmp_path / "agent.zip", fields, None, old=False)
-    policy = read_agent(path, env_id="CartPole-v1").policy
+    policy = load_agent(path, env_id="CartPole-v1").policy
     assert policy.observation_space == spaces.Box(-np.inf, np.inf, (5,), np.float32)
     assert policy.action_space == spaces.Discrete(4)
 
@@ -155,5 +155,5 @@ def test_policies_that_cannot_be_carried_over_are_told(
     fields = {"policy_class": serialized(f"c{path}\n.".encode())}
     old = rewritten(tmp_path / "agent.zip", fields, None, old=False)
     with pytest.raises(Refusal, match="cannot be carried over") as refused:
-        read_agent(old, env_id="CartPole-v1")
+        load_agent(old, env_id="CartPole-v1")
     assert refused.value.code == "unsupported"

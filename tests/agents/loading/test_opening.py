@@ -14,7 +14,7 @@ from stock_agents import STOCK
 from rltransfer.errors import InputError
 from rltransfer.io import Manifest, write_manifest
 from rltransfer.io.strict_json import TooLarge, bounded_bytes
-from rltransfer_agents.loading import REMEDIES, Refusal, describe_artifact, read_agent
+from rltransfer_agents.loading import REMEDIES, Refusal, describe_artifact, load_agent
 from rltransfer_agents.loading.environment_spec import known_id, nearest_id
 from rltransfer_agents.loading.running_statistics import (
     Moments,
@@ -54,7 +54,7 @@ def rows() -> Any:
 def test_normalised_agents_act_as_behind_vecnormalize(run: Path) -> None:
     envs = normalising()
     envs.save(str(run / "CartPole-v1" / "vecnormalize.pkl"))
-    agent = read_agent(run)
+    agent = load_agent(run)
     assert agent.normalised
     expected, _ = (
         STOCK["ppo"].make().predict(envs.normalize_obs(rows()), deterministic=True)
@@ -67,7 +67,7 @@ def test_our_own_statistics_mean_the_same(run: Path) -> None:
     envs = normalising()
     path = run / "CartPole-v1" / "vecnormalize.pkl"
     envs.save(str(path))
-    by_pickle = read_agent(run).policy.outputs(rows())
+    by_pickle = load_agent(run).policy.outputs(rows())
     path.unlink()
     seen: Any = envs.obs_rms
     moments = Moments(seen.mean.tolist(), seen.var.tolist(), 1.0)
@@ -75,20 +75,20 @@ def test_our_own_statistics_mean_the_same(run: Path) -> None:
         True, True, 2.0, 10.0, 1e-4, 0.99, moments, Moments(0.0, 1.0, 1.0)
     )
     write_statistics(run / "CartPole-v1" / "vecnormalize.json", statistics)
-    np.testing.assert_array_equal(read_agent(run).policy.outputs(rows()), by_pickle)
+    np.testing.assert_array_equal(load_agent(run).policy.outputs(rows()), by_pickle)
 
 
 def test_switched_off_normalisation_does_nothing(run: Path) -> None:
     envs = normalising()
     envs.norm_obs = False
     (run / "CartPole-v1" / "vecnormalize.pkl").write_bytes(pickle.dumps(envs))
-    assert not read_agent(run).normalised
+    assert not load_agent(run).normalised
 
 
 def test_missing_statistics_are_told(run: Path) -> None:
     (run / "CartPole-v1" / "config.yml").write_text("normalize: true\n")
     with pytest.raises(Refusal, match="no statistics") as refused:
-        read_agent(run)
+        load_agent(run)
     assert refused.value.code == "normalisation"
     assert refused.value.exit_status == 76
 
@@ -96,7 +96,7 @@ def test_missing_statistics_are_told(run: Path) -> None:
 def test_only_rewards_were_normalised(run: Path) -> None:
     text = "normalize: \"{'norm_obs': False, 'norm_reward': True}\"\n"
     (run / "CartPole-v1" / "config.yml").write_text(text)
-    assert not read_agent(run).normalised
+    assert not load_agent(run).normalised
 
 
 def test_arguments_of_the_environment_are_read(run: Path) -> None:
@@ -106,7 +106,7 @@ def test_arguments_of_the_environment_are_read(run: Path) -> None:
         "  - - env_kwargs\n    - g: 4.5\n      hard: true\n"
     )
     (run / "CartPole-v1" / "args.yml").write_text(text)
-    agent = read_agent(run)
+    agent = load_agent(run)
     assert (agent.env_id, agent.env_kwargs) == (
         "Pendulum-v1",
         {"g": 4.5, "hard": True},
@@ -115,31 +115,31 @@ def test_arguments_of_the_environment_are_read(run: Path) -> None:
 
 def test_the_last_agent_of_a_foreign_run_is_taken(run: Path) -> None:
     STOCK["ppo"].save(run / "best_model.zip", seed=1)
-    assert read_agent(run).path.name == "CartPole-v1.zip"
-    assert read_agent(run, best=True).path.name == "best_model.zip"
+    assert load_agent(run).path.name == "CartPole-v1.zip"
+    assert load_agent(run, best=True).path.name == "best_model.zip"
 
 
 def test_the_best_agent_of_our_own_run_is_taken(run: Path) -> None:
     STOCK["ppo"].save(run / "best_model.zip", seed=1)
     finished(run)
-    agent = read_agent(run)
+    agent = load_agent(run)
     assert (agent.path.name, agent.env_id) == ("best_model.zip", "CartPole-v1")
-    assert read_agent(run, best=False).path.name == "CartPole-v1.zip"
+    assert load_agent(run, best=False).path.name == "CartPole-v1.zip"
 
 
 def test_a_file_that_changed_after_the_run_is_refused(run: Path) -> None:
     finished(run)
     STOCK["ppo"].save(run / "CartPole-v1.zip", seed=2)
     with pytest.raises(Refusal, match="manifest vouches for") as refused:
-        read_agent(run)
+        load_agent(run)
     assert refused.value.code == "manifest"
 
 
 def test_a_hash_can_be_asked_for(run: Path) -> None:
     digest = hashlib.sha256((run / "CartPole-v1.zip").read_bytes()).hexdigest()
-    assert read_agent(run, sha256=digest.upper()).sha256 == digest
+    assert load_agent(run, sha256=digest.upper()).sha256 == digest
     with pytest.raises(Refusal, match="must have the SHA-256") as refused:
-        read_agent(run, sha256="0" * 64)
+        load_agent(run, sha256="0" * 64)
     assert refused.value.code == "digest"
 
 
@@ -149,7 +149,7 @@ def test_statistics_of_another_run_are_refused(run: Path) -> None:
     seen.mean, seen.var = np.zeros(4), np.ones(4)
     envs.save(str(run / "CartPole-v1" / "vecnormalize.pkl"))
     with pytest.raises(Refusal, match="must have the observations' shape"):
-        read_agent(run)
+        load_agent(run)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_what_is_no_agent_is_wrong_usage(name: str, said: str, tmp_path: Path) -
     for agent in "ab":
         STOCK["ppo"].save(tmp_path / "two" / f"{agent}.zip")
     with pytest.raises(InputError, match=said) as refused:
-        read_agent(tmp_path / name)
+        load_agent(tmp_path / name)
     assert refused.value.exit_status == 2
     assert "\n" not in str(refused.value)
 
@@ -176,11 +176,11 @@ def test_what_is_no_agent_is_wrong_usage(name: str, said: str, tmp_path: Path) -
 def test_a_bare_zip_finds_its_environment_by_name(run: Path, tmp_path: Path) -> None:
     for name in ("CartPole-v1", "ppo-CartPole-v1"):
         path = shutil.copy(run / "CartPole-v1.zip", tmp_path / f"{name}.zip")
-        assert read_agent(path).env_id == "CartPole-v1"
+        assert load_agent(path).env_id == "CartPole-v1"
     path = shutil.copy(run / "CartPole-v1.zip", tmp_path / "mine.zip")
     with pytest.raises(InputError, match="'mine' is not registered; pass --env"):
-        read_agent(path)
-    assert read_agent(path, env_id="CartPole-v1").env_id == "CartPole-v1"
+        load_agent(path)
+    assert load_agent(path, env_id="CartPole-v1").env_id == "CartPole-v1"
 
 
 def test_ids_are_looked_up_and_never_imported() -> None:
@@ -197,7 +197,7 @@ def test_a_file_of_holes_is_refused_unread(run: Path, name: str) -> None:
     with (run / name).open("wb") as file:
         file.truncate(3 << 30)
     with pytest.raises(Refusal, match="it has more") as refused:
-        read_agent(run)
+        load_agent(run)
     assert refused.value.code == "limit"
     with pytest.raises(Refusal, match="it has more"):
         describe_artifact(run / name)

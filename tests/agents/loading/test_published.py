@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rltransfer.errors import InputError
-from rltransfer_agents.loading import Agent, read_agent
+from rltransfer_agents.loading import Agent, load_agent
 from tests.conftest import Count
 from tests.published import AGENTS, NORMALISED
 
@@ -23,7 +23,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 def agent_called(name: str, published: Path) -> Agent:
-    return read_agent(published / f"{name}_1", env_id=AGENTS[name])
+    return load_agent(published / f"{name}_1", env_id=AGENTS[name])
 
 
 def rows(agent: Agent) -> Any:
@@ -80,7 +80,7 @@ def test_it_knows_whether_it_was_normalised(name: str, published: Path) -> None:
 
 def test_old_ids_are_suggested_and_not_guessed(name: str, published: Path) -> None:
     if AGENTS[name] is None:
-        assert read_agent(published / f"{name}_1").env_id == name.partition("/")[2]
+        assert load_agent(published / f"{name}_1").env_id == name.partition("/")[2]
         return
     with pytest.raises(InputError, match=f"pass --env {AGENTS[name]}"):
-        read_agent(published / f"{name}_1")
+        load_agent(published / f"{name}_1")

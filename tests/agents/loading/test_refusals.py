@@ -15,7 +15,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from stock_agents import STOCK
 
 from rltransfer.io import Manifest, write_manifest
-from rltransfer_agents.loading import REMEDIES, Refusal, read_agent
+from rltransfer_agents.loading import REMEDIES, Refusal, load_agent
 from rltransfer_agents.loading.refusal import typed_faults
 from rltransfer_agents.loading.run_folder import require_own_files
 
@@ -47,17 +47,17 @@ def of_a_class_by_value(run: Path) -> None:
     path = run / "CartPole-v1.zip"
     field = {":serialized:": pickled}
     path.write_bytes(with_field(path.read_bytes(), "policy_class", field))
-    read_agent(run)
+    load_agent(run)
 
 
 def of_another_hash(run: Path) -> None:
-    read_agent(run, sha256="0" * 64)
+    load_agent(run, sha256="0" * 64)
 
 
 def of_an_environment_that_imports(run: Path) -> None:
     told = "env_kwargs: {base: 'antigravity:X-v0'}\n"
     (run / "CartPole-v1" / "args.yml").write_text(told)
-    read_agent(run)
+    load_agent(run)
 
 
 def of_a_folder_with_links(run: Path) -> None:
@@ -68,7 +68,7 @@ def of_a_folder_with_links(run: Path) -> None:
 def of_a_file_that_changed(run: Path) -> None:
     write_manifest(run, Manifest("train-source", {}, {}, {}))
     STOCK["ppo"].save(run / "CartPole-v1.zip", seed=1)
-    read_agent(run)
+    load_agent(run)
 
 
 def of_what_no_check_foresaw(run: Path) -> None:
@@ -124,6 +124,6 @@ def test_agents_with_a_memory_or_masks_are_refused_by_name(
     model = getattr(contrib, algorithm)(policy, "CartPole-v1", n_steps=8, batch_size=8)
     model.save(tmp_path / "CartPole-v1.zip")
     with pytest.raises(Refusal, match=f"{named}.*cannot be carried over") as refused:
-        read_agent(tmp_path / "CartPole-v1.zip")
+        load_agent(tmp_path / "CartPole-v1.zip")
     assert refused.value.code == "unsupported"
     assert "use an agent of ppo, a2c" in str(refused.value)

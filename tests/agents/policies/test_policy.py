@@ -12,7 +12,7 @@ from stock_agents import STOCK
 from torch import nn
 
 from rltransfer.errors import InputError
-from rltransfer_agents.loading import read_agent
+from rltransfer_agents.loading import load_agent
 from rltransfer_agents.policies import FrozenPolicy
 from rltransfer_agents.policies.activations import ACTIVATIONS
 from rltransfer_agents.policies.observation_encoders import Normalisation
@@ -22,7 +22,7 @@ _DRAWS = 20_000
 
 def pair(name: str, folder: Path) -> tuple[Any, FrozenPolicy]:
     model = STOCK[name].save(folder / "agent.zip")
-    return model, read_agent(folder / "agent.zip", env_id="CartPole-v1").policy
+    return model, load_agent(folder / "agent.zip", env_id="CartPole-v1").policy
 
 
 def repeated(model: Any) -> Any:
@@ -86,7 +86,7 @@ def test_dqn_explores_as_often_as_when_it_was_saved(tmp_path: Path) -> None:
     model = STOCK["dqn"].make()
     model.exploration_rate = 0.4
     model.save(tmp_path / "agent.zip")
-    policy = read_agent(tmp_path / "agent.zip", env_id="CartPole-v1").policy
+    policy = load_agent(tmp_path / "agent.zip", env_id="CartPole-v1").policy
     rows = repeated(model)
     greedy, _ = policy.predict(rows[0], deterministic=True)
     actions, _ = policy.predict(rows)

@@ -100,7 +100,9 @@ def test_an_environment_that_cannot_be_put_back_is_said_to_be_approximate(
     config = configure(settings, env_id="training-tests/Loose-v0", snapshot_seconds=0.0)
     run = resume_source(stopped_at(config, 40))
     assert run.resumed == "approximate"
-    assert "came to another state by the same actions" in "".join(run.doubts)
+    assert "came to another state by the same actions" in "".join(
+        run.reproducibility_warnings
+    )
     assert read_manifest(run.folder).results["resumed"] == "approximate"
 
 
@@ -111,7 +113,7 @@ def test_other_versions_are_said_to_be_approximate(
     monkeypatch.setattr(course, "surroundings", lambda: {"torch": "99"})
     run = resume_source(folder)
     assert run.resumed == "approximate"
-    assert any(doubt.endswith(" and is 99") for doubt in run.doubts)
+    assert any(doubt.endswith(" and is 99") for doubt in run.reproducibility_warnings)
 
 
 def test_runs_are_resumed_side_by_side(configure: Configure, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from gymnasium import spaces
 
 from rltransfer.errors import EnvironmentFault
-from rltransfer.wrappers.replayable_env import Seat
+from rltransfer.wrappers.replayable_env import ReplayableEnv
 from rltransfer_agents.training.vector_env import Here, VectorEnv
 
 FAULTS: dict[str, tuple[str, Any]] = {
@@ -55,7 +55,7 @@ class Faulty(gym.Env[Any, Any]):
         return (value, reward) if field == "observation" else (observation, value)
 
 
-def side_by_side(seats: list[Seat]) -> VectorEnv:
+def side_by_side(seats: list[ReplayableEnv]) -> VectorEnv:
     return VectorEnv(Here(seats))
 
 
@@ -63,7 +63,9 @@ def side_by_side(seats: list[Seat]) -> VectorEnv:
 @pytest.mark.parametrize("at", [1, 5, 10], ids=["first", "middle", "terminal"])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_faulty_step_is_named(fault: str, at: int) -> None:
-    envs = side_by_side([Seat(lambda: Faulty(fault, at), "Faulty-v0 (training 0)")])
+    envs = side_by_side(
+        [ReplayableEnv(lambda: Faulty(fault, at), "Faulty-v0 (training 0)")]
+    )
     envs.reset()
     with pytest.raises(EnvironmentFault) as caught:
         for _ in range(10):
@@ -74,7 +76,9 @@ def test_a_faulty_step_is_named(fault: str, at: int) -> None:
 
 
 def test_a_faulty_reset_is_named() -> None:
-    envs = side_by_side([Seat(lambda: Faulty("NaN observation", 0), "Faulty-v0")])
+    envs = side_by_side(
+        [ReplayableEnv(lambda: Faulty("NaN observation", 0), "Faulty-v0")]
+    )
     with pytest.raises(EnvironmentFault, match="step 0: observation of reset"):
         envs.reset()
 
@@ -84,7 +88,7 @@ def test_a_step_of_the_wrong_length_is_a_fault() -> None:
         def step(self, action: Any) -> Any:
             return super().step(action)[:4]
 
-    seat = Seat(lambda: Old("raise", -1), "Old-v0")
+    seat = ReplayableEnv(lambda: Old("raise", -1), "Old-v0")
     seat.reset()
     with pytest.raises(
         EnvironmentFault, match="Old-v0, step 1: step with action 0 raised ValueError"
@@ -97,7 +101,9 @@ def test_a_step_of_the_wrong_length_is_a_fault() -> None:
 def test_an_environment_is_put_back_to_a_moment(env_id: str, steps: int) -> None:
     rng = np.random.default_rng(0)
     here, there = (
-        side_by_side([Seat(lambda: gym.make(env_id), env_id) for _ in range(2)])
+        side_by_side(
+            [ReplayableEnv(lambda: gym.make(env_id), env_id) for _ in range(2)]
+        )
         for _ in range(2)
     )
     assert isinstance(here.action_space, spaces.Discrete)
@@ -105,7 +111,7 @@ def test_an_environment_is_put_back_to_a_moment(env_id: str, steps: int) -> None
     here.reset()
     for _ in range(steps):
         here.step(rng.integers(here.action_space.n, size=2))
-    assert there.place.go_to(here.place.moments())
+    assert there.place.restore(here.place.snapshots())
     for _ in range(200):
         actions = rng.integers(here.action_space.n, size=2)
         for one, other in zip(
@@ -122,13 +128,15 @@ def test_what_lives_on_from_episode_to_episode_is_noticed() -> None:
             self.episodes += 1
             return super().reset(seed=seed)
 
-    here, there = (Seat(lambda: Curriculum("raise", -1), "C-v0") for _ in range(2))
+    here, there = (
+        ReplayableEnv(lambda: Curriculum("raise", -1), "C-v0") for _ in range(2)
+    )
     here.reset(seed=1)
     here.step(0)
-    assert there.go_to(here.moment())
+    assert there.restore(here.snapshot())
     here.reset(seed=2)
-    other = Seat(lambda: Curriculum("raise", -1), "C-v0")
-    assert not other.go_to(here.moment())
+    other = ReplayableEnv(lambda: Curriculum("raise", -1), "C-v0")
+    assert not other.restore(here.snapshot())
 
 
 def test_an_environment_that_follows_no_seed_is_noticed() -> None:
@@ -137,10 +145,12 @@ def test_an_environment_that_follows_no_seed_is_noticed() -> None:
             _, *rest = super().step(action)
             return np.random.default_rng().random(2).astype(np.float32), *rest
 
-    here, there = (Seat(lambda: Loose("raise", -1), "Loose-v0") for _ in range(2))
+    here, there = (
+        ReplayableEnv(lambda: Loose("raise", -1), "Loose-v0") for _ in range(2)
+    )
     here.reset(seed=1)
     here.step(0)
-    assert not there.go_to(here.moment())
+    assert not there.restore(here.snapshot())
 
 
 @pytest.mark.parametrize("kind", ["of NumPy of old", "Mersenne Twister"])
@@ -153,14 +163,16 @@ def test_other_kinds_of_generators_are_followed_or_said_not_to_be(kind: str) -> 
             self._np_random = generator
             return super().reset(seed=None)
 
-    here, there = (Seat(lambda: Other("raise", -1), "Other-v0") for _ in range(2))
+    here, there = (
+        ReplayableEnv(lambda: Other("raise", -1), "Other-v0") for _ in range(2)
+    )
     here.reset(seed=1)
     here.step(0)
-    assert there.go_to(here.moment()) == (kind == "Mersenne Twister")
+    assert there.restore(here.snapshot()) == (kind == "Mersenne Twister")
 
 
 def test_what_stable_baselines3_looks_for_stands_in_the_info() -> None:
-    envs = side_by_side([Seat(lambda: Faulty("raise", -1), "Faulty-v0")])
+    envs = side_by_side([ReplayableEnv(lambda: Faulty("raise", -1), "Faulty-v0")])
     envs.reset()
     for _ in range(9):
         assert envs.step(np.array([0]))[3] == [{}]

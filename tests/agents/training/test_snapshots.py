@@ -137,7 +137,7 @@ def test_a_fault_after_a_damaged_snapshot_leaves_the_whole_one(
         ("log_lengths", [1]),
         ("log_lengths", {"0.monitor.csv": -1}),
         ("surroundings", []),
-        ("doubts", "x"),
+        ("reproducibility_warnings", "x"),
         ("learner", []),
         ("evaluations", {"steps": [1], "returns": ["x"], "lengths": ["x"]}),
         ("evaluations", {"steps": [1], "returns": [], "lengths": []}),

@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from rltransfer.domain import Explorer, Journal, Mixed, Rollout, Transitions
+from rltransfer.domain import (
+    MixturePolicy,
+    ReplayLog,
+    Rollout,
+    StickyRandomPolicy,
+    Transitions,
+)
 from rltransfer.domain.replay_log import Entry
 from tests.worlds.strikes import Strike, send
 
@@ -63,16 +69,16 @@ def test_the_list_of_parts_is_complete() -> None:
 def _leave_out(part: str) -> None:
     """Gives every stretch of acting back without one part of it."""
     if part == "memory":
-        for kind in (Explorer, Mixed):
+        for kind in (StickyRandomPolicy, MixturePolicy):
             kind.recall = _forget  # type: ignore[method-assign]
         return
-    known = Journal.next
+    known = ReplayLog.next
 
-    def without(self: Journal, asked: Any) -> Entry | None:
+    def without(self: ReplayLog, asked: Any) -> Entry | None:
         entry = known(self, asked)
         return None if entry is None else _without(entry, part)
 
-    Journal.next = without  # type: ignore[method-assign]
+    ReplayLog.next = without  # type: ignore[method-assign]
 
 
 def _forget(self: object, memory: object) -> None:

@@ -21,7 +21,7 @@ from watch import MARK, Strike, Watch
 from rltransfer.errors import ArtifactRefused, InputError
 from rltransfer.io import read_manifest
 from rltransfer_agents.export.numpy_loader import load_policy
-from rltransfer_agents.loading import describe_artifact, read_agent
+from rltransfer_agents.loading import describe_artifact, load_agent
 from rltransfer_agents.loading.bundle_container import SUFFIX, pack, unpack
 from rltransfer_agents.loading.load_agent import open_agent
 from rltransfer_agents.loading.running_statistics import read_statistics
@@ -221,7 +221,7 @@ def main() -> None:
         warm = places[0][1].parent / "CartPole-v1.zip"
         warm.write_bytes(sound.zip)
         for path in (warm, places[0][1], places[-1][1]):
-            _ending(lambda path=path: read_agent(path))
+            _ending(lambda path=path: load_agent(path))
             _ending(lambda path=path: describe_artifact(path))
         for name, run in places:
             report["vectors"] += 1
@@ -245,15 +245,15 @@ def _entries(run: Path) -> Iterator[tuple[str, Callable[[], Any]]]:
     (agent, *_) = [
         path for path in sorted(run.iterdir()) if path.suffix in (".zip", SUFFIX)
     ]
-    yield "read_agent, folder", lambda: read_agent(run)
-    yield "read_agent, best", lambda: read_agent(run, best=True)
-    yield "read_agent, file", lambda: read_agent(agent)
-    yield "read_agent, id given", lambda: read_agent(agent, env_id="Acrobot-v1")
+    yield "read_agent, folder", lambda: load_agent(run)
+    yield "read_agent, best", lambda: load_agent(run, best=True)
+    yield "read_agent, file", lambda: load_agent(agent)
+    yield "read_agent, id given", lambda: load_agent(agent, env_id="Acrobot-v1")
     yield "describe, folder", lambda: describe_artifact(run)
     yield "describe, file", lambda: describe_artifact(agent)
     for statistics in sorted(run.rglob("*.pkl")):
         yield "describe, pickle", lambda path=statistics: describe_artifact(path)
-        yield "read_agent, pickle", lambda path=statistics: read_agent(path)
+        yield "read_agent, pickle", lambda path=statistics: load_agent(path)
         yield "read_statistics", lambda path=statistics: read_statistics(path)
         yield "load_policy", lambda path=statistics: _loaded(path)
     yield "open_agent", lambda: open_agent(run)

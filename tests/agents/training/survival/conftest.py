@@ -163,7 +163,7 @@ class Zygote:
 
 
 @pytest.fixture(scope="session")
-def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
+def fork_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
     process = Zygote(tmp_path_factory.mktemp("jobs"))
     yield process
     process.close()
@@ -173,8 +173,8 @@ def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
 class Uninterrupted:
     """What each config leaves when nothing strikes; trained once."""
 
-    def __init__(self, zygote: Zygote, folder: Path) -> None:
-        self._zygote = zygote
+    def __init__(self, fork_server: Zygote, folder: Path) -> None:
+        self._zygote = fork_server
         self._folder = folder
         self._found: dict[str, dict[str, str]] = {}
 
@@ -194,9 +194,9 @@ class Uninterrupted:
 
 @pytest.fixture(scope="session")
 def uninterrupted(
-    zygote: Zygote, tmp_path_factory: pytest.TempPathFactory
+    fork_server: Zygote, tmp_path_factory: pytest.TempPathFactory
 ) -> Uninterrupted:
-    return Uninterrupted(zygote, tmp_path_factory.mktemp("uninterrupted"))
+    return Uninterrupted(fork_server, tmp_path_factory.mktemp("uninterrupted"))
 
 
 @pytest.fixture(params=CONFIGS)

@@ -19,7 +19,7 @@ POINTS = (*ADDED, *KEPT, *WHOLE)
 )
 @pytest.mark.parametrize("point", POINTS)
 def test_a_disk_fault_is_said_and_the_last_state_loads(
-    zygote: Any,
+    fork_server: Any,
     uninterrupted: Any,
     tmp_path: Path,
     count: Count,
@@ -27,31 +27,31 @@ def test_a_disk_fault_is_said_and_the_last_state_loads(
     code: int,
 ) -> None:
     count("R6", training_faults=1)
-    ended = zygote.train("dqn", tmp_path, point=point, nth=9, errno=code)
+    ended = fork_server.train("dqn", tmp_path, point=point, nth=9, errno=code)
     assert ended.status == StorageError.exit_status, ended.text
     assert ended.text.startswith("StorageError: ") and ended.text.count("\n") == 1
-    ended = zygote.resume(zygote.run_folder(tmp_path))
+    ended = fork_server.resume(fork_server.run_folder(tmp_path))
     assert ended.status == 0, ended.text
-    assert zygote.traces(tmp_path) == uninterrupted["dqn"]
+    assert fork_server.traces(tmp_path) == uninterrupted["dqn"]
 
 
 @pytest.mark.parametrize("size", [2_000, 5_000, 12_000])
 def test_a_disk_that_fills_up_is_said_and_the_last_state_loads(
-    zygote: Any, uninterrupted: Any, tmp_path: Path, count: Count, size: int
+    fork_server: Any, uninterrupted: Any, tmp_path: Path, count: Count, size: int
 ) -> None:
     count("R6", training_faults=1)
-    ended = zygote.train("dqn", tmp_path, file_size=size)
+    ended = fork_server.train("dqn", tmp_path, file_size=size)
     assert ended.status == StorageError.exit_status, ended.text
     assert "no space left" in ended.text
-    ended = zygote.resume(zygote.run_folder(tmp_path))
+    ended = fork_server.resume(fork_server.run_folder(tmp_path))
     assert ended.status == 0, ended.text
-    assert zygote.traces(tmp_path) == uninterrupted["dqn"]
+    assert fork_server.traces(tmp_path) == uninterrupted["dqn"]
 
 
 def test_a_folder_that_is_deleted_is_said(
-    zygote: Any, tmp_path: Path, count: Count
+    fork_server: Any, tmp_path: Path, count: Count
 ) -> None:
     count("R6", training_faults=1)
-    ended = zygote.train("ppo", tmp_path / "runs", step=50, remove=True)
+    ended = fork_server.train("ppo", tmp_path / "runs", step=50, remove=True)
     assert ended.status == StorageError.exit_status, ended.text
     assert "is gone" in ended.text and ended.text.count("\n") == 1

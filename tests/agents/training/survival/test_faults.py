@@ -52,20 +52,20 @@ def config(algorithm: str, fault: str, at: int, vec_env: str) -> dict[str, Any]:
 @pytest.mark.parametrize("fault", FIELDS)
 @pytest.mark.parametrize("algorithm", HYPERPARAMETERS)
 def test_a_fault_names_environment_step_and_field(
-    zygote: Any, tmp_path: Path, count: Count, algorithm: str, fault: str, at: str
+    fork_server: Any, tmp_path: Path, count: Count, algorithm: str, fault: str, at: str
 ) -> None:
     count("E1", training_faults=1)
     faulty = config(algorithm, fault, STEPS[at], "dummy")
-    ended = zygote.train_configs([faulty], tmp_path)
+    ended = fork_server.train_configs([faulty], tmp_path)
     assert ended.status == 77, ended.text
     (line,) = [line for line in ended.text.splitlines() if "Warning" not in line][-1:]
     where = f"survival/Faulty-v0 (training 0), step {STEPS[at]}: "
     assert line.startswith(f"EnvironmentFault: {where}")
     assert FIELDS[fault] in line
-    folder = zygote.run_folder(tmp_path)
+    folder = fork_server.run_folder(tmp_path)
     assert not list(folder.glob("*.zip")), "nothing was evaluated yet"
     if at == "middle":
-        ended = zygote.resume(folder, mended=True)
+        ended = fork_server.resume(folder, mended=True)
         assert ended.status == 0, ended.text
         for path in folder.glob("*.zip"):
             require_finite(path)
@@ -83,7 +83,7 @@ def test_a_fault_names_environment_step_and_field(
     ],
 )
 def test_an_environment_apart_can_hang_or_die(
-    zygote: Any,
+    fork_server: Any,
     tmp_path: Path,
     count: Count,
     algorithm: str,
@@ -93,11 +93,11 @@ def test_an_environment_apart_can_hang_or_die(
     count("E1", training_faults=1)
     reason = APART[fault]
     faulty = config(algorithm, fault, STEPS[at], "subproc")
-    ended = zygote.train_configs([faulty], tmp_path)
+    ended = fork_server.train_configs([faulty], tmp_path)
     assert ended.status == 77, ended.text
     where = f"survival/Faulty-v0 (training 0), step {STEPS[at]}: step {reason}"
     assert where in ended.text
-    folder = zygote.run_folder(tmp_path)
+    folder = fork_server.run_folder(tmp_path)
     assert f"--resume {folder}" in ended.text
     for path in folder.glob("*.zip"):
         require_finite(path)
@@ -105,7 +105,7 @@ def test_an_environment_apart_can_hang_or_die(
 
 @pytest.mark.parametrize("algorithm", ["ppo", "dqn"])
 def test_a_training_that_diverges_stops_before_anything_is_saved(
-    zygote: Any, tmp_path: Path, count: Count, algorithm: str
+    fork_server: Any, tmp_path: Path, count: Count, algorithm: str
 ) -> None:
     count("E1", divergences=1)
     wild = {
@@ -118,7 +118,7 @@ def test_a_training_that_diverges_stops_before_anything_is_saved(
             "max_grad_norm": 1e30,
         },
     }
-    ended = zygote.train_configs([wild], tmp_path)
+    ended = fork_server.train_configs([wild], tmp_path)
     assert ended.status == 2, ended.text
     assert "lower the learning_rate" in ended.text
     for path in tmp_path.rglob("*.zip"):

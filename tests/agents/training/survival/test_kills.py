@@ -37,7 +37,7 @@ MATTERS = {
 
 
 def test_a_training_killed_at_random_ends_in_the_same_bits(
-    zygote: Any, uninterrupted: Any, name: str, tmp_path: Path, count: Count
+    fork_server: Any, uninterrupted: Any, name: str, tmp_path: Path, count: Count
 ) -> None:
     rng = random.Random(f"{SEED} {name}")
     expected = uninterrupted[name]
@@ -47,17 +47,19 @@ def test_a_training_killed_at_random_ends_in_the_same_bits(
         assert chains < 10 * KILLS, f"{name}: too slow to be killed in time"
         folder = tmp_path / str(chains)
         chains += 1
-        ended = zygote.train(name, folder, timer=rng.uniform(0, seconds))
+        ended = fork_server.train(name, folder, timer=rng.uniform(0, seconds))
         killed = int(ended.status < 0)
         # A kill before there are settings leaves nothing to go on with.
         while ended.status < 0 and list(folder.glob("*/*/*/args.yml")):
             # The last one may run to its end, however slow the machine is.
             timer = rng.uniform(0, seconds) if killed < KILLS_IN_A_ROW else 0
-            ended = zygote.resume(zygote.run_folder(folder), timer=timer)
+            ended = fork_server.resume(fork_server.run_folder(folder), timer=timer)
             killed += ended.status < 0
         if ended.status >= 0:
             assert ended.status == 0, ended.text
-            assert zygote.traces(folder) == expected, f"seed {SEED}, chain {chains}"
+            assert fork_server.traces(folder) == expected, (
+                f"seed {SEED}, chain {chains}"
+            )
             kills += killed
     count("R1", training_kills=kills, training_runs=chains, training_configurations=1)
 
@@ -65,7 +67,7 @@ def test_a_training_killed_at_random_ends_in_the_same_bits(
 @pytest.mark.parametrize("point", POINTS)
 @pytest.mark.parametrize("nth", [1, 5])
 def test_a_kill_while_writing_leaves_a_snapshot_that_loads(
-    zygote: Any,
+    fork_server: Any,
     uninterrupted: Any,
     tmp_path: Path,
     count: Count,
@@ -73,30 +75,30 @@ def test_a_kill_while_writing_leaves_a_snapshot_that_loads(
     nth: int,
 ) -> None:
     count("R2", training_kills=1)
-    ended = zygote.train("dqn", tmp_path, point=point, nth=nth)
+    ended = fork_server.train("dqn", tmp_path, point=point, nth=nth)
     assert ended.status == -9, ended.text
     if not list(tmp_path.glob("*/*/*/args.yml")):
         assert (point, nth) != ("written", 5)
         return
-    ended = zygote.resume(zygote.run_folder(tmp_path))
+    ended = fork_server.resume(fork_server.run_folder(tmp_path))
     assert ended.status == 0, ended.text
-    assert zygote.traces(tmp_path) == uninterrupted["dqn"]
+    assert fork_server.traces(tmp_path) == uninterrupted["dqn"]
 
 
 @pytest.mark.parametrize("item", MATTERS)
 def test_no_item_of_the_state_can_be_left_out(
-    zygote: Any, uninterrupted: Any, tmp_path: Path, count: Count, item: str
+    fork_server: Any, uninterrupted: Any, tmp_path: Path, count: Count, item: str
 ) -> None:
     count("R3", training_items=1)
     name, steps = MATTERS[item]
-    stopped = zygote.train(name, tmp_path, step=steps, signals=["SIGTERM"])
+    stopped = fork_server.train(name, tmp_path, step=steps, signals=["SIGTERM"])
     assert stopped.status == 75, stopped.text
-    ended = zygote.resume(zygote.run_folder(tmp_path), drop=item)
+    ended = fork_server.resume(fork_server.run_folder(tmp_path), drop=item)
     if ended.status == 0:
-        assert zygote.traces(tmp_path)["state"] != uninterrupted[name]["state"]
+        assert fork_server.traces(tmp_path)["state"] != uninterrupted[name]["state"]
 
 
-def test_the_list_of_items_is_complete(zygote: Any) -> None:
+def test_the_list_of_items_is_complete(fork_server: Any) -> None:
     from rltransfer_agents.training.learner_state import ITEMS
 
     assert set(MATTERS) == set(ITEMS)

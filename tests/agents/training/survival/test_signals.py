@@ -24,7 +24,7 @@ APART = {
 @pytest.mark.parametrize("signal", ["SIGINT", "SIGTERM"])
 @pytest.mark.parametrize("config", ["ppo", "dqn"])
 def test_a_training_that_is_asked_to_stop_can_be_resumed(
-    zygote: Any,
+    fork_server: Any,
     uninterrupted: Any,
     tmp_path: Path,
     count: Count,
@@ -34,22 +34,22 @@ def test_a_training_that_is_asked_to_stop_can_be_resumed(
     group: bool,
 ) -> None:
     count("R7", training_stops=1)
-    stopped = zygote.train(
+    stopped = fork_server.train(
         config, tmp_path, step=70, signals=[signal] * times, group=group
     )
     assert stopped.status == 75
     assert stopped.text.count("\n") == 1, stopped.text
-    assert f"--resume {zygote.run_folder(tmp_path)}" in stopped.text
-    ended = zygote.resume(zygote.run_folder(tmp_path))
+    assert f"--resume {fork_server.run_folder(tmp_path)}" in stopped.text
+    ended = fork_server.resume(fork_server.run_folder(tmp_path))
     assert ended.status == 0, ended.text
     assert json.loads(ended.text)[0]["resumed"] == "exact"
-    assert zygote.traces(tmp_path) == uninterrupted[config]
+    assert fork_server.traces(tmp_path) == uninterrupted[config]
 
 
 @pytest.mark.parametrize("group", [False, True], ids=["process", "group"])
 @pytest.mark.parametrize("signal", ["SIGINT", "SIGTERM"])
 def test_trainings_side_by_side_stop_together(
-    zygote: Any,
+    fork_server: Any,
     uninterrupted: Any,
     tmp_path: Path,
     count: Count,
@@ -58,7 +58,7 @@ def test_trainings_side_by_side_stop_together(
 ) -> None:
     count("R7", training_stops=1)
     names = ["ppo with gSDE and normalisation", "a2c"]
-    stopped = zygote.train_several(
+    stopped = fork_server.train_several(
         names,
         tmp_path,
         begun=["Pendulum-v1", "LunarLander-v3"],
@@ -70,17 +70,17 @@ def test_trainings_side_by_side_stop_together(
     assert stopped.status == 75, stopped.text
     for name in names:
         (folder,) = tmp_path.glob(f"{name.split()[0]}/*_1")
-        assert zygote.resume(folder).status == 0
-        assert zygote.traces(folder.parent.parent, name) == uninterrupted[name]
+        assert fork_server.resume(folder).status == 0
+        assert fork_server.traces(folder.parent.parent, name) == uninterrupted[name]
 
 
 @pytest.fixture(scope="module")
-def apart(zygote: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def apart(fork_server: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What is left by a training whose environments are apart, uninterrupted."""
     folder = tmp_path_factory.mktemp("apart")
-    whole = zygote.train_configs([APART], folder)
+    whole = fork_server.train_configs([APART], folder)
     assert whole.status == 0, whole.text
-    traces: dict[str, str] = zygote.traces(folder)
+    traces: dict[str, str] = fork_server.traces(folder)
     return traces
 
 
@@ -88,7 +88,7 @@ def apart(zygote: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, st
 @pytest.mark.parametrize("times", [1, 2], ids=["once", "twice"])
 @pytest.mark.parametrize("signal", ["SIGINT", "SIGTERM"])
 def test_environments_in_processes_of_their_own_stop_too(
-    zygote: Any,
+    fork_server: Any,
     apart: dict[str, str],
     tmp_path: Path,
     count: Count,
@@ -97,10 +97,10 @@ def test_environments_in_processes_of_their_own_stop_too(
     group: bool,
 ) -> None:
     count("R7", training_stops=1)
-    stopped = zygote.train_configs(
+    stopped = fork_server.train_configs(
         [APART], tmp_path, step=20, signals=[signal] * times, group=group
     )
     assert stopped.status == 75, stopped.text
-    ended = zygote.resume(zygote.run_folder(tmp_path))
+    ended = fork_server.resume(fork_server.run_folder(tmp_path))
     assert ended.status == 0, ended.text
-    assert zygote.traces(tmp_path) == apart
+    assert fork_server.traces(tmp_path) == apart
