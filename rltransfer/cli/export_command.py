@@ -110,19 +110,20 @@ def _export_transfer(
     from rltransfer.workflows.transfer_folder import TransferSettings
     from rltransfer_agents.export import export_mapped_onnx
     from rltransfer_agents.export.onnx_mapped import EQUAL_SHARE
-    from rltransfer_agents.loading.refusal import naming, spelt
+    from rltransfer_agents.loading.refusal import printable, refusals_about
 
-    with naming(spelt(path / MANIFEST_NAME)):
+    with refusals_about(printable(path / MANIFEST_NAME)):
         source = TransferSettings.of(read_manifest(path).settings).agent
     if to.suffix != _MAPPED_SUFFIX:
         raise InputError(
             f"a mapped policy is written as {_MAPPED_SUFFIX}, got {to}; rename it, or "
-            f"export the source agent for .npz or a bundle: {spelt(source)}"
+            f"export the source agent for .npz or a bundle: {printable(source)}"
         )
     if is_transfer(source):
         raise InputError(
             f"a mapped policy can be written where its source is an agent, {path} was "
-            f"made from the transfer {spelt(source)}; make one from the agent itself"
+            f"made from the transfer {printable(source)}; make one from the agent "
+            "itself"
         )
     loaded = load_policy(path, env_id=env, sha256=sha256)
     assert isinstance(loaded.policy, MappedPolicy)

@@ -20,7 +20,7 @@ from rltransfer.wrappers import STEP_SECONDS, Apart, made_in_time
 from rltransfer_agents.loading import Refusal, load_agent
 from rltransfer_agents.loading.hub import is_on_hub
 from rltransfer_agents.loading.load_agent import require_digest
-from rltransfer_agents.loading.refusal import naming, spelt
+from rltransfer_agents.loading.refusal import printable, refusals_about
 from rltransfer_envs.making import make
 
 
@@ -78,7 +78,7 @@ def require_fit(loaded: LoadedPolicy, domain: Domain, remedy: str) -> None:
         if not same_kind or getattr(own, "n", None) != getattr(other, "n", None):
             raise InputError(
                 f"the {word} of an agent and of its environment must agree, "
-                f"{spelt(loaded.path)} knows {_told(own)} and {domain.name} has "
+                f"{printable(loaded.path)} knows {_told(own)} and {domain.name} has "
                 f"{_told(other)}; {remedy}"
             )
 
@@ -174,17 +174,18 @@ def _transfer_at(
     if here in outer or len(outer) >= _LONGEST_CHAIN:
         raise Refusal(
             "folder",
-            f"{spelt(path)}: transfers may be made from transfers, {_LONGEST_CHAIN} "
-            "deep and in no circle",
+            f"{printable(path)}: transfers may be made from transfers, "
+            f"{_LONGEST_CHAIN} deep and in no circle",
         )
-    with naming(spelt(path / MANIFEST_NAME)):
+    with refusals_about(printable(path / MANIFEST_NAME)):
         settings = TransferSettings.of(read_manifest(path).settings)
         home, target = settings.source_choice(typed), settings.target_choice(typed)
         require_digest(settings.source_sha256, sha256)
     if not os.path.exists(settings.agent):
         raise InputError(
-            f"{spelt(path)} acts through the agent it was made from, and "
-            f"{spelt(settings.agent)} is gone: put it back or make the transfer again"
+            f"{printable(path)} acts through the agent it was made from, and "
+            f"{printable(settings.agent)} is gone: put it back or make the transfer "
+            "again"
         )
     source = _actor_at(
         settings.agent, home.env_id, settings.source_sha256, typed, (*outer, here)
@@ -221,7 +222,7 @@ def _mapped(
         mapped.predict(rows, deterministic=True)
     except _OF_MISFITS as fault:
         raise ArtifactRefused(
-            f"the mapping of {spelt(path)} must fit between {home.name} and "
+            f"the mapping of {printable(path)} must fit between {home.name} and "
             f"{target.name}, and does not; make the transfer again"
         ) from fault
     return mapped

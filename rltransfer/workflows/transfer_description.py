@@ -17,7 +17,7 @@ from rltransfer.workflows.source_agents import MAPPING_FOLDER
 from rltransfer.workflows.transfer_folder import TransferSettings
 from rltransfer_agents.loading import limits
 from rltransfer_agents.loading.load_agent import require_digest
-from rltransfer_agents.loading.refusal import Refusal, naming, spelt
+from rltransfer_agents.loading.refusal import Refusal, printable, refusals_about
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _MOST_STEPS = 10**15
@@ -49,7 +49,7 @@ class InspectedTransfer:
             ArtifactRefused: the manifest is damaged, or of another run.
         """
         manifest = read_manifest(path)
-        with naming(spelt(path / MANIFEST_NAME)):
+        with refusals_about(printable(path / MANIFEST_NAME)):
             settings = TransferSettings.of(manifest.settings)
             _require_sound(manifest, settings)
             require_digest(settings.source_sha256, sha256)
@@ -116,7 +116,9 @@ class InspectedTransfer:
             "changed": ", ".join(self.changed),
             "versions": ", ".join(f"{k} {v}" for k, v in manifest.versions.items()),
         }
-        return facts([(name, spelt(text)) for name, text in entries.items() if text])
+        return facts(
+            [(name, printable(text)) for name, text in entries.items() if text]
+        )
 
 
 def _require_sound(manifest: Manifest, settings: TransferSettings) -> None:

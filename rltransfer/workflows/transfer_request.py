@@ -20,7 +20,7 @@ from rltransfer_agents.loading.environment_spec import (
     require_registered,
 )
 from rltransfer_agents.loading.hub import is_on_hub
-from rltransfer_agents.loading.refusal import naming, spelt
+from rltransfer_agents.loading.refusal import printable, refusals_about
 from rltransfer_agents.loading.run_folder import require_own_files, require_own_logs
 
 DEFAULT_BUDGET = 3_000
@@ -126,7 +126,7 @@ def require_transfer(run: Path) -> None:
         return
     raise InputError(
         "--resume takes the folder of one run of transfer, got "
-        f"{spelt(run)}; name a folder such as runs/transfer/Acrobot-v1_1"
+        f"{printable(run)}; name a folder such as runs/transfer/Acrobot-v1_1"
     )
 
 
@@ -148,10 +148,10 @@ def options_of(
     if any(is_on_hub(source.path) for source in asked.sources):
         # What was fetched is named by its place in the cache: nothing is fetched here.
         raise ArtifactRefused(
-            f"the agents of a run that goes on must lie on this disk, {spelt(run)} has "
-            "one on the hub; start a new run"
+            f"the agents of a run that goes on must lie on this disk, {printable(run)} "
+            "has one on the hub; start a new run"
         )
-    with naming(spelt(run)):
+    with refusals_about(printable(run)):
         for env_id in (asked.target, *asked.source_env):
             require_registered(env_id, typed=typed)
         require_harmless(kwargs, typed=typed)
@@ -177,7 +177,7 @@ def _asked(run: Path) -> "_Asked":
         return _ADAPTER.validate_python(read_request(replay_log_folder(run))["request"])
     except (KeyError, ValidationError) as fault:
         raise ArtifactRefused(
-            f"{spelt(run)} holds no request of a transfer; start a new run"
+            f"{printable(run)} holds no request of a transfer; start a new run"
         ) from fault
 
 

@@ -87,10 +87,10 @@ def export_agent(
     """Writes the agent at `source`, in the format that the name of `path` asks for.
 
     Args:
-        source: anything that `read_agent` reads.
+        source: anything that `load_agent` reads.
         path: ending in `.safetensors` for a bundle, `.npz` for NumPy, or `.onnx`.
         sha256: the hash that the source must have.
-        best: which agent of a run, as for `read_agent`.
+        best: which agent of a run, as for `load_agent`.
 
     Raises:
         InputError: if the name has another ending, or the format cannot hold the agent.

@@ -45,7 +45,7 @@ def export_mapped_onnx(
     if not isinstance(source, FrozenPolicy):
         raise InputError(
             "the source's policy must be one that was read from a file, got "
-            f"{type(source).__name__}; read it with read_agent"
+            f"{type(source).__name__}; read it with load_agent"
         )
     translation = policy.translation
     size = translation.state.inputs

@@ -27,10 +27,10 @@ from rltransfer_agents.loading.policy_families import freeze
 from rltransfer_agents.loading.policy_weights import Normalisations, StoredPolicy
 from rltransfer_agents.loading.refusal import (
     Refusal,
-    naming,
     parse_object,
-    spelt,
-    typed_faults,
+    printable,
+    refusals_about,
+    refuse_unforeseen,
 )
 from rltransfer_agents.loading.run_folder import FoundAgent
 from rltransfer_agents.loading.running_statistics import read_vecnormalize, require_fit
@@ -109,7 +109,7 @@ class Attempts:
     def at(self, part: str, read: Callable[[], Value]) -> Value | None:
         """Returns what `read` gives, or None if it refuses."""
         try:
-            with typed_faults():
+            with refuse_unforeseen():
                 return read()
         except Refusal as refusal:
             self.refused.append(Refused(part, refusal.code, refusal.reason))
@@ -126,7 +126,7 @@ def describe_artifact(
     Args:
         path: of the file or folder.
         sha256: the hash that the file must have.
-        best: which agent of a run, as for `read_agent`.
+        best: which agent of a run, as for `load_agent`.
 
     Raises:
         InputError: if nothing readable is there.
@@ -154,7 +154,7 @@ def describe_artifact(
 
 def _bytes_of(path: Path, sha256: str | None, most: int) -> bytes:
     data = read_bounded(path, most)
-    with naming(spelt(path)):
+    with refusals_about(printable(path)):
         require_digest(hashlib.sha256(data).hexdigest(), sha256)
     return data
 
@@ -166,7 +166,7 @@ def _environment(
     attempts.at("environment", lambda: require_harmless(kwargs))
     known = known_id(name)
     return {
-        "environment": spelt(name),
+        "environment": printable(name),
         "environment_id": known,
         "nearest_id": None if known else nearest_id(name),
     }
@@ -198,12 +198,12 @@ def _of_bundle(found: FoundAgent, data: bytes, attempts: Attempts) -> dict[str, 
         | _network(bundle.stored_policy(), attempts)
         | {
             "algorithm": checkpoint.algorithm,
-            "policy_class": spelt(checkpoint.policy_class),
+            "policy_class": printable(checkpoint.policy_class),
             "observation_space": str(checkpoint.observation_space),
             "action_space": str(checkpoint.action_space),
             "normalisation": _in_words(bundle.normalisations),
             "versions": {
-                spelt(name): spelt(version)
+                printable(name): printable(version)
                 for name, version in checkpoint.versions.items()
             },
             "steps": checkpoint.steps,
@@ -245,8 +245,8 @@ def _of_checkpoint(
     keywords = attempts.at("policy_kwargs", lambda: data_fields.keywords_of(fields))
     tensors = attempts.at("weights", lambda: read_tensors(members["policy.pth"]))
     beside = attempts.at("statistics", lambda: read_statistics_beside(found))
-    facts["algorithm"] = spelt(data_fields.algorithm_of(policy_class or "", fields))
-    facts["policy_class"] = None if policy_class is None else spelt(policy_class)
+    facts["algorithm"] = printable(data_fields.algorithm_of(policy_class or "", fields))
+    facts["policy_class"] = None if policy_class is None else printable(policy_class)
     facts["observation_space"] = None if observation is None else str(observation)
     facts["action_space"] = None if action is None else str(action)
     if beside is not None:

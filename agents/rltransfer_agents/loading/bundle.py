@@ -12,7 +12,12 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from rltransfer_agents.loading import bundle_container as container
 from rltransfer_agents.loading.policy_keywords import Keywords, read_keywords
 from rltransfer_agents.loading.policy_weights import Normalisations, StoredPolicy
-from rltransfer_agents.loading.refusal import Refusal, naming, parse_object, shown
+from rltransfer_agents.loading.refusal import (
+    Refusal,
+    parse_object,
+    quoted,
+    refusals_about,
+)
 from rltransfer_agents.loading.sb3_checkpoint import ALGORITHMS, Checkpoint
 from rltransfer_agents.loading.spaces import space_from_json, space_to_json
 from rltransfer_agents.policies.observation_encoders import Normalisation
@@ -110,11 +115,13 @@ def read_bundle(data: bytes) -> Bundle:
     except ValidationError as fault:
         first = fault.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise Refusal("json", f"the bundle's {shown(where)} is not in order") from fault
+        raise Refusal(
+            "json", f"the bundle's {quoted(where)} is not in order"
+        ) from fault
     if described.algorithm not in ALGORITHMS:
         raise Refusal(
             "unsupported",
-            f"the bundle is of the algorithm {shown(described.algorithm)}",
+            f"the bundle is of the algorithm {quoted(described.algorithm)}",
         )
     if not 0 <= described.exploration <= 1:
         raise Refusal("json", "exploration must lie in 0..1")
@@ -147,7 +154,7 @@ def read_bundle(data: bytes) -> Bundle:
 
 
 def _keywords(value: dict[str, Any]) -> Keywords:
-    with naming("keywords"):
+    with refusals_about("keywords"):
         return read_keywords(value)
 
 
@@ -156,7 +163,7 @@ def _normalisation(
 ) -> Normalisation:
     mean, deviation = arrays.get(f"mean/{part}"), arrays.get(f"deviation/{part}")
     if mean is None or deviation is None or mean.shape != deviation.shape:
-        raise Refusal("normalisation", f"the statistics of {shown(part)} are missing")
+        raise Refusal("normalisation", f"the statistics of {quoted(part)} are missing")
     if mean.dtype != np.float64 or deviation.dtype != np.float64:
         raise Refusal("normalisation", "statistics must be in double precision")
     if not (np.isfinite(mean).all() and np.isfinite(deviation).all()):

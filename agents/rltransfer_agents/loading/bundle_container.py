@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from rltransfer_agents.loading import limits
 from rltransfer_agents.loading.pickled_arrays import read_shape
-from rltransfer_agents.loading.refusal import Refusal, parse_object, shown
+from rltransfer_agents.loading.refusal import Refusal, parse_object, quoted
 
 SUFFIX = ".safetensors"
 _LENGTH = struct.Struct("<Q")
@@ -99,10 +99,10 @@ def unpack(data: bytes) -> tuple[str, dict[str, NDArray[Any]]]:
 
 def _array(name: str, entry: Any, numbers: bytes) -> NDArray[Any]:
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
-        raise Refusal("tensor", f"{shown(name)} is not described as an array")
+        raise Refusal("tensor", f"{quoted(name)} is not described as an array")
     kind, offsets = entry["dtype"], entry["data_offsets"]
     if not isinstance(kind, str) or kind not in _TYPES:
-        raise Refusal("tensor", f"{shown(name)} has an unknown type of number")
+        raise Refusal("tensor", f"{quoted(name)} has an unknown type of number")
     shape, dtype = read_shape(entry["shape"]), np.dtype(_TYPES[kind])
     if (
         not isinstance(offsets, list)
@@ -111,7 +111,7 @@ def _array(name: str, entry: Any, numbers: bytes) -> NDArray[Any]:
         or not 0 <= offsets[0] <= offsets[1] <= len(numbers)
         or offsets[1] - offsets[0] != math.prod(shape) * dtype.itemsize
     ):
-        raise Refusal("tensor", f"{shown(name)} does not lie where it is announced")
+        raise Refusal("tensor", f"{quoted(name)} does not lie where it is announced")
     contents = numbers[offsets[0] : offsets[1]]
     if kind == "BOOL" and contents.translate(None, b"\x00\x01"):
         raise Refusal("tensor", "a truth value must be 0 or 1")

@@ -11,7 +11,7 @@ import gymnasium as gym
 import rltransfer_envs  # noqa: F401  registers our own
 from rltransfer.errors import InputError
 from rltransfer_agents.loading import limits
-from rltransfer_agents.loading.refusal import Refusal, shown, spelt
+from rltransfer_agents.loading.refusal import Refusal, printable, quoted
 from rltransfer_agents.loading.sb3_checkpoint import ALGORITHMS
 
 _ID = re.compile(r"(?:[\w.-]+/)?[\w.-]+-v\d+")
@@ -52,7 +52,7 @@ def require_known(name: str, file: str) -> str:
         if nearest is not None
         else "pass --env with the environment it was trained in"
     )
-    raise InputError(f"{spelt(file)}: {shown(name)} is not registered; {remedy}")
+    raise InputError(f"{printable(file)}: {quoted(name)} is not registered; {remedy}")
 
 
 def require_registered(env_id: str, *, typed: Collection[str] = ()) -> str:
@@ -74,7 +74,7 @@ def require_registered(env_id: str, *, typed: Collection[str] = ()) -> str:
         return env_id
     raise Refusal(
         "environment",
-        f"an id in a file must be registered and name no module, got {shown(env_id)}",
+        f"an id in a file must be registered and name no module, got {quoted(env_id)}",
     )
 
 
@@ -127,7 +127,7 @@ def require_harmless(
     for name, value in kwargs.items():
         if name in _NOT_FROM_FILES or not _PLAIN.fullmatch(name):
             raise Refusal(
-                "environment", f"a file may not set {shown(name)} of an environment"
+                "environment", f"a file may not set {quoted(name)} of an environment"
             )
         if name == "render_mode" and _told(value) not in _UNSEEN:
             raise Refusal(
@@ -194,7 +194,7 @@ def _check_text(text: str, typed: Collection[str]) -> None:
         raise Refusal(
             "environment",
             "text that an environment in a file is made with must be plain and name no "
-            f"module, got {shown(text)}",
+            f"module, got {quoted(text)}",
         )
     if is_id(text):
         require_registered(text)
@@ -202,4 +202,4 @@ def _check_text(text: str, typed: Collection[str]) -> None:
 
 def _told(value: object) -> str:
     is_flat = isinstance(value, str | int | float)
-    return shown(value) if is_flat else type(value).__name__
+    return quoted(value) if is_flat else type(value).__name__

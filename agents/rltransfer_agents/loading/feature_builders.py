@@ -7,7 +7,7 @@ import numpy as np
 from gymnasium import spaces
 
 from rltransfer_agents.loading.policy_weights import StoredPolicy, Weights
-from rltransfer_agents.loading.refusal import Refusal, naming, shown
+from rltransfer_agents.loading.refusal import Refusal, quoted, refusals_about
 from rltransfer_agents.policies.activations import ACTIVATIONS, Dense, relu
 from rltransfer_agents.policies.observation_encoders import (
     Combined,
@@ -52,7 +52,7 @@ def build_encoder(
     encoders: dict[str, Encoder] = {}
     features = 0
     for name, part in space.spaces.items():
-        with naming(f"part {shown(name)}"):
+        with refusals_about(f"part {quoted(name)}"):
             pictures = is_image(part, any_numbers=plain)
             encoders[name], width = _part(
                 part,

@@ -11,7 +11,7 @@ from typing import Any, final
 from rltransfer.errors import InputError, StorageError
 from rltransfer_agents.loading import limits
 from rltransfer_agents.loading.bundle_container import SUFFIX
-from rltransfer_agents.loading.refusal import Refusal, shown
+from rltransfer_agents.loading.refusal import Refusal, quoted
 
 
 @contextmanager
@@ -143,7 +143,7 @@ def _parsed(reference: str) -> tuple[str, str | None]:
     if match is None:
         raise InputError(
             f"an agent on the hub is named {SCHEME}ORGANISATION/REPOSITORY, with "
-            f"@REVISION where one is meant, got {shown(reference)}; mend the name"
+            f"@REVISION where one is meant, got {quoted(reference)}; mend the name"
         )
     return match[1], match[2]
 
@@ -162,7 +162,7 @@ def _check_sizes(name: str, repository: str, wanted: dict[str, Any]) -> None:
             raise Refusal(
                 "limit",
                 f"{name}: a file may have {limits.ARCHIVE_BYTES} bytes, "
-                f"{shown(file.filename)} has {file.file_size}",
+                f"{quoted(file.filename)} has {file.file_size}",
             )
 
 
@@ -173,7 +173,7 @@ def _chosen(names: list[str], repository: str, reference: str) -> str:
     named = [name for name in agents if name.rpartition(".")[0] == stem]
     if named or len(agents) == 1:
         return (named or agents)[0]
-    told = ", ".join(map(shown, agents[:8])) or "none"
+    told = ", ".join(map(quoted, agents[:8])) or "none"
     raise InputError(
         f"{reference} must hold one agent, it holds {told}; fetch the file yourself "
         "and pass its path"

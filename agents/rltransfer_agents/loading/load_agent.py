@@ -15,7 +15,12 @@ from rltransfer_agents.loading.environment_spec import require_harmless, require
 from rltransfer_agents.loading.hub import fetch_agent, is_on_hub
 from rltransfer_agents.loading.policy_families import freeze
 from rltransfer_agents.loading.policy_weights import Normalisations
-from rltransfer_agents.loading.refusal import Refusal, naming, spelt, typed_faults
+from rltransfer_agents.loading.refusal import (
+    Refusal,
+    printable,
+    refusals_about,
+    refuse_unforeseen,
+)
 from rltransfer_agents.loading.run_folder import FoundAgent, find_agent
 from rltransfer_agents.loading.running_statistics import (
     normalisations_of,
@@ -42,10 +47,10 @@ class OpenedAgent:
 def open_agent(
     path: Path | str, *, sha256: str | None = None, best: bool | None = None
 ) -> OpenedAgent:
-    """Returns what the files of an agent hold; `read_agent` tells the arguments."""
+    """Returns what the files of an agent hold; `load_agent` tells the arguments."""
     found, hub = locate(path, best=best)
     data = read_bounded(found.agent)
-    with naming(spelt(found.agent)), typed_faults():
+    with refusals_about(printable(found.agent)), refuse_unforeseen():
         require_digest(hashlib.sha256(data).hexdigest(), sha256)
         _require_vouched(found, found.agent, data)
         bundle, digest = _contents(found, data)
@@ -69,14 +74,15 @@ def read_bounded(path: Path, most: int = limits.ARCHIVE_BYTES) -> bytes:
         return bounded_bytes(path, most)
     except NotPlain as fault:
         raise InputError(
-            f"an agent must lie in a plain file, {spelt(path)} is none; name its zip "
-            "or the folder of its run"
+            f"an agent must lie in a plain file, {printable(path)} is none; name its "
+            "zip or the folder of its run"
         ) from fault
     except TooLarge as fault:
-        raise Refusal("limit", f"{spelt(path)}: {fault}") from fault
+        raise Refusal("limit", f"{printable(path)}: {fault}") from fault
     except OSError as fault:
         raise InputError(
-            f"{spelt(path)} cannot be read ({fault.strerror}); check its permissions"
+            f"{printable(path)} cannot be read ({fault.strerror}); check its "
+            "permissions"
         ) from fault
 
 
@@ -116,7 +122,7 @@ def read_statistics_beside(found: FoundAgent) -> tuple[Normalisations, str | Non
     if path.suffix == ".json":
         normalisations = normalisations_of(read_statistics(path))
     else:
-        with naming(spelt(path.name)):
+        with refusals_about(printable(path.name)):
             normalisations = read_vecnormalize(data)
     return normalisations, hashlib.sha256(data).hexdigest()
 
@@ -125,8 +131,8 @@ def require_zip(path: Path, data: bytes) -> None:
     """Raises if a file does not even begin as an agent's does."""
     if not data.startswith(b"PK"):
         raise InputError(
-            f"{spelt(path)} must be a zip written by Stable-Baselines3, it is none; "
-            "name the agent's zip or the folder of its run"
+            f"{printable(path)} must be a zip written by Stable-Baselines3, it is "
+            "none; name the agent's zip or the folder of its run"
         )
 
 
@@ -134,7 +140,7 @@ def require_digest(digest: str, expected: str | None) -> None:
     """Raises unless a file has the hash that the user asked for."""
     if expected is not None and digest != expected.strip().lower():
         raise Refusal(
-            "digest", f"must have the SHA-256 {spelt(expected)}, it has {digest}"
+            "digest", f"must have the SHA-256 {printable(expected)}, it has {digest}"
         )
 
 
@@ -146,7 +152,7 @@ def _require_vouched(found: FoundAgent, path: Path, data: bytes) -> None:
     digest = read_manifest(found.run).files.get(name)
     if digest != hashlib.sha256(data).hexdigest():
         raise Refusal(
-            "manifest", f"{spelt(name)} is not what its run's manifest vouches for"
+            "manifest", f"{printable(name)} is not what its run's manifest vouches for"
         )
 
 
@@ -193,7 +199,7 @@ def load_agent(
     """
     opened = open_agent(path, sha256=sha256, best=best)
     bundle, file = opened.bundle, opened.found.agent
-    with naming(spelt(file)), typed_faults():
+    with refusals_about(printable(file)), refuse_unforeseen():
         env_kwargs = require_harmless(bundle.env_kwargs)
         policy = freeze(bundle.stored_policy())
     checkpoint = bundle.checkpoint

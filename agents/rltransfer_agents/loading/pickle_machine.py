@@ -16,7 +16,7 @@ from rltransfer_agents.loading.pickle_tree import (
     extend,
     set_items,
 )
-from rltransfer_agents.loading.refusal import Refusal, shown
+from rltransfer_agents.loading.refusal import Refusal, quoted
 
 # EXT codes look names up in a registry of the process, INST and OBJ call classes of
 # Python 2, NEXT_BUFFER and PERSID take what lies outside: no agent needs any of them.
@@ -41,7 +41,7 @@ def instructions(stream: io.BytesIO) -> Iterator[tuple[str, Any]]:
     for _ in range(limits.PICKLE_OPCODES):
         code = stream.read(1)
         if code not in _ACCEPTED:
-            reason = f"has instruction {shown(code)}" if code else "has no end"
+            reason = f"has instruction {quoted(code)}" if code else "has no end"
             raise Refusal("pickle", f"the pickle {reason}, which no agent's has")
         operation = _ACCEPTED[code]
         argument = None

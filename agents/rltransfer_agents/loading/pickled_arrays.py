@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from rltransfer_agents.loading import limits
 from rltransfer_agents.loading.pickle_tree import Reference, called
-from rltransfer_agents.loading.refusal import Refusal, shown
+from rltransfer_agents.loading.refusal import Refusal, quoted
 
 _KINDS = re.compile(r"[<>|=]?(b1|i[1248]|u[1248]|f[248])")
 _NAMES = {"float16", "float32", "float64", "int8", "int16", "int32", "int64"}
@@ -53,7 +53,7 @@ def read_array(tree: Any) -> NDArray[Any]:
     elif path in [f"{core}.multiarray.scalar" for core in _CORES]:
         (dtype, buffer), shape = _parts(arguments, 2), ()
     else:
-        raise Refusal("tensor", f"an array cannot be made by {shown(path)}")
+        raise Refusal("tensor", f"an array cannot be made by {quoted(path)}")
     if order not in ("C", "F"):
         raise Refusal("tensor", "an array's order must be C or F")
     return _from_buffer(

@@ -12,7 +12,7 @@ from rltransfer_agents.loading.off_policy_builders import (
     stochastic_actor,
 )
 from rltransfer_agents.loading.policy_weights import StoredPolicy
-from rltransfer_agents.loading.refusal import Refusal, shown
+from rltransfer_agents.loading.refusal import Refusal, quoted
 from rltransfer_agents.policies import FrozenPolicy
 
 Builder = Callable[[StoredPolicy, str], FrozenPolicy]
@@ -76,13 +76,13 @@ def freeze(stored: StoredPolicy) -> FrozenPolicy:
         if stored.policy_class.startswith(_STOCK):
             raise Refusal(
                 "unsupported",
-                f"policies of the class {shown(stored.policy_class)} keep a memory or "
+                f"policies of the class {quoted(stored.policy_class)} keep a memory or "
                 "need more than observations, which cannot be carried over",
             )
         raise Refusal(
             "class",
             "a policy must be of a stock class of Stable-Baselines3, got "
-            f"{shown(stored.policy_class)}",
+            f"{quoted(stored.policy_class)}",
         )
     extractor = stored.keywords.features_extractor_class or family.extractor
     policy = family.build(stored, extractor)

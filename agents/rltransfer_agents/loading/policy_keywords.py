@@ -8,7 +8,7 @@ from typing import Any, final
 from rltransfer_agents.loading import limits
 from rltransfer_agents.loading.pickle_tree import Call, Reference, value_name
 from rltransfer_agents.loading.pickled_arrays import read_integer
-from rltransfer_agents.loading.refusal import Refusal, shown
+from rltransfer_agents.loading.refusal import Refusal, quoted
 from rltransfer_agents.policies.activations import ACTIVATIONS
 
 EXTRACTORS = {"FlattenExtractor", "NatureCNN", "CombinedExtractor"}
@@ -63,7 +63,7 @@ def read_keywords(tree: Any) -> Keywords:
         for name, value in tree.items()
         if name in known and value is not None
     }
-    ignored = tuple(shown(name) for name in tree if name not in known)
+    ignored = tuple(quoted(name) for name in tree if name not in known)
     return Keywords(**values, ignored=ignored)
 
 
@@ -156,10 +156,10 @@ def _unknown_class(name: str, tree: Any, accepted: list[str]) -> Refusal:
     if by_value is not None:
         return Refusal(
             "class-by-value",
-            f"{name} is the author's own {shown(by_value)}, which exists as code only",
+            f"{name} is the author's own {quoted(by_value)}, which exists as code only",
         )
     given = tree.path if isinstance(tree, Reference) else type(tree).__name__
-    return Refusal("class", f"{name} must be one of {accepted}, got {shown(given)}")
+    return Refusal("class", f"{name} must be one of {accepted}, got {quoted(given)}")
 
 
 _READERS: dict[str, Callable[[Any], Any]] = {

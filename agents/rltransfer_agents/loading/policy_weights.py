@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rltransfer_agents.loading import limits
 from rltransfer_agents.loading.policy_keywords import Keywords
-from rltransfer_agents.loading.refusal import Refusal, shown
+from rltransfer_agents.loading.refusal import Refusal, quoted
 from rltransfer_agents.policies.activations import (
     Activation,
     Dense,
@@ -48,7 +48,7 @@ class Weights:
         for name, tensor in tensors.items():
             if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
                 raise Refusal(
-                    "non-finite", f"weights must be finite, {shown(name)} is not"
+                    "non-finite", f"weights must be finite, {quoted(name)} is not"
                 )
         self._tensors = tensors
         self._left = set(tensors)
@@ -59,19 +59,19 @@ class Weights:
     def take(self, name: str, rank: int) -> NDArray[np.float32]:
         """Returns a tensor in single precision, as the policy computes."""
         if name not in self._tensors:
-            raise Refusal("network", f"the weights {shown(name)} are missing")
+            raise Refusal("network", f"the weights {quoted(name)} are missing")
         tensor = self._tensors[name]
         if tensor.dtype.kind != "f" or tensor.ndim != rank:
             raise Refusal(
                 "network",
-                f"{shown(name)} must be real numbers in {rank} dimensions, got "
+                f"{quoted(name)} must be real numbers in {rank} dimensions, got "
                 f"{tensor.dtype} in {tensor.ndim}",
             )
         self._left.discard(name)
         with np.errstate(over="ignore"):
             numbers = tensor.astype(np.float32)
         if not np.isfinite(numbers).all():
-            raise Refusal("non-finite", f"{shown(name)} is beyond single precision")
+            raise Refusal("non-finite", f"{quoted(name)} is beyond single precision")
         return numbers
 
     def dense(self, prefix: str, activation: Activation = identity) -> Dense:
@@ -80,7 +80,7 @@ class Weights:
         has_bias = f"{prefix}.bias" in self
         bias = self.take(f"{prefix}.bias", rank=1) if has_bias else None
         if bias is not None and len(bias) != len(weight):
-            raise Refusal("network", f"{shown(prefix)} has unequal weights and biases")
+            raise Refusal("network", f"{quoted(prefix)} has unequal weights and biases")
         return dense_from_torch(weight, bias, activation)
 
     def chain(self, prefix: str, activation: Activation) -> list[Dense]:
@@ -98,7 +98,7 @@ class Weights:
         if strange:
             raise Refusal(
                 "network",
-                f"a stock policy has no weights {shown(strange[0])}, this one has; "
+                f"a stock policy has no weights {quoted(strange[0])}, this one has; "
                 "its class was changed by its author",
             )
 

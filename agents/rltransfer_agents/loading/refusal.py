@@ -68,7 +68,7 @@ class Refusal(ArtifactRefused):
 
 
 @contextmanager
-def naming(subject: str) -> Iterator[None]:
+def refusals_about(subject: str) -> Iterator[None]:
     """Puts `subject` in front of every refusal that leaves the block."""
     try:
         yield
@@ -77,7 +77,7 @@ def naming(subject: str) -> Iterator[None]:
 
 
 @contextmanager
-def typed_faults() -> Iterator[None]:
+def refuse_unforeseen() -> Iterator[None]:
     """Turns what no check foresaw in a hostile file into a refusal.
 
     The last net; the torture tests count how often it is reached, and want never.
@@ -92,13 +92,13 @@ def typed_faults() -> Iterator[None]:
         ) from fault
 
 
-def spelt(path: object) -> str:
+def printable(path: object) -> str:
     """Returns a path as it stands, or escaped where a terminal would act upon it."""
     text = str(path)
-    return text if text.isprintable() else shown(text, limit=1000)
+    return text if text.isprintable() else quoted(text, limit=1000)
 
 
-def shown(value: object, limit: int = 80) -> str:
+def quoted(value: object, limit: int = 80) -> str:
     """Returns text out of a file so that it can neither span lines nor flood them.
 
     Only for strings, numbers and flat values: nested ones may be exponentially long.
@@ -122,7 +122,7 @@ def parse_object(data: bytes) -> dict[str, Any]:
     except TooLarge as fault:
         raise Refusal("limit", str(fault)) from fault
     except ValueError as fault:
-        text = shown(str(fault), limit=200)
+        text = quoted(str(fault), limit=200)
         raise Refusal("json", f"this is no strict JSON: {text}") from fault
     if not isinstance(value, dict):
         raise Refusal("json", f"the JSON must be an object, got {type(value).__name__}")

@@ -10,7 +10,7 @@ from typing import Any, final
 
 from rltransfer.errors import InputError
 from rltransfer.io import make_folder, storage_faults, write_atomically
-from rltransfer_agents.loading.refusal import Refusal, spelt
+from rltransfer_agents.loading.refusal import Refusal, printable
 from rltransfer_agents.loading.yaml_reader import read_yaml
 
 _BEST = "best_model"
@@ -57,7 +57,7 @@ def find_agent(path: Path, *, best: bool | None) -> FoundAgent:
     else:
         raise InputError(
             "an agent must be a zip file or the folder of a run, there is no "
-            f"{spelt(path)}; train one: rltransfer train-source"
+            f"{printable(path)}; train one: rltransfer train-source"
         )
     return _described(agent)
 
@@ -69,17 +69,17 @@ def _agent_in(folder: Path, best: bool | None) -> Path:
         return folder / f"{_BEST}.zip"
     if best:
         raise InputError(
-            f"a run must have kept a {_BEST}.zip for its best agent, {spelt(folder)} "
-            "has none; take the last one instead"
+            f"a run must have kept a {_BEST}.zip for its best agent, "
+            f"{printable(folder)} has none; take the last one instead"
         )
     named = [agent for agent in found if agent.stem == _env_name(folder.name)]
     others = [agent for agent in found if agent.stem != _BEST]
     if named or len(others) == 1:
         return (named or others)[0]
-    names = ", ".join(spelt(agent.name) for agent in found[:8]) or "no zip file"
+    names = ", ".join(printable(agent.name) for agent in found[:8]) or "no zip file"
     raise InputError(
-        f"a run's folder must hold one agent, {spelt(folder)} holds {names}; name the "
-        "file"
+        f"a run's folder must hold one agent, {printable(folder)} holds {names}; name "
+        "the file"
     )
 
 
@@ -140,7 +140,7 @@ def require_own_files(run: Path) -> None:
                     raise Refusal(
                         "folder",
                         f"the folder of a run that goes on holds plain files and "
-                        f"folders, {spelt(path)} is neither",
+                        f"folders, {printable(path)} is neither",
                     )
 
 
@@ -166,7 +166,7 @@ def require_own_logs(logs: Path, run: Path) -> None:
         raise Refusal(
             "folder",
             f"a run writes outside its folder only where it wrote from its beginning, "
-            f"and {spelt(logs)} bears no mark of {spelt(run)}",
+            f"and {printable(logs)} bears no mark of {printable(run)}",
         )
 
 

@@ -17,7 +17,7 @@ from rltransfer_agents.loading.pickle_machine import parse_pickle
 from rltransfer_agents.loading.pickle_tree import constructed, value_name
 from rltransfer_agents.loading.pickled_arrays import read_array, read_number
 from rltransfer_agents.loading.policy_weights import Normalisations
-from rltransfer_agents.loading.refusal import Refusal, shown
+from rltransfer_agents.loading.refusal import Refusal, quoted
 from rltransfer_agents.policies.observation_encoders import Normalisation
 
 FORMAT = 1
@@ -101,7 +101,7 @@ def read_vecnormalize(data: bytes) -> Normalisations:
     path, state = constructed(tree)
     if path != _CLASS or not isinstance(state, dict):
         name = value_name(tree) or path or type(tree).__name__
-        raise Refusal("normalisation", f"this is no VecNormalize but {shown(name)}")
+        raise Refusal("normalisation", f"this is no VecNormalize but {quoted(name)}")
     normalises = state.get("norm_obs", True)
     if not isinstance(normalises, bool):
         raise Refusal("normalisation", "norm_obs must be true or false")

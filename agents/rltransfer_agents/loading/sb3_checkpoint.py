@@ -13,7 +13,12 @@ from numpy.typing import NDArray
 from rltransfer_agents.loading.pickle_machine import parse_pickle
 from rltransfer_agents.loading.pickle_tree import Reference, value_name
 from rltransfer_agents.loading.policy_keywords import Keywords, read_keywords
-from rltransfer_agents.loading.refusal import Refusal, naming, parse_object, shown
+from rltransfer_agents.loading.refusal import (
+    Refusal,
+    parse_object,
+    quoted,
+    refusals_about,
+)
 from rltransfer_agents.loading.spaces import read_space
 from rltransfer_agents.loading.torch_reader import read_tensors
 from rltransfer_agents.loading.zip_reader import read_members
@@ -36,7 +41,7 @@ def policy_class_of(fields: Fields) -> str:
         raise Refusal("class", "policy_class must be the name of a class")
     raise Refusal(
         "class-by-value",
-        f"the policy is of the author's own class {shown(name)}, which exists as code "
+        f"the policy is of the author's own class {quoted(name)}, which exists as code "
         "only",
     )
 
@@ -44,14 +49,14 @@ def policy_class_of(fields: Fields) -> str:
 def space_of_field(fields: Fields, name: str) -> spaces.Space[Any]:
     """Returns one of the two spaces."""
     tree = _pickled(fields, name)
-    with naming(name):
+    with refusals_about(name):
         return read_space(tree)
 
 
 def keywords_of(fields: Fields) -> Keywords:
     """Returns what the policy's class was told."""
     entry = fields.get("policy_kwargs", {})
-    with naming("policy_kwargs"):
+    with refusals_about("policy_kwargs"):
         if isinstance(entry, dict) and ":serialized:" in entry:
             return read_keywords(_pickled({"it": entry}, "it"))
         return read_keywords(entry)
@@ -91,7 +96,7 @@ def ignored_of(fields: Fields) -> tuple[str, ...]:
     for name, value in fields.items():
         if name not in _READ:
             pickled = isinstance(value, dict) and ":serialized:" in value
-            names.append(shown(name)[1:-1] + (" (pickle)" if pickled else ""))
+            names.append(quoted(name)[1:-1] + (" (pickle)" if pickled else ""))
     return tuple(names)
 
 
@@ -100,7 +105,7 @@ def _pickled(fields: Fields, name: str) -> Any:
     text = entry.get(":serialized:") if isinstance(entry, dict) else None
     if not isinstance(text, str):
         raise Refusal("json", f"{name} is missing")
-    with naming(name):
+    with refusals_about(name):
         try:
             data = base64.b64decode(text, validate=True)
         except (binascii.Error, ValueError) as fault:
@@ -164,14 +169,14 @@ def read_checkpoint(data: bytes) -> Checkpoint:
         Refusal: if it is damaged, unsafe, or no agent with a stock policy.
     """
     members = checkpoint_members(data)
-    with naming("data"):
+    with refusals_about("data"):
         fields = parse_object(members["data"])
         policy_class = policy_class_of(fields)
         observation_space = space_of_field(fields, "observation_space")
         action_space = space_of_field(fields, "action_space")
         keywords = keywords_of(fields)
         exploration = exploration_of(fields)
-    with naming("policy.pth"):
+    with refusals_about("policy.pth"):
         tensors = read_tensors(members["policy.pth"])
     return Checkpoint(
         algorithm=algorithm_of(policy_class, fields),
@@ -196,8 +201,8 @@ def versions_of(members: dict[str, bytes]) -> dict[str, str]:
         # Newer versions write the lines as a list: "- Python: 3.11".
         name, _, value = line.decode("utf-8", "replace").lstrip("- ").partition(":")
         if value.strip() and len(versions) < 16:
-            versions[shown(name.strip())[1:-1]] = shown(value.strip())[1:-1]
+            versions[quoted(name.strip())[1:-1]] = quoted(value.strip())[1:-1]
     own = members.get("_stable_baselines3_version", b"")[:32].decode("ascii", "replace")
     if own.strip():
-        versions["Stable-Baselines3"] = shown(own.strip())[1:-1]
+        versions["Stable-Baselines3"] = quoted(own.strip())[1:-1]
     return versions

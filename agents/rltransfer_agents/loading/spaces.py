@@ -17,7 +17,7 @@ from rltransfer_agents.loading.pickled_arrays import (
     read_integer,
     read_shape,
 )
-from rltransfer_agents.loading.refusal import Refusal, naming, shown
+from rltransfer_agents.loading.refusal import Refusal, quoted, refusals_about
 
 _PATH = re.compile(r"(?:gym|gymnasium)\.spaces\.(\w+)\.(\w+)")
 
@@ -35,11 +35,11 @@ def read_space(tree: Any) -> spaces.Space[Any]:
         if by_value is not None:
             raise Refusal(
                 "class-by-value",
-                f"a space is of the author's own class {shown(by_value)}",
+                f"a space is of the author's own class {quoted(by_value)}",
             )
         raise Refusal(
             "space",
-            f"a space must be one of {', '.join(_READERS)}, got {shown(path)}",
+            f"a space must be one of {', '.join(_READERS)}, got {quoted(path)}",
         )
     return space_of(match[2], state)
 
@@ -51,8 +51,8 @@ def space_of(kind: str, state: dict[Any, Any]) -> spaces.Space[Any]:
         Refusal: if there is no such kind, or its fields are not in order.
     """
     if kind not in _READERS:
-        raise Refusal("space", f"{shown(kind)} is no space that agents have")
-    with naming(kind):
+        raise Refusal("space", f"{quoted(kind)} is no space that agents have")
+    with refusals_about(kind):
         return _READERS[kind](state)
 
 
@@ -120,7 +120,7 @@ def _dict(state: dict[Any, Any]) -> spaces.Space[Any]:
     for name, part in parts.items():
         # Stable-Baselines3 does not nest spaces, and a file could without end.
         if constructed(part)[0].endswith(".Dict"):
-            raise Refusal("space", f"parts may not have parts, {shown(name)} has")
+            raise Refusal("space", f"parts may not have parts, {quoted(name)} has")
     # As pairs: their order is the order of the features, and a dict would be sorted.
     read: list[tuple[str, spaces.Space[Any]]] = []
     elements = 0
@@ -189,7 +189,7 @@ def space_from_json(
         case "Box":
             low, high = arrays.get(f"{name}/low"), arrays.get(f"{name}/high")
             if low is None or high is None or low.dtype != high.dtype:
-                raise Refusal("space", f"the bounds of {shown(name)} are missing")
+                raise Refusal("space", f"the bounds of {quoted(name)} are missing")
             bounds = {"low": low, "high": high, "shape": low.shape, "dtype": low.dtype}
             return space_of("Box", bounds)
         case "MultiDiscrete":
@@ -223,4 +223,4 @@ def space_from_json(
         case "Discrete" | "MultiBinary":
             return space_of(kind, value)
         case _:
-            raise Refusal("space", f"{shown(str(kind))} is no space that agents have")
+            raise Refusal("space", f"{quoted(str(kind))} is no space that agents have")

@@ -13,7 +13,7 @@ from rltransfer_agents.loading import limits
 from rltransfer_agents.loading.pickle_machine import next_pickle, parse_pickle
 from rltransfer_agents.loading.pickle_tree import Call, Persistent, Reference, called
 from rltransfer_agents.loading.pickled_arrays import read_shape
-from rltransfer_agents.loading.refusal import Refusal, naming, shown
+from rltransfer_agents.loading.refusal import Refusal, quoted, refusals_about
 from rltransfer_agents.loading.zip_reader import read_members
 
 _STORAGES = {
@@ -59,12 +59,12 @@ class Tensors:
             return self._tensor(name, _tensor_of_parameter(arguments[0]))
         arguments = _arguments(tree, _TENSOR)
         if len(arguments) not in (6, 7):
-            raise Refusal("tensor", f"{shown(name)} is no plain tensor")
+            raise Refusal("tensor", f"{quoted(name)} is no plain tensor")
         numbers = self._storage(name, arguments[0])
         shape, strides = read_shape(arguments[2]), read_shape(arguments[3])
         start = arguments[1]
         if type(start) is not int or start < 0 or len(strides) != len(shape):
-            raise Refusal("tensor", f"{shown(name)} has no proper strides")
+            raise Refusal("tensor", f"{quoted(name)} has no proper strides")
         count = math.prod(shape)
         if count == 0:
             return np.zeros(shape, numbers.dtype)
@@ -75,7 +75,7 @@ class Tensors:
         )
         # Strides that visit a number twice could show a small file as a huge tensor.
         if repeated or reach >= numbers.size or count > numbers.size:
-            raise Refusal("tensor", f"{shown(name)} reaches beyond its numbers")
+            raise Refusal("tensor", f"{quoted(name)} reaches beyond its numbers")
         return np.lib.stride_tricks.as_strided(
             numbers[start:],
             shape,
@@ -84,7 +84,7 @@ class Tensors:
         )
 
     def _storage(self, name: str, tree: Any) -> NDArray[Any]:
-        with naming(shown(name)):
+        with refusals_about(quoted(name)):
             key, dtype, count = read_place(tree)
             numbers = self.storages.get(key)
             if numbers is None:
@@ -129,8 +129,8 @@ def read_places(tree: Any) -> Iterator[tuple[str, np.dtype[Any], int]]:
         arguments = _arguments(value, _PARAMETER)
         tensor = _arguments(arguments[0] if arguments else value, _TENSOR)
         if not tensor:
-            raise Refusal("tensor", f"{shown(name)} is no plain tensor")
-        with naming(shown(name)):
+            raise Refusal("tensor", f"{quoted(name)} is no plain tensor")
+        with refusals_about(quoted(name)):
             yield read_place(tensor[0])
 
 

@@ -9,7 +9,7 @@ import yaml
 from rltransfer.errors import InputError
 from rltransfer.io.strict_json import NotPlain, TooLarge, bounded_bytes
 from rltransfer_agents.loading import limits
-from rltransfer_agents.loading.refusal import Refusal, naming, shown, spelt
+from rltransfer_agents.loading.refusal import Refusal, printable, quoted, refusals_about
 
 _INTEGER = re.compile(r"[-+]?\d{1,18}")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?")
@@ -24,7 +24,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         return {}
-    with naming(spelt(path)):
+    with refusals_about(printable(path)):
         value = parse_yaml(_bytes_of(path))
     return value if isinstance(value, dict) else {}
 
@@ -41,7 +41,7 @@ def parse_yaml(data: bytes) -> Any:
     except Refusal:
         raise
     except (yaml.YAMLError, ValueError, RecursionError) as fault:
-        reason = shown(str(fault).partition("\n")[0])
+        reason = quoted(str(fault).partition("\n")[0])
         raise Refusal("yaml", f"this is no YAML: {reason}") from fault
     return None if node is None else _Reader().value(node, depth=0)
 
@@ -53,7 +53,8 @@ def _bytes_of(path: Path) -> bytes:
         raise Refusal("yaml", str(fault)) from fault
     except OSError as fault:
         raise InputError(
-            f"{spelt(path)} cannot be read ({fault.strerror}); check its permissions"
+            f"{printable(path)} cannot be read ({fault.strerror}); check its "
+            "permissions"
         ) from fault
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import final
 
 from rltransfer_agents.loading import limits
-from rltransfer_agents.loading.refusal import Refusal, shown
+from rltransfer_agents.loading.refusal import Refusal, quoted
 
 _END = struct.Struct("<4s4H2LH")
 _END_64 = struct.Struct("<4sQ2H2L4Q")
@@ -43,7 +43,7 @@ def read_directory(data: bytes, most: int) -> list[Member]:
         member, position = _entry(data, position, stop)
         if member.name in members:
             raise Refusal(
-                "member", f"a member may occur once, {shown(member.name)} occurs twice"
+                "member", f"a member may occur once, {quoted(member.name)} occurs twice"
             )
         members[member.name] = member
     if position != stop:
@@ -104,7 +104,7 @@ def _entry(data: bytes, position: int, stop: int) -> tuple[Member, int]:
     extra = data[start + name_length : start + name_length + extra_length]
     sizes = _large_values(extra, [size, packed, offset])
     if not name.isascii():
-        raise Refusal("member", f"a member's name must be ASCII, got {shown(name)}")
+        raise Refusal("member", f"a member's name must be ASCII, got {quoted(name)}")
     member = Member(
         name.decode("ascii"), flags, method, checksum, sizes[1], sizes[0], sizes[2]
     )
@@ -142,7 +142,7 @@ _DEFLATED = 8
 
 def check_member(member: Member, allowed: Callable[[str], bool]) -> None:
     """Raises if a member breaks a rule that can be told from the directory."""
-    name = shown(member.name)
+    name = quoted(member.name)
     if not allowed(member.name):
         raise Refusal("member", f"a member of this name does not belong here: {name}")
     if member.flags & _ENCRYPTED:
@@ -171,7 +171,7 @@ def check_member(member: Member, allowed: Callable[[str], bool]) -> None:
 
 def span(data: bytes, member: Member) -> tuple[int, int]:
     """Returns where the packed bytes of a member lie."""
-    name = shown(member.name)
+    name = quoted(member.name)
     if member.offset + _LOCAL.size > len(data):
         raise damaged(f"{name} lies outside the file")
     fields = _LOCAL.unpack_from(data, member.offset)
@@ -211,7 +211,7 @@ def check_total(members: list[Member]) -> None:
 
 def unpacked(packed: bytes, member: Member) -> bytes:
     """Returns the contents of a member, whose size and checksum must hold."""
-    name = shown(member.name)
+    name = quoted(member.name)
     if member.method == _STORED:
         contents = packed
     else:

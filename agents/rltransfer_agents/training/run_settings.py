@@ -15,7 +15,7 @@ from rltransfer_agents.loading.environment_spec import (
     require_harmless,
     require_registered,
 )
-from rltransfer_agents.loading.refusal import naming, shown, spelt
+from rltransfer_agents.loading.refusal import printable, quoted, refusals_about
 from rltransfer_agents.loading.run_folder import (
     mark_logs,
     require_own_files,
@@ -100,7 +100,7 @@ def read_settings(
     if len(found) != 1:
         raise InputError(
             "--resume takes the folder of one run of train-source, "
-            f"{spelt(folder)} holds "
+            f"{printable(folder)} holds "
             f"{len(found)}; name a folder such as runs/ppo/CartPole-v1_1"
         )
     try:
@@ -109,10 +109,10 @@ def read_settings(
         first = fault.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise ArtifactRefused(
-            f"{spelt(found[0])} is not of a run of train-source "
-            f"({spelt(key)}: {first['msg']}); restore the file or start a new run"
+            f"{printable(found[0])} is not of a run of train-source "
+            f"({printable(key)}: {first['msg']}); restore the file or start a new run"
         ) from fault
-    with naming(spelt(found[0])):
+    with refusals_about(printable(found[0])):
         require_registered(arguments.env, typed=typed)
         require_harmless(arguments.env_kwargs, typed=typed)
         _require_device(arguments.device)
@@ -154,7 +154,7 @@ def _require_device(device: str) -> None:
     except (RuntimeError, AssertionError):
         pass  # refused below, in words
     raise InputError(
-        f"a run goes on where torch has its device, got {shown(device)}; go on with "
+        f"a run goes on where torch has its device, got {quoted(device)}; go on with "
         "it on such a machine, or start a new run"
     )
 
@@ -174,14 +174,15 @@ def _read(path: Path) -> Mapping[str, Any]:
         values = yaml.safe_load(data.decode())
     # The parser recurses once per bracket.
     except (yaml.YAMLError, ValueError, RecursionError) as fault:
-        reason = shown(" ".join(str(fault).split()))
+        reason = quoted(" ".join(str(fault).split()))
         raise ArtifactRefused(
-            f"{spelt(path)} is no plain YAML ({reason}); restore it or start a new run"
+            f"{printable(path)} is no plain YAML ({reason}); restore it or start a new "
+            "run"
         ) from fault
     if not isinstance(values, dict):
         raise ArtifactRefused(
-            f"{spelt(path)} holds no mapping of keys to values; restore it or start a "
-            "new run"
+            f"{printable(path)} holds no mapping of keys to values; restore it or "
+            "start a new run"
         )
     return values
 

@@ -16,7 +16,7 @@ from stock_agents import STOCK
 
 from rltransfer.io import Manifest, write_manifest
 from rltransfer_agents.loading import REMEDIES, Refusal, load_agent
-from rltransfer_agents.loading.refusal import typed_faults
+from rltransfer_agents.loading.refusal import refuse_unforeseen
 from rltransfer_agents.loading.run_folder import require_own_files
 
 TORTURE = Path(__file__).parent / "torture"
@@ -72,7 +72,7 @@ def of_a_file_that_changed(run: Path) -> None:
 
 
 def of_what_no_check_foresaw(run: Path) -> None:
-    with typed_faults():
+    with refuse_unforeseen():
         raise RuntimeError("surprise")
 
 

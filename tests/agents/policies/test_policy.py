@@ -142,7 +142,7 @@ import json, sys, time, warnings
 warnings.simplefilter("ignore")
 sys.path.insert(0, sys.argv[1])
 import numpy as np
-from rltransfer_agents.loading import read_agent
+from rltransfer_agents.loading import load_agent
 from stock_agents import STOCK
 
 def seconds(predict, observation, calls=300, rounds=7):
@@ -161,7 +161,7 @@ for name in ("ppo", "ppo-box", "a2c-noise", "dqn", "sac", "td3"):
     starts = []
     for _ in range(5):
         start = time.perf_counter()
-        policy = read_agent(path, env_id="CartPole-v1").policy
+        policy = load_agent(path, env_id="CartPole-v1").policy
         starts.append(time.perf_counter() - start)
     row = np.zeros(5, np.float32)
     ours, theirs = seconds(policy.predict, row), seconds(model.predict, row)

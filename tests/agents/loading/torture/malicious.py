@@ -245,15 +245,15 @@ def _entries(run: Path) -> Iterator[tuple[str, Callable[[], Any]]]:
     (agent, *_) = [
         path for path in sorted(run.iterdir()) if path.suffix in (".zip", SUFFIX)
     ]
-    yield "read_agent, folder", lambda: load_agent(run)
-    yield "read_agent, best", lambda: load_agent(run, best=True)
-    yield "read_agent, file", lambda: load_agent(agent)
-    yield "read_agent, id given", lambda: load_agent(agent, env_id="Acrobot-v1")
+    yield "load_agent, folder", lambda: load_agent(run)
+    yield "load_agent, best", lambda: load_agent(run, best=True)
+    yield "load_agent, file", lambda: load_agent(agent)
+    yield "load_agent, id given", lambda: load_agent(agent, env_id="Acrobot-v1")
     yield "describe, folder", lambda: describe_artifact(run)
     yield "describe, file", lambda: describe_artifact(agent)
     for statistics in sorted(run.rglob("*.pkl")):
         yield "describe, pickle", lambda path=statistics: describe_artifact(path)
-        yield "read_agent, pickle", lambda path=statistics: load_agent(path)
+        yield "load_agent, pickle", lambda path=statistics: load_agent(path)
         yield "read_statistics", lambda path=statistics: read_statistics(path)
         yield "load_policy", lambda path=statistics: _loaded(path)
     yield "open_agent", lambda: open_agent(run)

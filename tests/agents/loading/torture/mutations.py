@@ -21,7 +21,7 @@ from specimens import (
 )
 
 from rltransfer_agents.loading import Refusal
-from rltransfer_agents.loading.refusal import typed_faults
+from rltransfer_agents.loading.refusal import refuse_unforeseen
 from rltransfer_agents.loading.running_statistics import read_vecnormalize
 from rltransfer_agents.policies import FrozenPolicy
 
@@ -35,7 +35,7 @@ GROWN, MILLISECONDS = "grown MiB", "most milliseconds"
 def outcome(read: Read, data: bytes) -> tuple[str, Any]:
     """Returns how a read ended, and what it gave."""
     try:
-        with typed_faults():
+        with refuse_unforeseen():
             return "loaded", read(data)
     except Refusal as refusal:
         message = str(refusal)
