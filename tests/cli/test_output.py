@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from rltransfer.cli import agents
 from rltransfer.errors import EnvironmentFault, LockedError, Stopped
+from rltransfer.workflows import source_agents
 
 from .conftest import Command
 
@@ -126,7 +126,7 @@ def test_every_kind_of_fault_has_its_exit_status(
     def strike(*arguments: object, **options: object) -> None:
         raise fault
 
-    monkeypatch.setattr(agents, "actor_at", strike)
+    monkeypatch.setattr(source_agents, "load_policy", strike)
     call = command("evaluate", "somewhere", "--json")
     assert call.exit_status == exit_status
     assert call.json["error"] == {"message": str(fault), "exit_status": exit_status}
@@ -138,7 +138,7 @@ def test_a_fault_of_the_program_keeps_its_traceback(
     def strike(*arguments: object, **options: object) -> None:
         raise ZeroDivisionError("ours")
 
-    monkeypatch.setattr(agents, "actor_at", strike)
+    monkeypatch.setattr(source_agents, "load_policy", strike)
     with pytest.raises(ZeroDivisionError, match="ours"):
         command("evaluate", "somewhere")
 
@@ -149,7 +149,7 @@ def test_ctrl_c_is_one_line_that_says_what_was_kept(
     def strike(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(agents, "actor_at", strike)
+    monkeypatch.setattr(source_agents, "load_policy", strike)
     call = command("evaluate", "somewhere")
     assert call.exit_status == 130
     assert call.error == (
