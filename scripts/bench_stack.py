@@ -33,11 +33,13 @@ def steps(generator: Generator) -> Transitions:
     drift = 0.1 * torch.randn(STATES, STATES, generator=generator)
     gain = 0.1 * torch.randn(ACTIONS, STATES, generator=generator)
     return Transitions(
+        episode=torch.arange(ROWS),
         observation=start,
         action=pushes,
         reward=start[:, 0],
         next_observation=start + start @ drift + pushes @ gain,
         terminated=start[:, 1] > 2,
+        truncated=torch.zeros(ROWS, dtype=torch.bool),
     )
 
 

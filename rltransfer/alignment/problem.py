@@ -74,12 +74,11 @@ class AlignmentProblem:
     def standardised(self, rows: Transitions) -> Transitions:
         """Returns target rows in white coordinates, with rewards in standard units."""
         spread = float(rows.reward.std()) + 1e-3
-        return Transitions(
-            self.whitening.whiten(rows.observation),
-            rows.action,
-            (rows.reward - rows.reward.mean()) / spread,
-            self.whitening.whiten(rows.next_observation),
-            rows.terminated,
+        return replace(
+            rows,
+            observation=self.whitening.whiten(rows.observation),
+            reward=(rows.reward - rows.reward.mean()) / spread,
+            next_observation=self.whitening.whiten(rows.next_observation),
         )
 
     def between(

@@ -227,7 +227,10 @@ class _Recorder:
         action, _ = policy.predict(self._observation, deterministic=True)
         after, reward, terminated, truncated = self._domain.step(action)
         encoded = self._domain.actions.encode(action)
-        self._rows.append((self._observation, encoded, reward, after, terminated))
+        episode = len(self.returns)
+        self._rows.append(
+            (episode, self._observation, encoded, reward, after, terminated, truncated)
+        )
         self._paid += reward
         self._length += 1
         self._observation = after
@@ -237,13 +240,15 @@ class _Recorder:
 
     def rollout(self) -> Rollout:
         size, width = self._domain.observation_size, self._domain.actions.size
-        columns = zip(*self._rows, strict=True) if self._rows else ((),) * 5
-        observation, action, reward, after, terminated = columns
+        columns = zip(*self._rows, strict=True) if self._rows else ((),) * 7
+        episode, observation, action, reward, after, terminated, truncated = columns
         transitions = Transitions(
+            torch.tensor(episode, dtype=torch.int64),
             torch.from_numpy(np.array(observation, np.float32).reshape(-1, size)),
             torch.from_numpy(np.array(action, np.float32).reshape(-1, width)),
             torch.tensor(reward, dtype=torch.float32),
             torch.from_numpy(np.array(after, np.float32).reshape(-1, size)),
             torch.tensor(terminated, dtype=torch.bool),
+            torch.tensor(truncated, dtype=torch.bool),
         )
         return Rollout(transitions, np.array(self.returns), self._paid, self._length)

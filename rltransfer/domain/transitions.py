@@ -5,7 +5,7 @@ from typing import final
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -20,11 +20,14 @@ class Transitions:
     A truncated step is not terminated: its next observation still has a future.
     """
 
+    episode: Int64[Tensor, " step"]
+    """Number of the episode that the step belongs to; its steps stand in order."""
     observation: Float[Tensor, "step observation"]
     action: Float[Tensor, "step action"]
     reward: Float[Tensor, " step"]
     next_observation: Float[Tensor, "step observation"]
     terminated: Bool[Tensor, " step"]
+    truncated: Bool[Tensor, " step"]
 
     def __post_init__(self) -> None:
         rows = {f.name: len(getattr(self, f.name)) for f in fields(self)}
@@ -39,10 +42,20 @@ class Transitions:
 
     @classmethod
     def join(cls, *parts: "Transitions") -> "Transitions":
-        """Returns the rows of all `parts`, in their order."""
-        return cls(
-            *(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(cls))
-        )
+        """Returns the rows of all `parts`, in their order.
+
+        Episodes are numbered anew, part after part: equal numbers in two parts are two
+        episodes.
+        """
+        columns = {
+            f.name: torch.cat([getattr(part, f.name) for part in parts])
+            for f in fields(cls)
+        }
+        episodes, first = [], 0
+        for part in parts:
+            episodes.append(part.episode + first)
+            first += int(part.episode.max()) + 1 if len(part) else 0
+        return cls(**columns | {"episode": torch.cat(episodes)})
 
 
 @final

@@ -1,6 +1,6 @@
 """A model of one step that is affine in the action, and fitting it to what was seen."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import torch
@@ -100,12 +100,11 @@ class DynamicsModel(nn.Module):
 
     def standardised(self, rows: Transitions) -> Transitions:
         """Returns `rows` in the model's coordinates: white states, standard rewards."""
-        return Transitions(
-            self.whitening.whiten(rows.observation),
-            rows.action,
-            (rows.reward - self.reward_mean) / self.reward_deviation,
-            self.whitening.whiten(rows.next_observation),
-            rows.terminated,
+        return replace(
+            rows,
+            observation=self.whitening.whiten(rows.observation),
+            reward=(rows.reward - self.reward_mean) / self.reward_deviation,
+            next_observation=self.whitening.whiten(rows.next_observation),
         )
 
     def _parts(

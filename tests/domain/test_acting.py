@@ -38,12 +38,15 @@ def test_rows_follow_each_other_within_an_episode() -> None:
     )
 
 
-def test_a_time_limit_ends_an_episode_but_terminates_nothing() -> None:
-    domain = Domain(lambda: Point(limit=3), "point")
+def test_a_time_limit_truncates_an_episode_but_terminates_nothing() -> None:
+    domain = Domain(lambda: Point(limit=3, radius=0.0), "point")
     stay = StickyRandomPolicy(domain.actions, np.random.default_rng(2))
-    rollout = domain.collect(stay, purpose="exploration", seed=5, steps=9)
-    ended = rollout.transitions.terminated.sum()
-    assert len(rollout.returns) == 3 and ended < 3
+    rollout = domain.collect(stay, purpose="exploration", seed=5, steps=8)
+    rows = rollout.transitions
+    assert rows.episode.tolist() == [0, 0, 0, 1, 1, 1, 2, 2]
+    assert rows.truncated.nonzero().squeeze(1).tolist() == [2, 5]
+    assert not rows.terminated.any()
+    assert len(rollout.returns) == 2 and rollout.unfinished_steps == 2
 
 
 def test_every_step_is_counted_once_and_the_limit_is_hard() -> None:

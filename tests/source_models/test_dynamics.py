@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -53,9 +55,7 @@ def test_the_model_is_affine_in_the_action(model: DynamicsModel) -> None:
 def test_rare_collisions_do_not_set_the_scale(rows: Transitions) -> None:
     after = rows.next_observation.clone()
     after[::100] += 50.0
-    bumped = Transitions(
-        rows.observation, rows.action, rows.reward, after, rows.terminated
-    )
+    bumped = replace(rows, next_observation=after)
     plain, rough = (
         DynamicsModel.untrained(r, 8, torch.Generator().manual_seed(0)).scale
         for r in (rows, bumped)

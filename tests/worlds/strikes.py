@@ -163,8 +163,8 @@ def carried(folder: Path) -> dict[str, Any]:
     mapping = found.chosen.candidate.mapping
     return {
         "mapping": tensors_digest(mapping),
-        "proof": found.proof.returns.tolist(),
-        "random": found.proof.random_returns.tolist(),
+        "proof": found.acceptance.returns.tolist(),
+        "random": found.acceptance.random_returns.tolist(),
         "trials": [trial.rollout.returns.tolist() for trial in found.trials],
         "taken": target.meter.taken,
         "reported": target.meter.reported,

@@ -63,7 +63,9 @@ def test_no_part_of_what_was_acted_can_be_left_out(
 
 def test_the_list_of_parts_is_complete() -> None:
     parts = {f.name for kind in (Transitions, Rollout, Entry) for f in fields(kind)}
-    assert set(MATTERS) == parts - {"transitions", "rollout"}
+    # No objective looks at several steps of an episode yet.
+    unread = {"episode", "truncated"}
+    assert set(MATTERS) == parts - {"transitions", "rollout"} - unread
 
 
 def _leave_out(part: str) -> None:

@@ -1,3 +1,7 @@
+"""Rows of steps, and the coordinates that they are looked at in."""
+
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -5,12 +9,15 @@ from rltransfer.domain import Transitions, Whitening
 
 
 def rows(count: int) -> Transitions:
+    """Returns steps of episodes of two steps each."""
     return Transitions(
-        torch.arange(2.0 * count).reshape(count, 2),
-        torch.eye(2)[torch.arange(count) % 2],
-        torch.arange(float(count)),
-        torch.ones(count, 2),
-        torch.zeros(count, dtype=torch.bool),
+        episode=torch.arange(count) // 2,
+        observation=torch.arange(2.0 * count).reshape(count, 2),
+        action=torch.eye(2)[torch.arange(count) % 2],
+        reward=torch.arange(float(count)),
+        next_observation=torch.ones(count, 2),
+        terminated=torch.zeros(count, dtype=torch.bool),
+        truncated=torch.arange(count) % 2 == 1,
     )
 
 
@@ -18,19 +25,22 @@ def test_rows_are_picked_and_joined_in_order() -> None:
     joined = Transitions.join(rows(3), rows(2)[torch.tensor([1])])
     assert joined.reward.tolist() == [0.0, 1.0, 2.0, 1.0]
     assert joined.observation[3].tolist() == [2.0, 3.0]
+    assert joined.truncated.tolist() == [False, True, False, True]
+
+
+def test_episodes_of_joined_parts_keep_apart() -> None:
+    nothing = rows(2)[:0]
+    joined = Transitions.join(rows(3), nothing, rows(4)[2:], rows(1))
+    assert joined.episode.tolist() == [0, 0, 1, 3, 3, 4]
+    again = Transitions.join(joined, rows(1))
+    assert again.episode.tolist() == [0, 0, 1, 3, 3, 4, 5]
 
 
 def test_uneven_columns_are_refused_by_name() -> None:
     whole = rows(3)
     # The run-time check of shapes is the first to see it, where it is switched on.
     with pytest.raises(Exception, match=r"one row per step|Type-check error"):
-        Transitions(
-            whole.observation,
-            whole.action,
-            whole.reward[:2],
-            whole.next_observation,
-            whole.terminated,
-        )
+        replace(whole, reward=whole.reward[:2])
 
 
 def test_whitening_of_two_axes_divides_by_their_deviation() -> None:
@@ -41,7 +51,7 @@ def test_whitening_of_two_axes_divides_by_their_deviation() -> None:
     torch.testing.assert_close(whitening.whiten(sample[0]), expected)
 
 
-def test_colouring_undoes_whitening() -> None:
+def test_unwhitening_undoes_whitening() -> None:
     sample = torch.randn(50, 3, generator=torch.Generator().manual_seed(0))
     sample = sample @ torch.tensor([[2.0, 1.0, 0.0], [0.0, 1.0, 0.5], [0.0, 0.0, 3.0]])
     whitening = Whitening.of(sample)
