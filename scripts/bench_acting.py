@@ -56,7 +56,6 @@ def mapped(
     states, seen = (
         observation_size_of(env.observation_space, "bench") for env in (source, target)
     )
-    entries = (states + 1) * (ours.size + 1) + 1
     ends = "sum_to_one" if ours.discrete else "identity"
     action: Network = Affine(
         theirs.size, ours.size, activation=ends, generator=generator
@@ -72,7 +71,7 @@ def mapped(
     translation = Translation(
         Affine(seen, states, generator=generator),
         Affine(states, states, generator=generator),
-        Mlp(states, (64, 64), entries, generator=generator),
+        Mlp(states, (64, 64), states * ours.size, generator=generator),
         action,
     )
     return MappedPolicy(policy, translation, ours, theirs)

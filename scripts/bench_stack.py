@@ -20,7 +20,7 @@ from rltransfer.mapping import (
     WeightedSum,
     fit,
 )
-from rltransfer.source_models import DynamicsModel
+from rltransfer.source_models import ControlAffineModel, LearnConfig
 
 TURNS, UPDATES, COPIES, ROWS = 7, 100, 48, 2000
 STATES, ACTIONS = 4, 2
@@ -62,11 +62,12 @@ def main() -> None:
     torch.set_num_threads(1)
     generator = Generator().manual_seed(0)
     rows = steps(generator)
-    model = DynamicsModel.untrained(rows, 64, generator).requires_grad_(False)
+    model = ControlAffineModel.untrained(rows, LearnConfig(), generator)
+    model.requires_grad_(False)
     rows = model.standardised(rows)
     objective = WeightedSum(
         (
-            (1.0, DynamicsAgreement(model, model.scale)),
+            (1.0, DynamicsAgreement(model)),
             (0.5, MomentMatching.of(rows.observation)),
         )
     )

@@ -124,7 +124,6 @@ class AlignmentProblem:
         shared = self.model_data.terminates and bool(rows.terminated.any())
         return DynamicsAgreement(
             self.model_data.model,
-            self.model_data.model.scale,
             termination_weight=self.config.termination_weight if shared else 0.0,
             reward_weight=self.config.reward_weight,
         )

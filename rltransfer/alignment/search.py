@@ -236,7 +236,7 @@ class Search:
         return preferred(measured, self._random_returns) if measured else []
 
     def _try(self, number: int, candidate: Candidate) -> None:
-        translation = Translation.through(
+        translation = Translation.of(
             candidate.mapping, self._bench.whitening, self._knowledge.model
         )
         policy = MappedPolicy(

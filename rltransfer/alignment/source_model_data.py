@@ -15,7 +15,7 @@ from rltransfer.domain import (
     Transitions,
 )
 from rltransfer.errors import InputError
-from rltransfer.source_models import DynamicsModel, learn_dynamics
+from rltransfer.source_models import SourceModel, fit_source_model
 
 _MIXED_SHARE = 0.3
 
@@ -36,7 +36,7 @@ class SourceModelData:
     """A source, its experience and the model of its dynamics."""
 
     source: Source
-    model: DynamicsModel
+    model: SourceModel
     at_random: Transitions
     """Seen while acting at random; in the model's coordinates."""
     rows: Transitions
@@ -77,7 +77,7 @@ def learn_source_model(source: Source, config: AlignConfig) -> SourceModelData:
             f"{source.domain.name} was {rows.observation[0].tolist()}: use another one"
         )
     generator = torch.Generator().manual_seed(config.seed)
-    model = learn_dynamics(rows, config.learning, generator)
+    model = fit_source_model(rows, config.learning, generator)
     return SourceModelData(
         source, model, model.standardised(parts[0]), model.standardised(rows)
     )

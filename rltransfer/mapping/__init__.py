@@ -23,8 +23,9 @@ from rltransfer.mapping.objectives import Examples as Examples
 from rltransfer.mapping.objectives import Head as Head
 from rltransfer.mapping.objectives import MomentMatching as MomentMatching
 from rltransfer.mapping.objectives import Objective as Objective
+from rltransfer.mapping.objectives import Prediction as Prediction
 from rltransfer.mapping.objectives import Regression as Regression
-from rltransfer.mapping.objectives import SourceModel as SourceModel
+from rltransfer.mapping.objectives import StepModel as StepModel
 from rltransfer.mapping.objectives import Weight as Weight
 from rltransfer.mapping.objectives import WeightedSum as WeightedSum
 from rltransfer.mapping.objectives import descending as descending

@@ -1,5 +1,43 @@
-"""The model of a domain that mappings are compared with."""
+"""Models of the source that mappings are compared with.
 
-from rltransfer.source_models.control_affine import DynamicsModel as DynamicsModel
+A kind of model is a function from experience to a `SourceModel`. Adding one touches its
+page and `SOURCE_MODELS`.
+"""
+
+from collections.abc import Callable
+
+from torch import Generator
+
+from rltransfer.domain import Transitions
+from rltransfer.errors import InputError
+from rltransfer.source_models.control_affine import (
+    ControlAffineModel as ControlAffineModel,
+)
 from rltransfer.source_models.control_affine import LearnConfig as LearnConfig
-from rltransfer.source_models.control_affine import learn_dynamics as learn_dynamics
+from rltransfer.source_models.control_affine import fit_control_affine
+from rltransfer.source_models.source_model import SourceModel as SourceModel
+
+SOURCE_MODELS: dict[
+    str, Callable[[Transitions, LearnConfig, Generator], SourceModel]
+] = {"control-affine": fit_control_affine}
+
+
+def fit_source_model(
+    rows: Transitions, config: LearnConfig, generator: Generator
+) -> SourceModel:
+    """Returns a frozen model of the domain that `rows` come from.
+
+    Args:
+        rows: experience of the source.
+        config: kind of model, size and effort.
+        generator: of weights and batches.
+
+    Raises:
+        InputError: there is no model of that kind.
+    """
+    if config.kind not in SOURCE_MODELS:
+        raise InputError(
+            f"a source model is one of {', '.join(SOURCE_MODELS)}, got "
+            f"{config.kind!r}; name one of these"
+        )
+    return SOURCE_MODELS[config.kind](rows, config, generator)

@@ -1,34 +1,108 @@
-"""A model of one step that is affine in the action, and fitting it to what was seen."""
+"""A model of one step that is affine in the action, and fitting it to experience."""
 
 from dataclasses import dataclass, replace
 from typing import final
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from jaxtyping import Float, Int
+from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 from typing_extensions import override
 
 from rltransfer.domain import Transitions, Whitening
 from rltransfer.errors import InputError
-from rltransfer.mapping import FitConfig, Mlp, Objective, fit
-
-# Contacts make rare, huge steps. The scale of a dimension is that of its ordinary
-# steps, but never so small that the huge ones are everything.
-_ORDINARY, _LEAST = 0.8, 0.05
+from rltransfer.mapping import (
+    Affine,
+    Chain,
+    FitConfig,
+    Mlp,
+    Network,
+    Objective,
+    Prediction,
+    fit,
+)
 
 
 @final
-class DynamicsModel(nn.Module):
+@dataclass(frozen=True)
+class LearnConfig:
+    """How large a source model is and how long it learns."""
+
+    kind: str = "control-affine"
+    """Of the table `rltransfer.source_models.SOURCE_MODELS`."""
+    width: int = 64
+    """Of the two hidden layers."""
+    updates: int = 2500
+    batch_size: int = 512
+    learning_rate: float = 4e-3
+    ordinary_quantile: float = 0.8
+    """Of the changes of a dimension: the size of an ordinary one.
+
+    Contacts make rare, huge changes, which the standard deviation would be all about.
+    """
+    least_scale: float = 0.05
+    """Share of the standard deviation that the size of an ordinary change has at least.
+
+    In a dimension that mostly rests the huge changes would be everything.
+    """
+    huber: float = 0.5
+    """Error of a change, in units of scale, above which it counts only linearly.
+
+    One collision must not outweigh a flight.
+    """
+
+    def __post_init__(self) -> None:
+        if min(self.width, self.updates, self.batch_size) < 1:
+            raise InputError(f"sizes and updates must be at least 1, got {self}")
+
+
+@final
+@dataclass(frozen=True)
+class DynamicsTable:
+    """How the outputs of the network are read; the only place that knows.
+
+    They are a table, row after row, and then the logit of termination. The table has a
+    row for each state variable and one for the reward; its first column is the drift,
+    the others are the gain of each entry of the action.
+    """
+
+    observation_size: int
+    action_size: int
+
+    @property
+    def entries(self) -> int:
+        """How many outputs the network has."""
+        return (self.observation_size + 1) * (self.action_size + 1) + 1
+
+    @property
+    def gain_places(self) -> Int[Tensor, " entry"]:
+        """Places of the state's gain among the outputs, row after row."""
+        table = torch.arange(self.entries - 1).reshape(-1, self.action_size + 1)
+        return table[:-1, 1:].reshape(-1)
+
+    def read(
+        self,
+        outputs: Float[Tensor, "*rows entry"],
+        action: Float[Tensor, "*rows action"],
+    ) -> Prediction:
+        """Returns drift(z) + gain(z) a, as `outputs` have it for each row."""
+        shape = (*outputs.shape[:-1], self.observation_size + 1, self.action_size + 1)
+        table = outputs[..., :-1].reshape(shape)
+        step = table[..., 0] + (table[..., 1:] * action.unsqueeze(-2)).sum(dim=-1)
+        return Prediction(step[..., :-1], step[..., -1], outputs[..., -1])
+
+
+@final
+class ControlAffineModel(nn.Module):
     """One step of a domain, affine in the action, in white coordinates.
 
-    The change is `drift(z) + gain(z) a`, in units of `scale`: exact for discrete
-    actions, which are one-hot, and for bodies driven by forces and torques.
+    The change is drift(z) + gain(z) a, in units of `scale`: exact for discrete actions,
+    which are one-hot, and for bodies driven by forces and torques.
 
     Args:
         whitening: of the observations.
         scale: size of an ordinary change of each white dimension in one step.
-        reward_mean: of the rewards that `reward` is standardised by.
+        reward_mean: of the rewards; with `reward_deviation` it makes them standard.
         reward_deviation: of the same rewards.
         action_size: length of an encoded action.
         width: of the two hidden layers.
@@ -45,58 +119,54 @@ class DynamicsModel(nn.Module):
         reward_deviation: float,
         action_size: int,
         width: int,
-        generator: torch.Generator,
+        generator: Generator,
     ) -> None:
         super().__init__()
         self.whitening = whitening
         self.register_buffer("scale", scale)
         self.reward_mean, self.reward_deviation = reward_mean, reward_deviation
-        self.observation_size, self.action_size = len(scale), action_size
-        entries = (self.observation_size + 1) * (action_size + 1) + 1
-        self.trunk = Mlp(
-            self.observation_size, (width, width), entries, generator=generator
+        self.table = DynamicsTable(len(scale), action_size)
+        self.network = Mlp(
+            len(scale), (width, width), self.table.entries, generator=generator
         )
 
     @classmethod
     def untrained(
-        cls, rows: Transitions, width: int, generator: torch.Generator
-    ) -> "DynamicsModel":
-        """Returns a model in the coordinates of `rows` that knows nothing yet."""
+        cls, rows: Transitions, config: LearnConfig, generator: Generator
+    ) -> "ControlAffineModel":
+        """Returns a model in the coordinates of `rows` that has learned nothing yet."""
         whitening = Whitening.of(rows.observation)
-        change = whitening.whiten(rows.next_observation) - whitening.whiten(
+        delta = whitening.whiten(rows.next_observation) - whitening.whiten(
             rows.observation
         )
-        ordinary = change.abs().quantile(_ORDINARY, dim=0)
-        scale = torch.maximum(ordinary, _LEAST * change.std(dim=0)).clamp_min(1e-6)
+        ordinary = delta.abs().quantile(config.ordinary_quantile, dim=0)
+        least = config.least_scale * delta.std(dim=0)
         return cls(
             whitening,
-            scale,
+            torch.maximum(ordinary, least).clamp_min(1e-6),
             float(rows.reward.mean()),
             float(rows.reward.std()) + 1e-3,
             rows.action.shape[1],
-            width,
+            config.width,
             generator,
         )
 
-    def forward(
+    def predict(
         self,
         state: Float[Tensor, "*rows observation"],
         action: Float[Tensor, "*rows action"],
-    ) -> tuple[
-        Float[Tensor, "*rows observation"],
-        Float[Tensor, "*rows"],
-        Float[Tensor, "*rows"],
-    ]:
-        """Returns the change in units of `scale`, the reward, the logit of ending.
+    ) -> Prediction:
+        """Returns what encoded actions bring in white states."""
+        return self.table.read(self.network(state), action)
 
-        Args:
-            state: in white coordinates.
-            action: encoded.
-        """
-        table, ending = self._parts(state)
-        linear = (table[..., 1:] * action.unsqueeze(-2)).sum(dim=-1)
-        step = table[..., 0] + linear
-        return step[..., :-1], step[..., -1], ending
+    @property
+    def gain(self) -> Network:
+        """What actions do, as a network of the white state; see `SourceModel`."""
+        *hidden, last = (x for x in self.network.layers if isinstance(x, Affine))
+        places = self.table.gain_places
+        with torch.no_grad():
+            gain = Affine.of(last.weight[:, places], last.bias[places])
+        return Chain(*hidden, gain)
 
     def standardised(self, rows: Transitions) -> Transitions:
         """Returns `rows` in the model's coordinates: white states, standard rewards."""
@@ -107,55 +177,37 @@ class DynamicsModel(nn.Module):
             next_observation=self.whitening.whiten(rows.next_observation),
         )
 
-    def _parts(
-        self, state: Float[Tensor, "*rows observation"]
-    ) -> tuple[Tensor, Tensor]:
-        entries = self.trunk(state)
-        shape = (*state.shape[:-1], self.observation_size + 1, self.action_size + 1)
-        return entries[..., :-1].reshape(shape), entries[..., -1]
-
 
 @final
 @dataclass(frozen=True)
-class LearnConfig:
-    """How large a dynamics model is and how long it learns."""
+class PredictSteps(Objective[ControlAffineModel, Transitions]):
+    """Wants one step predicted: change, reward and termination.
 
-    width: int = 64
-    updates: int = 2500
-    batch_size: int = 512
-    learning_rate: float = 4e-3
-
-    def __post_init__(self) -> None:
-        if min(self.width, self.updates, self.batch_size) < 1:
-            raise InputError(f"sizes and updates must be at least 1, got {self}")
-
-
-@final
-class PredictSteps(Objective[DynamicsModel, Transitions]):
-    """Wants one step predicted: change, reward and ending.
-
-    The error is Huber's: one collision must not outweigh a flight.
+    The errors of change and reward are Huber's.
     """
+
+    huber: float
 
     @override
     def terms(
-        self, network: DynamicsModel, rows: Transitions
+        self, network: ControlAffineModel, rows: Transitions
     ) -> dict[str, Float[Tensor, ""]]:
-        change, reward, ending = network(rows.observation, rows.action)
-        seen = (rows.next_observation - rows.observation) / network.scale
+        predicted = network.predict(rows.observation, rows.action)
+        delta = (rows.next_observation - rows.observation) / network.scale
+        terminated = rows.terminated.to(delta.dtype)
         return {
-            "change": F.smooth_l1_loss(change, seen, beta=0.5),
-            "reward": F.smooth_l1_loss(reward, rows.reward),
-            "ending": F.binary_cross_entropy_with_logits(
-                ending, rows.terminated.to(ending.dtype)
+            "delta": F.smooth_l1_loss(predicted.delta, delta, beta=self.huber),
+            "reward": F.smooth_l1_loss(predicted.reward, rows.reward),
+            "termination": F.binary_cross_entropy_with_logits(
+                predicted.termination, terminated
             ),
         }
 
 
-def learn_dynamics(
-    rows: Transitions, config: LearnConfig, generator: torch.Generator
-) -> DynamicsModel:
-    """Returns a frozen model of the domain that `rows` were seen in.
+def fit_control_affine(
+    rows: Transitions, config: LearnConfig, generator: Generator
+) -> ControlAffineModel:
+    """Returns a frozen model of the domain that `rows` come from.
 
     Args:
         rows: of acting at random, of the policy itself, and of mixtures: where the
@@ -163,10 +215,10 @@ def learn_dynamics(
         config: size and effort.
         generator: of weights and batches.
     """
-    model = DynamicsModel.untrained(rows, config.width, generator)
+    model = ControlAffineModel.untrained(rows, config, generator)
     fit(
         model,
-        PredictSteps(),
+        PredictSteps(config.huber),
         model.standardised(rows),
         FitConfig(
             updates=config.updates,

@@ -1,9 +1,8 @@
 """From source actions to target actions: the one whose effect is nearest.
 
-What an action does is seen through the source's dynamics: the change it makes is
-`gain(z)` times the action in the source's coding. Of the target's actions, carried to
-that coding by the action map, the one is taken whose change is nearest to the change
-that the source's own action would make.
+The source model says what actions do: in a state z, an encoded action moves the state
+by `gain(z)` times the action. Of the target's actions, which the action map takes to
+source actions, the one is chosen whose effect is nearest to that of the source's own.
 """
 
 from abc import ABC, abstractmethod
@@ -19,10 +18,11 @@ from rltransfer.mapping import Affine, Network
 from rltransfer.translation.numpy_networks import array_map
 
 _GRID = {1: 65, 2: 17}
-"""Points along each side of a small box of actions."""
-_SCATTERED_POWER = 9
+"""Points along each side of a box of so few actions."""
+_SOBOL_POWER = 9
 """Two to this many points in a larger box."""
 _RIDGE = 1e-4
+"""Share of the trace added to the diagonal: some actions may have no effect."""
 
 
 class ActionTranslator(ABC):
@@ -41,16 +41,16 @@ class ActionTranslator(ABC):
 
 @final
 class NearestListed(ActionTranslator):
-    """Looks among listed target actions: all of them, or a net over the box."""
+    """Looks among listed target actions: all of them, or a grid over the box."""
 
     def __init__(self, listed: NDArray[np.float32], action_map: Network) -> None:
         self._listed = listed
-        self._carried = array_map(action_map)(listed)
+        self._mapped = array_map(action_map)(listed)
 
     @override
     def __call__(self, wanted: NDArray[Any], metric: NDArray[Any]) -> NDArray[Any]:
-        apart = self._carried - wanted[..., None, :]
-        distance = ((apart @ metric) * apart).sum(axis=-1)
+        difference = self._mapped - wanted[..., None, :]
+        distance = ((difference @ metric) * difference).sum(axis=-1)
         nearest: NDArray[Any] = self._listed[distance.argmin(axis=-1)]
         return nearest
 
@@ -60,10 +60,10 @@ class LeastSquares(ActionTranslator):
     """Solves for the continuous action that an affine action map brings nearest."""
 
     def __init__(self, action_map: Affine) -> None:
-        carry = array_map(action_map)
+        mapped = array_map(action_map)
         size = action_map.inputs
-        self._bias = carry(np.zeros(size, np.float32))
-        self._weight = carry(np.eye(size, dtype=np.float32)) - self._bias
+        self._bias = mapped(np.zeros(size, np.float32))
+        self._weight = mapped(np.eye(size, dtype=np.float32)) - self._bias
         self._row = self._weight[0] if size == 1 else None
         self._ridge = _RIDGE * np.eye(size)
 
@@ -95,13 +95,13 @@ def translator_of(action_map: Network, target: ActionCodec) -> ActionTranslator:
         return NearestListed(np.eye(target.size, dtype=np.float32), action_map)
     if isinstance(action_map, Affine):
         return LeastSquares(action_map)
-    return NearestListed(_net_over_box(target.size), action_map)
+    return NearestListed(_grid_over_box(target.size), action_map)
 
 
-def _net_over_box(size: int) -> NDArray[np.float32]:
+def _grid_over_box(size: int) -> NDArray[np.float32]:
     if size in _GRID:
         side = np.linspace(-1, 1, _GRID[size], dtype=np.float32)
         axes = np.meshgrid(*[side] * size, indexing="ij")
         return np.stack(axes, axis=-1).reshape(-1, size)
-    points = qmc.Sobol(size, scramble=False).random_base2(_SCATTERED_POWER)
+    points = qmc.Sobol(size, scramble=False).random_base2(_SOBOL_POWER)
     return (2 * points - 1).astype(np.float32)

@@ -16,13 +16,12 @@ from rltransfer.mapping import (
     Affine,
     Chain,
     DomainMapping,
-    Mlp,
     Network,
     load_network,
     save_network,
 )
 from rltransfer.mapping.mapping_store import load_about
-from rltransfer.source_models import DynamicsModel
+from rltransfer.source_models import SourceModel
 from rltransfer.translation.effect_matching import translator_of
 from rltransfer.translation.numpy_networks import array_map
 
@@ -34,22 +33,20 @@ class Translation:
 
     Args:
         state: target observation to white source state.
-        colour: white source state to source observation.
-        trunk: of the source's dynamics, whose gain tells what actions do.
-        action: encoded target action to encoded source action; with `trunk` None
-            where both domains take the same actions.
+        unwhiten: white source state to source observation.
+        gain: what actions do in a white source state, see `SourceModel.gain`.
+        action: encoded target action to encoded source action; with `gain` None where
+            both domains take the same actions.
     """
 
     state: Network
     unwhiten: Affine
-    trunk: Mlp | None
+    gain: Network | None
     action: Network | None
 
     def __post_init__(self) -> None:
-        if (self.trunk is None) != (self.action is None):
-            raise ValueError(
-                "an action map needs the gain of a trunk, and only it does"
-            )
+        if (self.gain is None) != (self.action is None):
+            raise ValueError("an action map needs the gain, and only it does")
 
     @classmethod
     def identity(cls, size: int) -> "Translation":
@@ -58,30 +55,26 @@ class Translation:
         return cls(unchanged, unchanged, None, None)
 
     @classmethod
-    def through(
-        cls, mapping: DomainMapping, target: Whitening, model: DynamicsModel
+    def of(
+        cls, mapping: DomainMapping, target: Whitening, model: SourceModel
     ) -> "Translation":
         """Returns `mapping`, which is between white coordinates, for observations.
 
         Args:
             mapping: one copy.
             target: how the target's observations were whitened.
-            model: of the source's dynamics.
+            model: of the source.
         """
-        state, matrix, shift = (
-            mapping.state,
-            target.matrix,
-            -target.mean @ target.matrix,
-        )
+        state = mapping.state
+        matrix, shift = target.matrix, -target.mean @ target.matrix
         if isinstance(state, Affine):
             state = state.after(matrix, shift)
         else:
             state = Chain(Affine.of(matrix, shift), state)
         source = model.whitening
         unwhiten = Affine.of(source.inverse, source.mean)
-        if mapping.action is None:
-            return cls(state, unwhiten, None, None)
-        return cls(state, unwhiten, model.trunk, mapping.action)
+        gain = None if mapping.action is None else model.gain
+        return cls(state, unwhiten, gain, mapping.action)
 
 
 @final
@@ -106,10 +99,10 @@ class MappedPolicy:
         self._source, self._target = source, target
         self._observe = _observer(translation.state, translation.unwhiten)
         self._translate = None
-        if translation.trunk is not None and translation.action is not None:
-            self._gain = array_map(_gain_of(translation.trunk, source.size))
+        if translation.gain is not None and translation.action is not None:
+            self._gain = array_map(translation.gain)
             self._translate = translator_of(translation.action, target)
-            self._table = (-1, source.size)
+            self._gain_shape = (-1, source.size)
 
     def predict(
         self,
@@ -122,8 +115,8 @@ class MappedPolicy:
 
         Args:
             observation: of the target; shape (observation,) or (row, observation).
-            state: handed on to a recurrent source policy.
-            episode_start: handed on likewise.
+            state: of a recurrent source policy.
+            episode_start: of a recurrent source policy.
             deterministic: whether the source's policy may draw.
         """
         white, seen = self._observe(np.asarray(observation, np.float32))
@@ -134,10 +127,10 @@ class MappedPolicy:
             return self._target.decode(wanted), state
         gain = self._gain(white)
         if gain.ndim == 1:
-            gain = gain.reshape(self._table)
+            gain = gain.reshape(self._gain_shape)
             metric = gain.T @ gain
         else:
-            gain = gain.reshape(len(gain), *self._table)
+            gain = gain.reshape(len(gain), *self._gain_shape)
             metric = np.swapaxes(gain, -1, -2) @ gain
         return self._target.decode(self._translate(wanted, metric)), state
 
@@ -172,31 +165,17 @@ def _observer(
     return observe_in_turn
 
 
-def _gain_of(trunk: Mlp, actions: int) -> Network:
-    """Returns the part of a dynamics trunk that tells where actions lead.
-
-    The trunk's outputs are a table with a row for each state variable and one for the
-    reward, and a column for the drift and one for each action, then the ending.
-    """
-    *hidden, last = (layer for layer in trunk.layers if isinstance(layer, Affine))
-    table = torch.arange(trunk.outputs - 1).reshape(-1, actions + 1)
-    wanted = table[:-1, 1:].reshape(-1)
-    with torch.no_grad():
-        gain = Affine.of(last.weight[:, wanted], last.bias[wanted])
-    return Chain(*hidden, gain)
-
-
-_STATE, _COLOUR, _TRUNK, _ACTION = "state", "colour", "trunk", "action"
+_STATE, _UNWHITEN, _GAIN, _ACTION = "state", "unwhiten", "gain", "action"
 
 
 def save_translation(folder: Path, translation: Translation) -> None:
     """Writes the networks of `translation` into folders within `folder`."""
     networks: dict[str, Network] = {
         _STATE: translation.state,
-        _COLOUR: translation.unwhiten,
+        _UNWHITEN: translation.unwhiten,
     }
-    if translation.trunk is not None and translation.action is not None:
-        networks |= {_TRUNK: translation.trunk, _ACTION: translation.action}
+    if translation.gain is not None and translation.action is not None:
+        networks |= {_GAIN: translation.gain, _ACTION: translation.action}
     for name, network in networks.items():
         # A missing folder must not turn a translation into one that needs no actions.
         save_network(folder / name, network, about={"parts": sorted(networks)})
@@ -209,20 +188,22 @@ def load_translation(folder: Path) -> Translation:
         ArtifactRefused: it is damaged, or its parts do not belong together.
     """
     parts = load_about(folder / _STATE)["about"].get("parts")
-    if parts not in ([_COLOUR, _STATE], [_ACTION, _COLOUR, _STATE, _TRUNK]):
+    if parts not in ([_STATE, _UNWHITEN], [_ACTION, _GAIN, _STATE, _UNWHITEN]):
         raise ArtifactRefused(
-            f"a translation has a state map and either both or none of a trunk and an "
-            f"action map, {folder} names {parts}: make the transfer again"
+            f"a translation has {_STATE} and {_UNWHITEN}, and both {_GAIN} and "
+            f"{_ACTION} or neither, {folder} names {parts}: make the transfer again"
         )
     state: Network = load_network(folder / _STATE, Network)  # type: ignore[type-abstract]
-    unwhiten = load_network(folder / _COLOUR, Affine)
-    trunk = load_network(folder / _TRUNK, Mlp) if _TRUNK in parts else None
+    unwhiten = load_network(folder / _UNWHITEN, Affine)
+    gain: Network | None = None
     action: Network | None = None
-    if _ACTION in parts:
+    if _GAIN in parts:
+        gain = load_network(folder / _GAIN, Network)  # type: ignore[type-abstract]
         action = load_network(folder / _ACTION, Network)  # type: ignore[type-abstract]
-    if state.outputs != unwhiten.inputs or (trunk and trunk.inputs != state.outputs):
+    sizes = {unwhiten.inputs} if gain is None else {unwhiten.inputs, gain.inputs}
+    if sizes != {state.outputs}:
         raise ArtifactRefused(
             f"the parts of {folder} do not fit together: the state map makes "
             f"{state.outputs} numbers; make the transfer again"
         )
-    return Translation(state, unwhiten, trunk, action)
+    return Translation(state, unwhiten, gain, action)

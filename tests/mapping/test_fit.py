@@ -20,6 +20,7 @@ from rltransfer.mapping import (
     FitReport,
     MomentMatching,
     Objective,
+    Prediction,
     Progress,
     Regression,
     WeightedSum,
@@ -73,6 +74,18 @@ def test_a_known_line_is_found() -> None:
     assert (report.candidates, report.stops, report.updates) == ((0,), (), 400)
 
 
+class Pendulum:
+    """No mirror image of it moves the same way."""
+
+    scale = torch.full((2,), 0.1)
+
+    def predict(self, state: Tensor, action: Tensor) -> Prediction:
+        delta = torch.cat(
+            [state[..., 1:], torch.cos(state[..., :1]) + 2 * action], dim=-1
+        )
+        return Prediction(delta, state[..., 0], state[..., 0])
+
+
 def test_a_known_rotation_is_found_from_unpaired_steps() -> None:
     """The target sees the source through a rotation; no pair of states is given."""
 
@@ -81,17 +94,11 @@ def test_a_known_rotation_is_found_from_unpaired_steps() -> None:
         # A gaussian is the same from all sides; this one has a long and a short axis.
         state = torch.randn(512, 2, generator=draw) * torch.tensor([1.0, 0.4])
         action = 2 * torch.rand(512, 1, generator=draw) - 1
-        after = state + push(state, action)[0] * 0.1
+        after = state + pendulum.predict(state, action).delta * pendulum.scale
         zeros = torch.zeros(512)
         return Steps(state @ turn, action, zeros, after @ turn, zeros.bool())
 
-    def push(state: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """A pendulum: no mirror image of it moves the same way."""
-        change = torch.cat(
-            [state[..., 1:], torch.cos(state[..., :1]) + 2 * action], dim=-1
-        )
-        return change, state[..., 0], state[..., 0]
-
+    pendulum = Pendulum()
     cos, sin = math.cos(0.9), math.sin(0.9)
     turn = torch.tensor([[cos, sin], [-sin, cos]])
     source, target = steps(torch.eye(2), 1), steps(turn, 2)
@@ -101,10 +108,7 @@ def test_a_known_rotation_is_found_from_unpaired_steps() -> None:
     )
     objective = WeightedSum(
         (
-            (
-                1.0,
-                DynamicsAgreement(push, torch.full((2,), 0.1), termination_weight=0.0),
-            ),
+            (1.0, DynamicsAgreement(pendulum, termination_weight=0.0)),
             (descending(1.0, 0.1), MomentMatching.of(source.observation)),
         )
     )

@@ -16,6 +16,7 @@ from rltransfer.mapping import (
     Examples,
     MomentMatching,
     Objective,
+    Prediction,
     Regression,
     WeightedSum,
     descending,
@@ -48,15 +49,19 @@ def unchanged(copies: int | None = None) -> DomainMapping:
     return DomainMapping(Affine.of(eye, torch.zeros(eye.shape[:-1])))
 
 
-def model(state: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+@dataclass(frozen=True)
+class Pushed:
     """Says that an action of 1 moves the first variable by one unit of scale."""
-    change = torch.cat([action, torch.zeros_like(action)], dim=-1)
-    return change, state[..., 0], torch.zeros_like(state[..., 0])
+
+    scale: Tensor
+
+    def predict(self, state: Tensor, action: Tensor) -> Prediction:
+        delta = torch.cat([action, torch.zeros_like(action)], dim=-1)
+        return Prediction(delta, state[..., 0], torch.zeros_like(state[..., 0]))
 
 
 AGREEMENT = DynamicsAgreement(
-    model,
-    scale=torch.tensor([4.0, 1.0]),
+    Pushed(torch.tensor([4.0, 1.0])),
     reward_weight=2.0,
     termination_weight=3.0,
     reward_mean=4.0,
@@ -70,7 +75,7 @@ def test_dynamics_agreement_by_hand() -> None:
     # Row 1 moved (0.5, 0) scales, (1, 0) predicted: error 0.125, move 0.125.
     # Row 2 rested, (-1, 0) predicted: error 0.5, move 0.
     assert terms["dynamics"].item() == pytest.approx((0.125 / 0.175 + 0.5 / 0.05) / 2)
-    assert terms["ending"].item() == pytest.approx(3 * math.log(2))
+    assert terms["termination"].item() == pytest.approx(3 * math.log(2))
     # Standard rewards -2 and 2, predicted 0 and 1.
     assert terms["reward"].item() == pytest.approx(2 * (4 + 1) / 2)
     total = AGREEMENT(unchanged(), TWO_STEPS)
@@ -78,7 +83,7 @@ def test_dynamics_agreement_by_hand() -> None:
 
 
 def test_cues_without_weight_are_left_out() -> None:
-    objective = DynamicsAgreement(model, torch.ones(2), termination_weight=0.0)
+    objective = DynamicsAgreement(Pushed(torch.ones(2)), termination_weight=0.0)
     assert list(objective.terms(unchanged(), TWO_STEPS)) == ["dynamics"]
 
 
@@ -86,7 +91,7 @@ def test_dynamics_agreement_maps_actions() -> None:
     flip = Affine.of(torch.tensor([[-1.0]]), torch.zeros(1))
     mapping = DomainMapping(unchanged().state, flip)
     objective = DynamicsAgreement(
-        model, torch.tensor([2.0, 1.0]), termination_weight=0.0
+        Pushed(torch.tensor([2.0, 1.0])), termination_weight=0.0
     )
     # Row 1 moved (1, 0), (-1, 0) predicted: 2 of 0.5; row 2 rested, (1, 0) predicted.
     assert objective(mapping, TWO_STEPS).item() == pytest.approx(

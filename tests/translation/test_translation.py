@@ -88,19 +88,10 @@ def policy(action: Network | None, **given: Any) -> MappedPolicy:
     sensors = torch.tensor([[0.0, 2.0], [-1.0, 0.0]])  # shown = position · sensors
     state = Affine.of(sensors.inverse(), torch.zeros(2))
     unwhiten = Affine.of(torch.eye(2), torch.zeros(2))
-    trunk = None
-    if action is not None:
-        # Pushes east, north, west, south; rows are x, y and the unused reward.
-        table = torch.zeros(3, 5)
-        table[0, 1:] = torch.tensor([1.0, 0.0, -1.0, 0.0])
-        table[1, 1:] = torch.tensor([0.0, 1.0, 0.0, -1.0])
-        entries = torch.cat([table.reshape(-1), torch.zeros(1)])
-        trunk = Mlp(2, (), 16, generator=generator())
-        with torch.no_grad():
-            layer = trunk.layers[0]
-            layer.weight.zero_()  # type: ignore[operator,union-attr]
-            layer.bias.copy_(entries)  # type: ignore[operator,union-attr]
-    translation = Translation(state, unwhiten, trunk, action)
+    # Pushes east, north, west and south; rows are x and y.
+    table = torch.tensor([[1.0, 0.0, -1.0, 0.0], [0.0, 1.0, 0.0, -1.0]])
+    gain = Affine.of(torch.zeros(2, 8), table.reshape(-1))
+    translation = Translation(state, unwhiten, None if action is None else gain, action)
     return MappedPolicy(Home(), translation, FOUR, given.get("target", FOUR))
 
 
@@ -141,7 +132,7 @@ def test_equal_spaces_need_no_action_map() -> None:
 
 def test_gain_without_action_map_is_refused() -> None:
     unchanged = Affine.of(torch.eye(2), torch.zeros(2))
-    with pytest.raises(ValueError, match="needs the gain of a trunk"):
+    with pytest.raises(ValueError, match="needs the gain"):
         Translation(unchanged, unchanged, None, unchanged)
 
 
@@ -167,7 +158,7 @@ def test_a_translation_with_a_part_missing_is_refused(tmp_path: Path) -> None:
 def test_parts_of_two_translations_are_refused(tmp_path: Path) -> None:
     save_translation(tmp_path, Translation.identity(2))
     save_translation(tmp_path / "other", Translation.identity(3))
-    (tmp_path / "colour").rename(tmp_path / "gone")
-    (tmp_path / "other" / "colour").rename(tmp_path / "colour")
+    (tmp_path / "unwhiten").rename(tmp_path / "gone")
+    (tmp_path / "other" / "unwhiten").rename(tmp_path / "unwhiten")
     with pytest.raises(ArtifactRefused, match="do not fit together"):
         load_translation(tmp_path)

@@ -54,7 +54,7 @@ def export_mapped_onnx(
     white = network_nodes(graph, translation.state, observation)
     seen = network_nodes(graph, translation.unwhiten, white)
     action = policy_nodes(graph, recipe_of(source), seen)
-    if translation.trunk is not None and translation.action is not None:
+    if translation.gain is not None and translation.action is not None:
         action = _translated(
             graph, translation, white, action, source.action_space, action_space
         )
@@ -102,10 +102,9 @@ def _translated(
     target: spaces.Space[Any],
 ) -> str:
     """Adds the translation of actions by effect; returns the name of the actions."""
-    assert translation.trunk is not None and translation.action is not None
-    entries = network_nodes(graph, translation.trunk, white)
-    action_map = translation.action
-    return translation_nodes(graph, entries, action, action_map, source, target)
+    assert translation.gain is not None and translation.action is not None
+    gain = network_nodes(graph, translation.gain, white)
+    return translation_nodes(graph, gain, action, translation.action, source, target)
 
 
 def _require_equal(policy: MappedPolicy, data: bytes, size: int, what: str) -> None:

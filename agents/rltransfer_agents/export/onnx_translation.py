@@ -20,7 +20,7 @@ _RIDGE = 1e-4
 
 def translation_nodes(
     graph: Graph,
-    entries: str,
+    gain: str,
     action: str,
     action_map: Network,
     source: spaces.Space[Any],
@@ -30,15 +30,14 @@ def translation_nodes(
 
     Args:
         graph: to add to.
-        entries: of the gain, as the dynamics' trunk gives them, one row per row.
+        gain: flattened, one for each row.
         action: of the source.
         action_map: encoded target action to encoded source action.
         source: the source's actions.
         target: the target's actions.
     """
-    columns = codec_of(source, "the source").size + 1
     wanted = _encoded(graph, action, source)
-    metric = _metric(graph, entries, columns)
+    metric = _metric(graph, gain, codec_of(source, "the source").size)
     if isinstance(target, spaces.Discrete):
         return _nearest_listed(graph, wanted, metric, action_map, target)
     if isinstance(target, spaces.Box) and isinstance(action_map, Affine):
@@ -93,18 +92,10 @@ def _box(space: spaces.Box) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return (high + low) / 2, np.maximum((high - low) / 2, 1e-12)
 
 
-def _metric(graph: Graph, entries: str, columns: int) -> str:
+def _metric(graph: Graph, gain: str, actions: int) -> str:
     """Adds gain(z)ᵀ gain(z), how far the effects of two source actions are apart."""
-
-    def cut(values: str, start: int, stop: int, axis: int) -> str:
-        bounds = [graph.constant(np.array([n])) for n in (start, stop, axis)]
-        return graph.add("Slice", values, *bounds)
-
-    # The last entry is the ending's, the last row the reward's, the first column the
-    # drift: what is left is what actions do.
-    table = cut(entries, 0, -1, 1)
-    table = graph.add("Reshape", table, graph.constant(np.array([0, -1, columns])))
-    gain = cut(cut(table, 0, -1, 1), 1, columns, 2)
+    shape = graph.constant(np.array([0, -1, actions]))
+    gain = graph.add("Reshape", gain, shape)
     turned = graph.add("Transpose", gain, perm=[0, 2, 1])
     return graph.add("MatMul", turned, gain)
 

@@ -3,7 +3,8 @@
 from rltransfer.mapping.objectives.dynamics_agreement import (
     DynamicsAgreement as DynamicsAgreement,
 )
-from rltransfer.mapping.objectives.dynamics_agreement import SourceModel as SourceModel
+from rltransfer.mapping.objectives.dynamics_agreement import Prediction as Prediction
+from rltransfer.mapping.objectives.dynamics_agreement import StepModel as StepModel
 from rltransfer.mapping.objectives.moment_matching import (
     MomentMatching as MomentMatching,
 )

@@ -1,8 +1,7 @@
-"""The rows that objectives about two domains look at."""
+"""Mapped steps should go where a model of the source says that they go."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, final, runtime_checkable
+from typing import NamedTuple, Protocol, final, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -53,30 +52,47 @@ class StepRows(StateRows, Protocol):
         ...
 
 
-SourceModel = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
-"""Maps source states and actions, with any leading dimensions, to predictions.
+class Prediction(NamedTuple):
+    """What a model says that one step brings; any leading dimensions."""
 
-They are: how the state changes, in units of `scale`; the standardised reward; the
-logit of termination.
-"""
+    delta: Float[Tensor, "*rows state"]
+    """Change of the state, in units of the model's scale."""
+    reward: Float[Tensor, "*rows"]
+    """In standard units."""
+    termination: Float[Tensor, "*rows"]
+    """Logit of the probability that the step terminates its episode."""
+
+
+@runtime_checkable
+class StepModel(Protocol):
+    """Predicts one step of the source; `rltransfer.source_models` has such models."""
+
+    @property
+    def scale(self) -> Tensor:
+        """Size of an ordinary change of each state variable in one step."""
+        ...
+
+    def predict(self, state: Tensor, action: Tensor) -> Prediction:
+        """Returns what encoded actions bring in these states."""
+        ...
 
 
 def relative_error(
     predicted: Float[Tensor, "*batch state"],
-    moved: Float[Tensor, "*batch state"],
+    delta: Float[Tensor, "*batch state"],
     floor: float,
 ) -> Float[Tensor, "*batch"]:
-    """Returns the squared error of a predicted move, relative to the move's size.
+    """Returns the squared error of a predicted change, relative to the change's size.
 
     An absolute error would be smallest for a map that shrinks everything to a point.
 
     Args:
-        predicted: what the model says the change is, in units of its spread.
-        moved: what the change was, in the same units.
-        floor: mean squared move below which a row counts as resting.
+        predicted: what the model says that the change is, in units of its scale.
+        delta: what the change was, in the same units.
+        floor: mean squared change below which a row counts as resting.
     """
-    error = (predicted - moved).square().mean(dim=-1)
-    return error / (moved.square().mean(dim=-1) + floor)
+    error = (predicted - delta).square().mean(dim=-1)
+    return error / (delta.square().mean(dim=-1) + floor)
 
 
 @final
@@ -88,9 +104,8 @@ class DynamicsAgreement(Objective[DomainMapping, StepRows]):
     consistency (Zhang et al., 2021); the relative error and the cues are ours.
 
     Args:
-        model: the source's dynamics.
-        scale: spread of the change of each source state variable.
-        ending_weight: of the cross-entropy of termination; 0 leaves it out.
+        model: of the source.
+        termination_weight: of the cross-entropy of termination; 0 leaves it out.
         reward_weight: of the squared error of the reward; 0 leaves it out.
         reward_mean: of the target's rewards; with `reward_spread` it brings them to
             the model's standard units.
@@ -98,8 +113,7 @@ class DynamicsAgreement(Objective[DomainMapping, StepRows]):
         floor: see `relative_error`.
     """
 
-    model: SourceModel
-    scale: Float[Tensor, " state"]
+    model: StepModel
     termination_weight: float = 1.0
     reward_weight: float = 0.0
     reward_mean: float = 0.0
@@ -120,19 +134,21 @@ class DynamicsAgreement(Objective[DomainMapping, StepRows]):
         following = network.state(rows.next_observation)
         action = rows.action if network.action is None else network.action(rows.action)
         action = action.expand(*state.shape[:-1], action.shape[-1])
-        change, reward, ending = self.model(state, action)
-        moved = (following - state) / self.scale
-        error = relative_error(change, moved, self.floor)
+        predicted = self.model.predict(state, action)
+        delta = (following - state) / self.model.scale
+        error = relative_error(predicted.delta, delta, self.floor)
         terms = {"dynamics": error.mean(dim=-1)}
         if self.termination_weight:
-            ended = rows.terminated.to(ending.dtype).expand_as(ending)
+            logit = predicted.termination
             surprise = F.binary_cross_entropy_with_logits(
-                ending, ended, reduction="none"
+                logit,
+                rows.terminated.to(logit.dtype).expand_as(logit),
+                reduction="none",
             )
-            terms["ending"] = self.termination_weight * surprise.mean(dim=-1)
+            terms["termination"] = self.termination_weight * surprise.mean(dim=-1)
         if self.reward_weight:
-            wanted = (rows.reward - self.reward_mean) / self.reward_spread
-            missed = (reward - wanted).square().mean(dim=-1)
+            standard = (rows.reward - self.reward_mean) / self.reward_spread
+            missed = (predicted.reward - standard).square().mean(dim=-1)
             terms["reward"] = self.reward_weight * missed
         return terms
 

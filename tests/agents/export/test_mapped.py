@@ -38,11 +38,10 @@ def mapped(source: str, target: spaces.Space[Any], bent: bool, path: Path) -> An
         state = ResidualAffine.around(state, (6,), generator=generator)
         for parameter in state.residual.layers[-1].parameters():
             parameter.data.normal_(generator=generator)
-    trunk = Mlp(_STATE, (8,), (_STATE + 1) * (here.size + 1) + 1, generator=generator)
     translation = Translation(
         state=state,
         unwhiten=Affine(_STATE, _STATE, generator=generator),
-        trunk=trunk,
+        gain=Mlp(_STATE, (8,), _STATE * here.size, generator=generator),
         action=Affine(there.size, here.size, generator=generator),
     )
     return MappedPolicy(policy, translation, here, there)
@@ -95,7 +94,7 @@ def test_a_bent_action_map_is_told(tmp_path: Path) -> None:
     policy = mapped("ppo", target, False, tmp_path)
     bent = Mlp(2, (4,), 4, generator=torch.Generator())
     translation = policy.translation
-    odd = Translation(translation.state, translation.unwhiten, translation.trunk, bent)
+    odd = Translation(translation.state, translation.unwhiten, translation.gain, bent)
     here, there = (codec_of(s, "a space") for s in (policy.policy.action_space, target))
     with pytest.raises(InputError, match="affine action maps"):
         export_mapped_onnx(

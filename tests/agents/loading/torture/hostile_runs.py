@@ -216,7 +216,7 @@ def of_transfers(victim: Path) -> Iterator[tuple[str, Change]]:
     yield "no settings", _manifest({"settings": {}})
     yield "another format", _manifest({"format": "os.system"})
     yield "a pickle as manifest", _file("manifest.json", strike)
-    for part in ("state", "colour"):
+    for part in ("state", "unwhiten"):
         for file in ("numbers.safetensors", "network.json", "manifest.json"):
             name = f"mapping/{part}/{file}"
             yield f"a pickle as {name}", _file(name, strike)
