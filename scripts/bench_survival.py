@@ -21,7 +21,7 @@ from rltransfer.wrappers import StepTimeout, sound_together
 from rltransfer.wrappers.replayable_env import ReplayableEnv
 from rltransfer_agents.loading import load_agent
 from rltransfer_agents.training import TrainConfig, train_source
-from rltransfer_agents.training.snapshot_keeper import SnapshotKeeper
+from rltransfer_agents.training.snapshot_files import SnapshotFiles
 from rltransfer_agents.training.vector_env import Here, VectorEnv
 from rltransfer_envs.making import make
 
@@ -102,7 +102,7 @@ def snapshots(algorithm: str) -> None:
     """Prints the share of a training that its snapshots take."""
     env_id, steps = TRAININGS[algorithm]
     spent: list[float] = []
-    write = SnapshotKeeper.write
+    write = SnapshotFiles.write
 
     def timed(*arguments: Any) -> None:
         began = time.perf_counter()
@@ -111,7 +111,7 @@ def snapshots(algorithm: str) -> None:
 
     with (
         tempfile.TemporaryDirectory() as folder,
-        mock.patch.object(SnapshotKeeper, "write", timed),
+        mock.patch.object(SnapshotFiles, "write", timed),
     ):
         run = train_source(
             TrainConfig(

@@ -1,7 +1,6 @@
 """Training source agents with Stable-Baselines3."""
 
-from rltransfer_agents.training.algorithms import ALGORITHMS
-from rltransfer_agents.training.hyperparameters import tuned_hyperparameters
+from rltransfer_agents.training.algorithms import ALGORITHMS, tuned_hyperparameters
 from rltransfer_agents.training.parallel_training import (
     TrainingFault,
     resume_sources,

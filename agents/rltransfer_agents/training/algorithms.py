@@ -1,7 +1,8 @@
-"""The algorithms that can train an agent, by name, and how one is made from data."""
+"""The algorithms that can train an agent, a row each, and how a model is made."""
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import Any, TypeAlias, final
 
 import numpy as np
 import torch
@@ -12,30 +13,111 @@ from stable_baselines3.common.noise import (
     NormalActionNoise,
     OrnsteinUhlenbeckActionNoise,
 )
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 from rltransfer.errors import InputError
-from rltransfer_agents.training.hyperparameters import falling_from
+from rltransfer_agents.training.hyperparameters import (
+    ACTION_NOISE,
+    EVERY,
+    OFF_POLICY,
+    ON_POLICY,
+    STATE_DEPENDENT_EXPLORATION,
+    Automatic,
+    Count,
+    Positive,
+    Rows,
+    Schedule,
+    Share,
+    Weight,
+    check_values,
+    schedule_start,
+    tuned_entry,
+)
 
-Learner: TypeAlias = A2C | DQN | PPO | SAC | TD3
+Learner: TypeAlias = OnPolicyAlgorithm | OffPolicyAlgorithm
 """A model of Stable-Baselines3 that learns."""
 
-ALGORITHMS: dict[str, type[A2C] | type[DQN] | type[PPO] | type[SAC] | type[TD3]] = {
-    "a2c": A2C,
-    "dqn": DQN,
-    "ppo": PPO,
-    "sac": SAC,
-    "td3": TD3,
+
+@final
+@dataclass(frozen=True)
+class Algorithm:
+    """What training has to know of an algorithm; its YAML file holds tuned values."""
+
+    model: type[OnPolicyAlgorithm] | type[OffPolicyAlgorithm]
+    actions: tuple[type[spaces.Space[Any]], ...]
+    """Kinds of action spaces that it can act in."""
+    hyperparameters: Mapping[str, Any]
+    """What each of its hyperparameters may be, as pydantic checks it."""
+
+
+ALGORITHMS: dict[str, Algorithm] = {
+    "a2c": Algorithm(
+        A2C,
+        (spaces.Discrete, spaces.Box),
+        {
+            **EVERY,
+            **STATE_DEPENDENT_EXPLORATION,
+            **ON_POLICY,
+            "use_rms_prop": bool,
+            "rms_prop_eps": Positive,
+        },
+    ),
+    "dqn": Algorithm(
+        DQN,
+        (spaces.Discrete,),
+        {
+            **EVERY,
+            **OFF_POLICY,
+            "target_update_interval": Count,
+            "exploration_fraction": Share,
+            "exploration_initial_eps": Share,
+            "exploration_final_eps": Share,
+            "max_grad_norm": Positive,
+        },
+    ),
+    "ppo": Algorithm(
+        PPO,
+        (spaces.Discrete, spaces.Box),
+        {
+            **EVERY,
+            **STATE_DEPENDENT_EXPLORATION,
+            **ON_POLICY,
+            "batch_size": Rows,
+            "n_epochs": Count,
+            "clip_range": Schedule,
+            "target_kl": Positive,
+        },
+    ),
+    "sac": Algorithm(
+        SAC,
+        (spaces.Box,),
+        {
+            **EVERY,
+            **STATE_DEPENDENT_EXPLORATION,
+            **OFF_POLICY,
+            **ACTION_NOISE,
+            "ent_coef": Weight | Automatic,
+            "target_update_interval": Count,
+            "use_sde_at_warmup": bool,
+        },
+    ),
+    "td3": Algorithm(
+        TD3,
+        (spaces.Box,),
+        {
+            **EVERY,
+            **OFF_POLICY,
+            **ACTION_NOISE,
+            "policy_delay": Count,
+            "target_policy_noise": Weight,
+            "target_noise_clip": Weight,
+        },
+    ),
 }
 
-_ACTIONS: dict[str, tuple[type[spaces.Space[Any]], ...]] = {
-    "a2c": (spaces.Discrete, spaces.Box),
-    "dqn": (spaces.Discrete,),
-    "ppo": (spaces.Discrete, spaces.Box),
-    "sac": (spaces.Box,),
-    "td3": (spaces.Box,),
-}
 _ACTIVATIONS: dict[str, type[torch.nn.Module]] = {
     "tanh": torch.nn.Tanh,
     "relu": torch.nn.ReLU,
@@ -71,14 +153,53 @@ def require_spaces(
             f"agents learn from observations that are one vector, {env_id} has "
             f"{observations}; wrap it with gymnasium.wrappers.FlattenObservation"
         )
-    if not isinstance(actions, _ACTIONS[algorithm]):
-        able = [name for name, kinds in _ACTIONS.items() if isinstance(actions, kinds)]
+    if not isinstance(actions, ALGORITHMS[algorithm].actions):
+        able = [n for n, row in ALGORITHMS.items() if isinstance(actions, row.actions)]
         remedy = (
             f"--algo {' or '.join(able)} can"
             if able
             else "choose an environment with Discrete or Box actions"
         )
         raise InputError(f"{algorithm} cannot act in {env_id} with {actions}; {remedy}")
+
+
+def checked_hyperparameters(
+    algorithm: str, values: Mapping[str, object]
+) -> dict[str, Any]:
+    """Returns a complete set of hyperparameters with numbers as numbers.
+
+    Args:
+        algorithm: a name in `ALGORITHMS`.
+        values: read from YAML or the command line, in RL Zoo's words; what is not given
+            keeps Stable-Baselines3's own default.
+
+    Raises:
+        InputError: naming the key, its value and what is allowed.
+    """
+    kinds = ALGORITHMS[algorithm].hyperparameters
+    return check_values(algorithm, kinds, values)
+
+
+def tuned_hyperparameters(
+    algorithm: str,
+    env_id: str,
+    env_kwargs: Mapping[str, object] | None = None,
+    overrides: Mapping[str, object] | None = None,
+) -> dict[str, Any]:
+    """Returns the hyperparameters for an environment, as plain data.
+
+    The entry is that of the environment itself; else of the environment that it is
+    made from (its keyword argument `base`); else of another version or relative of
+    the same name; else `default`.
+
+    Args:
+        algorithm: a name in `ALGORITHMS`.
+        env_id: as registered with Gymnasium.
+        env_kwargs: what the environment is made with.
+        overrides: replace values of the entry, key by key.
+    """
+    entry = tuned_entry(algorithm, env_id, env_kwargs or {})
+    return checked_hyperparameters(algorithm, {**entry, **(overrides or {})})
 
 
 def normalised(envs: VecEnv, hyperparameters: Mapping[str, Any]) -> VecEnv:
@@ -108,25 +229,26 @@ def make_learner(
         device: as torch names it.
     """
     arguments = {
-        name: _live(value)
+        name: _number_or_schedule(value)
         for name, value in hyperparameters.items()
         if name not in _NOT_FOR_THE_MODEL
     }
     if "policy_kwargs" in arguments:
-        arguments["policy_kwargs"] = _network(arguments["policy_kwargs"])
+        arguments["policy_kwargs"] = _policy_kwargs(arguments["policy_kwargs"])
     if "noise_type" in hyperparameters:
         arguments["action_noise"] = _noise(hyperparameters, envs.action_space)
     arguments.setdefault("policy", "MlpPolicy")
-    return ALGORITHMS[algorithm](env=envs, seed=seed, device=device, **arguments)
+    model = ALGORITHMS[algorithm].model
+    return model(env=envs, seed=seed, device=device, **arguments)
 
 
-def _live(value: Any) -> Any:
-    start = falling_from(value)
+def _number_or_schedule(value: Any) -> Any:
+    start = schedule_start(value)
     # A class of Stable-Baselines3's own, so that a saved model needs nothing of ours.
     return value if start is None else LinearSchedule(start, 0.0, 1.0)
 
 
-def _network(choices: Mapping[str, Any]) -> dict[str, Any]:
+def _policy_kwargs(choices: Mapping[str, Any]) -> dict[str, Any]:
     given = {name: value for name, value in choices.items() if value is not None}
     if "activation_fn" in given:
         given["activation_fn"] = _ACTIVATIONS[given["activation_fn"]]

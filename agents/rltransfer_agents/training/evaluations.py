@@ -1,4 +1,4 @@
-"""The policy of an agent that is still learning, and how good it is on the way."""
+"""Evaluations of an agent that is still learning, and copies of its policy."""
 
 import io
 from collections.abc import Callable, Mapping
@@ -17,37 +17,36 @@ from rltransfer_agents.training.algorithms import Learner
 from rltransfer_agents.training.run_files import statistics_of
 from rltransfer_agents.training.vector_env import Place
 
-Choose: TypeAlias = Callable[[NDArray[Any]], NDArray[Any]]
-"""Maps a batch of raw observations to actions, without chance."""
+Act: TypeAlias = Callable[[NDArray[Any]], NDArray[Any]]
+"""Maps a batch of raw observations to actions, deterministically."""
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class PolicySnapshot:
-    """What an agent was at some time, while it goes on learning."""
+    """A copy of what decides how an agent acts, while the agent goes on learning."""
 
     weights: dict[str, torch.Tensor]
     statistics: Statistics | None
 
+    @classmethod
+    def of(cls, learner: Learner) -> "PolicySnapshot":
+        """Returns a copy of the policy as it is."""
+        weights = {
+            name: tensor.detach().clone()
+            for name, tensor in learner.policy.state_dict().items()
+        }
+        return cls(weights, _statistics(learner))
 
-def policy_snapshot(learner: Learner) -> PolicySnapshot:
-    """Returns a copy of what decides how the agent acts."""
-    weights = {
-        name: tensor.detach().clone()
-        for name, tensor in learner.policy.state_dict().items()
-    }
-    return PolicySnapshot(weights, _statistics(learner))
+    def act(self, learner: Learner) -> Act:
+        """Returns this policy; it overwrites and uses the networks of `learner`."""
+        learner.policy.load_state_dict(self.weights)
+        return _act(learner, self.statistics)
 
 
-def choice_now(learner: Learner) -> Choose:
+def current_act(learner: Learner) -> Act:
     """Returns the policy as it is; to be used before learning goes on."""
-    return _choice(learner, _statistics(learner))
-
-
-def choice_of(learner: Learner, before: PolicySnapshot) -> Choose:
-    """Returns the policy as it was; the learner's own weights are lost to it."""
-    learner.policy.load_state_dict(before.weights)
-    return _choice(learner, before.statistics)
+    return _act(learner, _statistics(learner))
 
 
 def _statistics(learner: Learner) -> Statistics | None:
@@ -55,7 +54,7 @@ def _statistics(learner: Learner) -> Statistics | None:
     return None if envs is None else statistics_of(envs)
 
 
-def _choice(learner: Learner, statistics: Statistics | None) -> Choose:
+def _act(learner: Learner, statistics: Statistics | None) -> Act:
     policy = learner.policy
     if statistics is None or statistics.observation is None:
         return lambda observations: policy.predict(observations, deterministic=True)[0]
@@ -72,7 +71,7 @@ def _choice(learner: Learner, statistics: Statistics | None) -> Choose:
 
 
 def play_episodes(
-    place: Place, choose: Choose, seed: int
+    place: Place, act: Act, seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Returns the returns and lengths of one episode in each environment.
 
@@ -80,7 +79,7 @@ def play_episodes(
 
     Args:
         place: of the environments.
-        choose: the policy.
+        act: the policy.
         seed: the episode in environment i starts from `seed` + i.
     """
     returns = np.zeros(place.count)
@@ -88,7 +87,7 @@ def play_episodes(
     running = list(range(place.count))
     observations = place.reset(running, [seed + index for index in running])
     while running:
-        actions = choose(np.array([observations[index] for index in running]))
+        actions = act(np.array([observations[index] for index in running]))
         steps = place.step(running, list(actions))
         returns[running] += steps.rewards
         lengths[running] += 1
@@ -130,34 +129,30 @@ class Evaluations:
         last = self.steps[-1] if self.steps else 0
         return self._every > 0 and steps // self._every > last // self._every
 
-    def add(self, choose: Choose, steps: int) -> bool:
-        """Evaluates once more and returns whether none before was better."""
+    def add(self, act: Act, steps: int) -> bool:
+        """Evaluates once more and returns whether no earlier evaluation was better."""
         best = self.best
-        returns, lengths = play_episodes(self._place, choose, self._seed)
+        returns, lengths = play_episodes(self._place, act, self._seed)
         self.steps.append(steps)
         self.returns.append(returns)
         self.lengths.append(lengths)
         self._write()
-        # Of equals the later one, which has learnt from more.
+        # Of two equal ones the later, which has learnt from more.
         return float(returns.mean()) >= best
 
     def history(self) -> dict[str, list[Any]]:
         """Returns all evaluations so far as plain data."""
-        return {
-            "steps": list(self.steps),
-            "returns": list(self.returns),
-            "lengths": list(self.lengths),
-        }
+        return {"steps": self.steps, "returns": self.returns, "lengths": self.lengths}
 
-    def go_on(self, history: Mapping[str, list[Any]]) -> None:
+    def restore(self, history: Mapping[str, list[Any]]) -> None:
         """Takes over the evaluations of an interrupted run."""
         self.steps = list(history["steps"])
         self.returns = list(history["returns"])
         self.lengths = list(history["lengths"])
 
-    def play(self, choose: Choose, seed: int) -> NDArray[np.float64]:
-        """Returns the returns of fresh episodes that are not policy_snapshot."""
-        return play_episodes(self._place, choose, seed)[0]
+    def report(self, act: Act, seed: int) -> NDArray[np.float64]:
+        """Returns the returns of other episodes, which choose nothing."""
+        return play_episodes(self._place, act, seed)[0]
 
     def _write(self) -> None:
         buffer = io.BytesIO()

@@ -1,4 +1,4 @@
-"""All that a learner is, item by item: leave one out and training goes another way."""
+"""The state of a learner, item by item; without any one, training would differ."""
 
 import hashlib
 from collections.abc import Mapping
@@ -6,18 +6,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from stable_baselines3 import SAC
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.noise import ActionNoise, VectorizedActionNoise
 
 from rltransfer.errors import ArtifactRefused, UserError
 from rltransfer.io.tensor_files import pack
-from rltransfer_agents.training import learner_state as learning
-from rltransfer_agents.training import state_items as generators
-from rltransfer_agents.training import state_items as surroundings
 from rltransfer_agents.training.algorithms import Learner
 from rltransfer_agents.training.replay_rows import COLUMNS
 from rltransfer_agents.training.state_items import (
+    ENVIRONMENTS,
+    NORMALISATION,
+    NUMPY,
+    PYTHON,
+    RANDOM_ACTIONS,
+    TORCH,
     Item,
     NotFollowed,
     attributes,
@@ -49,12 +51,14 @@ WEIGHTS = Item(_take_weights, _put_weights)
 
 
 def _take_temperature(learner: Learner) -> torch.Tensor | None:
-    return learner.log_ent_coef if isinstance(learner, SAC) else None
+    """Of soft actor-critics, where it is learnt."""
+    return getattr(learner, "log_ent_coef", None)
 
 
 def _put_temperature(learner: Learner, value: torch.Tensor) -> None:
-    assert isinstance(learner, SAC) and learner.log_ent_coef is not None
-    learner.log_ent_coef.data.copy_(value)
+    temperature = _take_temperature(learner)
+    assert temperature is not None
+    temperature.data.copy_(value)
 
 
 TEMPERATURE = Item(_take_temperature, _put_temperature)
@@ -81,8 +85,7 @@ _MATRICES = ("exploration_mat", "exploration_matrices")
 
 
 def _exploring(learner: Learner) -> Any:
-    actor = learner.actor if isinstance(learner, SAC) else learner.policy
-    return actor.action_dist
+    return getattr(learner, "actor", learner.policy).action_dist
 
 
 def _take_exploration(learner: Learner) -> dict[str, torch.Tensor] | None:
@@ -141,25 +144,25 @@ BUFFER_POSITION = Item(_take_position, _put_position)
 # In the order in which they are put back. The environments are stepped again, which
 # may draw from the generators of the process: those come after.
 ITEMS: dict[str, Item] = {
-    "counters": learning.COUNTERS,
-    "weights": learning.WEIGHTS,
-    "temperature": learning.TEMPERATURE,
-    "recent_episodes": learning.RECENT_EPISODES,
-    "state_dependent_exploration": learning.STATE_DEPENDENT_EXPLORATION,
-    "action_noise": learning.ACTION_NOISE,
-    "buffer_position": learning.BUFFER_POSITION,
-    "normalisation": surroundings.NORMALISATION,
-    "last_step": learning.LAST_STEP,
-    "environments": surroundings.ENVIRONMENTS,
-    "torch": generators.TORCH,
-    "numpy": generators.NUMPY,
-    "python": generators.PYTHON,
-    "random_actions": generators.RANDOM_ACTIONS,
+    "counters": COUNTERS,
+    "weights": WEIGHTS,
+    "temperature": TEMPERATURE,
+    "recent_episodes": RECENT_EPISODES,
+    "state_dependent_exploration": STATE_DEPENDENT_EXPLORATION,
+    "action_noise": ACTION_NOISE,
+    "buffer_position": BUFFER_POSITION,
+    "normalisation": NORMALISATION,
+    "last_step": LAST_STEP,
+    "environments": ENVIRONMENTS,
+    "torch": TORCH,
+    "numpy": NUMPY,
+    "python": PYTHON,
+    "random_actions": RANDOM_ACTIONS,
 }
 
 
 def capture(learner: Learner) -> dict[str, Any]:
-    """Returns the state of a learner that stands between two rollouts.
+    """Returns the state of a learner that is between two rollouts.
 
     The rows of a replay buffer are left out: they are many and hardly change.
     """
@@ -168,9 +171,9 @@ def capture(learner: Learner) -> dict[str, Any]:
 
 
 def restore(learner: Learner, state: Mapping[str, Any]) -> bool:
-    """Puts a learner into a captured state; returns whether its environments followed.
+    """Puts a learner into a captured state; returns whether its environments agree.
 
-    Where they do not, they start a new episode, which the learner sees as such.
+    Where they do not, they start a new episode, and the learner is set to that.
 
     Raises:
         ArtifactRefused: unless the state is of just the items that the learner has.
@@ -182,12 +185,12 @@ def restore(learner: Learner, state: Mapping[str, Any]) -> bool:
             f"the snapshot lacks a part of the learner or has one too many ({names}); "
             "use the version and the settings that wrote it or start a new run"
         )
-    followed = True
+    same_states = True
     for name, item in ((name, ITEMS[name]) for name in ITEMS if name in expected):
         try:
             item.put(learner, state[name])
         except NotFollowed:
-            followed = False
+            same_states = False
             start_anew(learner)
         except UserError:
             raise
@@ -196,14 +199,14 @@ def restore(learner: Learner, state: Mapping[str, Any]) -> bool:
                 f"the snapshot's {name} do not fit the run's settings ({fault}); "
                 "restore config.yml and args.yml or start a new run"
             ) from fault
-    return followed
+    return same_states
 
 
 def digest(learner: Learner) -> str:
     """Returns the SHA-256 of a learner's state, the replay buffer included.
 
-    All but Python's own generator, from which whoever looks on may draw (checks of
-    types do): where draws matter to the training, they show in all else.
+    Without Python's own generator, from which others draw too (runtime type checks
+    do): where its draws matter to the training, they show in everything else.
     """
     state = capture(learner)
     state.pop("python", None)

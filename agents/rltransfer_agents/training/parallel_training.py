@@ -44,7 +44,7 @@ def train_sources(
 
     Args:
         configs: one for each agent. A single one is trained in this process.
-        watch: told now and then how far each training has come.
+        watch: called now and then with how far each training has come.
 
     Raises:
         UserError: of the first training that failed; the message names it.
@@ -64,7 +64,7 @@ def resume_sources(
 
     Args:
         folders: of the runs. A single one goes on in this process.
-        watch: told now and then how far each training has come.
+        watch: called now and then with how far each training has come.
         typed: environments that the user named: what a file may not import by itself.
     """
     jobs = [

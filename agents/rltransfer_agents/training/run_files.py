@@ -1,4 +1,4 @@
-"""Where each file of a training run lies, and writing agents there."""
+"""The files of a training run, and how agents are written into them."""
 
 import io
 import shlex
@@ -78,7 +78,7 @@ class RunFiles:
 
     @property
     def arguments(self) -> Path:
-        """What the command was told."""
+        """The arguments of the command."""
         return self.settings / "args.yml"
 
     @property
@@ -88,14 +88,16 @@ class RunFiles:
 
     @property
     def snapshots(self) -> Path:
-        """Folder from which an interrupted run goes on; gone when it is finished."""
+        """Folder from which an interrupted run resumes; removed when it is finished."""
         return self.folder / ".resume"
 
     @property
-    def way_on(self) -> str:
-        """What an interrupted run tells its user to do."""
-        folder = shlex.quote(str(self.folder))
-        return f"go on with rltransfer train-source --resume {folder}"
+    def resume_hint(self) -> str:
+        """What the user of an interrupted run is told to do."""
+        command = f"rltransfer train-source --resume {shlex.quote(str(self.folder))}"
+        # A file may not import modules by itself, so the user has to name the id again.
+        named = f" --env {shlex.quote(self.env_id)}" if ":" in self.env_id else ""
+        return f"go on with {command}{named}"
 
     @property
     def _name(self) -> str:

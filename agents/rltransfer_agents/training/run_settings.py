@@ -22,7 +22,7 @@ from rltransfer_agents.loading.run_folder import (
     require_own_logs,
 )
 from rltransfer_agents.loading.yaml_reader import parse_yaml
-from rltransfer_agents.training.hyperparameters import checked_hyperparameters
+from rltransfer_agents.training.algorithms import checked_hyperparameters
 from rltransfer_agents.training.run_files import RunFiles
 from rltransfer_agents.training.train_config import TrainConfig, require_moderate
 

@@ -1,4 +1,4 @@
-"""Items of a learner's state: generators, environments and their statistics."""
+"""Items of a learner's state that belong to the process and the environments."""
 
 import copy
 import random
@@ -159,11 +159,11 @@ ENVIRONMENTS = Item(_take_environments, _put_environments)
 
 
 class NotFollowed(Exception):
-    """The same actions led an environment elsewhere."""
+    """The same actions led an environment to another state."""
 
 
 def start_anew(learner: Learner) -> None:
-    """Starts new episodes everywhere, and lets the learner know."""
+    """Starts a new episode in every environment, and tells the learner."""
     envs = learner.get_env()
     assert envs is not None
     observations = envs.reset()

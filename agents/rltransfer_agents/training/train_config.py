@@ -43,6 +43,8 @@ class TrainConfig:
     evaluation_episodes: int = 10
     snapshot_seconds: float = 10.0
     """Least time between two snapshots from which an interrupted run goes on."""
+    progress_seconds: float = 0.2
+    """Least time between two reports of progress; not stored with the run."""
     vec_env: Literal["dummy", "subproc"] = "dummy"
     """RL Zoo's words: environments in this process, or each in one of its own."""
     step_seconds: float = STEP_SECONDS
@@ -56,7 +58,8 @@ class TrainConfig:
             )
         if not 0 <= self.seed < _SEEDS:
             raise InputError(
-                f"--seed lies from 0 to {_SEEDS - 1}, got {self.seed}; choose another"
+                f"--seed must be from 0 to {_SEEDS - 1}, got {self.seed}; choose "
+                "another"
             )
         if self.evaluations < 0 or self.evaluation_episodes < 1:
             raise InputError(
@@ -151,6 +154,6 @@ def _require(what: str, count: int, most: int, remedy: str) -> None:
 
 
 def _weights(network: Mapping[str, Any]) -> int:
-    told = network.get("net_arch") or []
-    parts = told.values() if isinstance(told, Mapping) else [told]
-    return sum(math.prod(pair) for widths in parts for pair in pairwise(widths))
+    widths = network.get("net_arch") or []
+    parts = widths.values() if isinstance(widths, Mapping) else [widths]
+    return sum(math.prod(pair) for part in parts for pair in pairwise(part))

@@ -50,7 +50,7 @@ class EventWriter(KVWriter):
 
 
 @final
-class Logs:
+class TrainingLogs:
     """The logs of one run, closed until `open` is called.
 
     Args:

@@ -4,6 +4,7 @@ import random
 import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, final
@@ -26,19 +27,22 @@ from rltransfer.io import (
 )
 from rltransfer.resume.stop_signals import stop_requests
 from rltransfer.wrappers import made_in_time
-from rltransfer_agents.training.algorithms import require_spaces
-from rltransfer_agents.training.hyperparameters import tuned_hyperparameters
+from rltransfer_agents.training.algorithms import (
+    Learner,
+    require_spaces,
+    tuned_hyperparameters,
+)
 from rltransfer_agents.training.run_files import RunFiles
 from rltransfer_agents.training.run_settings import read_settings, write_settings
-from rltransfer_agents.training.snapshot_contents import memory_from
 from rltransfer_agents.training.train_config import (
     Resumed,
     TrainConfig,
     TrainedRun,
     Watch,
 )
-from rltransfer_agents.training.training_loop import TrainingLoop
-from rltransfer_agents.training.training_parts import assemble
+from rltransfer_agents.training.training_loop import TrainingLoop, TrainingResult
+from rltransfer_agents.training.training_setup import set_up_training
+from rltransfer_agents.training.training_snapshot import snapshot_from
 from rltransfer_envs.making import make
 
 
@@ -64,25 +68,12 @@ def isolated() -> Iterator[None]:
 _VERB = "train-source"
 
 
-@final
-class _Results(BaseModel):
-    """What the manifest of a finished training tells, as far as it is asked for."""
-
-    model_config = ConfigDict(strict=True)
-
-    steps: int
-    mean_return: float
-    seconds: float
-    resumed: Resumed
-    reproducibility_warnings: list[str]
-
-
 def train_source(config: TrainConfig, watch: Watch | None = None) -> TrainedRun:
-    """Trains an agent in this process and returns where it lies.
+    """Trains an agent in this process and returns where it is.
 
     Args:
         config: what to train.
-        watch: told now and then how far the training has come.
+        watch: called now and then with how far the training has come.
 
     Raises:
         UserError: of the kind that says what went wrong; what was saved is kept.
@@ -113,7 +104,7 @@ def resume_source(
 
     Args:
         folder: of the run.
-        watch: told now and then how far the training has come.
+        watch: called now and then with how far the training has come.
         typed: environments that the user named: what a file may not import by itself.
     """
     # First, so that a folder of something else is left as it is.
@@ -132,47 +123,42 @@ def _train(
 ) -> TrainedRun:
     with isolated(), stop_requests() as stop, ExitStack() as stack:
         try:
-            parts = assemble(config, files, hyperparameters, stack)
-            state = parts.keeper.read()
-            memory = None if state is None else memory_from(state)
-            outcome = TrainingLoop(parts, memory, watch, stop).run()
-        except EnvironmentFault as fault:
-            raise EnvironmentFault(f"{fault}; then {files.way_on}") from fault
-        except StorageError as fault:
-            raise StorageError(f"{fault}; then {files.way_on}") from fault
+            setup = set_up_training(config, files, hyperparameters, stack)
+            state = setup.snapshots.read()
+            snapshot = None if state is None else snapshot_from(state)
+            result = TrainingLoop(setup, snapshot, watch, stop).run()
+        except (EnvironmentFault, StorageError) as fault:
+            raise type(fault)(f"{fault}; then {files.resume_hint}") from fault
         except KeyboardInterrupt:
-            # Asked so often that no boundary was waited for.
+            # Asked so often that no boundary between rollouts was waited for.
             raise Stopped(
                 f"{config.env_id}: stopped at once, what was saved last is kept; "
-                f"{files.way_on}"
+                f"{files.resume_hint}"
             ) from None
-        spaces = parts.learner.observation_space, parts.learner.action_space
-        write_manifest(
-            files.folder,
-            Manifest(
-                verb=_VERB,
-                versions=installed_versions(),
-                seeds={"training": config.seed},
-                steps={"training": outcome.steps},
-                spaces={
-                    "observation": describe_space(spaces[0]),
-                    "action": describe_space(spaces[1]),
-                },
-                settings={
-                    "algo": config.algorithm,
-                    "env": config.env_id,
-                    "env_kwargs": dict(config.env_kwargs),
-                },
-                results={
-                    "mean_return": outcome.mean_return,
-                    "resumed": outcome.resumed,
-                    "reproducibility_warnings": list(outcome.reproducibility_warnings),
-                    "seconds": outcome.seconds,
-                    "state_sha256": outcome.state_sha256,
-                },
-            ),
-        )
+        write_manifest(files.folder, _manifest(config, setup.learner, result))
     return _finished(files, config)
+
+
+def _manifest(
+    config: TrainConfig, learner: Learner, result: TrainingResult
+) -> Manifest:
+    results = asdict(result)
+    return Manifest(
+        verb=_VERB,
+        versions=installed_versions(),
+        seeds={"training": config.seed},
+        steps={"training": results.pop("steps")},
+        spaces={
+            "observation": describe_space(learner.observation_space),
+            "action": describe_space(learner.action_space),
+        },
+        settings={
+            "algo": config.algorithm,
+            "env": config.env_id,
+            "env_kwargs": dict(config.env_kwargs),
+        },
+        results=results,
+    )
 
 
 def _finished(files: RunFiles, config: TrainConfig) -> TrainedRun:
@@ -184,16 +170,29 @@ def _finished(files: RunFiles, config: TrainConfig) -> TrainedRun:
     return run
 
 
+@final
+class _Results(BaseModel):
+    """What the manifest of a finished training says, as far as it is asked for."""
+
+    model_config = ConfigDict(strict=True)
+
+    steps: int
+    mean_return: float
+    seconds: float
+    resumed: Resumed
+    reproducibility_warnings: list[str]
+
+
 def _finished_run(files: RunFiles, config: TrainConfig) -> TrainedRun:
     manifest = read_manifest_of(files.folder, _VERB)
-    told = {**manifest.results, "steps": manifest.steps.get("training")}
+    found = {**manifest.results, "steps": manifest.steps.get("training")}
     try:
-        results = _Results.model_validate(told)
+        results = _Results.model_validate(found)
     except ValidationError as fault:
         first = fault.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise ArtifactRefused(
-            f"{files.folder / MANIFEST_NAME} does not tell what came of the "
+            f"{files.folder / MANIFEST_NAME} does not say what came of the "
             f"training ({key}: {first['msg']}); restore the file or start a new run"
         ) from fault
     return TrainedRun(

@@ -1,4 +1,4 @@
-"""What can go wrong when a run is taken up again, and what then is said."""
+"""Interrupted trainings go on; what does not fit is refused in one line."""
 
 import os
 import threading
@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from rltransfer.errors import ArtifactRefused, InputError, LockedError, Stopped
+from rltransfer.errors import ArtifactRefused, InputError, LockedError
 from rltransfer.io import MANIFEST_NAME, read_json, read_manifest, write_json
+from rltransfer.io.tensor_files import pack, unpack
 from rltransfer_agents.training import (
     Progress,
     TrainConfig,
@@ -21,27 +22,17 @@ from rltransfer_agents.training import (
     resume_sources,
     train_source,
 )
-from rltransfer_agents.training import training_loop as course
+from tests.agents.training.conftest import Prepared, stopped_at
 
 Configure = Callable[..., TrainConfig]
 
 
-@pytest.fixture(autouse=True)
-def _every_boundary_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(course, "_PROGRESS_SECONDS", 0.0)
-
-
-def stopped_at(config: TrainConfig, steps: int) -> Path:
-    """Returns the folder of a training that was stopped after some steps."""
-
-    def stop(progress: Progress) -> None:
-        if progress.steps >= steps:
-            os.kill(os.getpid(), 15)
-
-    with pytest.raises(Stopped, match="--resume"):
-        train_source(config, stop)
-    (folder,) = (config.log_folder / config.algorithm).iterdir()
-    return folder
+def change_snapshot(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Changes the snapshot in the folder of a run, so that its hash fits again."""
+    path = folder / ".resume" / "state"
+    state = unpack(path.read_bytes())
+    change(state)
+    path.write_bytes(pack(state))
 
 
 class Loose(gym.Env[Any, Any]):
@@ -64,8 +55,10 @@ class Loose(gym.Env[Any, Any]):
 gym.register("training-tests/Loose-v0", Loose)
 
 
-def test_a_finished_run_is_returned_as_it_is(configure: Configure) -> None:
-    run = train_source(configure("ppo"))
+def test_a_finished_run_is_returned_as_it_is(
+    trained: Callable[[str], TrainedRun],
+) -> None:
+    run = trained("ppo")
     assert run.resumed == "no"
     assert resume_source(run.folder) == run
 
@@ -80,15 +73,15 @@ def test_a_finished_run_is_returned_as_it_is(configure: Configure) -> None:
     ],
 )
 def test_a_manifest_of_something_else_is_refused(
-    configure: Configure, changes: dict[str, Any], reason: str
+    finished: Prepared, changes: dict[str, Any], reason: str
 ) -> None:
-    run = train_source(configure("ppo"))
-    path = run.folder / MANIFEST_NAME
+    folder = finished("ppo")
+    path = folder / MANIFEST_NAME
     write_json(path, {**read_json(path), **changes})
-    kept = run.folder / ".resume"
+    kept = folder / ".resume"
     kept.mkdir()
     with pytest.raises(ArtifactRefused, match=reason) as refusal:
-        resume_source(run.folder)
+        resume_source(folder)
     assert "\n" not in str(refusal.value)
     assert kept.exists()
 
@@ -106,55 +99,50 @@ def test_an_environment_that_cannot_be_put_back_is_said_to_be_approximate(
     assert read_manifest(run.folder).results["resumed"] == "approximate"
 
 
-def test_other_versions_are_said_to_be_approximate(
-    configure: Configure, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = stopped_at(configure("ppo", snapshot_seconds=0.0), 64)
-    monkeypatch.setattr(course, "surroundings", lambda: {"torch": "99"})
+def test_other_versions_are_said_to_be_approximate(stopped: Prepared) -> None:
+    folder = stopped("ppo")
+    change_snapshot(folder, lambda state: state["versions"].update(torch="99"))
     run = resume_source(folder)
     assert run.resumed == "approximate"
-    assert any(doubt.endswith(" and is 99") for doubt in run.reproducibility_warnings)
+    (warning,) = run.reproducibility_warnings
+    assert warning.startswith("torch was 99 and is ")
 
 
-def test_runs_are_resumed_side_by_side(configure: Configure, tmp_path: Path) -> None:
-    configs = [
-        configure(algorithm, snapshot_seconds=0.0, log_folder=tmp_path / algorithm)
-        for algorithm in ("ppo", "dqn")
-    ]
-    folders = [stopped_at(config, 64) for config in configs]
+def test_runs_are_resumed_side_by_side(stopped: Prepared) -> None:
+    folders = [stopped(algorithm) for algorithm in ("ppo", "dqn")]
     found: list[TrainedRun] = resume_sources(folders)
     assert [run.folder for run in found] == folders
     assert {run.resumed for run in found} == {"exact"}
 
 
-def test_a_damaged_snapshot_gives_way_to_the_one_before(configure: Configure) -> None:
-    config = configure("dqn", snapshot_seconds=0.0)
-    folder = stopped_at(config, 64)
+def test_a_damaged_snapshot_gives_way_to_the_one_before(
+    stopped: Prepared, trained: Callable[[str], TrainedRun]
+) -> None:
+    folder = stopped("dqn")
     state = folder / ".resume" / "state"
     data = bytearray(state.read_bytes())
     data[len(data) // 2] ^= 1
     state.write_bytes(data)
     assert resume_source(folder).resumed == "exact"
-    whole = train_source(config)
     assert (
         read_manifest(folder).results["state_sha256"]
-        == read_manifest(whole.folder).results["state_sha256"]
+        == read_manifest(trained("dqn").folder).results["state_sha256"]
     )
 
 
 @pytest.mark.parametrize("cut", [0, 10, 90, 2000])
 def test_snapshots_of_which_none_is_whole_are_refused(
-    configure: Configure, cut: int
+    stopped: Prepared, cut: int
 ) -> None:
-    folder = stopped_at(configure("ppo", snapshot_seconds=0.0), 64)
+    folder = stopped("ppo")
     for path in (folder / ".resume").glob("state*"):
         path.write_bytes(path.read_bytes()[:cut])
     with pytest.raises(ArtifactRefused, match="no snapshot is whole"):
         resume_source(folder)
 
 
-def test_damaged_rows_of_the_buffer_are_refused(configure: Configure) -> None:
-    folder = stopped_at(configure("dqn", snapshot_seconds=0.0), 64)
+def test_damaged_rows_of_the_buffer_are_refused(stopped: Prepared) -> None:
+    folder = stopped("dqn")
     for path in (folder / ".resume" / "rows").iterdir():
         data = bytearray(path.read_bytes())
         data[3] ^= 1
@@ -163,8 +151,8 @@ def test_damaged_rows_of_the_buffer_are_refused(configure: Configure) -> None:
         resume_source(folder)
 
 
-def test_settings_that_no_longer_fit_are_refused(configure: Configure) -> None:
-    folder = stopped_at(configure("ppo", snapshot_seconds=0.0), 64)
+def test_settings_that_no_longer_fit_are_refused(stopped: Prepared) -> None:
+    folder = stopped("ppo")
     path = folder / "CartPole-v1" / "config.yml"
     path.write_text(path.read_text() + "policy_kwargs: {net_arch: [3]}\n")
     with pytest.raises(ArtifactRefused, match="weights do not fit"):
@@ -181,22 +169,22 @@ def test_settings_that_no_longer_fit_are_refused(configure: Configure) -> None:
     ],
 )
 def test_arguments_that_are_not_plain_are_refused(
-    configure: Configure, text: str, reason: str
+    finished: Prepared, text: str, reason: str
 ) -> None:
-    run = train_source(configure("ppo"))
-    (run.folder / "CartPole-v1" / "args.yml").write_text(text)
+    folder = finished("ppo")
+    (folder / "CartPole-v1" / "args.yml").write_text(text)
     with pytest.raises(ArtifactRefused, match=reason):
-        resume_source(run.folder)
+        resume_source(folder)
 
 
 def test_an_id_that_imports_a_module_is_not_taken_from_a_file(
-    configure: Configure,
+    finished: Prepared,
 ) -> None:
-    run = train_source(configure("ppo"))
-    path = run.folder / "CartPole-v1" / "args.yml"
+    folder = finished("ppo")
+    path = folder / "CartPole-v1" / "args.yml"
     path.write_text(path.read_text().replace("CartPole-v1", "antigravity:CartPole-v1"))
     with pytest.raises(ArtifactRefused, match="an id in a file"):
-        resume_source(run.folder)
+        resume_source(folder)
 
 
 def test_a_folder_without_a_run_is_refused_and_left_alone(tmp_path: Path) -> None:

@@ -1,38 +1,29 @@
-"""What a snapshot holds, and which one is believed."""
+"""What a snapshot holds, and which one is loaded."""
 
+import errno
+import io
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import pytest
 from stable_baselines3 import DQN
 
 from rltransfer.errors import ArtifactRefused, StorageError
-from rltransfer.io import points
 from rltransfer.io.tensor_files import pack, unpack
-from rltransfer_agents.training import TrainConfig, resume_source
-from rltransfer_agents.training import training_loop as course
+from rltransfer.wrappers.replayable_env import ReplayableEnv
+from rltransfer_agents.training import resume_source
 from rltransfer_agents.training.learner_state import ITEMS, digest
 from rltransfer_agents.training.replay_rows import COLUMNS
-from rltransfer_agents.training.snapshot_keeper import SnapshotKeeper
-from tests.agents.training.test_resume import stopped_at
+from rltransfer_agents.training.snapshot_files import SnapshotFiles
+from rltransfer_agents.training.vector_env import Here, VectorEnv
+from tests.agents.training.conftest import Prepared
+from tests.agents.training.test_resume import change_snapshot
 
-Configure = Callable[..., TrainConfig]
 Change = Callable[[dict[str, Any]], object]
-
-
-@pytest.fixture(autouse=True)
-def _every_boundary_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(course, "_PROGRESS_SECONDS", 0.0)
-
-
-def reseal(folder: Path, change: Change) -> None:
-    """Changes the snapshot in the folder of a run so that its hash fits again."""
-    path = folder / ".resume" / "state"
-    state = unpack(path.read_bytes())
-    change(state)
-    path.write_bytes(pack(state))
 
 
 def test_pythons_generator_goes_on_from_where_it_was() -> None:
@@ -49,27 +40,25 @@ def test_pythons_generator_goes_on_from_where_it_was() -> None:
 @pytest.mark.parametrize(
     "item", ["weights", "counters", "normalisation", "environments", "torch", "python"]
 )
-def test_a_snapshot_that_lacks_an_item_is_refused(
-    configure: Configure, item: str
-) -> None:
-    folder = stopped_at(configure("a2c", snapshot_seconds=0.0), 64)
-    reseal(folder, lambda state: state["learner"].pop(item))
+def test_a_snapshot_that_lacks_an_item_is_refused(stopped: Prepared, item: str) -> None:
+    folder = stopped("a2c")
+    change_snapshot(folder, lambda state: state["learner"].pop(item))
     with pytest.raises(ArtifactRefused, match=rf"lacks a part .*\({item}\)"):
         resume_source(folder)
 
 
 def test_a_snapshot_with_an_item_of_another_learner_is_refused(
-    configure: Configure,
+    stopped: Prepared,
 ) -> None:
-    folder = stopped_at(configure("ppo", snapshot_seconds=0.0), 64)
-    reseal(folder, lambda state: state["learner"].update(temperature=1.0))
+    folder = stopped("ppo")
+    change_snapshot(folder, lambda state: state["learner"].update(temperature=1.0))
     with pytest.raises(ArtifactRefused, match=r"one too many \(temperature\)"):
         resume_source(folder)
 
 
 @pytest.mark.parametrize("change", ["lack", "add"])
 def test_an_item_with_other_attributes_is_refused(
-    configure: Configure, change: str
+    stopped: Prepared, change: str
 ) -> None:
     def counters(state: dict[str, Any]) -> None:
         if change == "lack":
@@ -77,58 +66,56 @@ def test_an_item_with_other_attributes_is_refused(
         else:
             state["learner"]["counters"]["train"] = 1
 
-    folder = stopped_at(configure("ppo", snapshot_seconds=0.0), 64)
-    reseal(folder, counters)
+    folder = stopped("ppo")
+    change_snapshot(folder, counters)
     with pytest.raises(ArtifactRefused, match="counters do not fit"):
         resume_source(folder)
 
 
 @pytest.mark.parametrize("column", COLUMNS)
-def test_every_column_of_the_buffer_is_in_the_digest(
-    monkeypatch: pytest.MonkeyPatch, column: str
-) -> None:
-    learner = DQN("MlpPolicy", "CartPole-v1", buffer_size=8, seed=1)
-    # Stable-Baselines3's own environments can tell no moment, and have no part here.
-    monkeypatch.delitem(ITEMS, "environments")
+def test_every_column_of_the_buffer_is_in_the_digest(column: str) -> None:
+    envs = VectorEnv(Here([ReplayableEnv(lambda: gym.make("CartPole-v1"), "CartPole")]))
+    learner = DQN("MlpPolicy", envs, buffer_size=8, seed=1)
+    envs.reset()
     before = digest(learner)
+    assert digest(learner) == before
     getattr(learner.replay_buffer, column)[3] = 1
     assert digest(learner) != before
 
 
-@pytest.mark.parametrize("point", ["before_write", "half_written", "before_rename"])
+@pytest.mark.parametrize("call", ["open", "fsync", "replace"])
 def test_a_fault_after_a_damaged_snapshot_leaves_the_whole_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    keeper = SnapshotKeeper(tmp_path, None, 0.0)
+    snapshots = SnapshotFiles(tmp_path, None, 0.0)
     for number in (1, 2):
-        keeper.write(lambda number=number: {"number": number}, 0)
+        snapshots.write(lambda number=number: {"number": number}, 0)
     latest = tmp_path / "state"
     latest.write_bytes(latest.read_bytes()[:-1])
 
-    def strike(reached: str) -> None:
-        if reached == point:
-            raise OSError(5, "on purpose")
+    def fail(*arguments: Any, **options: Any) -> Any:
+        raise OSError(errno.EIO, "on purpose")
 
-    keeper = SnapshotKeeper(tmp_path, None, 0.0)
-    assert keeper.read() == {"number": 1}
+    snapshots = SnapshotFiles(tmp_path, None, 0.0)
+    assert snapshots.read() == {"number": 1}
     with monkeypatch.context() as patch:
-        patch.setattr(points, "reached", strike)
+        patch.setattr(*((io, "open") if call == "open" else (os, call)), fail)
         with pytest.raises(StorageError):
-            keeper.write(lambda: {"number": 3}, 0)
-    keeper = SnapshotKeeper(tmp_path, None, 0.0)
-    assert keeper.read() == {"number": 1}
-    keeper.write(lambda: {"number": 3}, 0)
-    assert SnapshotKeeper(tmp_path, None, 0.0).read() == {"number": 3}
+            snapshots.write(lambda: {"number": 3}, 0)
+    snapshots = SnapshotFiles(tmp_path, None, 0.0)
+    assert snapshots.read() == {"number": 1}
+    snapshots.write(lambda: {"number": 3}, 0)
+    assert SnapshotFiles(tmp_path, None, 0.0).read() == {"number": 3}
     latest.unlink()
-    assert SnapshotKeeper(tmp_path, None, 0.0).read() == {"number": 1}
+    assert SnapshotFiles(tmp_path, None, 0.0).read() == {"number": 1}
 
 
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("pending", (1,)),
-        ("pending", [1]),
-        ("pending", ({"loss": "x"}, {}, {})),
+        ("pending_log", (1,)),
+        ("pending_log", [1]),
+        ("pending_log", ({"loss": "x"}, {}, {})),
         ("seconds", "x"),
         ("seconds", -1.0),
         ("seconds", float("nan")),
@@ -136,7 +123,7 @@ def test_a_fault_after_a_damaged_snapshot_leaves_the_whole_one(
         ("steps", -1),
         ("log_lengths", [1]),
         ("log_lengths", {"0.monitor.csv": -1}),
-        ("surroundings", []),
+        ("versions", []),
         ("reproducibility_warnings", "x"),
         ("learner", []),
         ("evaluations", {"steps": [1], "returns": ["x"], "lengths": ["x"]}),
@@ -147,10 +134,10 @@ def test_a_fault_after_a_damaged_snapshot_leaves_the_whole_one(
     ],
 )
 def test_a_snapshot_of_other_types_is_refused_and_the_logs_stay(
-    configure: Configure, key: str, value: Any
+    stopped: Prepared, key: str, value: Any
 ) -> None:
-    folder = stopped_at(configure("ppo", snapshot_seconds=0.0), 128)
-    reseal(folder, lambda state: state.update({key: value}))
+    folder = stopped("ppo")
+    change_snapshot(folder, lambda state: state.update({key: value}))
     logs = {path: path.read_bytes() for path in folder.rglob("*.*") if path.is_file()}
     with pytest.raises(ArtifactRefused, match="the snapshot") as refusal:
         resume_source(folder)
@@ -158,9 +145,9 @@ def test_a_snapshot_of_other_types_is_refused_and_the_logs_stay(
     assert all(path.read_bytes() == data for path, data in logs.items())
 
 
-def test_a_snapshot_without_a_part_is_refused(configure: Configure) -> None:
-    folder = stopped_at(configure("ppo", snapshot_seconds=0.0), 64)
-    reseal(folder, lambda state: state.pop("steps"))
+def test_a_snapshot_without_a_part_is_refused(stopped: Prepared) -> None:
+    folder = stopped("ppo")
+    change_snapshot(folder, lambda state: state.pop("steps"))
     with pytest.raises(ArtifactRefused, match="steps"):
         resume_source(folder)
 
@@ -176,11 +163,11 @@ def test_a_snapshot_without_a_part_is_refused(configure: Configure) -> None:
     ],
 )
 def test_a_mark_that_does_not_fit_its_file_is_refused(
-    configure: Configure, change: dict[str, Any], reason: str
+    stopped: Prepared, change: dict[str, Any], reason: str
 ) -> None:
-    folder = stopped_at(configure("dqn", snapshot_seconds=0.0), 64)
+    folder = stopped("dqn")
     (folder / ".resume" / "state.previous").unlink()
-    reseal(folder, lambda state: state["marks"][0].update(change))
+    change_snapshot(folder, lambda state: state["marks"][0].update(change))
     with pytest.raises(ArtifactRefused, match=reason) as refusal:
         resume_source(folder)
     assert "\n" not in str(refusal.value)

@@ -22,7 +22,7 @@ _SHARE = 0.02
 
 
 @final
-class SnapshotKeeper:
+class SnapshotFiles:
     """The last two snapshots of one run.
 
     Args:

@@ -1,4 +1,4 @@
-"""What one training is made of."""
+"""What one training consists of, and how it is put together."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
@@ -11,10 +11,10 @@ from rltransfer.wrappers.replayable_env import ReplayableEnv
 from rltransfer_agents.training.algorithms import Learner, make_learner, normalised
 from rltransfer_agents.training.evaluations import Evaluations
 from rltransfer_agents.training.run_files import RunFiles
-from rltransfer_agents.training.snapshot_keeper import SnapshotKeeper
+from rltransfer_agents.training.snapshot_files import SnapshotFiles
 from rltransfer_agents.training.subprocess_vec_env import Apart
 from rltransfer_agents.training.train_config import TrainConfig
-from rltransfer_agents.training.training_logs import Logs
+from rltransfer_agents.training.training_logs import TrainingLogs
 from rltransfer_agents.training.vector_env import Here, Place, VectorEnv
 from rltransfer_envs.making import make
 
@@ -24,25 +24,25 @@ _EVALUATION_SEED = 10**6
 
 @final
 @dataclass(frozen=True, eq=False)
-class Parts:
-    """The learner, and what serves it."""
+class TrainingSetup:
+    """The learner, and all that a training needs beside it."""
 
     config: TrainConfig
     files: RunFiles
     total_steps: int
     learner: Learner
     evaluations: Evaluations
-    keeper: SnapshotKeeper
-    logs: Logs
+    snapshots: SnapshotFiles
+    logs: TrainingLogs
 
 
-def assemble(
+def set_up_training(
     config: TrainConfig,
     files: RunFiles,
     hyperparameters: Mapping[str, Any],
     stack: ExitStack,
-) -> Parts:
-    """Returns fresh parts, which `stack` will close."""
+) -> TrainingSetup:
+    """Returns a training that has not begun; `stack` closes what has to be closed."""
     timeout = stack.enter_context(StepTimeout(config.step_seconds).installed())
     total = config.steps or hyperparameters["n_timesteps"]
     evaluations = Evaluations(
@@ -63,14 +63,14 @@ def assemble(
         device=config.device,
     )
     buffer = getattr(learner, "replay_buffer", None)
-    keeper = SnapshotKeeper(files.snapshots, buffer, config.snapshot_seconds)
+    snapshots = SnapshotFiles(files.snapshots, buffer, config.snapshot_seconds)
     tensorboard = files.tensorboard
     if config.tensorboard_folder is not None:
         # A folder of its own again, so that the curves of several runs stay apart.
         tensorboard = config.tensorboard_folder / config.algorithm / files.folder.name
-    logs = Logs(files.episodes, tensorboard, config.env_id)
+    logs = TrainingLogs(files.episodes, tensorboard, config.env_id)
     stack.enter_context(closing(logs))
-    return Parts(config, files, total, learner, evaluations, keeper, logs)
+    return TrainingSetup(config, files, total, learner, evaluations, snapshots, logs)
 
 
 def _place(

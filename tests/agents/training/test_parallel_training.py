@@ -8,20 +8,22 @@ from rltransfer.errors import InputError
 from rltransfer_agents.training import (
     Progress,
     TrainConfig,
-    train_source,
+    TrainedRun,
     train_sources,
 )
 
 Configure = Callable[..., TrainConfig]
 
 
-def test_two_environments_are_trained_side_by_side(configure: Configure) -> None:
-    configs = [configure("ppo"), configure("sac")]
+def test_two_environments_are_trained_side_by_side(
+    configure: Configure, trained: Callable[[str], TrainedRun]
+) -> None:
+    configs = [configure("ppo"), configure("td3")]
     seen: list[Progress] = []
     runs = train_sources(configs, seen.append)
     assert [run.env_id for run in runs] == ["CartPole-v1", "Pendulum-v1"]
-    assert {told.env_id for told in seen} == {"CartPole-v1", "Pendulum-v1"}
-    assert runs[0].mean_return == train_source(configs[0]).mean_return
+    assert {progress.env_id for progress in seen} == {"CartPole-v1", "Pendulum-v1"}
+    assert runs[0].mean_return == trained("ppo").mean_return
 
 
 def test_a_fault_of_one_names_it_and_lets_the_other_end(configure: Configure) -> None:
