@@ -1,5 +1,6 @@
 """Spaces as vectors: the one place where observations and actions are encoded."""
 
+import math
 from abc import ABC, abstractmethod
 from typing import Any, final
 
@@ -152,3 +153,30 @@ def observation_size_of(space: gym.Space[Any], name: str) -> int:
         "and dictionaries cannot be mapped yet; where it makes sense, flatten with "
         "gymnasium.wrappers.FlattenObservation"
     )
+
+
+def describe_space(space: spaces.Space[Any]) -> dict[str, Any]:
+    """Returns the kind of a space and what tells it from others of its kind."""
+    match space:
+        case spaces.Box():
+            return {
+                "kind": "Box",
+                "shape": list(space.shape),
+                "dtype": str(space.dtype),
+                "low": _bounds(space.low),
+                "high": _bounds(space.high),
+            }
+        case spaces.Discrete():
+            return {"kind": "Discrete", "n": int(space.n), "start": int(space.start)}
+        case spaces.Dict():
+            parts = {name: describe_space(part) for name, part in space.spaces.items()}
+            return {"kind": "Dict", "spaces": parts}
+        case _:
+            return {"kind": type(space).__name__, "text": str(space)}
+
+
+def _bounds(values: NDArray[Any]) -> list[float | None]:
+    # JSON has no infinity; null stands for no bound.
+    return [
+        float(value) if math.isfinite(value) else None for value in np.ravel(values)
+    ]

@@ -1,6 +1,5 @@
 """The manifest: what a finished run was, and the SHA-256 of all it left."""
 
-import math
 import platform
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -8,9 +7,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, ClassVar, final
 
-import numpy as np
-from gymnasium import spaces
-from numpy.typing import NDArray
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from rltransfer.errors import ArtifactRefused
@@ -44,33 +40,6 @@ def _installed() -> tuple[tuple[str, str], ...]:
             # An extra that is not installed had no part in the run.
             continue
     return tuple(found)
-
-
-def describe_space(space: spaces.Space[Any]) -> dict[str, Any]:
-    """Returns the kind of a space and what tells it from others of its kind."""
-    match space:
-        case spaces.Box():
-            return {
-                "kind": "Box",
-                "shape": list(space.shape),
-                "dtype": str(space.dtype),
-                "low": _bounds(space.low),
-                "high": _bounds(space.high),
-            }
-        case spaces.Discrete():
-            return {"kind": "Discrete", "n": int(space.n), "start": int(space.start)}
-        case spaces.Dict():
-            parts = {name: describe_space(part) for name, part in space.spaces.items()}
-            return {"kind": "Dict", "spaces": parts}
-        case _:
-            return {"kind": type(space).__name__, "text": str(space)}
-
-
-def _bounds(values: NDArray[Any]) -> list[float | None]:
-    # JSON has no infinity; no bound is said by null.
-    return [
-        float(value) if math.isfinite(value) else None for value in np.ravel(values)
-    ]
 
 
 MANIFEST_NAME = "manifest.json"

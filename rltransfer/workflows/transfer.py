@@ -17,6 +17,7 @@ from rltransfer.domain import (
     ReplayLog,
     StepBudget,
     StickyRandomPolicy,
+    describe_space,
     remove_replay_log,
 )
 from rltransfer.errors import InputError
@@ -24,7 +25,6 @@ from rltransfer.evaluation import ReturnSummary, summarise
 from rltransfer.io import (
     MANIFEST_NAME,
     Manifest,
-    describe_space,
     installed_versions,
     locked,
     next_run_folder,

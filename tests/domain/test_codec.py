@@ -1,8 +1,10 @@
+import json
+
 import gymnasium as gym
 import numpy as np
 import pytest
 
-from rltransfer.domain.action_codec import codec_of, observation_size_of
+from rltransfer.domain.action_codec import codec_of, describe_space, observation_size_of
 from rltransfer.errors import InputError
 
 
@@ -65,3 +67,16 @@ def test_observations_that_cannot_be_mapped_are_refused_by_name(
 ) -> None:
     with pytest.raises(InputError, match="Box of one dimension, but World-v0 has"):
         observation_size_of(space, "World-v0")
+
+
+def test_spaces_without_bounds_can_be_written() -> None:
+    space = gym.spaces.Dict(
+        {
+            "box": gym.spaces.Box(-np.inf, 1.0, (2,)),
+            "discrete": gym.spaces.Discrete(3, start=1),
+        }
+    )
+    described = describe_space(space)
+    assert described["spaces"]["box"]["low"] == [None, None]
+    assert described["spaces"]["discrete"] == {"kind": "Discrete", "n": 3, "start": 1}
+    json.dumps(described, allow_nan=False)

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from rltransfer.domain import describe_space
 from rltransfer.errors import ArtifactRefused, EnvironmentFault, Stopped, StorageError
 from rltransfer.io import (
     MANIFEST_NAME,
     Manifest,
-    describe_space,
     installed_versions,
     locked,
     next_run_folder,
