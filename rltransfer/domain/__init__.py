@@ -9,11 +9,6 @@ from rltransfer.domain.domain import Domain as Domain
 from rltransfer.domain.policies import MixturePolicy as MixturePolicy
 from rltransfer.domain.policies import Policy as Policy
 from rltransfer.domain.policies import StickyRandomPolicy as StickyRandomPolicy
-from rltransfer.domain.replay_log import ReplayLog as ReplayLog
-from rltransfer.domain.replay_log import Resumed as Resumed
-from rltransfer.domain.replay_log import is_replay_log as is_replay_log
-from rltransfer.domain.replay_log import read_request as read_request
-from rltransfer.domain.replay_log import remove_replay_log as remove_replay_log
 from rltransfer.domain.step_budget import StepBudget as StepBudget
 from rltransfer.domain.transitions import Rollout as Rollout
 from rltransfer.domain.transitions import Transitions as Transitions

@@ -11,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 
 from rltransfer.domain.action_codec import codec_of, observation_size_of
-from rltransfer.domain.policies import Policy, memory_of
-from rltransfer.domain.replay_log import Entry, ReplayLog
-from rltransfer.domain.replayed_policy import recalled
+from rltransfer.domain.policies import Policy
+from rltransfer.domain.replayed_acting import entry_of, restore_policy, rollout_of
 from rltransfer.domain.step_budget import StepBudget
 from rltransfer.domain.transitions import Rollout, Transitions
+from rltransfer.resume.replay_log import Entry, ReplayLog
 from rltransfer.wrappers import CheckedEnv, StepTimeout
 
 
@@ -49,14 +49,14 @@ class Domain:
         self.episode_limit = None if spec is None else spec.max_episode_steps
         """Steps after which episodes are truncated, where the environment says."""
         self._border = CheckedEnv(self._env, name, np.float32)
-        self._journal: ReplayLog | None = None
+        self._replay_log: ReplayLog | None = None
 
     def use_replay_log(self, replay_log: ReplayLog) -> None:
-        """Writes all further acting down, or answers from what was written before.
+        """Logs all further acting, or answers from what was logged before.
 
-        The domains of one run share its journal.
+        The domains of one run share its replay log.
         """
-        self._journal = replay_log
+        self._replay_log = replay_log
 
     def use_timeout(self, timeout: StepTimeout) -> None:
         """Lets `alarm` ring where the environment does not come back."""
@@ -97,11 +97,11 @@ class Domain:
             "expected_steps": expected_steps,
             "allowed": longest,
         }
-        past = None if self._journal is None else self._journal.next(asked)
+        past = None if self._replay_log is None else self._replay_log.next(asked)
         if past is not None:
-            self._recall(policy, past, seed)
-            self.meter.count(purpose, past.steps)
-            return past.rollout
+            rollout, taken = self._replayed(policy, past, seed)
+            self.meter.count(purpose, taken)
+            return rollout
         recorder = _Recorder(self)
         with self._stretch():
             try:
@@ -115,7 +115,7 @@ class Domain:
             finally:
                 self.meter.count(purpose, recorder.steps)
             rollout = recorder.rollout()
-            self._write(asked, Entry(rollout, recorder.steps, memory_of(policy)))
+            self._log(asked, entry_of(rollout, recorder.steps, policy))
         return rollout
 
     def evaluate(
@@ -132,11 +132,11 @@ class Domain:
             "seed": seed,
             "reported episodes": episodes,
         }
-        past = None if self._journal is None else self._journal.next(asked)
+        past = None if self._replay_log is None else self._replay_log.next(asked)
         if past is not None:
-            self._recall(policy, past, seed)
-            self.meter.count_reported(purpose, past.steps)
-            return past.rollout.returns
+            rollout, taken = self._replayed(policy, past, seed)
+            self.meter.count_reported(purpose, taken)
+            return rollout.returns
         returns = np.zeros(episodes)
         steps = 0
         with self._stretch():
@@ -153,7 +153,7 @@ class Domain:
                 self.meter.count_reported(purpose, steps)
             # Only the returns are kept: nothing else is asked for again.
             rollout = replace(_Recorder(self).rollout(), returns=returns)
-            self._write(asked, Entry(rollout, steps, memory_of(policy)))
+            self._log(asked, entry_of(rollout, steps, policy))
         return returns
 
     def reset(self, seed: int | None = None) -> NDArray[np.float32]:
@@ -170,34 +170,36 @@ class Domain:
 
     @contextmanager
     def _stretch(self) -> Iterator[None]:
-        if self._journal is None:
+        if self._replay_log is None:
             yield
             return
         begun = self._border.steps
-        with self._journal.stretch():
+        with self._replay_log.stretch():
             try:
                 yield
             except BaseException:
-                self._journal.break_off(self.name, self._border.steps - begun)
+                self._replay_log.interrupt(self.name, self._border.steps - begun)
                 raise
 
-    def _write(self, asked: dict[str, Any], entry: Entry) -> None:
-        if self._journal is not None:
-            self._journal.add(asked, entry)
+    def _log(self, asked: dict[str, Any], entry: Entry) -> None:
+        if self._replay_log is not None:
+            self._replay_log.add(asked, entry)
 
-    def _recall(self, policy: Policy, past: Entry, seed: int) -> None:
-        assert self._journal is not None
-        self._border.steps += past.steps
-        rollout = past.rollout
-        warn = recalled(policy, past.memory, rollout, self.actions.encode)
-        if warn is not None:
-            self._journal.warn(warn)
+    def _replayed(self, policy: Policy, past: Entry, seed: int) -> tuple[Rollout, int]:
+        """Returns a logged stretch and its steps, with `policy` taken to its end."""
+        assert self._replay_log is not None
+        rollout, steps = rollout_of(past, self._replay_log.place)
+        self._border.steps += steps
+        warning = restore_policy(policy, past, rollout, self.actions.encode)
+        if warning is not None:
+            self._replay_log.warn(warning)
         # A reset costs no step, and shows whether the environment follows its seed.
         shown = rollout.transitions.observation
         if len(shown) and not np.array_equal(self.reset(seed), shown[0].numpy()):
-            self._journal.warn(
+            self._replay_log.warn(
                 f"{self.name} shows another state than before when reset with one seed"
             )
+        return rollout, steps
 
 
 class _Recorder:

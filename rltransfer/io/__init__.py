@@ -25,10 +25,11 @@ from rltransfer.io.run_folders import (
     next_run_folder,
     unfinished_run_folder,
 )
-from rltransfer.io.strict_json import read_json, sha256_of
+from rltransfer.io.strict_json import FirstError, read_json, sha256_of
 
 __all__ = [
     "MANIFEST_NAME",
+    "FirstError",
     "Manifest",
     "changed_files",
     "cut_back",

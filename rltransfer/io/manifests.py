@@ -11,7 +11,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from rltransfer.errors import ArtifactRefused
 from rltransfer.io.atomic_files import write_json
-from rltransfer.io.strict_json import read_json, sha256_of
+from rltransfer.io.strict_json import FirstError, read_json, sha256_of
 
 _PACKAGES = (
     "rltransfer",
@@ -96,10 +96,8 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         return _ADAPTER.validate_python(value)
     except ValidationError as fault:
-        first = fault.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
         raise ArtifactRefused(
-            f"{path} is no manifest ({where}: {first['msg']}); restore the file"
+            f"{path} is no manifest ({FirstError.of(fault)}); restore the file"
         ) from fault
 
 

@@ -1,4 +1,4 @@
-"""Files read strictly, and never further than they may reach."""
+"""Files read strictly: bounded size, plain files only, no ambiguity."""
 
 import hashlib
 import json
@@ -8,10 +8,40 @@ import re
 import stat
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
 
 from rltransfer.errors import ArtifactRefused
 from rltransfer.io.atomic_files import storage_faults
+
+
+class FirstError(NamedTuple):
+    """The first of the errors that pydantic found in a value from a file."""
+
+    path: tuple[str, ...]
+    """Keys and places from the outermost value to the wrong one."""
+    kind: str
+    """Pydantic's name for it, such as `missing`."""
+    message: str
+    value: Any
+    """The wrong one."""
+
+    @classmethod
+    def of(cls, fault: ValidationError) -> "FirstError":
+        """Returns the first error of a validation that failed."""
+        first = fault.errors(include_url=False)[0]
+        path = tuple(str(part) for part in first["loc"])
+        return cls(path, first["type"], first["msg"], first["input"])
+
+    @property
+    def where(self) -> str:
+        """The path, with dots."""
+        return ".".join(self.path)
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}" if self.path else self.message
+
 
 _CHUNK = 1 << 20
 # The largest pages that are written hold statistics of pictures, a line per number.

@@ -1,97 +1,230 @@
-"""Nested values of Python as one hashed block of bytes and back, without pickle."""
+"""The one file format for numbers and what is said of them; every flipped bit shows.
+
+It is a safetensors file, so any reader of those opens it. That format alone would load
+flipped bits without a word, so the header carries the SHA-256 of the whole file, taken
+with zeros in the place of the hash itself. Agents, mappings, snapshots and replay logs
+are such files, each with the name of its kind.
+"""
 
 import hashlib
 import json
 import math
+import re
+import struct
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
 
 from rltransfer.errors import ArtifactRefused
+from rltransfer.io.atomic_files import storage_faults, write_atomically
+from rltransfer.io.strict_json import NotPlain, TooLarge, bounded_bytes, parse_json
 
-_MAGIC = b"rltransfer snapshot 1\n"
-_HASH_LENGTH = 64
+_LENGTH = struct.Struct("<Q")
+_BEGINNING = re.compile(
+    rb'\{"__metadata__":\{"format":"(?P<kind>[a-z0-9-]{1,40})",'
+    rb'"sha256":"(?P<digest>[0-9a-f]{64})"'
+)
+_ZEROS = b"0" * 64
+_CONTENT = {"rltransfer-agent-1": "agent"}
+"""Key of the description, where it is not `content`: bundles of version 0.1.0."""
+_DTYPES = {
+    "F64": "<f8",
+    "F32": "<f4",
+    "F16": "<f2",
+    "I64": "<i8",
+    "I32": "<i4",
+    "I16": "<i2",
+    "I8": "|i1",
+    "U64": "<u8",
+    "U32": "<u4",
+    "U16": "<u2",
+    "U8": "|u1",
+    "BOOL": "|b1",
+}
+_DTYPE_NAMES = {np.dtype(code): name for name, code in _DTYPES.items()}
+
+_FILE_BYTES = 1 << 31
+_HEADER_BYTES = 32 << 20
+_MOST_ARRAYS = 1 << 14
+_MOST_DIMENSIONS = 8
 
 
-def pack(value: Any) -> bytes:
-    """Returns nested dicts, lists, tuples, arrays, tensors and scalars as bytes."""
-    arrays: dict[str, NDArray[Any]] = {}
-    nesting = json.dumps(_taken_apart(value, arrays), allow_nan=False)
-    body = save(arrays, metadata={"nesting": nesting})
-    return _MAGIC + hashlib.sha256(body).hexdigest().encode() + body
+@final
+class DamagedFile(ValueError):
+    """Bytes that are not what was written, or never were such a file."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        """`checksum`, `archive`, `json`, `limit` or `tensor`."""
 
 
-def unpack(data: bytes) -> Any:
-    """Returns what was packed; refuses bytes that are damaged or of another kind."""
-    start = len(_MAGIC) + _HASH_LENGTH
-    digest, body = data[len(_MAGIC) : start], data[start:]
-    if not data.startswith(_MAGIC):
-        raise ArtifactRefused("not a snapshot of this version")
-    if hashlib.sha256(body).hexdigest().encode() != digest:
-        raise ArtifactRefused("damaged: its hash differs")
+@final
+@dataclass(frozen=True, eq=False)
+class TensorFile:
+    """What such a file holds."""
+
+    content: dict[str, Any]
+    """The description, as JSON."""
+    arrays: dict[str, NDArray[Any]]
+
+
+def kind_of(data: bytes) -> str | None:
+    """Returns what kind of file these bytes begin as, None where it is another's."""
+    found = _BEGINNING.match(data, _LENGTH.size)
+    return None if found is None else found["kind"].decode()
+
+
+def pack(
+    kind: str, content: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
+) -> bytes:
+    """Returns the bytes of a file.
+
+    Args:
+        kind: small letters, digits and dashes; ends in the number of its version.
+        content: the description, as JSON with finite numbers.
+        arrays: the numbers, by name.
+    """
+    text = json.dumps(content, allow_nan=False)
+    key = _CONTENT.get(kind, "content")
+    metadata = {"format": kind, "sha256": _ZEROS.decode(), key: text}
+    header: dict[str, Any] = {"__metadata__": metadata}
+    parts: list[bytes] = []
+    offset = 0
+    for name, array in arrays.items():
+        numbers = np.ascontiguousarray(array).tobytes()
+        header[name] = {
+            "dtype": _DTYPE_NAMES[array.dtype.newbyteorder("<")],
+            "shape": list(array.shape),
+            "data_offsets": [offset, offset + len(numbers)],
+        }
+        offset += len(numbers)
+        parts.append(numbers)
+    written = json.dumps(header, separators=(",", ":"), allow_nan=False).encode()
+    # Padded, so that the numbers begin where a machine can map them.
+    written += b" " * (-len(written) % 8)
+    start = len('{"__metadata__":{"format":"' + kind + '","sha256":"')
+    digest = hashlib.sha256(b"".join([_LENGTH.pack(len(written)), written, *parts]))
+    signed = digest.hexdigest().encode()
+    written = written[:start] + signed + written[start + len(signed) :]
+    return b"".join([_LENGTH.pack(len(written)), written, *parts])
+
+
+def unpack(data: bytes, *, most_arrays: int = _MOST_ARRAYS) -> TensorFile:
+    """Returns what the bytes of a file hold; whoever asks checks the kind.
+
+    Raises:
+        DamagedFile: if a single bit differs from what was written, or it is malformed.
+    """
+    found = _BEGINNING.match(data, _LENGTH.size)
+    if found is None or found["digest"] != _digest(data, *found.span("digest")):
+        raise DamagedFile("checksum", "it is not as it was written")
+    # The hash tells damage, not intent: what follows trusts nothing either.
+    (length,) = _LENGTH.unpack_from(data)
+    start = _LENGTH.size + length
+    if start > len(data):
+        raise DamagedFile("archive", "its header is cut off")
+    header = _object(data[_LENGTH.size : start], "its header")
+    metadata = header.pop("__metadata__", None)
+    key = _CONTENT.get(found["kind"].decode(), "content")
+    text = metadata.get(key) if isinstance(metadata, dict) else None
+    if not isinstance(text, str):
+        raise DamagedFile("json", "it does not describe its content")
+    if len(header) > most_arrays:
+        raise DamagedFile("limit", f"it may have {most_arrays} arrays")
+    numbers = memoryview(data)[start:]
+    arrays, end = {}, 0
+    for name, entry in header.items():
+        arrays[name], end = _array(name, entry, numbers, end)
+    if end != len(numbers):
+        raise DamagedFile("tensor", "its arrays do not fill it")
+    return TensorFile(_object(text.encode(), "its description"), arrays)
+
+
+def write_tensor_file(
+    path: Path, kind: str, content: Mapping[str, Any], arrays: Mapping[str, Any]
+) -> None:
+    """Writes a file, whole or not at all."""
+    write_atomically(path, pack(kind, content, arrays))
+
+
+def read_tensor_file(path: Path, kind: str, *, most: int = _FILE_BYTES) -> TensorFile:
+    """Returns what a file holds.
+
+    Args:
+        path: of the file.
+        kind: what it must be.
+        most: bytes that it may have.
+
+    Raises:
+        ArtifactRefused: if it is damaged, or of another kind or version.
+    """
     try:
-        header_length = int.from_bytes(body[:8], "little")
-        header = json.loads(body[8 : 8 + header_length])
-        nesting = json.loads(header["__metadata__"]["nesting"])
-        return _put_together(nesting, load(body))
-    except (ValueError, KeyError, TypeError, SafetensorError) as fault:
-        raise ArtifactRefused(f"no snapshot: {fault}") from fault
+        with storage_faults(path):
+            data = bounded_bytes(path, most)
+        found = kind_of(data)
+        if found not in (None, kind):
+            raise ArtifactRefused(
+                f"{path} has format {found!r}, this version reads {kind!r}; use the "
+                "version of rltransfer that wrote it"
+            )
+        return unpack(data)
+    except (DamagedFile, NotPlain, TooLarge) as fault:
+        raise ArtifactRefused(
+            f"{path} is damaged ({fault}); restore it or make it anew"
+        ) from fault
 
 
-def _taken_apart(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
-    match value:
-        case None | bool() | int() | str():
-            return value
-        case float() if math.isfinite(value):
-            return value
-        case float():
-            return {"float": repr(value)}
-        case torch.Tensor():
-            return {"tensor": _stored(value.detach().cpu().numpy(), arrays)}
-        case np.ndarray():
-            return {"array": _stored(value, arrays)}
-        case np.generic():
-            return {"scalar": _stored(np.array(value), arrays)}
-        case Mapping():
-            # As pairs, because JSON turns every key into text.
-            pairs = [[key, _taken_apart(part, arrays)] for key, part in value.items()]
-            return {"dict": pairs}
-        case list():
-            return [_taken_apart(part, arrays) for part in value]
-        case tuple():
-            return {"tuple": [_taken_apart(part, arrays) for part in value]}
-    raise TypeError(f"a snapshot holds plain data, got {type(value).__name__}")
+def _digest(data: bytes, start: int, end: int) -> bytes:
+    digest = hashlib.sha256(data[:start])
+    digest.update(_ZEROS)
+    digest.update(memoryview(data)[end:])
+    return digest.hexdigest().encode()
 
 
-def _stored(array: NDArray[Any], arrays: dict[str, NDArray[Any]]) -> str:
-    name = str(len(arrays))
-    # A copy: what is learnt from goes on changing.
-    arrays[name] = np.array(array, order="C")
-    return name
-
-
-def _put_together(value: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
-    if isinstance(value, list):
-        return [_put_together(part, arrays) for part in value]
+def _object(data: bytes, what: str) -> dict[str, Any]:
+    try:
+        value = parse_json(data, most=_HEADER_BYTES)
+    except TooLarge as fault:
+        raise DamagedFile("limit", f"{what}: {fault}") from fault
+    except ValueError as fault:
+        raise DamagedFile("json", f"{what} is not strict JSON ({fault})") from fault
     if not isinstance(value, dict):
-        return value
-    ((kind, content),) = value.items()
-    match kind:
-        case "float":
-            return float(content)
-        case "tensor":
-            return torch.from_numpy(arrays[content].copy())
-        case "array":
-            return arrays[content].copy()
-        case "scalar":
-            return arrays[content][()]
-        case "dict":
-            return {key: _put_together(part, arrays) for key, part in content}
-        case "tuple":
-            return tuple(_put_together(part, arrays) for part in content)
-    raise ValueError(f"unknown kind {kind!r}")
+        raise DamagedFile("json", f"{what} must be an object")
+    return value
+
+
+def _array(
+    name: str, entry: Any, numbers: memoryview, start: int
+) -> tuple[NDArray[Any], int]:
+    """Returns an array that begins at `start`, and where it ends."""
+    shown = repr(name[:80])
+    if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
+        raise DamagedFile("tensor", f"{shown} is not described as an array")
+    kind, shape = entry["dtype"], entry["shape"]
+    if not isinstance(kind, str) or kind not in _DTYPES:
+        raise DamagedFile("tensor", f"{shown} has an unknown type of number")
+    if (
+        not isinstance(shape, list)
+        or len(shape) > _MOST_DIMENSIONS
+        or not all(type(size) is int and size >= 0 for size in shape)
+    ):
+        raise DamagedFile(
+            "tensor", f"a shape must be at most {_MOST_DIMENSIONS} whole numbers"
+        )
+    # Also of an empty one, whose other sizes cost no bytes.
+    if math.prod(max(size, 1) for size in shape) > _FILE_BYTES:
+        raise DamagedFile("limit", "an array announces more than a file may hold")
+    dtype = np.dtype(_DTYPES[kind])
+    end = start + math.prod(shape) * dtype.itemsize
+    if entry["data_offsets"] != [start, end] or end > len(numbers):
+        raise DamagedFile("tensor", f"{shown} does not lie where it is announced")
+    part = np.frombuffer(numbers[start:end], np.uint8)
+    if kind == "BOOL" and (part > 1).any():
+        raise DamagedFile("tensor", "a truth value must be 0 or 1")
+    # A copy: what was read may be written to, and begins where numbers of its size may.
+    return part.copy().view(dtype).reshape(shape), end

@@ -1,44 +1,26 @@
-"""Networks on disk: numbers as safetensors, the rest as JSON, all of it hashed."""
+"""Networks on disk: one hashed file of numbers and their description."""
 
-import hashlib
-import json
 import platform
 from pathlib import Path
 from typing import Any, TypeVar
 
-import safetensors
-import safetensors.torch
+import numpy as np
 import torch
 from torch import Tensor
 
 import rltransfer
 from rltransfer.errors import ArtifactRefused
-from rltransfer.io import (
-    make_folder,
-    read_json,
-    storage_faults,
-    write_atomically,
-    write_json,
-)
+from rltransfer.io import make_folder
+from rltransfer.io.tensor_files import read_tensor_file, write_tensor_file
 from rltransfer.mapping.domain_mapping import DomainMapping
 from rltransfer.mapping.networks import Network, describe, network_of
 from rltransfer.mapping.stacking import Stackable
 
-MANIFEST = "manifest.json"
-NUMBERS = "numbers.safetensors"
-DESCRIPTION = "network.json"
+FILE = "network.safetensors"
+KIND = "rltransfer-network-2"
+_VERSION_1 = "numbers.safetensors"
 DOMAIN_MAPPING = "domain-mapping"
 """Names a `DomainMapping`, which is no network, among the architectures."""
-
-
-def manifest_of(files: dict[str, bytes]) -> bytes:
-    """Returns the manifest that vouches for these files.
-
-    Compared as bytes, so that it needs no reading and no change in it goes unseen.
-    """
-    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-    manifest = {"format": "rltransfer-network", "format_version": 1, "sha256": hashes}
-    return f"{json.dumps(manifest, indent=2, sort_keys=True)}\n".encode()
 
 
 def refused(folder: Path, reason: str) -> ArtifactRefused:
@@ -53,20 +35,15 @@ def save_network(
 ) -> None:
     """Writes `network` into `folder`, which is made where it is missing.
 
-    The manifest goes last: a crash on the way leaves a folder that is refused, never
-    one that is half of one network and half of another.
-
     Args:
-        folder: holds this network; files of an older one are replaced.
+        folder: holds this network; one that it held before is replaced.
         network: a network or a mapping, plain or a stack.
         about: what else belongs to it, as JSON: seeds, spaces, step counts.
     """
-    numbers = {name: value.contiguous() for name, value in network.state_dict().items()}
-    unfit = [name for name, value in numbers.items() if not value.isfinite().all()]
+    numbers = {name: value.numpy() for name, value in network.state_dict().items()}
+    unfit = [name for name, value in numbers.items() if not np.isfinite(value).all()]
     if unfit:
         raise ValueError(f"only finite numbers are stored; {unfit} are not; fit anew")
-    make_folder(folder)
-    write_atomically(folder / NUMBERS, safetensors.torch.save(numbers))
     description = {
         "architecture": _describe(network),
         "about": about or {},
@@ -76,9 +53,7 @@ def save_network(
             "python": platform.python_version(),
         },
     }
-    write_json(folder / DESCRIPTION, description)
-    files = {name: (folder / name).read_bytes() for name in (NUMBERS, DESCRIPTION)}
-    write_atomically(folder / MANIFEST, manifest_of(files))
+    write_tensor_file(make_folder(folder) / FILE, KIND, description, numbers)
 
 
 def _describe(network: Network | DomainMapping) -> dict[str, Any]:
@@ -86,8 +61,6 @@ def _describe(network: Network | DomainMapping) -> dict[str, Any]:
         return {"network": DOMAIN_MAPPING} | network.settings
     return describe(network)
 
-
-_LONGEST_DESCRIPTION = 1 << 16
 
 S = TypeVar("S", bound=Stackable)
 
@@ -122,33 +95,20 @@ def load_about(folder: Path) -> dict[str, Any]:
 
 
 def _checked(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Returns what `folder` holds, once its hashes and its form are right."""
-    files = {name: _read(folder, name) for name in (NUMBERS, DESCRIPTION)}
-    manifest = _read(folder, MANIFEST)
-    for name, data in files.items():
-        if hashlib.sha256(data).hexdigest().encode() not in manifest:
-            raise refused(folder, f"{name} is not the file that {MANIFEST} vouches for")
-    if manifest != manifest_of(files):
-        raise refused(folder, f"{MANIFEST} is damaged or of another format")
-    description = read_json(folder / DESCRIPTION)
+    """Returns what `folder` holds, once its hash and its form are right."""
+    if not (folder / FILE).exists():
+        if (folder / _VERSION_1).exists():
+            raise ArtifactRefused(
+                f"{folder} was written by version 0.1.0 of rltransfer, which this "
+                "version does not read; make the transfer again, or fit it anew"
+            )
+        raise refused(folder, f"{FILE} is missing")
+    found = read_tensor_file(folder / FILE, KIND)
     names = {"architecture", "about", "versions"}
-    if not isinstance(description, dict) or description.keys() != names:
-        raise refused(folder, f"{DESCRIPTION} needs {sorted(names)} and nothing else")
-    try:
-        numbers = safetensors.torch.load(files[NUMBERS])
-    except safetensors.SafetensorError as fault:
-        raise refused(folder, f"{NUMBERS} is not safetensors ({fault})") from fault
-    return numbers, description
-
-
-def _read(folder: Path, name: str) -> bytes:
-    path = folder / name
-    if not path.is_file():
-        raise refused(folder, f"{name} is missing")
-    if name != NUMBERS and path.stat().st_size > _LONGEST_DESCRIPTION:
-        raise refused(folder, f"{name} is longer than {_LONGEST_DESCRIPTION} bytes")
-    with storage_faults(path):
-        return path.read_bytes()
+    if found.content.keys() != names:
+        raise refused(folder, f"it needs {sorted(names)} and nothing else")
+    numbers = {name: torch.from_numpy(array) for name, array in found.arrays.items()}
+    return numbers, found.content
 
 
 def _require_fit(

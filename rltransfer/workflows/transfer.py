@@ -14,11 +14,9 @@ from rltransfer.cli.session import Session
 from rltransfer.domain import (
     Domain,
     Policy,
-    ReplayLog,
     StepBudget,
     StickyRandomPolicy,
     describe_space,
-    remove_replay_log,
 )
 from rltransfer.errors import InputError
 from rltransfer.evaluation import ReturnSummary, summarise
@@ -31,6 +29,7 @@ from rltransfer.io import (
     write_json,
     write_manifest,
 )
+from rltransfer.resume.replay_log import ReplayLog, remove_replay_log
 from rltransfer.translation import save_translation
 from rltransfer.workflows.alignment_progress import AlignmentWatch
 from rltransfer.workflows.environment_choice import EnvironmentChoice, Stepping
@@ -281,7 +280,7 @@ def _report(
         reproducibility_warnings=replay_log.reproducibility_warnings,
         steps_taken_again=sum(
             steps
-            for name, steps in replay_log.broken_off.items()
+            for name, steps in replay_log.interrupted_steps.items()
             if name == options.target.title
         ),
     )

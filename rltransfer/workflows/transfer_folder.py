@@ -7,6 +7,7 @@ from typing import Any, ClassVar, final
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from rltransfer.io import FirstError
 from rltransfer.workflows.environment_choice import EnvironmentChoice
 from rltransfer_agents.loading.environment_spec import (
     require_harmless,
@@ -37,10 +38,9 @@ class TransferSettings:
         try:
             told = _ADAPTER.validate_python(dict(settings))
         except ValidationError as fault:
-            first = fault.errors()[0]
-            key = ".".join(str(part) for part in first["loc"])
+            where = FirstError.of(fault).where
             raise Refusal(
-                "manifest", f"its settings are not of a transfer ({key})"
+                "manifest", f"its settings are not of a transfer ({where})"
             ) from fault
         if is_on_hub(told.source):
             # What was fetched is named by its place in the cache.

@@ -10,11 +10,11 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from rltransfer.alignment import Alignment
-from rltransfer.domain import Resumed
 from rltransfer.errors import ArtifactRefused
 from rltransfer.evaluation import ReturnSummary
-from rltransfer.io import read_json
+from rltransfer.io import FirstError, read_json
 from rltransfer.report.tables import facts, plain_table, returns_table, steps_told
+from rltransfer.resume.reproducibility import Resumed
 from rltransfer.workflows.environment_choice import EnvironmentChoice
 from rltransfer.workflows.source_agents import LoadedPolicy
 
@@ -186,7 +186,7 @@ class FinishedTransfer:
         try:
             return cls(folder, _ADAPTER.validate_python(read_json(path)))
         except ValidationError as fault:
-            raise _refusal(path, fault.errors()[0]["msg"]) from fault
+            raise _refusal(path, FirstError.of(fault).message) from fault
 
     def as_json(self) -> dict[str, Any]:
         """Returns the object that the run printed at its end."""

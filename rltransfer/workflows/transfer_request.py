@@ -10,9 +10,9 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from rltransfer.alignment import AlignConfig
 from rltransfer.cli.arguments import read_value
 from rltransfer.cli.options import FEWEST_EPISODES, require_at_least, require_seed
-from rltransfer.domain import is_replay_log, read_request
 from rltransfer.errors import ArtifactRefused, InputError
 from rltransfer.io import MANIFEST_NAME, read_manifest
+from rltransfer.resume.replay_log import is_replay_log, read_request
 from rltransfer.workflows.environment_choice import EnvironmentChoice, Stepping
 from rltransfer.workflows.source_agents import LoadedPolicy
 from rltransfer_agents.loading.environment_spec import (

@@ -11,9 +11,9 @@ from pathlib import Path
 from types import FrameType
 from typing import final
 
-from rltransfer.domain import ReplayLog, is_replay_log
 from rltransfer.errors import EnvironmentFault, Stopped, StorageError
 from rltransfer.io import MANIFEST_NAME
+from rltransfer.resume.replay_log import ReplayLog, is_replay_log
 from rltransfer.resume.stop_signals import ASKING, DEAF_SECONDS, deaf
 from rltransfer.workflows.transfer_request import replay_log_folder
 

@@ -97,14 +97,14 @@ def test_a_finished_run_without_its_record_is_refused(
 
 
 @pytest.mark.usefixtures("little_effort")
-def test_a_damaged_page_is_refused_by_its_name(
+def test_a_damaged_log_is_refused_by_the_name_of_its_file(
     command: Command, interrupted: Path, tmp_path: Path
 ) -> None:
-    for name in ("request.json", "0000.json", "0000.safetensors"):
+    for name in ("request.safetensors", "0000.safetensors"):
         copy = tmp_path / "copy"
         shutil.copytree(interrupted, copy)
-        page = copy / ".resume" / name
-        page.write_bytes(page.read_bytes().replace(b"0", b"1"))
+        path = copy / ".resume" / name
+        path.write_bytes(path.read_bytes().replace(b"0", b"1"))
         call = command("transfer", "--resume", copy)
         assert call.exit_status == 76
         assert name in call.error
@@ -163,6 +163,6 @@ def test_a_fault_of_the_target_keeps_what_was_acted(
     assert call.error.endswith(
         f"the motor burnt; then go on with rltransfer transfer --resume {run}"
     )
-    pages = sorted(path.name for path in (run / ".resume").glob("0*.json"))
+    entries = sorted(path.name for path in (run / ".resume").glob("0*"))
     # Three stretches in the source, the exploration of the target.
-    assert pages == ["0000.json", "0001.json", "0002.json", "0003.json"]
+    assert entries == [f"000{number}.safetensors" for number in range(4)]

@@ -21,9 +21,10 @@ import torch
 
 from rltransfer.alignment import AlignConfig, Source, align
 from rltransfer.alignment.families import structured_families as structured
-from rltransfer.domain import Domain, ReplayLog, StepBudget
+from rltransfer.domain import Domain, StepBudget
 from rltransfer.io import points, write_atomically
 from rltransfer.mapping.stacked_adam import Candidates
+from rltransfer.resume.replay_log import ReplayLog
 from rltransfer.source_models import LearnConfig
 from tests.worlds.points import Home, Point
 
@@ -163,7 +164,7 @@ def carried(folder: Path) -> dict[str, Any]:
     mapping = found.chosen.candidate.mapping
     return {
         "mapping": tensors_digest(mapping),
-        "proof": found.acceptance.returns.tolist(),
+        "acceptance": found.acceptance.returns.tolist(),
         "random": found.acceptance.random_returns.tolist(),
         "trials": [trial.rollout.returns.tolist() for trial in found.trials],
         "taken": target.meter.taken,

@@ -13,9 +13,7 @@ from rltransfer_agents.export.live_model import bundle_of
 from rltransfer_agents.export.numpy_export import export_numpy
 from rltransfer_agents.export.onnx_policy import export_onnx
 from rltransfer_agents.export.policy_recipe import require_equal
-from rltransfer_agents.loading import bundle_container as container
-from rltransfer_agents.loading.bundle import Bundle, read_bundle, write_bundle
-from rltransfer_agents.loading.bundle_container import SUFFIX
+from rltransfer_agents.loading.bundle import SUFFIX, Bundle, read_bundle, write_bundle
 from rltransfer_agents.loading.load_agent import open_agent
 from rltransfer_agents.loading.policy_families import freeze
 from rltransfer_agents.policies import FrozenPolicy
@@ -97,10 +95,10 @@ def export_agent(
         ArtifactRefused: if the source is refused.
     """
     suffix = Path(path).suffix
-    if suffix == container.SUFFIX:
+    if suffix == SUFFIX:
         return rebundle(source, path, sha256=sha256, best=best)
     if suffix not in _POLICY_WRITERS:
-        endings = ", ".join([container.SUFFIX, *_POLICY_WRITERS])
+        endings = ", ".join([SUFFIX, *_POLICY_WRITERS])
         raise InputError(
             f"the file's name must end in {endings}, got {path}; rename it"
         )

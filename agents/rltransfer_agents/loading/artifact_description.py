@@ -9,8 +9,7 @@ from typing import Any, TypeVar, final
 from rltransfer.errors import ArtifactRefused
 from rltransfer_agents.loading import limits
 from rltransfer_agents.loading import sb3_checkpoint as data_fields
-from rltransfer_agents.loading.bundle import read_bundle
-from rltransfer_agents.loading.bundle_container import is_container
+from rltransfer_agents.loading.bundle import is_bundle, read_bundle
 from rltransfer_agents.loading.environment_spec import (
     known_id,
     nearest_id,
@@ -137,14 +136,14 @@ def describe_artifact(
     found, _ = locate(path, best=best)
     data = _bytes_of(found.agent, sha256, limits.ARCHIVE_BYTES)
     attempts = Attempts()
-    if is_container(data):
+    if is_bundle(data):
         facts = _of_bundle(found, data, attempts)
     else:
         require_zip(found.agent, data)
         facts = _of_checkpoint(found, data, attempts)
     return ArtifactDescription(
         path=found.agent,
-        kind="safe bundle" if is_container(data) else "Stable-Baselines3 checkpoint",
+        kind="safe bundle" if is_bundle(data) else "Stable-Baselines3 checkpoint",
         sha256=hashlib.sha256(data).hexdigest(),
         size=len(data),
         refused=tuple(attempts.refused),

@@ -1,7 +1,6 @@
 """Our own file for agents: what a checkpoint says, without a single pickle."""
 
 import hashlib
-import json
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, final
 
@@ -9,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from rltransfer_agents.loading import bundle_container as container
+from rltransfer.io import FirstError
+from rltransfer.io.tensor_files import DamagedFile, kind_of, pack, unpack
+from rltransfer_agents.loading import limits
 from rltransfer_agents.loading.policy_keywords import Keywords, read_keywords
 from rltransfer_agents.loading.policy_weights import Normalisations, StoredPolicy
 from rltransfer_agents.loading.refusal import (
     Refusal,
-    parse_object,
     quoted,
     refusals_about,
 )
@@ -22,6 +22,10 @@ from rltransfer_agents.loading.sb3_checkpoint import ALGORITHMS, Checkpoint
 from rltransfer_agents.loading.spaces import space_from_json, space_to_json
 from rltransfer_agents.policies.observation_encoders import Normalisation
 
+SUFFIX = ".safetensors"
+KIND = "rltransfer-agent-2"
+_KINDS = ("rltransfer-agent-1", KIND)
+"""The first is version 0.1.0's."""
 _WEIGHTS = "weights/"
 
 
@@ -75,6 +79,11 @@ class Bundle:
         )
 
 
+def is_bundle(data: bytes) -> bool:
+    """Tells whether a file begins as a bundle does."""
+    return kind_of(data) in _KINDS
+
+
 def write_bundle(bundle: Bundle) -> bytes:
     """Returns the bytes of the file that holds an agent."""
     checkpoint = bundle.checkpoint
@@ -100,7 +109,7 @@ def write_bundle(bundle: Bundle) -> bytes:
         env_id=bundle.env_id,
         env_kwargs=bundle.env_kwargs,
     )
-    return container.pack(json.dumps(asdict(description), allow_nan=False), arrays)
+    return pack(KIND, asdict(description), arrays)
 
 
 def read_bundle(data: bytes) -> Bundle:
@@ -109,12 +118,17 @@ def read_bundle(data: bytes) -> Bundle:
     Raises:
         Refusal: if a single bit differs from what was written, or it does not fit.
     """
-    text, arrays = container.unpack(data)
     try:
-        described = _ADAPTER.validate_python(parse_object(text.encode()))
+        if not is_bundle(data):
+            raise DamagedFile("checksum", "it is not as it was written")
+        found = unpack(data, most_arrays=limits.TENSORS)
+    except DamagedFile as fault:
+        raise Refusal(fault.code, f"the bundle is damaged: {fault}") from fault
+    arrays = found.arrays
+    try:
+        described = _ADAPTER.validate_python(found.content)
     except ValidationError as fault:
-        first = fault.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = FirstError.of(fault).where
         raise Refusal(
             "json", f"the bundle's {quoted(where)} is not in order"
         ) from fault

@@ -10,7 +10,7 @@ from typing import Any, final
 
 from rltransfer.errors import InputError, StorageError
 from rltransfer_agents.loading import limits
-from rltransfer_agents.loading.bundle_container import SUFFIX
+from rltransfer_agents.loading.bundle import SUFFIX
 from rltransfer_agents.loading.refusal import Refusal, quoted
 
 

@@ -9,8 +9,7 @@ from rltransfer.errors import InputError
 from rltransfer.io import read_manifest
 from rltransfer.io.strict_json import NotPlain, TooLarge, bounded_bytes
 from rltransfer_agents.loading import limits
-from rltransfer_agents.loading.bundle import Bundle, read_bundle
-from rltransfer_agents.loading.bundle_container import is_container
+from rltransfer_agents.loading.bundle import Bundle, is_bundle, read_bundle
 from rltransfer_agents.loading.environment_spec import require_harmless, require_known
 from rltransfer_agents.loading.hub import fetch_agent, is_on_hub
 from rltransfer_agents.loading.policy_families import freeze
@@ -93,7 +92,7 @@ def _contents(found: FoundAgent, data: bytes) -> tuple[Bundle, str | None]:
         found: the agent's files.
         data: the bytes of the one that holds the agent.
     """
-    if is_container(data):
+    if is_bundle(data):
         return read_bundle(data), None
     require_zip(found.agent, data)
     checkpoint = read_checkpoint(data)

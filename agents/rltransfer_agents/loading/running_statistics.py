@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from rltransfer.errors import ArtifactRefused
-from rltransfer.io import read_json, write_json
+from rltransfer.io import FirstError, read_json, write_json
 from rltransfer_agents.loading import limits
 from rltransfer_agents.loading.pickle_machine import parse_pickle
 from rltransfer_agents.loading.pickle_tree import constructed, value_name
@@ -73,10 +73,8 @@ def statistics_from(value: object, where: str) -> Statistics:
     try:
         statistics = _ADAPTER.validate_python(value)
     except ValidationError as fault:
-        first = fault.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
         raise ArtifactRefused(
-            f"{where} holds no statistics of VecNormalize ({key}: {first['msg']}); "
+            f"{where} holds no statistics of VecNormalize ({FirstError.of(fault)}); "
             "restore it or train the agent again"
         ) from fault
     if statistics.format != FORMAT or statistics.kind != "VecNormalize":

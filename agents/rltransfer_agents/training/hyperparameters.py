@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from rltransfer.errors import InputError
+from rltransfer.io import FirstError
 
 _LINEAR = re.compile(r"lin_(\d*\.?\d+(?:[eE][-+]?\d+)?)")
 
@@ -137,18 +138,18 @@ def check_values(
 def _first_fault(
     algorithm: str, kinds: Mapping[str, Any], fault: ValidationError
 ) -> str:
-    first = fault.errors()[0]
-    key, *inner = (str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden" and not inner:
+    first = FirstError.of(fault)
+    key, *inner = first.path
+    if first.kind == "extra_forbidden" and not inner:
         near = get_close_matches(key, kinds, n=1)
         remedy = f"nearest: {near[0]}" if near else f"known: {', '.join(kinds)}"
         return f"{algorithm} has no hyperparameter {key!r}; {remedy}"
-    if first["type"] == "missing":
+    if first.kind == "missing":
         return f"{algorithm} needs the hyperparameter {key!r}; give it a value"
     # Of a union pydantic also names the member that did not fit; no user knows it.
     where = ".".join([key, *(part for part in inner if part in _INNER_KEYS)])
-    reason = first["msg"].removeprefix("Value error, ")
-    return f"{algorithm} hyperparameter {where}={first['input']!r} is wrong: {reason}"
+    reason = first.message.removeprefix("Value error, ")
+    return f"{algorithm} hyperparameter {where}={first.value!r} is wrong: {reason}"
 
 
 _DEFAULT = "default"

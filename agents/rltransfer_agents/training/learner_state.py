@@ -10,7 +10,7 @@ from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.noise import ActionNoise, VectorizedActionNoise
 
 from rltransfer.errors import ArtifactRefused, UserError
-from rltransfer.io.tensor_files import pack
+from rltransfer.io.nested_values import pack_nested
 from rltransfer_agents.training.algorithms import Learner
 from rltransfer_agents.training.replay_rows import COLUMNS
 from rltransfer_agents.training.state_items import (
@@ -210,7 +210,7 @@ def digest(learner: Learner) -> str:
     """
     state = capture(learner)
     state.pop("python", None)
-    found = hashlib.sha256(pack(state))
+    found = hashlib.sha256(pack_nested(state))
     buffer = getattr(learner, "replay_buffer", None)
     if buffer is not None:
         # One after the other and not packed: together they may fill the memory.

@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rltransfer.errors import ArtifactRefused, InputError
-from rltransfer.io import make_folder, storage_faults, write_atomically
+from rltransfer.io import FirstError, make_folder, storage_faults, write_atomically
 from rltransfer_agents.loading import limits
 from rltransfer_agents.loading.environment_spec import (
     require_harmless,
@@ -106,11 +106,9 @@ def read_settings(
     try:
         arguments = _Arguments.model_validate(_read(found[0]))
     except ValidationError as fault:
-        first = fault.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
         raise ArtifactRefused(
             f"{printable(found[0])} is not of a run of train-source "
-            f"({printable(key)}: {first['msg']}); restore the file or start a new run"
+            f"({printable(FirstError.of(fault))}); restore the file or start a new run"
         ) from fault
     with refusals_about(printable(found[0])):
         require_registered(arguments.env, typed=typed)

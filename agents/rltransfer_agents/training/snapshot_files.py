@@ -12,7 +12,7 @@ from stable_baselines3.common.buffers import ReplayBuffer
 
 from rltransfer.errors import ArtifactRefused, StorageError
 from rltransfer.io import make_folder, points, storage_faults, write_atomically
-from rltransfer.io.tensor_files import pack, unpack
+from rltransfer.io.nested_values import pack_nested, unpack_nested
 from rltransfer_agents.training.replay_rows import Mark, RowStore
 
 _MARKS = TypeAdapter(list[Mark])
@@ -57,7 +57,7 @@ class SnapshotFiles:
         start = time.monotonic()
         state = take()
         marks = [] if self._rows is None else self._rows.add(rows_added)
-        data = pack({**state, "marks": [asdict(mark) for mark in marks]})
+        data = pack_nested({**state, "marks": [asdict(mark) for mark in marks]})
         self._keep_previous()
         write_atomically(self._latest, data)
         self._latest_is_whole = True
@@ -94,7 +94,7 @@ class SnapshotFiles:
     def _read(self, path: Path) -> dict[str, Any]:
         with storage_faults(path):
             data = path.read_bytes()
-        state = unpack(data)
+        state = unpack_nested(data)
         if not isinstance(state, dict):
             raise ArtifactRefused("not a snapshot of a training")
         try:

@@ -8,15 +8,12 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, final
 
 from rltransfer.errors import InputError
+from rltransfer.resume.reproducibility import Resumed
 from rltransfer.wrappers import STEP_SECONDS, StepTimeout
 from rltransfer_agents.training.algorithms import require_algorithm
 
 # Far below what SB3 adds per environment and far above what anyone types.
 _SEEDS = 2**31
-
-
-Resumed: TypeAlias = Literal["no", "exact", "approximate"]
-"""Whether a run was interrupted, and whether that can be seen in its result."""
 
 
 @final

@@ -17,13 +17,18 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.utils import safe_mean
 from typing_extensions import override
 
-from rltransfer.domain.replay_log import surroundings
 from rltransfer.errors import Stopped, UserError
+from rltransfer.resume.reproducibility import (
+    Resumed,
+    changed_versions,
+    computing_versions,
+    resumed,
+)
 from rltransfer.resume.stop_signals import StopRequests
 from rltransfer_agents.training.evaluations import Act, PolicySnapshot, current_act
 from rltransfer_agents.training.learner_state import digest, restore
 from rltransfer_agents.training.run_files import require_finite, save_agent, save_last
-from rltransfer_agents.training.train_config import Progress, Resumed, Watch
+from rltransfer_agents.training.train_config import Progress, Watch
 from rltransfer_agents.training.training_setup import TrainingSetup
 from rltransfer_agents.training.training_snapshot import (
     TrainingSnapshot,
@@ -173,7 +178,7 @@ class TrainingLoop(BaseCallback):
         for warning in self._new_warnings(snapshot, same_states):
             if warning not in self._warnings:
                 self._warnings.append(warning)
-        self._resumed = "approximate" if self._warnings else "exact"
+        self._resumed = resumed(True, self._warnings)
         self._setup.evaluations.restore(vars(snapshot.evaluations))
         pending: tuple[Any, ...] = snapshot.pending_log
         values, counts, exclusions = pending
@@ -192,11 +197,7 @@ class TrainingLoop(BaseCallback):
                 "the environments came to another state by the same actions, so their "
                 "episodes were begun anew"
             )
-        now = surroundings()
-        for name in sorted({*now, *snapshot.versions}):
-            before, after = snapshot.versions.get(name), now.get(name)
-            if before != after:
-                yield f"{name} was {before} and is {after}"
+        yield from changed_versions(snapshot.versions, computing_versions())
         if self._learner.device.type != "cpu":
             yield f"sums on {self._learner.device.type} come in no fixed order"
 

@@ -17,6 +17,7 @@ from rltransfer.domain import describe_space
 from rltransfer.errors import ArtifactRefused, EnvironmentFault, Stopped, StorageError
 from rltransfer.io import (
     MANIFEST_NAME,
+    FirstError,
     Manifest,
     installed_versions,
     locked,
@@ -25,6 +26,7 @@ from rltransfer.io import (
     storage_faults,
     write_manifest,
 )
+from rltransfer.resume.reproducibility import Resumed
 from rltransfer.resume.stop_signals import stop_requests
 from rltransfer.wrappers import made_in_time
 from rltransfer_agents.training.algorithms import (
@@ -35,7 +37,6 @@ from rltransfer_agents.training.algorithms import (
 from rltransfer_agents.training.run_files import RunFiles
 from rltransfer_agents.training.run_settings import read_settings, write_settings
 from rltransfer_agents.training.train_config import (
-    Resumed,
     TrainConfig,
     TrainedRun,
     Watch,
@@ -189,11 +190,9 @@ def _finished_run(files: RunFiles, config: TrainConfig) -> TrainedRun:
     try:
         results = _Results.model_validate(found)
     except ValidationError as fault:
-        first = fault.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
         raise ArtifactRefused(
             f"{files.folder / MANIFEST_NAME} does not say what came of the "
-            f"training ({key}: {first['msg']}); restore the file or start a new run"
+            f"training ({FirstError.of(fault)}); restore the file or start a new run"
         ) from fault
     return TrainedRun(
         env_id=config.env_id,

@@ -20,8 +20,9 @@ from pydantic import (
     model_validator,
 )
 
-from rltransfer.domain.replay_log import surroundings
 from rltransfer.errors import ArtifactRefused
+from rltransfer.io import FirstError
+from rltransfer.resume.reproducibility import computing_versions
 from rltransfer_agents.loading.running_statistics import Statistics, statistics_from
 from rltransfer_agents.training.evaluations import PolicySnapshot
 from rltransfer_agents.training.learner_state import capture
@@ -130,7 +131,7 @@ def take_snapshot(
     """
     logger = setup.learner.logger
     return {
-        "versions": surroundings(),
+        "versions": computing_versions(),
         "seconds": seconds,
         "reproducibility_warnings": list(reproducibility_warnings),
         "steps": setup.learner.num_timesteps,
@@ -151,9 +152,7 @@ def snapshot_from(state: Mapping[str, Any]) -> TrainingSnapshot:
     try:
         return TrainingSnapshot.model_validate(dict(state))
     except ValidationError as fault:
-        first = fault.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "all of it"
         raise ArtifactRefused(
-            f"the snapshot does not hold what one must ({where!r}: {first['msg']}); "
+            f"the snapshot does not hold what one must ({FirstError.of(fault)}); "
             "use the version that wrote it or start a new run"
         ) from fault

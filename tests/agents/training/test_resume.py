@@ -13,7 +13,7 @@ from gymnasium import spaces
 
 from rltransfer.errors import ArtifactRefused, InputError, LockedError
 from rltransfer.io import MANIFEST_NAME, read_json, read_manifest, write_json
-from rltransfer.io.tensor_files import pack, unpack
+from rltransfer.io.nested_values import pack_nested, unpack_nested
 from rltransfer_agents.training import (
     Progress,
     TrainConfig,
@@ -30,9 +30,9 @@ Configure = Callable[..., TrainConfig]
 def change_snapshot(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     """Changes the snapshot in the folder of a run, so that its hash fits again."""
     path = folder / ".resume" / "state"
-    state = unpack(path.read_bytes())
+    state = unpack_nested(path.read_bytes())
     change(state)
-    path.write_bytes(pack(state))
+    path.write_bytes(pack_nested(state))
 
 
 class Loose(gym.Env[Any, Any]):

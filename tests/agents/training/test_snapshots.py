@@ -13,7 +13,7 @@ import pytest
 from stable_baselines3 import DQN
 
 from rltransfer.errors import ArtifactRefused, StorageError
-from rltransfer.io.tensor_files import pack, unpack
+from rltransfer.io.nested_values import pack_nested, unpack_nested
 from rltransfer.wrappers.replayable_env import ReplayableEnv
 from rltransfer_agents.training import resume_source
 from rltransfer_agents.training.learner_state import ITEMS, digest
@@ -34,7 +34,7 @@ def test_pythons_generator_goes_on_from_where_it_was() -> None:
     drawn = [random.random() for _ in range(3)]
     item.put(learner, state)
     assert [random.random() for _ in range(3)] == drawn
-    assert unpack(pack(state)) == state
+    assert unpack_nested(pack_nested(state)) == state
 
 
 @pytest.mark.parametrize(

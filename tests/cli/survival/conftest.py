@@ -185,7 +185,7 @@ def run_in(folder: Path) -> Path:
 
 def can_go_on(folder: Path) -> bool:
     """Returns whether a run in a log folder left enough to go on from."""
-    return bool(list(folder.glob("transfer/*/.resume/request.json")))
+    return bool(list(folder.glob("transfer/*/.resume/request.safetensors")))
 
 
 def left(run: Path) -> dict[str, Any]:

@@ -1,23 +1,22 @@
-"""Whatever a journal gives back is needed: the tests of resuming have power."""
+"""All that a replay log gives back is needed: the tests of resuming have power."""
 
 import signal
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from rltransfer.domain import (
+    Domain,
     MixturePolicy,
-    ReplayLog,
-    Rollout,
     StickyRandomPolicy,
-    Transitions,
 )
-from rltransfer.domain.replay_log import Entry
+from rltransfer.domain.replayed_acting import entry_of
+from rltransfer.resume.replay_log import Entry, ReplayLog
+from tests.worlds.points import Point
 from tests.worlds.strikes import Strike, send
 
 from .conftest import left, run_in
@@ -36,7 +35,7 @@ MATTERS = {
     "unfinished_steps": ("discrete", LAST),
     "steps": ("discrete", LAST),
     # Between stretches of acting that share a generator.
-    "memory": ("discrete", 150),
+    "policy_state": ("discrete", 150),
 }
 """Where each part of what was acted matters, and before which step."""
 
@@ -54,23 +53,26 @@ def test_no_part_of_what_was_acted_can_be_left_out(
     ended = transfers.resume(run, before=partial(_leave_out, part))
     if ended.status == 0:
         assert left(run) != transfers.whole(name)
-        count("R3", parts_of_a_journal=1, left_out_differs=part)
+        count("R3", parts_of_a_replay_log=1, left_out_differs=part)
     else:
         assert ended.status == 76, ended.text
         assert ended.error
-        count("R3", parts_of_a_journal=1, left_out_is_refused=part)
+        count("R3", parts_of_a_replay_log=1, left_out_is_refused=part)
 
 
 def test_the_list_of_parts_is_complete() -> None:
-    parts = {f.name for kind in (Transitions, Rollout, Entry) for f in fields(kind)}
+    domain = Domain(Point, "point")
+    policy = StickyRandomPolicy(domain.actions, np.random.default_rng(0))
+    rollout = domain.collect(policy, purpose="exploration", seed=0, steps=9)
+    entry = entry_of(rollout, 9, policy)
     # No objective looks at several steps of an episode yet.
     unread = {"episode", "truncated"}
-    assert set(MATTERS) == parts - {"transitions", "rollout"} - unread
+    assert set(MATTERS) == {*entry.arrays, *entry.content} - unread
 
 
 def _leave_out(part: str) -> None:
     """Gives every stretch of acting back without one part of it."""
-    if part == "memory":
+    if part == "policy_state":
         for kind in (StickyRandomPolicy, MixturePolicy):
             kind.recall = _forget  # type: ignore[method-assign]
         return
@@ -88,14 +90,8 @@ def _forget(self: object, memory: object) -> None:
 
 
 def _without(entry: Entry, part: str) -> Entry:
-    rollout = entry.rollout
-    if part == "steps":
-        return replace(entry, steps=0)
-    if part in {f.name for f in fields(Transitions)}:
-        column = torch.zeros_like(getattr(rollout.transitions, part))
-        transitions = replace(rollout.transitions, **{part: column})
-        return replace(entry, rollout=replace(rollout, transitions=transitions))
-    nothing: Any = np.zeros(len(rollout.returns)) if part == "returns" else 0
-    if part == "unfinished_return":
-        nothing = 0.0
-    return replace(entry, rollout=replace(rollout, **{part: nothing}))
+    if part in entry.arrays:
+        return replace(
+            entry, arrays={**entry.arrays, part: np.zeros_like(entry.arrays[part])}
+        )
+    return replace(entry, content={**entry.content, part: 0})

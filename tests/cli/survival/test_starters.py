@@ -61,7 +61,7 @@ def test_runs_that_are_begun_at_once_share_no_folder(
     calls = [transfers.start(words, strike) for _ in range(starters)]
     folders = tmp_path / "transfer"
     deadline = time.monotonic() + 60
-    while len(list(folders.glob("*/.resume/request.json"))) < starters:
+    while len(list(folders.glob("*/.resume/request.safetensors"))) < starters:
         assert time.monotonic() < deadline, [o.read_text() for _, o in calls]
         time.sleep(0.01)
     gate.touch()

@@ -27,6 +27,7 @@ from specimens import (
     zipped,
 )
 
+from rltransfer_agents.loading.bundle import KIND
 from rltransfer_agents.loading.running_statistics import read_vecnormalize
 from rltransfer_agents.loading.yaml_reader import parse_yaml
 
@@ -367,7 +368,7 @@ def _tensors(sound: Specimens) -> Iterator[Case]:
 
 
 def _bundle(text: str, arrays: dict[str, Any], numbers: bytes = b"") -> bytes:
-    metadata = {"format": "rltransfer-agent-1", "sha256": "0" * 64, "agent": text}
+    metadata = {"format": KIND, "sha256": "0" * 64, "content": text}
     header = json.dumps({"__metadata__": metadata} | arrays, separators=(",", ":"))
     blank = struct.pack("<Q", len(header)) + header.encode() + numbers
     digest = hashlib.sha256(blank).hexdigest().encode()
@@ -378,7 +379,7 @@ def _bundles(sound: Specimens) -> Iterator[Case]:
     length = struct.unpack("<Q", sound.bundle[:8])[0]
     header = json.loads(sound.bundle[8 : 8 + length])
     numbers = sound.bundle[8 + length :]
-    text = header.pop("__metadata__")["agent"]
+    text = header.pop("__metadata__")["content"]
     described = json.loads(text)
 
     def case(name: str, made: bytes) -> Case:

@@ -1,6 +1,5 @@
 """Run folders of ours that a stranger has changed, each in one place."""
 
-import hashlib
 import json
 import os
 import pickle
@@ -15,8 +14,8 @@ import torch
 from watch import Strike
 
 from rltransfer.errors import Stopped
-from rltransfer.io.tensor_files import pack
-from rltransfer.mapping.mapping_store import manifest_of
+from rltransfer.io.nested_values import pack_nested
+from rltransfer.io.tensor_files import kind_of, pack, unpack
 from rltransfer.source_models import LearnConfig
 from rltransfer.workflows import transfer as carry
 from rltransfer_agents.training import TrainConfig, train_source
@@ -132,9 +131,12 @@ def of_trainings(victim: Path) -> Iterator[tuple[str, Change]]:
     torch.save({"a": Strike(victim)}, weights)
     yield "a file of torch as state", _file(".resume/state", weights.read_bytes())
     for value in ({}, {"marks": 3}, {"marks": [], "learner": {"spy": "os.system"}}):
-        yield f"a state {value}", _file(".resume/state", pack(value))
+        yield f"a state {value}", _file(".resume/state", pack_nested(value))
     for name in (".lock", "0.monitor.csv", "tensorboard", ".resume", ".resume/rows"):
         yield f"a link as {name}", _link(name, victim)
+
+
+_REQUEST, _FIRST = ".resume/request.safetensors", ".resume/0000.safetensors"
 
 
 def of_interrupted(victim: Path) -> Iterator[tuple[str, Change]]:
@@ -161,14 +163,17 @@ def of_interrupted(victim: Path) -> Iterator[tuple[str, Change]]:
         {"spy": 1},
     ):
         yield f"asked {changes!s:.60}", _asked(changes)
-    yield "nothing asked", _resealed(".resume/request.json", {})
-    for file in ("request.json", "0000.json", "0000.safetensors"):
-        yield f"a pickle as {file}", _file(f".resume/{file}", strike)
-    for changes in ({"rollout": {}}, {"asked": {}}, {"steps": "x"}, {"spy": 1}):
-        yield f"a page with {changes}", _page(changes)
-    yield "an empty page", _resealed(".resume/0000.json", {})
-    yield "a pickle as numbers of a page, vouched for", _numbers(strike)
-    yield "a pipe as a page", _pipe(".resume/0000.json")
+    yield "nothing asked", _rewritten(_REQUEST, lambda content: {})
+    for file in (_REQUEST, _FIRST):
+        yield f"a pickle as {file}", _file(file, strike)
+    yield "a request of version 0.1.0", _file(".resume/request.json", b"{}")
+    for changes in ({"entry": {}}, {"asked": {}}, {"entry": 3}, {"spy": 1}):
+        yield f"an entry with {changes}", _changed(_FIRST, changes)
+    for told in ({"steps": "x"}, {"policy_state": strike.hex()}, {"spy": 1}):
+        yield f"an entry that says {told!s:.40}", _entry(told)
+    yield "an empty entry", _rewritten(_FIRST, lambda content: {})
+    yield "an entry without numbers", _rewritten(_FIRST, lambda content: content, {})
+    yield "a pipe as an entry", _pipe(_FIRST)
     for name in (".lock", "tensorboard", ".resume", "mapping"):
         yield f"a link as {name}", _link(name, victim)
 
@@ -217,11 +222,9 @@ def of_transfers(victim: Path) -> Iterator[tuple[str, Change]]:
     yield "another format", _manifest({"format": "os.system"})
     yield "a pickle as manifest", _file("manifest.json", strike)
     for part in ("state", "unwhiten"):
-        for file in ("numbers.safetensors", "network.json", "manifest.json"):
-            name = f"mapping/{part}/{file}"
-            yield f"a pickle as {name}", _file(name, strike)
-        vouched = _vouched(part, "numbers.safetensors", lambda data: strike)
-        yield f"a pickle as numbers of {part}, vouched for", vouched
+        name = f"mapping/{part}/network.safetensors"
+        yield f"a pickle as {name}", _file(name, strike)
+        yield f"{name} without numbers", _rewritten(name, lambda content: content, {})
     for architecture in (
         {"network": "os.system"},
         {"network": "__import__"},
@@ -232,7 +235,9 @@ def of_transfers(victim: Path) -> Iterator[tuple[str, Change]]:
     ):
         yield (
             f"architecture {architecture!s:.50}",
-            _vouched("state", "network.json", _describing(architecture)),
+            _changed(
+                "mapping/state/network.safetensors", {"architecture": architecture}
+            ),
         )
 
 
@@ -273,39 +278,37 @@ def _line(file: str, key: str, value: str) -> Change:
     return change
 
 
-def _resealed(file: str, content: Any) -> Change:
-    text = json.dumps(content, sort_keys=True)
-    page = {"content": content, "sha256": hashlib.sha256(text.encode()).hexdigest()}
-    return _file(file, json.dumps(page).encode())
+def _rewritten(
+    file: str,
+    change: Callable[[dict[str, Any]], dict[str, Any]],
+    arrays: dict[str, Any] | None = None,
+) -> Change:
+    """Changes what a hashed file says, and its numbers, so that its hash fits again."""
+
+    def apply(run: Path) -> None:
+        data = (run / file).read_bytes()
+        found, kind = unpack(data), kind_of(data)
+        assert kind is not None
+        numbers = found.arrays if arrays is None else arrays
+        (run / file).write_bytes(pack(kind, change(found.content), numbers))
+
+    return apply
+
+
+def _changed(file: str, changes: dict[str, Any]) -> Change:
+    return _rewritten(file, lambda content: content | changes)
 
 
 def _asked(changes: dict[str, Any]) -> Change:
-    def change(run: Path) -> None:
-        file = ".resume/request.json"
-        content = json.loads((run / file).read_text())["content"]
-        request = content["request"] | changes
-        _resealed(file, content | {"request": request})(run)
-
-    return change
+    return _rewritten(
+        _REQUEST, lambda content: content | {"request": content["request"] | changes}
+    )
 
 
-def _page(changes: dict[str, Any]) -> Change:
-    def change(run: Path) -> None:
-        file = ".resume/0000.json"
-        content = json.loads((run / file).read_text())["content"]
-        _resealed(file, content | changes)(run)
-
-    return change
-
-
-def _numbers(data: bytes) -> Change:
-    def change(run: Path) -> None:
-        page = json.loads((run / ".resume/0000.json").read_text())["content"]
-        digest = hashlib.sha256(data).hexdigest()
-        _page({"rollout": page["rollout"] | {"sha256": digest}})(run)
-        (run / ".resume/0000.safetensors").write_bytes(data)
-
-    return change
+def _entry(changes: dict[str, Any]) -> Change:
+    return _rewritten(
+        _FIRST, lambda content: content | {"entry": content["entry"] | changes}
+    )
 
 
 def _manifest(changes: dict[str, Any]) -> Change:
@@ -326,25 +329,3 @@ def _settings(changes: dict[str, Any]) -> Change:
 
 def _circle(run: Path) -> None:
     _settings({"source": str(run)})(run)
-
-
-def _vouched(part: str, file: str, change: Callable[[bytes], bytes]) -> Change:
-    """Changes a file of a network, with a manifest that vouches for the change."""
-
-    def apply(run: Path) -> None:
-        folder = run / "mapping" / part
-        names = ("numbers.safetensors", "network.json")
-        files = {name: (folder / name).read_bytes() for name in names}
-        files[file] = change(files[file])
-        for name, data in files.items():
-            (folder / name).write_bytes(data)
-        (folder / "manifest.json").write_bytes(manifest_of(files))
-
-    return apply
-
-
-def _describing(architecture: dict[str, Any]) -> Callable[[bytes], bytes]:
-    def change(data: bytes) -> bytes:
-        return json.dumps(json.loads(data) | {"architecture": architecture}).encode()
-
-    return change

@@ -20,9 +20,10 @@ from watch import MARK, Strike, Watch
 
 from rltransfer.errors import ArtifactRefused, InputError
 from rltransfer.io import read_manifest
+from rltransfer.io.tensor_files import pack, unpack
 from rltransfer_agents.export.numpy_loader import load_policy
 from rltransfer_agents.loading import describe_artifact, load_agent
-from rltransfer_agents.loading.bundle_container import SUFFIX, pack, unpack
+from rltransfer_agents.loading.bundle import KIND, SUFFIX
 from rltransfer_agents.loading.load_agent import open_agent
 from rltransfer_agents.loading.running_statistics import read_statistics
 
@@ -149,8 +150,8 @@ def vectors(sound: Specimens, folder: Path) -> Iterator[tuple[str, dict[str, byt
 
 def rewritten(bundle: bytes, **changes: Any) -> bytes:
     """Returns a bundle that describes its agent otherwise, under a right hash."""
-    text, arrays = unpack(bundle)
-    return pack(json.dumps(json.loads(text) | changes), arrays)
+    found = unpack(bundle)
+    return pack(KIND, found.content | changes, found.arrays)
 
 
 def made_links(folder: Path) -> Iterator[tuple[str, Path]]:

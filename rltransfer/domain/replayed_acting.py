@@ -1,0 +1,110 @@
+"""Acting that was logged: as an entry of the replay log, and given back from one."""
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rltransfer.domain.policies import Policy, Remembering, memory_of
+from rltransfer.domain.transitions import Rollout, Transitions
+from rltransfer.errors import ArtifactRefused
+from rltransfer.resume.replay_log import Entry, damage_named
+from rltransfer.resume.reproducibility import compare_actions
+
+_RETURNS = "returns"
+_COMPARED = 64
+"""Observations on which a policy must choose as it did."""
+
+
+def entry_of(rollout: Rollout, steps: int, policy: Policy) -> Entry:
+    """Returns a stretch of acting as the replay log keeps it.
+
+    Args:
+        rollout: what the stretch left.
+        steps: taken in it.
+        policy: that acted, as it is after the stretch.
+    """
+    rows = rollout.transitions
+    arrays = {f.name: getattr(rows, f.name).numpy() for f in fields(Transitions)}
+    content = {
+        "steps": steps,
+        "unfinished_return": rollout.unfinished_return,
+        "unfinished_steps": rollout.unfinished_steps,
+        "policy_state": memory_of(policy),
+    }
+    return Entry(content, arrays | {_RETURNS: rollout.returns})
+
+
+def rollout_of(entry: Entry, place: str) -> tuple[Rollout, int]:
+    """Returns what a logged stretch left, and its steps.
+
+    Args:
+        entry: of the replay log.
+        place: where it was read, for the message.
+
+    Raises:
+        ArtifactRefused: if it is no stretch of acting.
+    """
+    with damage_named(place):
+        arrays = {name: torch.from_numpy(rows) for name, rows in entry.arrays.items()}
+        returns = arrays.pop(_RETURNS).numpy()
+        content = entry.content
+        rollout = Rollout(
+            Transitions(**arrays),
+            returns,
+            float(content["unfinished_return"]),
+            int(content["unfinished_steps"]),
+        )
+        return rollout, int(content["steps"])
+
+
+def restore_policy(
+    policy: Policy,
+    entry: Entry,
+    rollout: Rollout,
+    encode: Callable[[Any], NDArray[np.float32]],
+) -> str | None:
+    """Takes `policy` to where it stood after a logged stretch; may return a warning.
+
+    A policy without state is asked again what it was asked then: one that was fitted
+    anew must have come out as it was.
+
+    Args:
+        policy: that the stretch was acted with.
+        entry: of the replay log.
+        rollout: the same, as the domain has it.
+        encode: of the domain's actions.
+    """
+    state = entry.content.get("policy_state")
+    if isinstance(policy, Remembering):
+        if state is None:
+            raise ArtifactRefused(
+                "a policy that draws needs its state to go on, the replay log has "
+                "none; start a new run"
+            )
+        try:
+            policy.recall(state)
+        except (LookupError, TypeError, ValueError) as fault:
+            raise ArtifactRefused(
+                "the replay log's state of a policy that draws fits none; start a new "
+                "run"
+            ) from fault
+        return None
+    if state is not None:
+        raise ArtifactRefused(
+            "a run goes on with the policies it was begun with, the replay log has the "
+            "state of one that draws; start a new run"
+        )
+    rows = rollout.transitions[:_COMPARED]
+    if not len(rows):
+        return None
+    chosen = np.stack(
+        [
+            encode(policy.predict(observation, deterministic=True)[0])
+            for observation in rows.observation.numpy()
+        ]
+    )
+    return compare_actions(chosen, rows.action.numpy())

@@ -1,0 +1,235 @@
+"""The replay log: what was acted in a run, from which an interrupted one goes on.
+
+One file for each stretch of acting, in their order, and one for what the run was asked
+for. It holds named arrays and JSON; what they mean, the domain knows.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from numpy.typing import NDArray
+
+from rltransfer.errors import ArtifactRefused, UserError
+from rltransfer.io import make_folder, storage_faults
+from rltransfer.io.tensor_files import TensorFile, read_tensor_file, write_tensor_file
+from rltransfer.resume.reproducibility import (
+    Resumed,
+    changed_versions,
+    computing_versions,
+    require_same,
+    resumed,
+)
+
+REQUEST = "request.safetensors"
+KIND = "rltransfer-replay-log-2"
+_VERSION_1 = "request.json"
+
+
+def remove_replay_log(folder: Path) -> None:
+    """Removes the replay log of a run that is finished, if it is still there."""
+    with storage_faults(folder):
+        if folder.exists():
+            shutil.rmtree(folder)
+
+
+def is_replay_log(folder: Path) -> bool:
+    """Returns whether a run left its replay log in `folder`."""
+    return any((folder / name).is_file() for name in (REQUEST, _VERSION_1))
+
+
+def read_request(folder: Path) -> dict[str, Any]:
+    """Returns what the replay log in `folder` says about its run.
+
+    Its key `request` holds what the run was asked for.
+    """
+    if not (folder / REQUEST).is_file() and (folder / _VERSION_1).is_file():
+        raise ArtifactRefused(
+            f"{folder} is of a run that version 0.1.0 of rltransfer began, which this "
+            "version cannot go on with; finish it with version 0.1.0, or start a new "
+            "run"
+        )
+    return _read(folder / REQUEST).content
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """One finished stretch of acting."""
+
+    content: Mapping[str, Any]
+    """As JSON."""
+    arrays: Mapping[str, NDArray[Any]]
+
+
+@final
+class ReplayLog:
+    """The stretches of acting of one run, in their order.
+
+    Args:
+        folder: of the log alone; made where it is missing.
+        request: what the run was asked for, as JSON; a log serves only its own run.
+        after_stretch: called when a stretch has been written; may raise to stop.
+
+    Raises:
+        ArtifactRefused: the log is damaged, or of another run.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        request: Mapping[str, Any],
+        after_stretch: Callable[[], None] | None = None,
+    ) -> None:
+        self._folder, self._after_stretch = make_folder(folder), after_stretch
+        self._request = _as_read(request)
+        self._next, self._acting = 0, False
+        self._warnings: list[str] = []
+        self._interrupted_steps: dict[str, int] = {}
+        self._interrupted = is_replay_log(folder)
+        self._versions = computing_versions()
+        if self._interrupted:
+            self._go_on()
+        else:
+            self._write_request()
+        self._length = self._count()
+
+    @property
+    def resumed(self) -> Resumed:
+        """Whether the run was interrupted, and whether that can have changed it."""
+        return resumed(self._interrupted, self._warnings)
+
+    @property
+    def reproducibility_warnings(self) -> tuple[str, ...]:
+        """Why the run may differ from one that was never interrupted."""
+        return tuple(self._warnings)
+
+    @property
+    def interrupted_steps(self) -> dict[str, int]:
+        """Steps by domain that were taken again, as far as they are known."""
+        return dict(self._interrupted_steps)
+
+    @property
+    def acting(self) -> bool:
+        """Whether a stretch is under way that would be lost by stopping now."""
+        return self._acting
+
+    @property
+    def place(self) -> str:
+        """File of the entry that was asked for last, for messages."""
+        return str(self._path(self._next - 1))
+
+    def next(self, asked: Mapping[str, Any]) -> Entry | None:
+        """Returns the next stretch, or None where it has yet to be acted.
+
+        Args:
+            asked: all that it follows from, as JSON.
+        """
+        number = self._next
+        self._next += 1
+        if number >= self._length:
+            return None
+        path = self._path(number)
+        stored = _read(path)
+        with damage_named(path):
+            require_same(str(path), stored.content["asked"], _as_read(asked))
+            return Entry(stored.content["entry"], stored.arrays)
+
+    @contextmanager
+    def stretch(self) -> Iterator[None]:
+        """Holds while one stretch is acted and written."""
+        self._acting = True
+        try:
+            yield
+        finally:
+            self._acting = False
+        if self._after_stretch is not None:
+            self._after_stretch()
+
+    def add(self, asked: Mapping[str, Any], entry: Entry) -> None:
+        """Writes the stretch that `next` did not know."""
+        content = {"asked": asked, "entry": entry.content}
+        write_tensor_file(self._path(self._next - 1), KIND, content, entry.arrays)
+        self._length = self._next
+
+    def warn(self, reason: str) -> None:
+        """Keeps a reason why the run may differ from one never interrupted."""
+        if reason not in self._warnings:
+            self._warnings.append(reason)
+            self._write_request()
+
+    def interrupt(self, domain: str, steps: int) -> None:
+        """Keeps how many steps of a stretch will have to be taken again."""
+        if steps:
+            before = self._interrupted_steps.get(domain, 0)
+            self._interrupted_steps[domain] = before + steps
+            self._write_request()
+
+    def _go_on(self) -> None:
+        path = self._folder / REQUEST
+        stored = read_request(self._folder)
+        with damage_named(path):
+            require_same(str(path), stored["request"], self._request)
+            self._warnings = list(stored["reproducibility_warnings"])
+            self._interrupted_steps = dict(stored["interrupted_steps"])
+            now, self._versions = self._versions, stored["versions"]
+            changed = changed_versions(self._versions, now)
+        for reason in changed:
+            self.warn(reason)
+
+    def _write_request(self) -> None:
+        content = {
+            "request": self._request,
+            "versions": self._versions,
+            "reproducibility_warnings": self._warnings,
+            "interrupted_steps": self._interrupted_steps,
+        }
+        write_tensor_file(self._folder / REQUEST, KIND, content, {})
+
+    def _count(self) -> int:
+        with storage_faults(self._folder):
+            paths = {
+                path
+                for path in self._folder.glob("*.safetensors")
+                if path.name != REQUEST
+            }
+        for number in range(len(paths)):
+            if self._path(number) not in paths:
+                raise ArtifactRefused(
+                    f"a replay log has every file, {self._path(number)} is missing; "
+                    "restore it or start a new run"
+                )
+        return len(paths)
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{number:04d}.safetensors"
+
+
+@contextmanager
+def damage_named(path: object) -> Iterator[None]:
+    """Turns what a file of another shape leads to into its refusal.
+
+    A hash says that a file is whole, not that a run of ours wrote it.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except (AttributeError, LookupError, TypeError, ValueError, RuntimeError) as fault:
+        raise ArtifactRefused(
+            f"{path} holds no entry of a replay log; restore it or start a new run"
+        ) from fault
+
+
+def _read(path: Path) -> TensorFile:
+    return read_tensor_file(path, KIND)
+
+
+def _as_read(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns `value` as it comes back from a file: tuples as lists, and so on."""
+    read: dict[str, Any] = json.loads(json.dumps(value, allow_nan=False))
+    return read
