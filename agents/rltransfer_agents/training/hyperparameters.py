@@ -1,5 +1,6 @@
 """Hyperparameters as plain data: what values they may have, and the tuned ones."""
 
+import ast
 import math
 import re
 from collections.abc import Mapping
@@ -132,24 +133,81 @@ def check_values(
     try:
         return model.model_validate(dict(values)).model_dump(exclude_unset=True)
     except ValidationError as fault:
-        raise InputError(_first_fault(algorithm, kinds, fault)) from fault
+        raise InputError(_first_fault(algorithm, kinds, values, fault)) from fault
 
 
 def _first_fault(
-    algorithm: str, kinds: Mapping[str, Any], fault: ValidationError
+    algorithm: str,
+    kinds: Mapping[str, Any],
+    values: Mapping[str, object],
+    fault: ValidationError,
 ) -> str:
     first = FirstError.of(fault)
     key, *inner = first.path
     if first.kind == "extra_forbidden" and not inner:
+        if key in _OPTIONS:
+            return f"{key} is no hyperparameter; use {_OPTIONS[key]} {values[key]}"
+        if key in PolicyKwargs.model_fields:
+            value = _plain_data(values[key]) or values[key]
+            return f"{key} is part of policy_kwargs; {_written(key, value)}"
         near = get_close_matches(key, kinds, n=1)
         remedy = f"nearest: {near[0]}" if near else f"known: {', '.join(kinds)}"
         return f"{algorithm} has no hyperparameter {key!r}; {remedy}"
     if first.kind == "missing":
         return f"{algorithm} needs the hyperparameter {key!r}; give it a value"
+    plain = _plain_data(values[key])
+    if plain is not None:
+        given = f"{key} is data and not Python code, got {values[key]!r}"
+        return f"{given}; {_written(key, plain)}"
     # Of a union pydantic also names the member that did not fit; no user knows it.
     where = ".".join([key, *(part for part in inner if part in _INNER_KEYS)])
     reason = first.message.removeprefix("Value error, ")
     return f"{algorithm} hyperparameter {where}={first.value!r} is wrong: {reason}"
+
+
+_OPTIONS = {
+    "seed": "--seed",
+    "device": "--device",
+    "tensorboard_log": "--tensorboard-log",
+    "total_timesteps": "--n-timesteps",
+    "env_kwargs": "--env-kwargs",
+}
+"""Arguments of Stable-Baselines3's models that are options of the command."""
+_ACTIVATIONS = {"LeakyReLU": "leaky_relu"}
+
+
+def _written(key: str, value: object) -> str:
+    if key in PolicyKwargs.model_fields:
+        key, value = "policy_kwargs", {key: value}
+    return f'write --hyperparams "{key}={value!r}"'
+
+
+def _plain_data(value: object) -> object:
+    """Returns data from RL Zoo's Python code, such as `dict(net_arch=[8])`."""
+    if not isinstance(value, str) or not re.search(r"[(\[{]", value):
+        return None
+    try:
+        return _data(ast.parse(value.strip(), mode="eval").body)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return None
+
+
+def _data(node: ast.expr | None) -> Any:
+    match node:
+        case ast.Call(func=ast.Name(id="dict"), args=[], keywords=keywords):
+            return {str(word.arg): _data(word.value) for word in keywords}
+        case ast.Dict(keys=keys, values=values):
+            return {_data(k): _data(v) for k, v in zip(keys, values, strict=True)}
+        # Networks of Stable-Baselines3 1.x had their parts in a list.
+        case ast.List(elts=[ast.Call() | ast.Dict() as only]):
+            return _data(only)
+        case ast.List(elts=elements) | ast.Tuple(elts=elements):
+            return [_data(element) for element in elements]
+        case ast.Attribute(attr=name):
+            return _ACTIVATIONS.get(name, name.lower())
+        case ast.expr():
+            return ast.literal_eval(node)
+    raise ValueError("no value")
 
 
 _DEFAULT = "default"
