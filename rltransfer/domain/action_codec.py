@@ -83,7 +83,10 @@ class BoxActions(ActionCodec):
                 f"continuous actions need a Box of floats, got {space}: make them "
                 "Discrete, or a Box of float32"
             )
-        if not np.isfinite(self._high - self._low).all():  # inf, or wider than float64
+        # Networks compute in single precision, where a wide range overflows.
+        with np.errstate(over="ignore"):
+            width = (self._high - self._low).astype(np.float32)
+        if not np.isfinite(width).all():
             raise InputError(
                 f"continuous actions need finite bounds, got {space}: give the "
                 "environment an action space that says how far its motors go"
@@ -146,7 +149,7 @@ def observation_size_of(space: gym.Space[Any], name: str) -> int:
     Raises:
         InputError: observations of this kind cannot be mapped.
     """
-    if isinstance(space, spaces.Box) and len(space.shape) == 1:
+    if isinstance(space, spaces.Box) and len(space.shape) == 1 and space.shape[0]:
         return space.shape[0]
     raise InputError(
         f"observations must be a Box of one dimension, but {name} has {space}: images "

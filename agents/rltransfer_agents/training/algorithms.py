@@ -18,6 +18,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
+from rltransfer.domain.action_codec import codec_of, observation_size_of
 from rltransfer.errors import InputError
 from rltransfer_agents.training.hyperparameters import (
     ACTION_NOISE,
@@ -147,20 +148,35 @@ def require_spaces(
     observations: spaces.Space[Any],
     actions: spaces.Space[Any],
 ) -> None:
-    """Raises unless `algorithm` can act in an environment with these spaces."""
-    if not isinstance(observations, spaces.Box) or len(observations.shape) != 1:
-        raise InputError(
-            f"agents learn from observations that are one vector, {env_id} has "
-            f"{observations}; wrap it with gymnasium.wrappers.FlattenObservation"
-        )
-    if not isinstance(actions, ALGORITHMS[algorithm].actions):
-        able = [n for n, row in ALGORITHMS.items() if isinstance(actions, row.actions)]
-        remedy = (
-            f"--algo {' or '.join(able)} can"
-            if able
-            else "choose an environment with Discrete or Box actions"
-        )
-        raise InputError(f"{algorithm} cannot act in {env_id} with {actions}; {remedy}")
+    """Raises unless `algorithm` can act in an environment with these spaces.
+
+    They must also be ones that can be mapped: a source is trained to transfer from.
+    """
+    observation_size_of(observations, env_id)
+    if isinstance(actions, spaces.Discrete | spaces.Box):
+        codec_of(actions, env_id)
+    if _takes(algorithm, actions):
+        return
+    able = [name for name in ALGORITHMS if _takes(name, actions)]
+    remedy = (
+        f"--algo {' or '.join(able)} can"
+        if able
+        else "choose an environment with Discrete or Box actions"
+    )
+    fixed = isinstance(actions, ALGORITHMS[algorithm].actions)
+    why = ", of which some cannot move (low == high)" if fixed else ""
+    raise InputError(
+        f"{algorithm} cannot act in {env_id} with {actions}{why}; {remedy}"
+    )
+
+
+def _takes(algorithm: str, actions: spaces.Space[Any]) -> bool:
+    row = ALGORITHMS[algorithm]
+    # Off-policy, SB3 scales actions from their low to their high to [-1, 1].
+    if isinstance(actions, spaces.Box) and issubclass(row.model, OffPolicyAlgorithm):
+        if (actions.low == actions.high).any():
+            return False
+    return isinstance(actions, row.actions)
 
 
 def checked_hyperparameters(

@@ -1,12 +1,16 @@
 """Every algorithm trains, and leaves a folder that others can open."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
 import yaml
+from gymnasium import spaces
 from stable_baselines3.common.base_class import BaseAlgorithm
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -198,9 +202,77 @@ def test_an_algorithm_that_cannot_act_there_is_refused(
         train_source(configure(algorithm, env_id=env_id))
 
 
-def test_observations_that_are_no_vector_are_refused(configure: Configure) -> None:
-    with pytest.raises(InputError, match="FlattenObservation"):
-        train_source(configure("ppo", env_id="FrozenLake-v1"))
+class Spaces(gym.Env[Any, Any]):
+    """An environment of which only the spaces are of interest."""
+
+    def __init__(self, observations: str = "vector", actions: str = "vector") -> None:
+        self.observation_space = SPACES[observations]
+        self.action_space = SPACES[actions]
+
+
+SPACES: dict[str, spaces.Space[Any]] = {
+    "vector": spaces.Box(-1, 1, (2,)),
+    "scalar": spaces.Box(-1, 1, ()),
+    "matrix": spaces.Box(-1, 1, (2, 2)),
+    "nothing": spaces.Box(-1, 1, (0,)),
+    "infinite": spaces.Box(-np.inf, np.inf, (2,)),
+    "huge": spaces.Box(-3e38, 3e38, (2,)),
+    "whole": spaces.Box(-3, 3, (2,), np.int64),
+    "fixed": spaces.Box(np.float32([-1, 0]), np.float32([1, 0])),
+    "discrete": spaces.Discrete(3),
+    "several": spaces.MultiDiscrete([3, 3]),
+    "bits": spaces.MultiBinary(2),
+    "parts": spaces.Dict({"x": spaces.Box(-1, 1, (2,))}),
+    "pair": spaces.Tuple((spaces.Discrete(2), spaces.Discrete(2))),
+}
+gym.register("training-tests/Spaces-v0", Spaces)
+
+
+@pytest.mark.parametrize(
+    ("side", "kind", "reason"),
+    [
+        *(
+            ("observations", kind, "FlattenObservation")
+            for kind in (
+                *("scalar", "matrix", "nothing"),
+                *("discrete", "several", "bits", "parts", "pair"),
+            )
+        ),
+        ("actions", "scalar", "a Box of one dimension"),
+        ("actions", "matrix", "a Box of one dimension"),
+        ("actions", "infinite", "finite bounds"),
+        ("actions", "huge", "finite bounds"),
+        ("actions", "whole", "a Box of floats"),
+        ("actions", "several", "Discrete or Box actions"),
+        ("actions", "bits", "Discrete or Box actions"),
+        ("actions", "parts", "Discrete or Box actions"),
+        ("actions", "pair", "Discrete or Box actions"),
+    ],
+)
+def test_spaces_that_cannot_be_learnt_in_are_refused_before_there_is_a_folder(
+    configure: Configure, algorithm: str, side: str, kind: str, reason: str
+) -> None:
+    config = configure(
+        algorithm, env_id="training-tests/Spaces-v0", env_kwargs={side: kind}
+    )
+    if side == "observations" and algorithm == "dqn":
+        config = replace(
+            config, env_kwargs={**config.env_kwargs, "actions": "discrete"}
+        )
+    with pytest.raises(InputError, match=reason) as refusal:
+        train_source(config)
+    assert "\n" not in str(refusal.value)
+    assert list(config.log_folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("algorithm", ["sac", "td3"])
+def test_actions_that_cannot_move_are_refused_where_they_are_scaled(
+    configure: Configure, algorithm: str
+) -> None:
+    kwargs = {"actions": "fixed"}
+    config = configure(algorithm, env_id="training-tests/Spaces-v0", env_kwargs=kwargs)
+    with pytest.raises(InputError, match=r"low == high.*--algo a2c or ppo can"):
+        train_source(config)
 
 
 def test_arguments_that_cannot_be_stored_are_refused(configure: Configure) -> None:
