@@ -1,4 +1,4 @@
-"""What safety costs: checks at the border, snapshots, reading an agent.
+"""What safety costs: checks of every step, snapshots, reading an agent.
 
 Checks and steps are timed in turns on the same environments, so that both meet the
 same machine; shares are medians over the turns. Snapshots are timed within one
@@ -8,7 +8,6 @@ training, which the share is of.
 import tempfile
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -17,12 +16,11 @@ import numpy as np
 import torch
 from stable_baselines3 import DQN, PPO, SAC
 
-from rltransfer.wrappers import StepTimeout, sound_together
-from rltransfer.wrappers.replayable_env import ReplayableEnv
+from rltransfer.wrappers import CheckedEnv, ReplayableEnv, StepTimeout, check_together
 from rltransfer_agents.loading import load_agent
 from rltransfer_agents.training import TrainConfig, train_source
 from rltransfer_agents.training.snapshot_files import SnapshotFiles
-from rltransfer_agents.training.vector_env import Here, VectorEnv
+from rltransfer_agents.training.vector_env import VectorEnv
 from rltransfer_envs.making import make
 
 TURNS, CALLS = 21, 400
@@ -47,16 +45,16 @@ def nothing() -> None:
 
 def checked(count: int) -> None:
     """Prints what checking costs of a step of `count` environments in a vector."""
-    with StepTimeout().installed() as timeout:
-        make_one = partial(make, "CartPole-v1")
-        seats = [ReplayableEnv(make_one, f"CartPole-v1 ({i})") for i in range(count)]
-        envs = VectorEnv(Here(seats, timeout))
+    with StepTimeout().active() as timeout:
+        checked_envs = [
+            CheckedEnv(make("CartPole-v1"), f"CartPole-v1 ({i})") for i in range(count)
+        ]
+        envs = VectorEnv([ReplayableEnv(env) for env in checked_envs], timeout)
         envs.seed(0)
         envs.reset()
         rng = np.random.default_rng(0)
         actions = rng.integers(2, size=(CALLS, count))
         learner = PPO("MlpPolicy", envs, seed=0, device="cpu")
-        checked_envs = [seat.checked for seat in seats]
         shown = [checked.env.reset(seed=0)[0] for checked in checked_envs]
         rewards = [1.0] * count
         places = iter(range(1 << 60))
@@ -72,7 +70,7 @@ def checked(count: int) -> None:
             last[0] = envs.step(chosen.numpy())[0]
 
         def check() -> None:
-            sound_together(checked_envs, shown, rewards)
+            check_together(checked_envs, shown, rewards)
 
         def stack() -> None:
             # What any vector of environments does, checked or not.
@@ -81,8 +79,8 @@ def checked(count: int) -> None:
         def guard() -> None:
             for checked in checked_envs:
                 checked.calls += 1
-                timeout.watched = checked
-                timeout.watched = None
+                timeout.running = checked
+                timeout.running = None
 
         rows = []
         for _ in range(TURNS):
@@ -152,7 +150,7 @@ def reading() -> None:
 def main() -> None:
     """Prints all three."""
     torch.set_num_threads(1)
-    print("checks at the border")
+    print("checks of every step")
     for count in (1, 8, 64):
         checked(count)
     print("snapshots, as often as twice a second where they may")

@@ -106,7 +106,7 @@ def evaluate(
             "carry the agent over: rltransfer transfer "
             f"--source {agent} --target {environment.env_id}",
         )
-        with StepTimeout(step_seconds).installed() as timeout:
+        with StepTimeout(step_seconds).active() as timeout:
             domain.use_timeout(timeout)
             returns = domain.evaluate(loaded.policy, episodes=episodes, seed=seed)
     finally:

@@ -9,7 +9,6 @@ from rltransfer.domain.domain import Domain as Domain
 from rltransfer.domain.policies import MixturePolicy as MixturePolicy
 from rltransfer.domain.policies import Policy as Policy
 from rltransfer.domain.policies import StickyRandomPolicy as StickyRandomPolicy
-from rltransfer.domain.step_budget import StepBudget as StepBudget
 from rltransfer.domain.transitions import Rollout as Rollout
 from rltransfer.domain.transitions import Transitions as Transitions
 from rltransfer.domain.whitening import Whitening as Whitening

@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from rltransfer.domain.action_codec import codec_of, observation_size_of
 from rltransfer.domain.policies import Policy
 from rltransfer.domain.replayed_acting import entry_of, restore_policy, rollout_of
-from rltransfer.domain.step_budget import StepBudget
 from rltransfer.domain.transitions import Rollout, Transitions
 from rltransfer.resume.replay_log import Entry, ReplayLog
-from rltransfer.wrappers import CheckedEnv, StepTimeout
+from rltransfer.wrappers import CheckedEnv, CountedEnv, StepBudget, StepTimeout
 
 
 @final
@@ -38,17 +37,18 @@ class Domain:
         name: str,
         meter: StepBudget | None = None,
     ) -> None:
-        self._env = make_env()
+        env = make_env()
         self.name = name
         self.meter = meter or StepBudget()
-        self.observation_space = self._env.observation_space
-        self.action_space = self._env.action_space
+        self.observation_space = env.observation_space
+        self.action_space = env.action_space
         self.observation_size = observation_size_of(self.observation_space, name)
         self.actions = codec_of(self.action_space, name)
-        spec = self._env.spec
+        spec = env.spec
         self.episode_limit = None if spec is None else spec.max_episode_steps
         """Steps after which episodes are truncated, where the environment says."""
-        self._border = CheckedEnv(self._env, name, np.float32)
+        self._checked = CheckedEnv(env, name, np.float32)
+        self._env = CountedEnv(self._checked, self.meter)
         self._replay_log: ReplayLog | None = None
 
     def use_replay_log(self, replay_log: ReplayLog) -> None:
@@ -59,8 +59,8 @@ class Domain:
         self._replay_log = replay_log
 
     def use_timeout(self, timeout: StepTimeout) -> None:
-        """Lets `alarm` ring where the environment does not come back."""
-        self._border.timeout = timeout
+        """Ends calls that last too long, while `timeout` is active."""
+        self._checked.timeout = timeout
 
     def collect(
         self,
@@ -100,20 +100,18 @@ class Domain:
         past = None if self._replay_log is None else self._replay_log.next(asked)
         if past is not None:
             rollout, taken = self._replayed(policy, past, seed)
-            self.meter.count(purpose, taken)
+            with self.meter.purpose(purpose):
+                self.meter.count(taken)
             return rollout
         recorder = _Recorder(self)
-        with self._stretch():
-            try:
-                while len(recorder.returns) != episodes:
-                    allowed = min(steps, longest) if recorder.returns else longest
-                    if recorder.steps >= allowed:
-                        break
-                    if whole and recorder.next_ends_after(allowed, expected_steps):
-                        break
-                    recorder.step(policy, seed)
-            finally:
-                self.meter.count(purpose, recorder.steps)
+        with self._stretch(), self.meter.purpose(purpose):
+            while len(recorder.returns) != episodes:
+                allowed = min(steps, longest) if recorder.returns else longest
+                if recorder.steps >= allowed:
+                    break
+                if whole and recorder.next_ends_after(allowed, expected_steps):
+                    break
+                recorder.step(policy, seed)
             rollout = recorder.rollout()
             self._log(asked, entry_of(rollout, recorder.steps, policy))
         return rollout
@@ -135,22 +133,20 @@ class Domain:
         past = None if self._replay_log is None else self._replay_log.next(asked)
         if past is not None:
             rollout, taken = self._replayed(policy, past, seed)
-            self.meter.count_reported(purpose, taken)
+            with self.meter.purpose(purpose, reported=True):
+                self.meter.count(taken)
             return rollout.returns
         returns = np.zeros(episodes)
         steps = 0
-        with self._stretch():
-            try:
-                for episode in range(episodes):
-                    observation, over = self.reset(seed + episode), False
-                    while not over:
-                        action, _ = policy.predict(observation, deterministic=True)
-                        observation, reward, terminated, truncated = self.step(action)
-                        returns[episode] += reward
-                        over = terminated or truncated
-                        steps += 1
-            finally:
-                self.meter.count_reported(purpose, steps)
+        with self._stretch(), self.meter.purpose(purpose, reported=True):
+            for episode in range(episodes):
+                observation, over = self.reset(seed + episode), False
+                while not over:
+                    action, _ = policy.predict(observation, deterministic=True)
+                    observation, reward, terminated, truncated = self.step(action)
+                    returns[episode] += reward
+                    over = terminated or truncated
+                    steps += 1
             # Only the returns are kept: nothing else is asked for again.
             rollout = replace(_Recorder(self).rollout(), returns=returns)
             self._log(asked, entry_of(rollout, steps, policy))
@@ -158,11 +154,13 @@ class Domain:
 
     def reset(self, seed: int | None = None) -> NDArray[np.float32]:
         """Starts an episode and returns its first observation, checked."""
-        return self._border.reset(seed)
+        observation: NDArray[np.float32] = self._env.reset(seed=seed)[0]
+        return observation
 
     def step(self, action: Any) -> tuple[NDArray[np.float32], float, bool, bool]:
         """Takes one step and returns what it brought, checked."""
-        return self._border.step(action)[:4]
+        observation, reward, terminated, truncated, _ = self._env.step(action)
+        return observation, reward, terminated, truncated
 
     def close(self) -> None:
         """Closes the environment."""
@@ -173,12 +171,12 @@ class Domain:
         if self._replay_log is None:
             yield
             return
-        begun = self._border.steps
+        begun = self._checked.steps
         with self._replay_log.stretch():
             try:
                 yield
             except BaseException:
-                self._replay_log.interrupt(self.name, self._border.steps - begun)
+                self._replay_log.interrupt(self.name, self._checked.steps - begun)
                 raise
 
     def _log(self, asked: dict[str, Any], entry: Entry) -> None:
@@ -189,7 +187,7 @@ class Domain:
         """Returns a logged stretch and its steps, with `policy` taken to its end."""
         assert self._replay_log is not None
         rollout, steps = rollout_of(past, self._replay_log.place)
-        self._border.steps += steps
+        self._checked.steps += steps
         warning = restore_policy(policy, past, rollout, self.actions.encode)
         if warning is not None:
             self._replay_log.warn(warning)

@@ -10,13 +10,18 @@ from typing import Any, final
 import numpy as np
 
 import rltransfer_envs as rltransfer_envs
-from rltransfer.domain import Domain, Policy, StepBudget
+from rltransfer.domain import Domain, Policy
 from rltransfer.errors import ArtifactRefused, InputError
 from rltransfer.io import MANIFEST_NAME, read_manifest
 from rltransfer.translation import MappedPolicy, Translation, load_translation
 from rltransfer.workflows.environment_choice import EnvironmentChoice, Stepping
 from rltransfer.workflows.transfer_folder import TransferSettings
-from rltransfer.wrappers import STEP_SECONDS, Apart, made_in_time
+from rltransfer.wrappers import (
+    STEP_SECONDS,
+    StepBudget,
+    SubprocessEnv,
+    make_in_time,
+)
 from rltransfer_agents.loading import Refusal, load_agent
 from rltransfer_agents.loading.hub import is_on_hub
 from rltransfer_agents.loading.load_agent import require_digest
@@ -57,9 +62,10 @@ def domain_of(
     make_here = partial(make, choice.env_id, **choice.kwargs)
     seconds = STEP_SECONDS if stepping is None else stepping.step_seconds
     if stepping is None or stepping.vec_env == "dummy":
-        in_time = partial(made_in_time, make_here, choice.title, seconds)
+        in_time = partial(make_in_time, make_here, choice.title, seconds)
         return Domain(in_time, choice.title, meter)
-    return Domain(lambda: Apart(make_here, choice.title, seconds), choice.title, meter)
+    apart = partial(SubprocessEnv, make_here, choice.title, seconds, np.float32)
+    return Domain(apart, choice.title, meter)
 
 
 def require_fit(loaded: LoadedPolicy, domain: Domain, remedy: str) -> None:

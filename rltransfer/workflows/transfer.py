@@ -14,7 +14,6 @@ from rltransfer.cli.session import Session
 from rltransfer.domain import (
     Domain,
     Policy,
-    StepBudget,
     StickyRandomPolicy,
     describe_space,
 )
@@ -55,7 +54,7 @@ from rltransfer.workflows.transfer_request import (
     require_transfer,
 )
 from rltransfer.workflows.transfer_stops import StopSignals
-from rltransfer.wrappers import StepTimeout
+from rltransfer.wrappers import StepBudget, StepTimeout
 from rltransfer_agents.training.training_run import isolated
 
 
@@ -205,7 +204,7 @@ def _transfer(
         stops.obey,
     )
     stops.spare(replay_log)
-    with StepTimeout(options.stepping.step_seconds).installed() as timeout:
+    with StepTimeout(options.stepping.step_seconds).active() as timeout:
         for domain in (d for pair in pairs for d in (pair.source.domain, pair.target)):
             domain.use_replay_log(replay_log)
             domain.use_timeout(timeout)

@@ -1,39 +1,35 @@
-"""The border to environments: what crosses it is sound and in time, or a named fault.
+"""The wrappers every environment is stepped through, whoever steps it.
 
-Knows neither tensors nor agents, so that whoever steps an environment can stand here.
+From the inside out: `CheckedEnv` (every step valid and finite, or a named fault),
+`CountedEnv` (the step budget), `ReplayableEnv` (for resuming a training) and, where
+asked, `SubprocessEnv`. They know neither tensors nor agents.
 """
 
-from rltransfer.wrappers.checked_env import CheckedEnv, Step, Taken, sound_together
+from rltransfer.wrappers.checked_env import CheckedEnv, Step, check_together
+from rltransfer.wrappers.counted_env import CountedEnv, StepBudget
+from rltransfer.wrappers.old_gym_env import OldGymEnv
+from rltransfer.wrappers.replayable_env import EnvSnapshot, ReplayableEnv
 from rltransfer.wrappers.step_timeout import (
     START_SECONDS,
     STEP_SECONDS,
     StepTimeout,
-    made_in_time,
+    make_in_time,
 )
-from rltransfer.wrappers.subprocess_env import (
-    Apart,
-    Lost,
-    Serve,
-    Worker,
-    pipe,
-    preload,
-    start_process,
-)
+from rltransfer.wrappers.subprocess_env import SubprocessEnv, subprocess_envs
 
 __all__ = [
     "START_SECONDS",
     "STEP_SECONDS",
-    "Apart",
     "CheckedEnv",
-    "Lost",
-    "Serve",
+    "CountedEnv",
+    "EnvSnapshot",
+    "OldGymEnv",
+    "ReplayableEnv",
     "Step",
+    "StepBudget",
     "StepTimeout",
-    "Taken",
-    "Worker",
-    "made_in_time",
-    "pipe",
-    "preload",
-    "sound_together",
-    "start_process",
+    "SubprocessEnv",
+    "check_together",
+    "make_in_time",
+    "subprocess_envs",
 ]

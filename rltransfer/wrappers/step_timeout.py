@@ -1,4 +1,4 @@
-"""An alarm for environments that do not come back."""
+"""A time limit for each call of an environment."""
 
 import signal
 import threading
@@ -13,30 +13,30 @@ STEP_SECONDS = 60.0
 """Longest time of one step or reset, unless asked otherwise."""
 START_SECONDS = 60.0
 """What making an environment, with all that it imports, may take beside that."""
-_LOOKS = 4
+_TICKS = 4
 
 
 Made = TypeVar("Made")
 
 
-class Watched(Protocol):
-    """What may hang."""
+class TimedCalls(Protocol):
+    """Something whose calls have a time limit."""
 
     calls: int
-    """How often it was called; told from one call to the next by that."""
+    """How often it was called, by which one call is told from the next."""
 
-    def hung(self, seconds: float) -> EnvironmentFault:
-        """Returns the fault of not having come back for so long."""
+    def timeout_fault(self, seconds: float) -> EnvironmentFault:
+        """Returns the fault of a call that has lasted for `seconds`."""
         ...
 
 
 @final
 class StepTimeout:
-    """Raises in a call that lasts too long, where Python still runs.
+    """Raises in a call that lasts too long, as long as Python code is running there.
 
-    It looks up a few times in `seconds`, so that a call costs nothing but a note of who
-    is called. What hangs in compiled code ends with its process only: environments in
-    processes of their own are for that.
+    A timer looks a few times within `seconds` which call is running, so that a call
+    costs nothing but two assignments. A call that hangs in compiled code ends only
+    with its process: `SubprocessEnv` is for that.
 
     Args:
         seconds: longest time of one call.
@@ -48,31 +48,23 @@ class StepTimeout:
                 f"--step-seconds is a time above 0, got {seconds}; give another"
             )
         self._seconds = seconds
-        self.watched: Watched | None = None
-        """Whose call is under way."""
-        self._seen: tuple[Watched | None, int] = None, 0
-        self._looks = 0
+        self.running: TimedCalls | None = None
+        """Whose call is running."""
+        self._seen: tuple[TimedCalls | None, int] = None, 0
+        self._ticks = 0
 
     @contextmanager
-    def minding(self, name: str) -> Iterator[None]:
-        """Watches the block, which makes what is called `name`, as one call."""
-        self.watched = _Named(name)
-        try:
-            yield
-        finally:
-            self.watched = None
+    def active(self) -> Iterator[Self]:
+        """Starts the timer for the block.
 
-    @contextmanager
-    def installed(self) -> Iterator[Self]:
-        """Listens to the system's alarm clock in the block.
-
-        Only in the main thread, which alone hears signals; elsewhere nothing rings.
+        Only in the main thread, where Python handles signals; elsewhere no call is
+        ended.
         """
         if threading.current_thread() is not threading.main_thread():
             yield self
             return
-        before = signal.signal(signal.SIGALRM, self._ring)
-        every = self._seconds / _LOOKS
+        before = signal.signal(signal.SIGALRM, self._tick)
+        every = self._seconds / _TICKS
         timer_before = signal.setitimer(signal.ITIMER_REAL, every, every)
         try:
             yield self
@@ -81,47 +73,53 @@ class StepTimeout:
             signal.signal(signal.SIGALRM, before)
             signal.setitimer(signal.ITIMER_REAL, *timer_before)
 
-    def _ring(self, number: int, frame: FrameType | None) -> None:
+    def _tick(self, number: int, frame: FrameType | None) -> None:
         del number, frame
-        watched = self.watched
-        now = watched, 0 if watched is None else watched.calls
-        if watched is None or now != self._seen:
-            self._seen, self._looks = now, 0
+        running = self.running
+        now = running, 0 if running is None else running.calls
+        if running is None or now != self._seen:
+            self._seen, self._ticks = now, 0
             return
-        self._looks += 1
-        if self._looks >= _LOOKS:
-            raise watched.hung(self._seconds)
+        self._ticks += 1
+        if self._ticks >= _TICKS:
+            raise running.timeout_fault(self._seconds)
 
 
-def made_in_time(make: Callable[[], Made], name: str, seconds: float) -> Made:
-    """Returns what `make` makes, which may import a good deal for it.
+def make_in_time(
+    make: Callable[[], Made],
+    name: str,
+    seconds: float,
+    start_seconds: float = START_SECONDS,
+) -> Made:
+    """Returns what `make` returns, which may have to import a good deal for it.
 
     Args:
         make: called once.
         name: what the fault calls it.
-        seconds: longest time of one step; making has `START_SECONDS` more.
+        seconds: longest time of one step.
+        start_seconds: what making may take beside that.
 
     Raises:
-        EnvironmentFault: it has not come back.
+        EnvironmentFault: it takes longer.
     """
-    with (
-        StepTimeout(seconds + START_SECONDS).installed() as timeout,
-        timeout.minding(name),
-    ):
-        return make()
+    with StepTimeout(seconds + start_seconds).active() as timeout:
+        timeout.running = _Making(name)
+        try:
+            return make()
+        finally:
+            timeout.running = None
 
 
 @final
-class _Named:
-    """One call of something that has no border yet."""
+class _Making:
+    """The one call that makes an environment."""
 
     def __init__(self, name: str) -> None:
         self.calls = 1
         self._name = name
 
-    def hung(self, seconds: float) -> EnvironmentFault:
-        """Returns the fault of not having come back for so long."""
+    def timeout_fault(self, seconds: float) -> EnvironmentFault:
         return EnvironmentFault(
-            f"{self._name}: making it has not come back for {seconds:g} s; mend the "
-            "environment"
+            f"{self._name}: making it has not come back for {seconds:g} s; allow more "
+            "with --step-seconds, or find what it waits for"
         )

@@ -1,207 +1,156 @@
-"""An environment in a process of its own, which may hang or die alone."""
+"""An environment in a process of its own, which may hang or die without the run."""
 
-import multiprocessing
-import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
-from multiprocessing.util import Finalize
 from typing import Any, TypeAlias, final
 
 import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec
+from typing_extensions import override
 
-from rltransfer.errors import EnvironmentFault, UserError
+from rltransfer.wrappers.checked_env import CheckedEnv, Step
+from rltransfer.wrappers.env_faults import Cause, env_fault, late_cause
+from rltransfer.wrappers.replayable_env import EnvSnapshot, ReplayableEnv
 from rltransfer.wrappers.step_timeout import START_SECONDS
+from rltransfer.wrappers.worker_process import Answer, NoAnswer, WorkerProcess
 
-# A plain fork would share the state of torch's threads, a fresh interpreter would
-# import everything again; the fork server has imported it once and has no threads.
-_CONTEXT = multiprocessing.get_context("forkserver")
+MakeEnv: TypeAlias = Callable[[], gym.Env[Any, Any]]
 
-pipe = _CONTEXT.Pipe
-
-
-def preload(*modules: str) -> None:
-    """Lets the fork server import modules once; serves if it has not started yet."""
-    _CONTEXT.set_forkserver_preload(list(modules))
-
-
-def start_process(
-    work: Callable[..., None], *arguments: Any, name: str, daemon: bool = False
-) -> BaseProcess:
-    """Starts a process that never hears Ctrl-C, which reaches all of a terminal's.
-
-    Whoever starts it decides what Ctrl-C means, and passes it on.
-
-    Args:
-        work: done there, with `arguments`.
-        arguments: are pickled.
-        name: of the process.
-        daemon: ends with this process; must start none itself.
-    """
-    process = _CONTEXT.Process(
-        target=_deafly, args=(work, *arguments), name=name, daemon=daemon
-    )
-    process.start()
-    return process
-
-
-def _deafly(work: Callable[..., None], *arguments: Any) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    work(*arguments)
-
-
-Serve: TypeAlias = Callable[[str, Any], Any]
-"""Answers a verb and its argument."""
-
-_END_SECONDS = 1.0
-
-
-class Lost(Exception):
-    """No answer will come; the message says why, without naming who was asked."""
+_LATE = "has not come back"
 
 
 @final
-class Worker:
-    """This side of the process.
+class SubprocessEnv(gym.Env[Any, Any]):
+    """Steps a checked, replayable environment that lives in another process.
+
+    Costs about a tenth of a millisecond a step. Several of them work at the same time
+    where each is sent its request before the first answer is received.
 
     Args:
-        make: makes what answers, over there; is pickled.
-        name: of the process.
-    """
-
-    def __init__(self, make: Callable[[], Serve], name: str) -> None:
-        self._ours, theirs = pipe()
-        self._process = start_process(_work, make, theirs, name=name, daemon=True)
-        theirs.close()
-        # At exit too: it is deaf to the signal by which Python ends its children.
-        self._end = Finalize(
-            self, _end, args=(self._ours, self._process), exitpriority=0
-        )
-
-    def ask(self, verb: str, argument: Any = None) -> None:
-        """Asks without waiting for the answer."""
-        try:
-            self._ours.send((verb, argument))
-        except OSError:
-            # It is dead; why is said when its answer is asked for.
-            return
-
-    def answer(self, seconds: float) -> Any:
-        """Returns the answer to the oldest question.
-
-        Raises:
-            Lost: it died, raised something, or did not answer for `seconds`.
-            UserError: as it was raised over there.
-        """
-        try:
-            if not self._ours.poll(seconds):
-                raise Lost(f"has not come back for {seconds:g} s")
-            answer = self._ours.recv()
-        except (EOFError, OSError):
-            self._process.join(_END_SECONDS)
-            raise Lost(f"died: {_ending(self._process.exitcode)}") from None
-        if isinstance(answer, UserError | Lost):
-            raise answer
-        return answer
-
-    def end(self) -> None:
-        """Ends the process, whatever it is doing."""
-        self._end()
-
-
-def _work(make: Callable[[], Serve], orders: Connection) -> None:
-    # Whoever asks decides when to stop, and then closes the connection.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    serve: Serve | None = None
-    while True:
-        try:
-            verb, argument = orders.recv()
-        except (EOFError, OSError):
-            break  # nobody asks any more
-        try:
-            serve = serve or make()
-            orders.send(serve(verb, argument))
-        except UserError as fault:
-            # Only the message travels: what else it holds may not be picklable.
-            orders.send(type(fault)(str(fault)))
-        except BaseException as fault:
-            # The same: what may travel is words.
-            orders.send(Lost(f"raised {type(fault).__name__}: {fault}"))
-
-
-def _end(connection: Connection, process: BaseProcess) -> None:
-    connection.close()
-    process.join(_END_SECONDS)
-    if process.is_alive():
-        process.kill()
-        process.join()
-
-
-def _ending(exit_code: int | None) -> str:
-    if exit_code is None:
-        return "its connection broke"
-    if exit_code < 0:
-        return f"killed by {signal.Signals(-exit_code).name}"
-    return f"exit code {exit_code}"
-
-
-Make: TypeAlias = Callable[[], gym.Env[Any, Any]]
-
-
-@final
-class Apart(gym.Env[Any, Any]):
-    """Steps an environment that can hang or die without taking the run with it.
-
-    Costs about a tenth of a millisecond a step.
-
-    Args:
-        make: makes it, over there; is pickled.
-        name: of the process.
+        make: makes the environment there; is pickled.
+        name: what faults call it.
         seconds: longest time of one step or reset.
+        dtype: of observations that are one Box; by default as the space says.
+        worker: where the environment is being made; by default it is started here.
 
     Raises:
-        EnvironmentFault: when made, if it cannot be.
-        Lost: from `reset` and `step`, if it died or does not come back.
+        EnvironmentFault: names environment, step and cause.
     """
 
-    def __init__(self, make: Make, name: str, seconds: float) -> None:
+    def __init__(
+        self,
+        make: MakeEnv,
+        name: str,
+        seconds: float,
+        dtype: Any = None,
+        worker: WorkerProcess | None = None,
+    ) -> None:
+        self.name = name
+        self.steps = 0
+        """Taken since the environment was made."""
         self._seconds = seconds
-        self._worker = Worker(partial(_serving, make), name)
-        self._worker.ask("about")
-        try:
-            about = self._worker.answer(seconds + START_SECONDS)
-        except Lost as loss:
-            raise EnvironmentFault(
-                f"{name}: start {loss}; mend the environment"
-            ) from loss
-        self.observation_space, self.action_space, limit = about
+        self._request = "start"
+        self._worker = worker or _started(make, name, dtype)
+        self.observation_space, self.action_space, limit = self._receive(
+            "start", seconds + START_SECONDS
+        )
         # All that is asked of a specification here; the real one may not travel.
-        self.spec = EnvSpec(id="Apart-v0", max_episode_steps=limit)
+        self.spec = EnvSpec(id="Subprocess-v0", max_episode_steps=limit)
 
-    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
-        """Starts an episode, over there."""
-        self._worker.ask("reset", (seed, options))
-        return self._worker.answer(self._seconds)
+    @override
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        self.send_reset(seed, options)
+        observation, info = self.receive()
+        return observation, info
 
-    def step(self, action: Any) -> Any:
-        """Takes one step, over there."""
-        self._worker.ask("step", action)
-        return self._worker.answer(self._seconds)
+    @override
+    def step(self, action: Any) -> Step:
+        self.send_step(action)
+        step: Step = self.receive()
+        return step
 
+    def send_reset(
+        self, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> None:
+        """Starts an episode; `receive` returns its first observation and info."""
+        self._send("reset", (seed, options))
+
+    def send_step(self, action: Any) -> None:
+        """Takes one step, which `receive` returns."""
+        self.steps += 1
+        self._send("step", action)
+
+    def send_snapshot(self) -> None:
+        """Asks for a snapshot, which `receive` returns."""
+        self._send("snapshot")
+
+    def send_restore(self, snapshot: EnvSnapshot) -> None:
+        """Steps to `snapshot` again; `receive` returns whether that succeeded."""
+        self.steps = snapshot.steps
+        self._send("restore", snapshot)
+
+    def receive(self, calls: int = 1) -> Any:
+        """Returns the answer to the oldest request.
+
+        Args:
+            calls: how many resets and steps it takes.
+        """
+        return self._receive(self._request, self._seconds * calls)
+
+    @override
     def close(self) -> None:
-        """Ends the process."""
         self._worker.end()
 
+    def _send(self, request: str, argument: Any = None) -> None:
+        self._request = request
+        self._worker.send(request, argument)
 
-def _serving(make: Make) -> Serve:
-    env = make()
+    def _receive(self, request: str, seconds: float) -> Any:
+        try:
+            return self._worker.receive(seconds)
+        except NoAnswer as fault:
+            if _LATE in str(fault):
+                cause = late_cause(request, seconds)
+            else:
+                cause = Cause(f"{request} {fault}", _remedy(str(fault)))
+            raise env_fault(self.name, self.steps, cause) from fault
 
-    def serve(verb: str, argument: Any) -> Any:
-        match verb:
+
+def subprocess_envs(
+    make: MakeEnv, names: Sequence[str], seconds: float
+) -> list[SubprocessEnv]:
+    """Returns one environment for each name; they are made at the same time."""
+    workers = [_started(make, name, None) for name in names]
+    return [
+        SubprocessEnv(make, name, seconds, worker=worker)
+        for name, worker in zip(names, workers, strict=True)
+    ]
+
+
+def _started(make: MakeEnv, name: str, dtype: Any) -> WorkerProcess:
+    worker = WorkerProcess(partial(_serving, make, name, dtype), name)
+    worker.send("about")
+    return worker
+
+
+def _remedy(fault: str) -> str:
+    if "SIGKILL" in fault:
+        return "that is often a lack of memory: free some, or use fewer environments"
+    if "died" in fault:
+        return "--vec-env dummy shows what it prints as it ends"
+    return "correct what makes it"
+
+
+def _serving(make: MakeEnv, name: str, dtype: Any) -> Answer:
+    env = ReplayableEnv(CheckedEnv(make(), name, dtype))
+
+    def answer(request: str, argument: Any) -> Any:
+        match request:
             case "about":
-                spec = env.spec
+                # Not through the wrappers, which add themselves to a copy.
+                spec = env.checked.env.spec
                 limit = None if spec is None else spec.max_episode_steps
                 return env.observation_space, env.action_space, limit
             case "reset":
@@ -209,6 +158,10 @@ def _serving(make: Make) -> Serve:
                 return env.reset(seed=seed, options=options)
             case "step":
                 return env.step(argument)
-        raise ValueError(f"unknown order {verb!r}")
+            case "snapshot":
+                return env.snapshot()
+            case "restore":
+                return env.restore(argument)
+        raise ValueError(f"unknown request {request!r}")
 
-    return serve
+    return answer

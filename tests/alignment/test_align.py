@@ -15,9 +15,10 @@ from rltransfer.alignment import (
     align_each,
     learn_source_model,
 )
-from rltransfer.domain import Domain, StepBudget
+from rltransfer.domain import Domain
 from rltransfer.errors import EnvironmentFault, InputError
 from rltransfer.source_models import LearnConfig
+from rltransfer.wrappers import StepBudget
 from tests.worlds.points import Broken, Home, Point
 
 QUICK = AlignConfig(

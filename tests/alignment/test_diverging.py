@@ -2,8 +2,9 @@ import pytest
 
 from rltransfer.alignment import Source, align
 from rltransfer.alignment.problem import AlignmentProblem
-from rltransfer.domain import Domain, StepBudget
+from rltransfer.domain import Domain
 from rltransfer.errors import InputError
+from rltransfer.wrappers import StepBudget
 from tests.worlds.points import Home, Point
 from tests.worlds.strikes import MIRRORED, TINY
 

@@ -6,10 +6,10 @@ from rltransfer.domain import (
     Domain,
     MixturePolicy,
     Rollout,
-    StepBudget,
     StickyRandomPolicy,
 )
 from rltransfer.errors import EnvironmentFault, InputError
+from rltransfer.wrappers import StepBudget
 from tests.worlds.points import Broken, Home, Point
 
 

@@ -15,12 +15,12 @@ from rltransfer.domain import (
     Domain,
     MixturePolicy,
     Policy,
-    StepBudget,
     StickyRandomPolicy,
 )
 from rltransfer.domain.policies import Remembering
 from rltransfer.errors import ArtifactRefused, EnvironmentFault
 from rltransfer.resume.replay_log import ReplayLog
+from rltransfer.wrappers import StepBudget
 from tests.effort import SCALE, SEED
 from tests.worlds.points import Broken, Home, Point
 from tests.worlds.strikes import armed, carried_apart, send, strikes

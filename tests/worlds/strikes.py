@@ -21,11 +21,12 @@ import torch
 
 from rltransfer.alignment import AlignConfig, Source, align
 from rltransfer.alignment.families import structured_families as structured
-from rltransfer.domain import Domain, StepBudget
+from rltransfer.domain import Domain
 from rltransfer.io import points, write_atomically
 from rltransfer.mapping.stacked_adam import Candidates
 from rltransfer.resume.replay_log import ReplayLog
 from rltransfer.source_models import LearnConfig
+from rltransfer.wrappers import StepBudget
 from tests.worlds.points import Home, Point
 
 KINDS = ("step", "update", "point")

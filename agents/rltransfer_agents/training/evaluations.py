@@ -15,7 +15,7 @@ from rltransfer_agents.loading.running_statistics import Statistics
 from rltransfer_agents.policies.observation_encoders import Normalisation
 from rltransfer_agents.training.algorithms import Learner
 from rltransfer_agents.training.run_files import statistics_of
-from rltransfer_agents.training.vector_env import Place
+from rltransfer_agents.training.vector_env import VectorEnv
 
 Act: TypeAlias = Callable[[NDArray[Any]], NDArray[Any]]
 """Maps a batch of raw observations to actions, deterministically."""
@@ -71,24 +71,24 @@ def _act(learner: Learner, statistics: Statistics | None) -> Act:
 
 
 def play_episodes(
-    place: Place, act: Act, seed: int
+    envs: VectorEnv, act: Act, seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Returns the returns and lengths of one episode in each environment.
 
     They are stepped together, so that one call of the policy serves all.
 
     Args:
-        place: of the environments.
+        envs: the environments.
         act: the policy.
         seed: the episode in environment i starts from `seed` + i.
     """
-    returns = np.zeros(place.count)
-    lengths = np.zeros(place.count, np.int64)
-    running = list(range(place.count))
-    observations = place.reset(running, [seed + index for index in running])
+    returns = np.zeros(envs.num_envs)
+    lengths = np.zeros(envs.num_envs, np.int64)
+    running = list(range(envs.num_envs))
+    observations = envs.reset_some(running, [seed + index for index in running])
     while running:
         actions = act(np.array([observations[index] for index in running]))
-        steps = place.step(running, list(actions))
+        steps = envs.step_some(running, list(actions))
         returns[running] += steps.rewards
         lengths[running] += 1
         for index, observation in zip(running, steps.observations, strict=True):
@@ -105,14 +105,14 @@ class Evaluations:
 
     Args:
         path: of `evaluations.npz`.
-        place: has an environment for each episode of an evaluation.
+        envs: has an environment for each episode of an evaluation.
         every: steps between evaluations; 0 for none before the end.
         seed: of the first episode; every evaluation plays the same episodes.
     """
 
-    def __init__(self, path: Path, place: Place, every: int, seed: int) -> None:
+    def __init__(self, path: Path, envs: VectorEnv, every: int, seed: int) -> None:
         self._path = path
-        self._place = place
+        self._envs = envs
         self._every = every
         self._seed = seed
         self.steps: list[int] = []
@@ -132,7 +132,7 @@ class Evaluations:
     def add(self, act: Act, steps: int) -> bool:
         """Evaluates once more and returns whether no earlier evaluation was better."""
         best = self.best
-        returns, lengths = play_episodes(self._place, act, self._seed)
+        returns, lengths = play_episodes(self._envs, act, self._seed)
         self.steps.append(steps)
         self.returns.append(returns)
         self.lengths.append(lengths)
@@ -152,7 +152,7 @@ class Evaluations:
 
     def report(self, act: Act, seed: int) -> NDArray[np.float64]:
         """Returns the returns of other episodes, which choose nothing."""
-        return play_episodes(self._place, act, seed)[0]
+        return play_episodes(self._envs, act, seed)[0]
 
     def _write(self) -> None:
         buffer = io.BytesIO()
@@ -166,4 +166,4 @@ class Evaluations:
 
     def close(self) -> None:
         """Closes the environments."""
-        self._place.close()
+        self._envs.close()

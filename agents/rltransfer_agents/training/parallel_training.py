@@ -11,7 +11,7 @@ from typing import TypeAlias, final
 
 from rltransfer.errors import Stopped, UserError
 from rltransfer.resume.stop_signals import stop_requests
-from rltransfer.wrappers import pipe, preload, start_process
+from rltransfer.wrappers.worker_process import pipe, preload, start_process
 from rltransfer_agents.training.train_config import (
     Progress,
     TrainConfig,

@@ -13,7 +13,7 @@ from stable_baselines3.common.vec_env import VecNormalize
 
 from rltransfer.wrappers.replayable_env import EnvSnapshot
 from rltransfer_agents.training.algorithms import Learner
-from rltransfer_agents.training.vector_env import Place, VectorEnv
+from rltransfer_agents.training.vector_env import VectorEnv
 
 
 @final
@@ -140,18 +140,19 @@ def _put_normalisation(learner: Learner, state: dict[str, Any]) -> None:
 NORMALISATION = Item(_take_normalisation, _put_normalisation)
 
 
-def _place(learner: Learner) -> Place:
+def _vector_env(learner: Learner) -> VectorEnv:
     envs = learner.get_env()
     assert envs is not None and isinstance(envs.unwrapped, VectorEnv)
-    return envs.unwrapped.place
+    return envs.unwrapped
 
 
 def _take_environments(learner: Learner) -> list[dict[str, Any]]:
-    return [vars(moment) for moment in _place(learner).snapshots()]
+    return [vars(snapshot) for snapshot in _vector_env(learner).snapshots()]
 
 
 def _put_environments(learner: Learner, snapshots: list[dict[str, Any]]) -> None:
-    if not _place(learner).restore([EnvSnapshot(**moment) for moment in snapshots]):
+    wanted = [EnvSnapshot(**snapshot) for snapshot in snapshots]
+    if not _vector_env(learner).restore(wanted):
         raise NotFollowed
 
 

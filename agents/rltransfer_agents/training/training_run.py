@@ -28,7 +28,7 @@ from rltransfer.io import (
 )
 from rltransfer.resume.reproducibility import Resumed
 from rltransfer.resume.stop_signals import stop_requests
-from rltransfer.wrappers import made_in_time
+from rltransfer.wrappers import make_in_time
 from rltransfer_agents.training.algorithms import (
     Learner,
     require_spaces,
@@ -84,7 +84,7 @@ def train_source(config: TrainConfig, watch: Watch | None = None) -> TrainedRun:
     )
     # Before there is a folder, so that wrong input leaves nothing behind.
     make_one = partial(make, config.env_id, **config.env_kwargs)
-    with closing(made_in_time(make_one, config.env_id, config.step_seconds)) as env:
+    with closing(make_in_time(make_one, config.env_id, config.step_seconds)) as env:
         require_spaces(
             config.algorithm, config.env_id, env.observation_space, env.action_space
         )

@@ -6,16 +6,20 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, final
 
-from rltransfer.wrappers import StepTimeout, made_in_time
-from rltransfer.wrappers.replayable_env import ReplayableEnv
+from rltransfer.wrappers import (
+    CheckedEnv,
+    ReplayableEnv,
+    StepTimeout,
+    make_in_time,
+    subprocess_envs,
+)
 from rltransfer_agents.training.algorithms import Learner, make_learner, normalised
 from rltransfer_agents.training.evaluations import Evaluations
 from rltransfer_agents.training.run_files import RunFiles
 from rltransfer_agents.training.snapshot_files import SnapshotFiles
-from rltransfer_agents.training.subprocess_vec_env import Apart
 from rltransfer_agents.training.train_config import TrainConfig
 from rltransfer_agents.training.training_logs import TrainingLogs
-from rltransfer_agents.training.vector_env import Here, Place, VectorEnv
+from rltransfer_agents.training.vector_env import VectorEnv
 from rltransfer_envs.making import make
 
 # Far apart, so that the episodes of one purpose are never those of another.
@@ -43,17 +47,17 @@ def set_up_training(
     stack: ExitStack,
 ) -> TrainingSetup:
     """Returns a training that has not begun; `stack` closes what has to be closed."""
-    timeout = stack.enter_context(StepTimeout(config.step_seconds).installed())
+    timeout = stack.enter_context(StepTimeout(config.step_seconds).active())
     total = config.steps or hyperparameters["n_timesteps"]
     evaluations = Evaluations(
         files.evaluations,
-        _place(config, config.evaluation_episodes, "evaluation", timeout),
+        _vector_env(config, config.evaluation_episodes, "evaluation", timeout),
         every=max(1, total // config.evaluations) if config.evaluations else 0,
         seed=config.seed + _EVALUATION_SEED,
     )
     stack.enter_context(closing(evaluations))
     count = hyperparameters.get("n_envs", 1)
-    envs = VectorEnv(_place(config, count, "training", timeout))
+    envs = _vector_env(config, count, "training", timeout)
     stack.callback(envs.close)
     learner = make_learner(
         config.algorithm,
@@ -73,13 +77,16 @@ def set_up_training(
     return TrainingSetup(config, files, total, learner, evaluations, snapshots, logs)
 
 
-def _place(
+def _vector_env(
     config: TrainConfig, count: int, purpose: str, timeout: StepTimeout
-) -> Place:
+) -> VectorEnv:
     # Not a function in a function: it travels to other processes.
     make_one = partial(make, config.env_id, **config.env_kwargs)
     names = [f"{config.env_id} ({purpose} {index})" for index in range(count)]
     if config.vec_env == "subproc":
-        return Apart(make_one, names, config.step_seconds)
-    in_time = partial(made_in_time, make_one, config.env_id, config.step_seconds)
-    return Here([ReplayableEnv(in_time, name) for name in names], timeout)
+        return VectorEnv(subprocess_envs(make_one, names, config.step_seconds))
+    envs = []
+    for name in names:
+        env = make_in_time(make_one, config.env_id, config.step_seconds)
+        envs.append(ReplayableEnv(CheckedEnv(env, name)))
+    return VectorEnv(envs, timeout)

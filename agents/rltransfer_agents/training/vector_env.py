@@ -1,19 +1,22 @@
 """Several environments as Stable-Baselines3 steps them."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, final
 
 import gymnasium as gym
 import numpy as np
-from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 from typing_extensions import override
 
-from rltransfer.wrappers import StepTimeout, sound_together
-from rltransfer.wrappers.replayable_env import EnvSnapshot, ReplayableEnv
+from rltransfer.wrappers import (
+    EnvSnapshot,
+    ReplayableEnv,
+    StepTimeout,
+    SubprocessEnv,
+    check_together,
+)
 
 
 @final
@@ -25,142 +28,42 @@ class Steps:
     """One row each; the last of an episode where that is over."""
     rewards: list[float]
     overs: list[bool]
+    """Whether the episode was terminated or truncated."""
     infos: list[dict[str, Any]]
-
-
-class Place(ABC):
-    """Several environments of one kind, each with a number.
-
-    All methods raise an `EnvironmentFault` that names the environment.
-    """
-
-    @property
-    @abstractmethod
-    def count(self) -> int:
-        """How many there are."""
-
-    @property
-    @abstractmethod
-    def observation_space(self) -> spaces.Space[Any]:
-        """Of each of them."""
-
-    @property
-    @abstractmethod
-    def action_space(self) -> spaces.Space[Any]:
-        """Of each of them."""
-
-    @abstractmethod
-    def reset(
-        self, which: Sequence[int], seeds: Sequence[int | None]
-    ) -> list[NDArray[Any]]:
-        """Starts an episode in each of `which` and returns the first observations."""
-
-    @abstractmethod
-    def step(self, which: Sequence[int], actions: Sequence[Any]) -> Steps:
-        """Takes one step in each of `which`."""
-
-    @abstractmethod
-    def snapshots(self) -> list[EnvSnapshot]:
-        """Returns where each environment stands."""
-
-    @abstractmethod
-    def restore(self, snapshots: Sequence[EnvSnapshot]) -> bool:
-        """Steps to `moments` again and returns whether all led to the same state."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Closes the environments."""
-
-
-@final
-class Here(Place):
-    """Environments stepped one after the other; the quickest way for cheap ones.
-
-    Args:
-        seats: one for each environment.
-        alarm: rings, once it is installed, when one does not come back.
-    """
-
-    def __init__(
-        self, envs: Sequence[ReplayableEnv], timeout: StepTimeout | None = None
-    ) -> None:
-        self._seats = list(envs)
-        if timeout is not None:
-            for env in envs:
-                env.checked.timeout = timeout
-
-    @property
-    @override
-    def count(self) -> int:
-        return len(self._seats)
-
-    @property
-    @override
-    def observation_space(self) -> spaces.Space[Any]:
-        return self._seats[0].env.observation_space
-
-    @property
-    @override
-    def action_space(self) -> spaces.Space[Any]:
-        return self._seats[0].env.action_space
-
-    @override
-    def reset(
-        self, which: Sequence[int], seeds: Sequence[int | None]
-    ) -> list[NDArray[Any]]:
-        return [
-            self._seats[index].reset(seed)
-            for index, seed in zip(which, seeds, strict=True)
-        ]
-
-    @override
-    def step(self, which: Sequence[int], actions: Sequence[Any]) -> Steps:
-        envs = [self._seats[index] for index in which]
-        taken = [env.take(action) for env, action in zip(envs, actions, strict=True)]
-        rows, rewards = sound_together(
-            [env.checked for env in envs],
-            [step[0] for step in taken],
-            [step[1] for step in taken],
-        )
-        settled = map(ReplayableEnv.settle, envs, taken, rows, rewards)
-        _, _, overs, infos = zip(*settled, strict=True)
-        return Steps(rows, rewards, list(overs), list(infos))
-
-    @override
-    def snapshots(self) -> list[EnvSnapshot]:
-        return [env.snapshot() for env in self._seats]
-
-    @override
-    def restore(self, snapshots: Sequence[EnvSnapshot]) -> bool:
-        arrived = [
-            env.restore(snapshot)
-            for env, snapshot in zip(self._seats, snapshots, strict=True)
-        ]
-        return all(arrived)
-
-    @override
-    def close(self) -> None:
-        for env in self._seats:
-            env.env.close()
+    """Of the last step of an episode with `TimeLimit.truncated`, where
+    Stable-Baselines3 looks for it."""
 
 
 @final
 class VectorEnv(VecEnv):
-    """The environments at a place, started again when an episode ends.
+    """A list of environments, started again when an episode ends.
 
     Unlike Stable-Baselines3's own it checks every step, keeps what a replay needs, and
     copies no info, which makes a step of cheap environments about twice as fast.
+
+    Args:
+        envs: of one kind. In this process they are stepped one after the other, which
+            is fastest for cheap ones; those in processes of their own work together.
+        timeout: of the steps in this process.
     """
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
-        super().__init__(place.count, place.observation_space, place.action_space)
-        self._everyone = range(place.count)
+    def __init__(
+        self,
+        envs: Sequence[ReplayableEnv] | Sequence[SubprocessEnv],
+        timeout: StepTimeout | None = None,
+    ) -> None:
+        self._here = [env for env in envs if isinstance(env, ReplayableEnv)]
+        self._apart = [env for env in envs if isinstance(env, SubprocessEnv)]
+        if timeout is not None:
+            for env in self._here:
+                env.checked.timeout = timeout
+        super().__init__(len(envs), envs[0].observation_space, envs[0].action_space)
+        self._all = range(len(envs))
         self._actions: NDArray[Any] = np.zeros(0)
 
     @override
     def reset(self) -> NDArray[Any]:
-        observations = self.place.reset(self._everyone, self._seeds)
+        observations = self.reset_some(self._all, self._seeds)
         self._reset_seeds()
         return np.array(observations)
 
@@ -172,10 +75,14 @@ class VectorEnv(VecEnv):
     def step_wait(
         self,
     ) -> tuple[NDArray[Any], NDArray[np.float32], NDArray[np.bool_], list[Any]]:
-        steps = self.place.step(self._everyone, list(self._actions))
+        steps = self.step_some(self._all, list(self._actions))
         ended = [index for index, over in enumerate(steps.overs) if over]
         if ended:
-            steps.observations[ended] = self.place.reset(ended, [None] * len(ended))
+            for index in ended:
+                # A copy: the first observation of the next episode takes its place.
+                last = steps.observations[index].copy()
+                steps.infos[index]["terminal_observation"] = last
+            steps.observations[ended] = self.reset_some(ended, [None] * len(ended))
         return (
             steps.observations,
             np.array(steps.rewards, np.float32),
@@ -183,9 +90,67 @@ class VectorEnv(VecEnv):
             steps.infos,
         )
 
+    def reset_some(
+        self, which: Sequence[int], seeds: Sequence[int | None]
+    ) -> list[NDArray[Any]]:
+        """Starts an episode in each of `which` and returns the first observations."""
+        pairs = list(zip(which, seeds, strict=True))
+        if self._here:
+            return [self._here[index].reset(seed=seed)[0] for index, seed in pairs]
+        for index, seed in pairs:
+            self._apart[index].send_reset(seed)
+        return [self._apart[index].receive()[0] for index in which]
+
+    def step_some(self, which: Sequence[int], actions: Sequence[Any]) -> Steps:
+        """Takes one step in each of `which`."""
+        if self._here:
+            envs = [self._here[index] for index in which]
+            unchecked = [
+                env.step_unchecked(action)
+                for env, action in zip(envs, actions, strict=True)
+            ]
+            rows, rewards = check_together(
+                [env.checked for env in envs],
+                [step[0] for step in unchecked],
+                [step[1] for step in unchecked],
+            )
+            steps = map(ReplayableEnv.keep, envs, unchecked, rows, rewards)
+            _, _, terminated, truncated, infos = zip(*steps, strict=True)
+        else:
+            for index, action in zip(which, actions, strict=True):
+                self._apart[index].send_step(action)
+            answers = [self._apart[index].receive() for index in which]
+            seen, paid, terminated, truncated, infos = zip(*answers, strict=True)
+            rows, rewards = np.array(seen), list(paid)
+        overs = [end or cut for end, cut in zip(terminated, truncated, strict=True)]
+        for index, over in enumerate(overs):
+            if over:
+                infos[index]["TimeLimit.truncated"] = not terminated[index]
+        return Steps(rows, rewards, overs, list(infos))
+
+    def snapshots(self) -> list[EnvSnapshot]:
+        """Returns where each environment is."""
+        for env in self._apart:
+            env.send_snapshot()
+        return [env.snapshot() for env in self._here] + [
+            env.receive() for env in self._apart
+        ]
+
+    def restore(self, snapshots: Sequence[EnvSnapshot]) -> bool:
+        """Steps to `snapshots` again; returns whether all led to the same state."""
+        if self._here:
+            pairs = zip(self._here, snapshots, strict=True)
+            return all([env.restore(snapshot) for env, snapshot in pairs])
+        for env, snapshot in zip(self._apart, snapshots, strict=True):
+            env.send_restore(snapshot)
+        # All steps are taken again before the answer.
+        longest = max(len(snapshot.actions) for snapshot in snapshots) + 1
+        return all([env.receive(longest) for env in self._apart])
+
     @override
     def close(self) -> None:
-        self.place.close()
+        for env in (*self._here, *self._apart):
+            env.close()
 
     @override
     def get_attr(
@@ -193,7 +158,7 @@ class VectorEnv(VecEnv):
     ) -> list[Any]:
         if attr_name != "render_mode":
             _refuse(attr_name)
-        # Nobody looks at environments that are learnt in.
+        # Environments that are trained in are not rendered.
         return [None for _ in self._get_indices(indices)]
 
     @override

@@ -14,12 +14,12 @@ from stable_baselines3 import DQN
 
 from rltransfer.errors import ArtifactRefused, StorageError
 from rltransfer.io.nested_values import pack_nested, unpack_nested
-from rltransfer.wrappers.replayable_env import ReplayableEnv
+from rltransfer.wrappers import CheckedEnv, ReplayableEnv
 from rltransfer_agents.training import resume_source
 from rltransfer_agents.training.learner_state import ITEMS, digest
 from rltransfer_agents.training.replay_rows import COLUMNS
 from rltransfer_agents.training.snapshot_files import SnapshotFiles
-from rltransfer_agents.training.vector_env import Here, VectorEnv
+from rltransfer_agents.training.vector_env import VectorEnv
 from tests.agents.training.conftest import Prepared
 from tests.agents.training.test_resume import change_snapshot
 
@@ -74,7 +74,7 @@ def test_an_item_with_other_attributes_is_refused(
 
 @pytest.mark.parametrize("column", COLUMNS)
 def test_every_column_of_the_buffer_is_in_the_digest(column: str) -> None:
-    envs = VectorEnv(Here([ReplayableEnv(lambda: gym.make("CartPole-v1"), "CartPole")]))
+    envs = VectorEnv([ReplayableEnv(CheckedEnv(gym.make("CartPole-v1"), "CartPole"))])
     learner = DQN("MlpPolicy", envs, buffer_size=8, seed=1)
     envs.reset()
     before = digest(learner)

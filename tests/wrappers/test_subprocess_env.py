@@ -1,4 +1,4 @@
-"""An environment in a process of its own acts as ever, and hangs or dies alone."""
+"""An environment in a process of its own acts as here, and hangs or dies alone."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ import pytest
 from gymnasium import spaces
 
 from rltransfer.errors import EnvironmentFault, InputError
-from rltransfer.wrappers import Apart, CheckedEnv
+from rltransfer.wrappers import SubprocessEnv
 
 
 class Failing(gym.Env[Any, Any]):
@@ -50,15 +50,13 @@ class Failing(gym.Env[Any, Any]):
                 raise InputError("a rule, got a value; a remedy")
 
 
-def failing(deed: str, at: int = 3, seconds: float = 30.0) -> CheckedEnv:
-    return CheckedEnv(
-        Apart(partial(Failing, deed, at), "Failing-v0", seconds), "Failing-v0"
-    )
+def failing(deed: str, at: int = 3, seconds: float = 30.0) -> SubprocessEnv:
+    return SubprocessEnv(partial(Failing, deed, at), "Failing-v0", seconds)
 
 
 def test_it_acts_as_it_would_here() -> None:
     here = gym.make("CartPole-v1")
-    there = Apart(partial(gym.make, "CartPole-v1"), "CartPole-v1", 30.0)
+    there = SubprocessEnv(partial(gym.make, "CartPole-v1"), "CartPole-v1", 30.0)
     assert there.observation_space == here.observation_space
     assert there.action_space == here.action_space
     assert there.spec is not None and there.spec.max_episode_steps == 500
@@ -76,24 +74,24 @@ def test_it_acts_as_it_would_here() -> None:
         ("die", "step died: killed by SIGKILL"),
         ("exit", "step died: exit code 3"),
         ("hang", "step has not come back for 0.5 s"),
-        ("raise", "step raised ZeroDivisionError: on purpose"),
+        ("raise", "step with action 0 raised ZeroDivisionError: on purpose"),
     ],
 )
 def test_what_it_fails_of_is_named(deed: str, said: str) -> None:
-    checked = failing(deed, seconds=0.5 if deed == "hang" else 30.0)
-    checked.reset()
+    env = failing(deed, seconds=0.5 if deed == "hang" else 30.0)
+    env.reset()
     for _ in range(2):
-        checked.step(0)
+        env.step(0)
     with pytest.raises(EnvironmentFault, match=f"^Failing-v0, step 3: {said}"):
-        checked.step(0)
-    checked.env.close()
+        env.step(0)
+    env.close()
 
 
 @pytest.mark.parametrize(
     ("deed", "said"),
     [
-        ("die", "Failing-v0: start died: killed by SIGKILL"),
-        ("raise", "Failing-v0: start raised ZeroDivisionError: on purpose"),
+        ("die", "Failing-v0, step 0: start died: killed by SIGKILL"),
+        ("raise", "Failing-v0, step 0: start raised ZeroDivisionError: on purpose"),
     ],
 )
 def test_what_cannot_be_made_is_named(deed: str, said: str) -> None:
@@ -107,12 +105,12 @@ def test_what_is_refused_there_is_refused_here() -> None:
 
 
 def test_closing_ends_the_process_even_where_it_hangs() -> None:
-    checked = failing("hang", seconds=0.3)
-    checked.reset()
-    checked.step(0)
-    checked.step(0)
+    env = failing("hang", seconds=0.3)
+    env.reset()
+    env.step(0)
+    env.step(0)
     with pytest.raises(EnvironmentFault, match="has not come back"):
-        checked.step(0)
-    worker = vars(checked.env)["_worker"]
-    checked.env.close()
+        env.step(0)
+    worker = vars(env)["_worker"]
+    env.close()
     assert not vars(worker)["_process"].is_alive()

@@ -1,5 +1,6 @@
-"""Every step of an environment is looked at, and its faults are named."""
+"""Every step is checked, faults are named, environments are brought back."""
 
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
@@ -8,8 +9,8 @@ import pytest
 from gymnasium import spaces
 
 from rltransfer.errors import EnvironmentFault
-from rltransfer.wrappers.replayable_env import ReplayableEnv
-from rltransfer_agents.training.vector_env import Here, VectorEnv
+from rltransfer.wrappers import CheckedEnv, ReplayableEnv, subprocess_envs
+from rltransfer_agents.training.vector_env import VectorEnv
 
 FAULTS: dict[str, tuple[str, Any]] = {
     "NaN observation": ("observation", np.array([0.0, np.nan], np.float32)),
@@ -55,17 +56,15 @@ class Faulty(gym.Env[Any, Any]):
         return (value, reward) if field == "observation" else (observation, value)
 
 
-def side_by_side(seats: list[ReplayableEnv]) -> VectorEnv:
-    return VectorEnv(Here(seats))
+def replayable(env: gym.Env[Any, Any], name: str) -> ReplayableEnv:
+    return ReplayableEnv(CheckedEnv(env, name))
 
 
 @pytest.mark.filterwarnings("ignore:invalid value encountered in dot")
 @pytest.mark.parametrize("at", [1, 5, 10], ids=["first", "middle", "terminal"])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_faulty_step_is_named(fault: str, at: int) -> None:
-    envs = side_by_side(
-        [ReplayableEnv(lambda: Faulty(fault, at), "Faulty-v0 (training 0)")]
-    )
+    envs = VectorEnv([replayable(Faulty(fault, at), "Faulty-v0 (training 0)")])
     envs.reset()
     with pytest.raises(EnvironmentFault) as caught:
         for _ in range(10):
@@ -76,34 +75,17 @@ def test_a_faulty_step_is_named(fault: str, at: int) -> None:
 
 
 def test_a_faulty_reset_is_named() -> None:
-    envs = side_by_side(
-        [ReplayableEnv(lambda: Faulty("NaN observation", 0), "Faulty-v0")]
-    )
+    envs = VectorEnv([replayable(Faulty("NaN observation", 0), "Faulty-v0")])
     with pytest.raises(EnvironmentFault, match="step 0: observation of reset"):
         envs.reset()
 
 
-def test_a_step_of_the_wrong_length_is_a_fault() -> None:
-    class Old(Faulty):
-        def step(self, action: Any) -> Any:
-            return super().step(action)[:4]
-
-    seat = ReplayableEnv(lambda: Old("raise", -1), "Old-v0")
-    seat.reset()
-    with pytest.raises(
-        EnvironmentFault, match="Old-v0, step 1: step with action 0 raised ValueError"
-    ):
-        seat.step(0)
-
-
 @pytest.mark.parametrize("env_id", ["CartPole-v1", "Acrobot-v1", "LunarLander-v3"])
 @pytest.mark.parametrize("steps", [0, 3, 150])
-def test_an_environment_is_put_back_to_a_moment(env_id: str, steps: int) -> None:
+def test_environments_are_brought_back_to_a_snapshot(env_id: str, steps: int) -> None:
     rng = np.random.default_rng(0)
     here, there = (
-        side_by_side(
-            [ReplayableEnv(lambda: gym.make(env_id), env_id) for _ in range(2)]
-        )
+        VectorEnv([replayable(gym.make(env_id), env_id) for _ in range(2)])
         for _ in range(2)
     )
     assert isinstance(here.action_space, spaces.Discrete)
@@ -111,7 +93,7 @@ def test_an_environment_is_put_back_to_a_moment(env_id: str, steps: int) -> None
     here.reset()
     for _ in range(steps):
         here.step(rng.integers(here.action_space.n, size=2))
-    assert there.place.restore(here.place.snapshots())
+    assert there.restore(here.snapshots())
     for _ in range(200):
         actions = rng.integers(here.action_space.n, size=2)
         for one, other in zip(
@@ -120,7 +102,7 @@ def test_an_environment_is_put_back_to_a_moment(env_id: str, steps: int) -> None
             np.testing.assert_array_equal(one, other)
 
 
-def test_what_lives_on_from_episode_to_episode_is_noticed() -> None:
+def test_an_attribute_that_outlives_episodes_is_noticed() -> None:
     class Curriculum(Faulty):
         episodes = 0
 
@@ -128,54 +110,69 @@ def test_what_lives_on_from_episode_to_episode_is_noticed() -> None:
             self.episodes += 1
             return super().reset(seed=seed)
 
-    here, there = (
-        ReplayableEnv(lambda: Curriculum("raise", -1), "C-v0") for _ in range(2)
-    )
+    here, there = (replayable(Curriculum("raise", -1), "C-v0") for _ in range(2))
     here.reset(seed=1)
     here.step(0)
     assert there.restore(here.snapshot())
     here.reset(seed=2)
-    other = ReplayableEnv(lambda: Curriculum("raise", -1), "C-v0")
+    other = replayable(Curriculum("raise", -1), "C-v0")
     assert not other.restore(here.snapshot())
 
 
-def test_an_environment_that_follows_no_seed_is_noticed() -> None:
+def test_an_environment_that_ignores_its_seed_is_noticed() -> None:
     class Loose(Faulty):
         def step(self, action: Any) -> Any:
             _, *rest = super().step(action)
             return np.random.default_rng().random(2).astype(np.float32), *rest
 
-    here, there = (
-        ReplayableEnv(lambda: Loose("raise", -1), "Loose-v0") for _ in range(2)
-    )
+    here, there = (replayable(Loose("raise", -1), "Loose-v0") for _ in range(2))
     here.reset(seed=1)
     here.step(0)
     assert not there.restore(here.snapshot())
 
 
-@pytest.mark.parametrize("kind", ["of NumPy of old", "Mersenne Twister"])
-def test_other_kinds_of_generators_are_followed_or_said_not_to_be(kind: str) -> None:
+@pytest.mark.parametrize("kind", ["legacy", "Mersenne Twister"])
+def test_other_generators_are_followed_or_noticed(kind: str) -> None:
     class Other(Faulty):
         def reset(self, *, seed: Any = None, options: Any = None) -> Any:
             state = np.random.RandomState(seed)
             twister = np.random.Generator(np.random.MT19937(seed))
-            generator: Any = state if kind == "of NumPy of old" else twister
+            generator: Any = state if kind == "legacy" else twister
             self._np_random = generator
             return super().reset(seed=None)
 
-    here, there = (
-        ReplayableEnv(lambda: Other("raise", -1), "Other-v0") for _ in range(2)
-    )
+    here, there = (replayable(Other("raise", -1), "Other-v0") for _ in range(2))
     here.reset(seed=1)
     here.step(0)
     assert there.restore(here.snapshot()) == (kind == "Mersenne Twister")
 
 
 def test_what_stable_baselines3_looks_for_stands_in_the_info() -> None:
-    envs = side_by_side([ReplayableEnv(lambda: Faulty("raise", -1), "Faulty-v0")])
+    envs = VectorEnv([replayable(Faulty("raise", -1), "Faulty-v0")])
     envs.reset()
     for _ in range(9):
         assert envs.step(np.array([0]))[3] == [{}]
     _, _, (over,), (info,) = envs.step(np.array([0]))
     assert over and info["episode"] == {"r": 10.0, "l": 10}
     assert info["TimeLimit.truncated"] is False
+    np.testing.assert_array_equal(info["terminal_observation"], [0, 0])
+
+
+def test_environments_in_processes_of_their_own_step_as_here() -> None:
+    make = partial(gym.make, "CartPole-v1", max_episode_steps=7)
+    names = ["CartPole-v1 (0)", "CartPole-v1 (1)"]
+    here = VectorEnv([replayable(make(), name) for name in names])
+    apart, other = (VectorEnv(subprocess_envs(make, names, 30.0)) for _ in range(2))
+    for envs in (here, apart):
+        envs.seed(3)
+        envs.reset()
+    for step in range(10):
+        ours, theirs = (envs.step(np.array([step % 2, 1])) for envs in (here, apart))
+        for one, two in zip(ours[:3], theirs[:3], strict=True):
+            np.testing.assert_array_equal(one, two)
+        assert [set(info) for info in ours[3]] == [set(info) for info in theirs[3]]
+    assert other.restore(here.snapshots())
+    for one, two in zip(other.snapshots(), apart.snapshots(), strict=True):
+        assert one.attributes == two.attributes and one.steps == two.steps
+    for envs in (here, apart, other):
+        envs.close()

@@ -1,4 +1,4 @@
-"""What an environment may get wrong, and how the border names it."""
+"""What an environment may get wrong, and how the fault is named."""
 
 from typing import Any
 
@@ -114,20 +114,40 @@ def test_whatever_is_raised_is_a_fault(
 
 
 @pytest.mark.parametrize(
-    "spoil",
+    ("spoil", "said"),
     [
-        lambda shown: tuple(shown.values())[:4],
-        lambda shown: None,
-        lambda shown: tuple((shown | {"terminated": np.ones(2)}).values()),
+        (
+            lambda shown: tuple(shown.values())[:4],
+            "4 values, not 5; this is .* old Gym",
+        ),
+        (
+            lambda shown: tuple(shown.values())[:3],
+            "3 values, not 5; return observation",
+        ),
+        (lambda shown: None, "None, not 5 values"),
+        (
+            lambda shown: tuple((shown | {"terminated": np.ones(2)}).values()),
+            r"terminated array\(.*\) and truncated False, not two of True or False",
+        ),
     ],
-    ids=["old gym", "nothing", "two endings"],
+    ids=["old gym", "three", "nothing", "two endings"],
 )
-def test_a_step_of_another_form_is_a_fault(spoil: Any) -> None:
-    with pytest.raises(EnvironmentFault, match="step 3: step with action 0 raised"):
+def test_a_step_of_another_form_is_a_fault(spoil: Any, said: str) -> None:
+    with pytest.raises(EnvironmentFault, match=f"step 3: step returned {said}"):
         walked(CheckedEnv(Walk(3, spoil), "Walk-v0"))
 
 
-def test_numbers_that_networks_cannot_hold_are_told() -> None:
+def test_an_exception_says_where_it_was_raised() -> None:
+    def spoil(shown: Any) -> Any:
+        return np.linalg.inv(np.zeros((2, 2)))  # raises within NumPy
+
+    with pytest.raises(
+        EnvironmentFault, match=r"; see test_checked_env\.py, line \d+$"
+    ):
+        walked(CheckedEnv(Walk(2, spoil), "Walk-v0"))
+
+
+def test_numbers_too_large_for_networks_are_named() -> None:
     class Double(Walk):
         observation_space = spaces.Box(-np.inf, np.inf, (2,), np.float64)
 
@@ -139,7 +159,7 @@ def test_numbers_that_networks_cannot_hold_are_told() -> None:
 
 
 @pytest.mark.parametrize("odd", [[0.5, 0.0], [np.nan, 0.0], [1e9, 0.0], [-5, 0]])
-def test_numbers_that_are_not_of_a_whole_type_are_told(odd: Any) -> None:
+def test_numbers_that_an_integer_type_cannot_hold_are_named(odd: Any) -> None:
     class Whole(Walk):
         observation_space = spaces.Box(0, 255, (2,), np.uint8)
 
@@ -150,7 +170,7 @@ def test_numbers_that_are_not_of_a_whole_type_are_told(odd: Any) -> None:
         walked(CheckedEnv(Whole(2, ("observation", odd)), "Walk-v0"))
 
 
-def test_many_numbers_are_looked_at_one_by_one() -> None:
+def test_one_wrong_number_among_many_is_found() -> None:
     many = np.zeros((3, 50))
     many[1, 7] = np.nan
 
@@ -161,7 +181,7 @@ def test_many_numbers_are_looked_at_one_by_one() -> None:
         CheckedEnv(Wide(0, ("observation", many)), "Walk-v0").reset()
 
 
-def test_what_is_handed_on_is_not_written_into_again() -> None:
+def test_an_observation_is_a_copy_of_what_the_environment_reuses() -> None:
     class Reusing(Walk):
         state = np.zeros(2, np.float32)
 
@@ -170,22 +190,60 @@ def test_what_is_handed_on_is_not_written_into_again() -> None:
             return self.state, reward, over, False, {}
 
     checked = CheckedEnv(Reusing(), "Reusing-v0")
-    first = checked.reset()
+    first, _ = checked.reset()
     second, *_ = checked.step(0)
     np.testing.assert_array_equal(first, [1, 1])
     np.testing.assert_array_equal(second, [2, 2])
 
 
-def test_whole_numbers_are_taken_as_what_the_space_says() -> None:
+def test_whole_numbers_get_the_type_of_the_space() -> None:
     checked = CheckedEnv(Walk(1, ("observation", [1, 0])), "Walk-v0")
     checked.reset()
     observation, *_ = checked.step(0)
     assert observation.dtype == np.float32
 
 
-def test_a_fault_that_is_already_named_passes() -> None:
+def test_a_fault_that_is_already_named_is_passed_on() -> None:
     def spoil(shown: Any) -> Any:
         raise InputError("mend this; so")
 
     with pytest.raises(InputError, match=r"^mend this; so$"):
         walked(CheckedEnv(Walk(2, spoil), "Walk-v0"))
+
+
+class Parts(Walk):
+    """Shows a count, a direction and a place at once."""
+
+    observation_space = spaces.Dict(
+        {
+            "place": spaces.Box(-1, 1, (2,)),
+            "pair": spaces.Tuple((spaces.Discrete(3), spaces.MultiBinary(2))),
+        }
+    )
+
+
+def parts(place: Any = (0.0, 0.0), count: Any = 2, switches: Any = (0, 1)) -> Any:
+    return {"place": place, "pair": (count, switches)}
+
+
+def test_observations_of_several_parts_are_checked_part_by_part() -> None:
+    env = CheckedEnv(Parts(0, ("observation", parts())), "Parts-v0")
+    observation, _ = env.reset()
+    assert observation["place"].dtype == np.float32
+    assert observation["pair"][0] == 2
+
+
+@pytest.mark.parametrize(
+    ("shown", "said"),
+    [
+        (parts(place=[0.0, np.inf]), r"\['place'\] is not finite: \[1\] is inf"),
+        (parts(count=3), r"\['pair'\]\[0\] 3 is outside Discrete\(3\)"),
+        (parts(count=-1), r"\['pair'\]\[0\] -1 is outside"),
+        (parts(switches=[0, 2]), r"\['pair'\]\[1\] .* is outside MultiBinary\(2\)"),
+        ({"place": [0.0, 0.0]}, "is no dict of "),
+        ([0.0, 0.0], "is no dict of "),
+    ],
+)
+def test_the_part_that_is_wrong_is_named(shown: Any, said: str) -> None:
+    with pytest.raises(EnvironmentFault, match=f"observation of reset.*{said}"):
+        CheckedEnv(Parts(0, ("observation", shown)), "Parts-v0").reset()

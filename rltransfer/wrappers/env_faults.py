@@ -1,0 +1,93 @@
+"""What an environment did wrong when it raised, in words that lead to the cause."""
+
+import re
+import traceback
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rltransfer.errors import EnvironmentFault
+
+
+class Cause(NamedTuple):
+    """What went wrong, and what to do about it."""
+
+    what: str
+    remedy: str
+
+
+_OLD_GYM = (
+    "this is the interface of old Gym: put rltransfer.wrappers.OldGymEnv around the "
+    "environment where it is registered"
+)
+_STEP_FORM = "return observation, reward, terminated, truncated, info"
+_NO_SEED = re.compile(r"unexpected keyword argument '(seed|options)'")
+_FOUR_VALUES = re.compile(r"expected 5, got 4")
+
+
+def env_fault(name: str, step: int, cause: Cause) -> EnvironmentFault:
+    """Returns a fault in one line.
+
+    Args:
+        name: of the environment.
+        step: how many it had taken.
+        cause: of the fault.
+    """
+    what = " ".join(cause.what.split())
+    return EnvironmentFault(f"{name}, step {step}: {what[:400]}; {cause.remedy}")
+
+
+def raised_cause(call: str, fault: BaseException) -> Cause:
+    """Returns what an exception out of an environment says.
+
+    Args:
+        call: what was called, "reset" or "step with action 1".
+        fault: the exception.
+    """
+    text = str(fault)
+    if isinstance(fault, TypeError) and (found := _NO_SEED.search(text)):
+        return Cause(f"{call} takes no {found[1]}", _OLD_GYM)
+    if isinstance(fault, ValueError) and _FOUR_VALUES.search(text):
+        return Cause(f"{call} returned 4 values, not 5", _OLD_GYM)
+    return Cause(
+        f"{call} raised {type(fault).__name__}: {text}", f"see {_place(fault)}"
+    )
+
+
+def reset_cause(result: Any) -> Cause | None:
+    """Returns what is wrong with the form of what `reset` returned, if anything."""
+    if isinstance(result, tuple) and len(result) == 2:
+        return None if isinstance(result[1], dict) else info_cause(result[1])
+    return Cause("reset returned an observation without info", _OLD_GYM)
+
+
+def step_cause(result: Any) -> Cause:
+    """Returns what is wrong with the form of what `step` returned."""
+    if not isinstance(result, tuple):
+        return Cause(f"step returned {result!r}, not 5 values", _STEP_FORM)
+    if len(result) == 4:
+        return Cause("step returned 4 values, not 5", _OLD_GYM)
+    if len(result) != 5:
+        return Cause(f"step returned {len(result)} values, not 5", _STEP_FORM)
+    ends = f"terminated {result[2]!r} and truncated {result[3]!r}"
+    return Cause(f"step returned {ends}, not two of True or False", _STEP_FORM)
+
+
+def info_cause(info: Any) -> Cause:
+    """Returns what is wrong with an info that is no dict."""
+    return Cause(f"info is no dict: {info!r}", "return {} where there is nothing")
+
+
+def late_cause(call: str, seconds: float) -> Cause:
+    """Returns what is wrong with a call that lasts too long."""
+    return Cause(
+        f"{call} has not come back for {seconds:g} s",
+        "allow more with --step-seconds, or find what it waits for",
+    )
+
+
+def _place(fault: BaseException) -> str:
+    frames = traceback.extract_tb(fault.__traceback__)
+    # Where the environment calls a library, its own line says more.
+    own = [frame for frame in frames if "site-packages" not in frame.filename]
+    frame = (own or list(frames))[-1] if frames else None
+    return f"{Path(frame.filename).name}, line {frame.lineno}" if frame else "its code"
