@@ -1,4 +1,4 @@
-"""Files written whole or not at all; what the disk refuses is said in one line."""
+"""Files written whole or not at all; a fault of the disk becomes one line."""
 
 import errno
 import json
@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rltransfer.errors import StorageError
-from rltransfer.io import points
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EROFS, errno.EACCES, errno.EPERM}
@@ -51,60 +50,50 @@ def _refusal(path: Path, fault: OSError) -> str:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Writes a file so that a reader, or a crash, sees the old or the new one whole.
-
-    Points: `before_write`, `half_written`, `before_sync`, `before_rename`,
-    `before_folder_sync`, `written`.
-    """
+    """Writes a file so that a reader, or a crash, sees the old or the new one whole."""
     # The leading dot and the ending keep it out of every pattern that looks for files.
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with storage_faults(path):
         try:
-            points.reached("before_write")
-            with draft.open("wb") as file:
-                half = len(data) // 2
-                file.write(data[:half])
-                file.flush()
-                points.reached("half_written")
-                file.write(data[half:])
-                file.flush()
-                points.reached("before_sync")
-                os.fsync(file.fileno())
-            points.reached("before_rename")
-            draft.replace(path)
-            points.reached("before_folder_sync")
+            _write_synced(draft, 0, data, os.O_TRUNC)
+            os.replace(draft, path)
             _sync_folder(path.parent)
-            points.reached("written")
         except (OSError, KeyboardInterrupt):
             _remove_quietly(draft)
             raise
 
 
 def write_after(path: Path, offset: int, data: bytes) -> None:
-    """Writes `data` into a file at `offset`; what stood there and behind is lost.
+    """Writes `data` into a file at `offset`; what was there and behind is lost.
 
-    What stands in front of `offset` survives a crash at any moment.
-
-    Points: `before_adding`, `half_added`, `added`.
+    What comes before `offset` survives a crash at any moment.
     """
     with storage_faults(path):
-        points.reached("before_adding")
-        with path.open("r+b" if path.exists() else "x+b") as file:
-            file.seek(offset)
-            half = len(data) // 2
-            file.write(data[:half])
-            file.flush()
-            points.reached("half_added")
-            file.write(data[half:])
-            file.truncate()
-            file.flush()
-            os.fsync(file.fileno())
+        _write_synced(path, offset, data)
         _sync_folder(path.parent)
-        points.reached("added")
+
+
+def write_all(handle: int, data: bytes) -> None:
+    """Writes all of `data` to a file that is open; raises what the disk raises."""
+    # A disk that fills up takes a part without an error, and refuses the next one.
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(handle, rest) :]
+
+
+def _write_synced(path: Path, offset: int, data: bytes, flags: int = 0) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | flags, 0o666)
+    try:
+        os.lseek(handle, offset, os.SEEK_SET)
+        write_all(handle, data)
+        os.ftruncate(handle, offset + len(data))
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def cut_back(path: Path, length: int) -> None:
-    """Cuts off what stands behind `length` bytes of a file that exists."""
+    """Cuts off what comes after `length` bytes of a file that exists."""
     with storage_faults(path):
         if path.stat().st_size > length:
             os.truncate(path, length)

@@ -20,8 +20,7 @@ from tensorboard.summary.writer import (  # type: ignore[import-untyped]
     record_writer,
 )
 
-from rltransfer.io import points
-from rltransfer.io.atomic_files import storage_faults
+from rltransfer.io.atomic_files import storage_faults, write_all
 
 EVENTS = "events.out.tfevents.*"
 """Pattern of their files, by which TensorBoard finds them."""
@@ -41,8 +40,6 @@ def event_path(folder: Path, mark: str) -> Path:
 class EventFile:
     """One file of numbers by name and step.
 
-    Points: `before_event`, `event_written`.
-
     Args:
         path: of the file; one that exists goes on.
     """
@@ -50,9 +47,10 @@ class EventFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         with storage_faults(path):
-            # Unbuffered, so that nothing is left to write when a fault has struck.
-            self._file = path.open("ab", buffering=0)
-        if self._file.tell() == 0:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+            self._handle: int | None = os.open(path, flags, 0o666)
+            begun = os.fstat(self._handle).st_size > 0
+        if not begun:
             self._write(
                 event_pb2.Event(wall_time=time.time(), file_version="brain.Event:2")
             )
@@ -68,18 +66,13 @@ class EventFile:
 
     def close(self) -> None:
         """Closes the file; nothing is left to be written."""
-        self._file.close()
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            os.close(handle)
 
     def _write(self, event: Any) -> None:
         record = io.BytesIO()
         record_writer.RecordWriter(record).write(event.SerializeToString())
+        assert self._handle is not None, "closed"
         with storage_faults(self._path):
-            points.reached("before_event")
-            _write_all(self._file.fileno(), record.getvalue())
-            points.reached("event_written")
-
-
-def _write_all(handle: int, data: bytes) -> None:
-    # A disk that fills up takes a part without an error, and refuses the next one.
-    while data:
-        data = data[os.write(handle, data) :]
+            write_all(self._handle, record.getvalue())

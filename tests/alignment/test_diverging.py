@@ -5,8 +5,8 @@ from rltransfer.alignment.problem import AlignmentProblem
 from rltransfer.domain import Domain
 from rltransfer.errors import InputError
 from rltransfer.wrappers import StepBudget
+from tests.worlds.forked_runs import MIRRORED, TINY
 from tests.worlds.points import Home, Point
-from tests.worlds.strikes import MIRRORED, TINY
 
 
 def test_where_every_mapping_diverges_none_is_kept(

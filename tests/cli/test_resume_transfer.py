@@ -11,7 +11,8 @@ from rltransfer.domain import Domain
 from rltransfer.errors import EnvironmentFault
 from rltransfer.io import read_json, read_manifest
 from rltransfer.workflows import transfer as carry
-from tests.worlds.strikes import QUICK, Strike, called_apart, send
+from tests.worlds.fault_injection import Fault, send
+from tests.worlds.forked_runs import QUICK, called_apart
 
 from .conftest import Command
 
@@ -53,7 +54,7 @@ def whole(agent: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def interrupted(agent: Path, tmp_path: Path) -> Path:
     """The folder of a run that was killed while its candidates were acted with."""
-    kill = Strike("step", 600, send(signal.SIGKILL))
+    kill = Fault("step", 600, send(signal.SIGKILL))
     folder = tmp_path / "interrupted"
     code = called_apart(words(agent, folder), tmp_path / "killed", kill)
     assert code == -signal.SIGKILL

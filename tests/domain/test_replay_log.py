@@ -22,8 +22,9 @@ from rltransfer.errors import ArtifactRefused, EnvironmentFault
 from rltransfer.resume.replay_log import ReplayLog
 from rltransfer.wrappers import StepBudget
 from tests.effort import SCALE, SEED
+from tests.worlds.fault_injection import injected, random_faults, send
+from tests.worlds.forked_runs import carried_apart
 from tests.worlds.points import Broken, Home, Point
-from tests.worlds.strikes import armed, carried_apart, send, strikes
 
 KILLS = 6 * SCALE
 FLIPS = 12 * SCALE
@@ -92,7 +93,7 @@ def test_a_policy_goes_on_from_its_memory(continuous: bool, mixed: bool) -> None
 def test_what_was_logged_is_not_acted_again(written: Path) -> None:
     without = act(domain(None))
     again = ReplayLog(written, {"seed": 1})
-    with armed(None) as events:
+    with injected(None) as events:
         assert act(domain(again)) == without
     assert events["step"] == 0
     assert (again.resumed, again.reproducibility_warnings) == ("exact", ())
@@ -107,7 +108,7 @@ def test_a_stretch_that_was_interrupted_is_acted_again_and_its_steps_are_counted
         act(domain(replay_log, partial(Broken, "reward", at=60)))
     assert replay_log.interrupted_steps == {"point": 20}
     resumed = ReplayLog(tmp_path, {"seed": 1})
-    with armed(None) as events:
+    with injected(None) as events:
         assert act(domain(resumed)) == act(domain(None))
     assert resumed.interrupted_steps == {"point": 20}
     assert events["step"] > 80
@@ -212,17 +213,17 @@ def test_a_transfer_that_is_killed_ends_as_if_it_had_not(
     answer = tmp_path / "answer.json"
     assert carried_apart(tmp_path / "whole", answer, None) == 0
     whole = json.loads(answer.read_text())
-    kills = strikes(whole["events"], KILLS, SEED, deed=send(signal.SIGKILL))
-    for number, strike in enumerate(kills):
+    kills = random_faults(whole["events"], KILLS, SEED, action=send(signal.SIGKILL))
+    for number, fault in enumerate(kills):
         folder = tmp_path / str(number)
-        assert carried_apart(folder, answer, strike) == -signal.SIGKILL
+        assert carried_apart(folder, answer, fault) == -signal.SIGKILL
         assert carried_apart(folder, answer, None) == 0
         found = json.loads(answer.read_text())
         left, after = found["left"], found["events"].get("step", 0)
-        told = f"seed {SEED}, {strike}"
+        told = f"seed {SEED}, {fault}"
         assert left == whole["left"] | {"resumed": left["resumed"]}, told
-        if strike.kind == "step":
+        if fault.kind == "step":
             # Only the stretch that broke off is acted twice.
-            again = strike.at - 1 + after - whole["events"]["step"]
+            again = fault.at - 1 + after - whole["events"]["step"]
             assert again <= LONGEST, told
     count("R1", alignment_kills=KILLS)

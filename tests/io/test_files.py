@@ -2,6 +2,7 @@
 
 import errno
 import os
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,6 @@ from rltransfer.errors import ArtifactRefused, StorageError
 from rltransfer.io import (
     cut_back,
     make_folder,
-    points,
     read_json,
     remove_drafts,
     sha256_of,
@@ -18,9 +18,7 @@ from rltransfer.io import (
     write_atomically,
     write_json,
 )
-from tests.worlds.writers import WHOLE
-
-POINTS = WHOLE
+from tests.worlds.os_calls import DRAFT, ROWS, counted_os_calls
 
 
 def test_a_written_file_replaces_the_old_one_and_leaves_nothing_else(
@@ -33,45 +31,57 @@ def test_a_written_file_replaces_the_old_one_and_leaves_nothing_else(
     assert os.listdir(tmp_path) == ["model.zip"]
 
 
+class Killed(BaseException):
+    """Passes every handler, as a kill does."""
+
+
+def fault_at(point: str, fault: BaseException) -> AbstractContextManager[None]:
+    """Lets writing fail with `fault` at a point of it."""
+
+    def happens(name: str) -> None:
+        if name == point:
+            raise fault
+
+    return counted_os_calls(happens)
+
+
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EROFS, errno.ENOENT])
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", DRAFT)
 def test_a_disk_fault_at_any_point_keeps_the_old_or_the_new_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str, code: int
+    tmp_path: Path, point: str, code: int
 ) -> None:
     path = tmp_path / "model.zip"
     write_atomically(path, b"old")
-
-    def strike(name: str) -> None:
-        if name == point:
-            raise OSError(code, os.strerror(code))
-
-    monkeypatch.setattr(points, "reached", strike)
-    with pytest.raises(StorageError, match=r"model\.zip"):
+    fault = OSError(code, os.strerror(code))
+    with (
+        fault_at(point, fault),
+        pytest.raises(StorageError, match=r"model\.zip"),
+    ):
         write_atomically(path, b"new")
     assert path.read_bytes() in (b"old", b"new")
     assert os.listdir(tmp_path) == ["model.zip"]
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", DRAFT)
 def test_a_kill_at_any_point_keeps_the_old_or_the_new_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str
+    tmp_path: Path, point: str
 ) -> None:
     path = tmp_path / "model.zip"
     write_atomically(path, b"old")
-
-    class Killed(BaseException):
-        """Passes every handler, as a kill does."""
-
-    def strike(name: str) -> None:
-        if name == point:
-            raise Killed
-
-    monkeypatch.setattr(points, "reached", strike)
-    with pytest.raises(Killed):
+    with fault_at(point, Killed()), pytest.raises(Killed):
         write_atomically(path, b"new")
     assert path.read_bytes() in (b"old", b"new")
     remove_drafts(tmp_path)
     assert os.listdir(tmp_path) == ["model.zip"]
+
+
+def test_a_disk_that_takes_a_part_is_written_to_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda handle, data: write(handle, data[:2]))
+    write_atomically(tmp_path / "model.zip", b"all of it")
+    assert (tmp_path / "model.zip").read_bytes() == b"all of it"
 
 
 def test_a_missing_folder_is_said_to_be_gone(tmp_path: Path) -> None:
@@ -172,31 +182,25 @@ def test_json_of_endless_values_is_refused_before_it_is_read(
 def test_adding_replaces_what_follows_and_keeps_what_stands_before(
     tmp_path: Path,
 ) -> None:
-    path = tmp_path / "rows"
+    path = tmp_path / "rows-000000000000.bin"
     write_after(path, 0, b"12345")
     write_after(path, 3, b"x")
     assert path.read_bytes() == b"123x"
 
 
-@pytest.mark.parametrize("point", ["before_adding", "half_added", "added"])
+@pytest.mark.parametrize("point", ROWS)
 def test_a_kill_while_adding_keeps_what_stands_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str
+    tmp_path: Path, point: str
 ) -> None:
-    path = tmp_path / "rows"
+    path = tmp_path / "rows-000000000000.bin"
     write_after(path, 0, b"12345")
-
-    def strike(name: str) -> None:
-        if name == point:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(points, "reached", strike)
-    with pytest.raises(KeyboardInterrupt):
+    with fault_at(point, Killed()), pytest.raises(Killed):
         write_after(path, 5, b"678")
     assert path.read_bytes().startswith(b"12345")
 
 
 def test_cutting_back_never_lengthens_a_file(tmp_path: Path) -> None:
-    path = tmp_path / "rows"
+    path = tmp_path / "rows-000000000000.bin"
     path.write_bytes(b"12345")
     cut_back(path, 9)
     assert path.read_bytes() == b"12345"
@@ -204,14 +208,10 @@ def test_cutting_back_never_lengthens_a_file(tmp_path: Path) -> None:
     assert path.read_bytes() == b"12"
 
 
-def test_a_stop_while_writing_leaves_no_draft(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def strike(name: str) -> None:
-        if name == "half_written":
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(points, "reached", strike)
-    with pytest.raises(KeyboardInterrupt):
+def test_a_stop_while_writing_leaves_no_draft(tmp_path: Path) -> None:
+    with (
+        fault_at("draft:half a write", KeyboardInterrupt()),
+        pytest.raises(KeyboardInterrupt),
+    ):
         write_atomically(tmp_path / "model.zip", b"new")
     assert os.listdir(tmp_path) == []

@@ -1,3 +1,4 @@
+import os
 import re
 import sys
 from pathlib import Path
@@ -184,12 +185,11 @@ def test_an_unknown_format_is_told(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_no_half_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(point: str) -> None:
-        if point == "half_written":
-            raise OSError(28, "No space left on device")
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
 
     STOCK["dqn"].save(tmp_path / "agent.zip")
-    monkeypatch.setattr("rltransfer.io.points.reached", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StorageError, match="no space left"):
         export_agent(tmp_path / "agent.zip", tmp_path / "agent.safetensors")
     assert [path.name for path in tmp_path.iterdir()] == ["agent.zip"]

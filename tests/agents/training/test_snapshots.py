@@ -1,7 +1,6 @@
 """What a snapshot holds, and which one is loaded."""
 
 import errno
-import io
 import os
 import random
 from collections.abc import Callable
@@ -99,7 +98,7 @@ def test_a_fault_after_a_damaged_snapshot_leaves_the_whole_one(
     snapshots = SnapshotFiles(tmp_path, None, 0.0)
     assert snapshots.read() == {"number": 1}
     with monkeypatch.context() as patch:
-        patch.setattr(*((io, "open") if call == "open" else (os, call)), fail)
+        patch.setattr(os, call, fail)
         with pytest.raises(StorageError):
             snapshots.write(lambda: {"number": 3}, 0)
     snapshots = SnapshotFiles(tmp_path, None, 0.0)

@@ -12,7 +12,8 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from rltransfer.io import changed_files, read_json, read_manifest
-from tests.worlds.strikes import Call, Strike, begun, called, ended
+from tests.worlds.fault_injection import Call, Fault
+from tests.worlds.forked_runs import begun, called, ended
 
 AGENTS: dict[str, dict[str, Any]] = {
     "cart": {"env_id": "CartPole-v1", "algorithm": "ppo", "steps": 128},
@@ -99,20 +100,20 @@ class Transfers:
         options = ("-n", case.budget, "--seed", 4, "--episodes", 1, "-f", folder)
         return ["transfer", "--source", *sources, *case.target, *options]
 
-    def begin(self, name: str, folder: Path, strike: Strike | None = None) -> Ended:
+    def begin(self, name: str, folder: Path, fault: Fault | None = None) -> Ended:
         """Begins a case in a log folder of its own."""
-        return self.call(self.words(name, folder), strike)
+        return self.call(self.words(name, folder), fault)
 
     def resume(
-        self, run: Path, strike: Strike | None = None, before: Call | None = None
+        self, run: Path, fault: Fault | None = None, before: Call | None = None
     ) -> Ended:
         """Goes on with a run."""
-        return self.call(["transfer", "--resume", run], strike, before)
+        return self.call(["transfer", "--resume", run], fault, before)
 
-    def start(self, words: list[object], strike: Strike) -> tuple[Any, Path]:
+    def start(self, words: list[object], fault: Fault) -> tuple[Any, Path]:
         """Starts a call; returns its process and the file of its output."""
         output = self._folder / f"{next(self._numbers)}.txt"
-        return called(words, output, strike), output
+        return called(words, output, fault), output
 
     def whole(self, name: str) -> dict[str, Any]:
         """Returns what a case leaves that nothing interrupts; run once."""
@@ -125,18 +126,18 @@ class Transfers:
     def call(
         self,
         words: list[object],
-        strike: Strike | None = None,
+        fault: Fault | None = None,
         before: Call | None = None,
     ) -> Ended:
         """Calls the command line.
 
         Args:
             words: of the call.
-            strike: what happens on the way.
+            fault: what happens on the way.
             before: is called there first.
         """
         output = self._folder / f"{next(self._numbers)}.txt"
-        status = ended(called(words, output, strike, before))
+        status = ended(called(words, output, fault, before))
         counted = output.with_suffix(".events")
         events = json.loads(counted.read_text()) if counted.exists() else {}
         return Ended(status, output.read_text(), events)

@@ -16,7 +16,7 @@ import pytest
 
 from rltransfer.errors import StorageError
 from tests.effort import SCALE, SEED
-from tests.worlds.strikes import Strike, refuse, remove
+from tests.worlds.fault_injection import Fault, refuse, remove
 
 from .conftest import Ended, can_go_on, left, run_in
 from .test_kills import POINTS
@@ -53,8 +53,8 @@ def test_a_disk_fault_is_said_and_the_transfer_goes_on(
         told = f"seed {SEED}, {point} {at} of {happens}"
         folder = tmp_path / str(repeat)
         # Half of the faults last, the others pass: so do the disk's.
-        strike = Strike(point, at, refuse(code), lasting=bool(at % 2))
-        ended = transfers.begin("refused", folder, strike)
+        fault = Fault(point, at, refuse(code), lasting=bool(at % 2))
+        ended = transfers.begin("refused", folder, fault)
         run = run_in(folder)
         require_said(ended, CODES[code], told)
         if can_go_on(folder):
@@ -87,8 +87,8 @@ def test_a_run_whose_folder_becomes_read_only_goes_on_later(
     at = int(LATE * transfers.events("refused")[kind])
     words = transfers.words("refused", tmp_path)
     # Root may write anywhere unless it gives that up.
-    strike = Strike(kind, at, partial(_permit, tmp_path, 0o555))
-    ended = transfers.call(words, strike, before=_give_up_privileges)
+    fault = Fault(kind, at, partial(_permit, tmp_path, 0o555))
+    ended = transfers.call(words, fault, before=_give_up_privileges)
     run = run_in(tmp_path)
     require_said(ended, "not allowed here (Permission denied)")
     require_said(transfers.resume(run, before=_give_up_privileges), "not allowed here")
@@ -111,14 +111,14 @@ def test_a_log_folder_that_is_read_only_is_said_at_the_start(
 
 
 @pytest.mark.parametrize(
-    ("kind", "share"), [("step", 0.3), ("update", 0.7), ("before_event", 1.0)]
+    ("kind", "share"), [("step", 0.3), ("update", 0.7), ("events:write", 1.0)]
 )
 def test_a_run_folder_that_is_deleted_is_said(
     transfers: Any, count: Any, tmp_path: Path, kind: str, share: float
 ) -> None:
     at = max(1, int(share * transfers.events("refused")[kind]))
-    strike = Strike(kind, at, remove(tmp_path / "transfer"))
-    ended = transfers.begin("refused", tmp_path, strike)
+    fault = Fault(kind, at, remove(tmp_path / "transfer"))
+    ended = transfers.begin("refused", tmp_path, fault)
     require_said(ended, "file or folder is gone")
     count("R6", transfer_faults=1)
 
@@ -129,7 +129,7 @@ def test_a_folder_within_a_run_that_is_deleted_is_said(
 ) -> None:
     place: Callable[[], object] = partial(_remove_in, tmp_path, part)
     at = int(LATE * transfers.events("refused")["step"])
-    ended = transfers.begin("refused", tmp_path, Strike("step", at, place))
+    ended = transfers.begin("refused", tmp_path, Fault("step", at, place))
     if part == "tensorboard":
         # What is open goes on; only its name is gone.
         assert ended.status in (0, StorageError.exit_status), ended.text

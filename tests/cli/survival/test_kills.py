@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.effort import SCALE, SEED
-from tests.worlds.strikes import KINDS, Strike, send, strikes
-from tests.worlds.writers import WHOLE
+from tests.worlds.fault_injection import KINDS, Fault, random_faults, send
+from tests.worlds.os_calls import DRAFT, EVENTS
 
 from .conftest import can_go_on, curves, left, run_in
 
@@ -19,11 +19,7 @@ KILLS = 10 * SCALE
 """For each configuration."""
 KILLS_IN_A_ROW = 5
 KILL = send(signal.SIGKILL)
-POINTS = (
-    *WHOLE,
-    "before_event",
-    "event_written",
-)
+POINTS = (*DRAFT, *EVENTS)
 
 
 def test_a_transfer_killed_at_random_ends_as_if_it_had_not(
@@ -35,7 +31,7 @@ def test_a_transfer_killed_at_random_ends_as_if_it_had_not(
         assert chains < 10 * KILLS, f"{name}: hardly ever killed in time"
         told = f"{name}, seed {SEED}, chain {chains}"
         folder = tmp_path / str(chains)
-        places = strikes(events, KILLS_IN_A_ROW, f"{SEED} {name} {chains}", KILL)
+        places = random_faults(events, KILLS_IN_A_ROW, f"{SEED} {name} {chains}", KILL)
         random.Random(f"{SEED} {chains}").shuffle(places)
         chains += 1
         ended = transfers.begin(name, folder, places[0])
@@ -68,7 +64,7 @@ def test_a_kill_while_writing_leaves_what_a_transfer_goes_on_from(
         at = 1 if nth == "first" else rng.randint(2, happens)
         told = f"seed {SEED}, {point} {at} of {happens}"
         folder = tmp_path / str(repeat)
-        ended = transfers.begin("refused", folder, Strike(point, at, KILL))
+        ended = transfers.begin("refused", folder, Fault(point, at, KILL))
         assert ended.status == -signal.SIGKILL, f"{told}: {ended.text}"
         run = run_in(folder)
         ended = transfers.resume(run)
@@ -86,7 +82,7 @@ def test_a_killed_transfer_goes_on_in_another_place(
 ) -> None:
     at = transfers.events("refused")["update"]
     folder = tmp_path / "here"
-    ended = transfers.begin("refused", folder, Strike("update", at, KILL))
+    ended = transfers.begin("refused", folder, Fault("update", at, KILL))
     assert ended.status == -signal.SIGKILL, ended.text
     ended = transfers.resume(run_in(folder.rename(tmp_path / "there")))
     assert ended.status == 0, ended.text
@@ -100,7 +96,7 @@ def test_curves_in_a_folder_that_runs_share_are_not_doubled(
     at = transfers.events("refused")["update"]
     runs, shared = tmp_path / "runs", tmp_path / "shared"
     words = [*transfers.words("refused", runs), "--tensorboard-log", shared]
-    ended = transfers.call(words, Strike("update", at, KILL))
+    ended = transfers.call(words, Fault("update", at, KILL))
     assert ended.status == -signal.SIGKILL, ended.text
     run = run_in(runs)
     assert transfers.call(words).status == 0

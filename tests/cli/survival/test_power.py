@@ -16,8 +16,8 @@ from rltransfer.domain import (
 )
 from rltransfer.domain.replayed_acting import entry_of
 from rltransfer.resume.replay_log import Entry, ReplayLog
+from tests.worlds.fault_injection import Fault, send
 from tests.worlds.points import Point
-from tests.worlds.strikes import Strike, send
 
 from .conftest import left, run_in
 
@@ -46,7 +46,7 @@ def test_no_part_of_what_was_acted_can_be_left_out(
 ) -> None:
     name, step = MATTERS[part]
     at = transfers.events(name)["step"] if step == LAST else step
-    kill = Strike("step", at, send(signal.SIGKILL))
+    kill = Fault("step", at, send(signal.SIGKILL))
     ended = transfers.begin(name, tmp_path, kill)
     assert ended.status == -signal.SIGKILL, ended.text
     run = run_in(tmp_path)

@@ -10,7 +10,7 @@ import pytest
 
 from rltransfer.io import read_json
 from tests.effort import SCALE, SEED
-from tests.worlds.strikes import Strike, send, send_twice
+from tests.worlds.fault_injection import Fault, send, send_twice
 
 from .conftest import left, run_in
 
@@ -23,7 +23,7 @@ PHASES = {
     "fitting": ("update", 0.5),
     "proving": ("step", 0.85),
     "reporting": ("step", 0.97),
-    "storing": ("before_rename", 0.9),
+    "storing": ("draft:replace", 0.9),
 }
 """The kind of event at which a signal comes, and the share of those before it."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -46,7 +46,7 @@ def test_a_transfer_that_is_asked_to_stop_says_how_to_go_on_and_goes_on(
     group: bool,
 ) -> None:
     kind, at = place_of(transfers, phase)
-    ended = transfers.begin(CASE, tmp_path, Strike(kind, at, send(number, group)))
+    ended = transfers.begin(CASE, tmp_path, Fault(kind, at, send(number, group)))
     run = run_in(tmp_path)
     told = f"stopped before the end; go on with rltransfer transfer --resume {run}"
     assert (ended.status, ended.error) == (75, told)
@@ -80,8 +80,8 @@ def test_whoever_asks_twice_is_told_the_same(
         pause = 10 ** rng.uniform(-4, -1.5)
         told = f"seed {SEED}, {pause:.4f} s between two signals"
         folder = tmp_path / str(repeat)
-        strike = Strike(*place_of(transfers, phase), send_twice(number, group, pause))
-        ended = transfers.begin(CASE, folder, strike)
+        fault = Fault(*place_of(transfers, phase), send_twice(number, group, pause))
+        ended = transfers.begin(CASE, folder, fault)
         run = run_in(folder)
         line = f"stopped before the end; go on with rltransfer transfer --resume {run}"
         assert ended.status == 75, f"{told}: {ended}"
@@ -93,8 +93,8 @@ def test_whoever_asks_twice_is_told_the_same(
 
 
 def test_a_stop_is_an_object_of_json_and_a_line(transfers: Any, tmp_path: Path) -> None:
-    strike = Strike(*place_of(transfers, "fitting"), send(signal.SIGINT))
-    ended = transfers.call([*transfers.words(CASE, tmp_path), "--json"], strike)
+    fault = Fault(*place_of(transfers, "fitting"), send(signal.SIGINT))
+    ended = transfers.call([*transfers.words(CASE, tmp_path), "--json"], fault)
     answer, line = ended.text.splitlines()
     message = line.removeprefix("error: ")
     assert json.loads(answer) == {"error": {"message": message, "exit_status": 75}}
@@ -107,11 +107,11 @@ def test_a_run_that_goes_on_can_be_stopped_again(
     kind, at = place_of(transfers, "fitting")
     run = None
     for fewer in (at, 1, at // 2):
-        strike = Strike(kind, fewer, send(number))
+        fault = Fault(kind, fewer, send(number))
         ended = (
-            transfers.begin(CASE, tmp_path, strike)
+            transfers.begin(CASE, tmp_path, fault)
             if run is None
-            else transfers.resume(run, strike)
+            else transfers.resume(run, fault)
         )
         run = run_in(tmp_path)
         assert ended.status == 75, f"seed {SEED}: {ended.text}"

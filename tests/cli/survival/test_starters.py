@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.effort import SCALE
-from tests.worlds.strikes import Strike, ended, send, wait_for
+from tests.worlds.fault_injection import Fault, send, wait_for
+from tests.worlds.forked_runs import ended
 
 from .conftest import left, run_in
 
@@ -22,14 +23,14 @@ CONTESTS = 20 * SCALE
 def test_of_many_who_resume_a_run_one_owns_it(
     transfers: Any, count: Any, tmp_path: Path, starters: int
 ) -> None:
-    kill = Strike("step", 150, send(signal.SIGKILL))
+    kill = Fault("step", 150, send(signal.SIGKILL))
     assert transfers.begin("refused", tmp_path, kill).status == -signal.SIGKILL
     run = run_in(tmp_path)
     for contest in range(CONTESTS):
         gate = tmp_path / f"gate-{contest}"
         # Whoever owns the run waits at its first step until the others are done.
         calls = [
-            transfers.start(["transfer", "--resume", run], Strike("step", 1, gate_of))
+            transfers.start(["transfer", "--resume", run], Fault("step", 1, gate_of))
             for gate_of in [wait_for(gate)] * starters
         ]
         refused = first_ended(calls, starters - 1)
@@ -57,8 +58,8 @@ def test_runs_that_are_begun_at_once_share_no_folder(
 ) -> None:
     gate = tmp_path / "gate"
     words = transfers.words("refused", tmp_path)
-    strike = Strike("step", 1, wait_for(gate))
-    calls = [transfers.start(words, strike) for _ in range(starters)]
+    fault = Fault("step", 1, wait_for(gate))
+    calls = [transfers.start(words, fault) for _ in range(starters)]
     folders = tmp_path / "transfer"
     deadline = time.monotonic() + 60
     while len(list(folders.glob("*/.resume/request.safetensors"))) < starters:

@@ -98,14 +98,15 @@ class Ended:
 
 
 @final
-class Zygote:
+class TrainingServer:
     """Runs one job after the other, each in a process of its own."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._numbers = itertools.count()
         self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("zygote.py"))],
+            [sys.executable, "-m", "tests.agents.training.survival.training_server"],
+            cwd=Path(__file__).parents[4],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -163,8 +164,8 @@ class Zygote:
 
 
 @pytest.fixture(scope="session")
-def fork_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
-    process = Zygote(tmp_path_factory.mktemp("jobs"))
+def fork_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrainingServer]:
+    process = TrainingServer(tmp_path_factory.mktemp("jobs"))
     yield process
     process.close()
 
@@ -173,15 +174,15 @@ def fork_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
 class Uninterrupted:
     """What each config leaves when nothing strikes; trained once."""
 
-    def __init__(self, fork_server: Zygote, folder: Path) -> None:
-        self._zygote = fork_server
+    def __init__(self, fork_server: TrainingServer, folder: Path) -> None:
+        self._server = fork_server
         self._folder = folder
         self._found: dict[str, dict[str, str]] = {}
 
     def __getitem__(self, name: str) -> dict[str, str]:
         if name not in self._found:
             folder = self._folder / name.replace(" ", "-")
-            ended = self._zygote.train(name, folder)
+            ended = self._server.train(name, folder)
             assert ended.status == 0, ended.text
             self._found[name] = traces(run_folder(folder))
         return self._found[name]
@@ -194,7 +195,7 @@ class Uninterrupted:
 
 @pytest.fixture(scope="session")
 def uninterrupted(
-    fork_server: Zygote, tmp_path_factory: pytest.TempPathFactory
+    fork_server: TrainingServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Uninterrupted:
     return Uninterrupted(fork_server, tmp_path_factory.mktemp("uninterrupted"))
 

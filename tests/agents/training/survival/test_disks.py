@@ -7,11 +7,11 @@ import pytest
 
 from rltransfer.errors import StorageError
 from tests.conftest import Count
-from tests.worlds.writers import ADDED, KEPT, WHOLE
+from tests.worlds.os_calls import DRAFT, PREVIOUS, ROWS
 
 pytestmark = pytest.mark.torture
 
-POINTS = (*ADDED, *KEPT, *WHOLE)
+POINTS = (*ROWS, *PREVIOUS, *DRAFT)
 
 
 @pytest.mark.parametrize(

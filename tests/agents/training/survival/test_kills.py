@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import Count
 from tests.effort import SCALE, SEED
-from tests.worlds.writers import ADDED, KEPT, WHOLE
+from tests.worlds.os_calls import DRAFT, PREVIOUS, ROWS
 
 pytestmark = pytest.mark.torture
 
@@ -16,7 +16,7 @@ KILLS = 10 * SCALE
 """Of each configuration."""
 KILLS_IN_A_ROW = 5
 
-POINTS = (*ADDED, *KEPT, *WHOLE)
+POINTS = (*ROWS, *PREVIOUS, *DRAFT)
 # Where each item of a learner's state matters, and after how many steps.
 MATTERS = {
     "counters": ("dqn", 20),
@@ -78,7 +78,7 @@ def test_a_kill_while_writing_leaves_a_snapshot_that_loads(
     ended = fork_server.train("dqn", tmp_path, point=point, nth=nth)
     assert ended.status == -9, ended.text
     if not list(tmp_path.glob("*/*/*/args.yml")):
-        assert (point, nth) != ("written", 5)
+        assert (point, nth) != ("draft:done", 5)
         return
     ended = fork_server.resume(fork_server.run_folder(tmp_path))
     assert ended.status == 0, ended.text

@@ -13,15 +13,14 @@ import signal
 import sys
 import time
 import traceback
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import faulty
 import gymnasium as gym
 import torch
 
 from rltransfer.errors import UserError
-from rltransfer.io import points
 from rltransfer_agents.training import (
     Progress,
     TrainConfig,
@@ -32,6 +31,11 @@ from rltransfer_agents.training import (
 from rltransfer_agents.training import learner_state as items
 from rltransfer_agents.training.state_items import Item
 from rltransfer_agents.training.vector_env import VectorEnv
+from tests.agents.training.survival import faulty
+from tests.worlds.os_calls import counted_os_calls
+
+_PATCHES = ExitStack()
+"""Until the end of the process."""
 
 # A fork of a process whose torch has threads would hang.
 torch.set_num_threads(1)
@@ -87,7 +91,7 @@ def _do(job: dict[str, Any]) -> int:
             found = [resume_source(folder)]
         else:
             configs = [TrainConfig(**c, log_folder=folder) for c in job["configs"]]
-            found = train_sources(configs, _striking_watch(job.get("faults", {})))
+            found = train_sources(configs, _signalling_watch(job.get("faults", {})))
         print(json.dumps([run.record() for run in found]), flush=True)
         return 0
     except UserError as fault:
@@ -99,7 +103,7 @@ def _do(job: dict[str, Any]) -> int:
         return 1
 
 
-def _striking_watch(faults: dict[str, Any]) -> Watch | None:
+def _signalling_watch(faults: dict[str, Any]) -> Watch | None:
     """Returns a watch that sends signals once every training has begun."""
     left = {*faults.get("begun", [])}
     if not left:
@@ -126,18 +130,18 @@ def _arm(faults: dict[str, Any], folder: Path) -> None:
         limit = faults["file_size"]
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
     if "point" in faults:
-        points.reached = _striker(faults)
+        _PATCHES.enter_context(counted_os_calls(_at_point(faults)))
     if "step" in faults:
-        _strike_at_step(faults, folder)
+        _at_step(faults, folder)
     if "drop" in faults:
         take = items.ITEMS[faults["drop"]].take
         items.ITEMS[faults["drop"]] = Item(take, lambda learner, part: None)
 
 
-def _striker(faults: dict[str, Any]) -> Any:
+def _at_point(faults: dict[str, Any]) -> Any:
     left = faults["nth"]
 
-    def reached(point: str) -> None:
+    def reaches(point: str) -> None:
         nonlocal left
         if point == faults["point"]:
             left -= 1
@@ -146,13 +150,13 @@ def _striker(faults: dict[str, Any]) -> Any:
                     raise OSError(faults["errno"], os.strerror(faults["errno"]))
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    return reached
+    return reaches
 
 
-def _strike_at_step(faults: dict[str, Any], folder: Path) -> None:
+def _at_step(faults: dict[str, Any], folder: Path) -> None:
     step_wait, left = VectorEnv.step_wait, faults["step"]
 
-    def strike(self: VectorEnv) -> Any:
+    def fault(self: VectorEnv) -> Any:
         nonlocal left
         left -= 1
         if left == 0:
@@ -162,7 +166,7 @@ def _strike_at_step(faults: dict[str, Any], folder: Path) -> None:
                 _send(faults)
         return step_wait(self)
 
-    VectorEnv.step_wait = strike  # type: ignore[method-assign]
+    VectorEnv.step_wait = fault  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":
