@@ -23,8 +23,8 @@ from rltransfer.wrappers import (
     make_in_time,
 )
 from rltransfer_agents.loading import Refusal, load_agent
+from rltransfer_agents.loading.agent_loading import require_digest
 from rltransfer_agents.loading.hub import is_on_hub
-from rltransfer_agents.loading.load_agent import require_digest
 from rltransfer_agents.loading.refusal import printable, refusals_about
 from rltransfer_envs.making import make
 
@@ -148,8 +148,8 @@ def _actor_at(
         # folder, as the file is a link away from the statistics beside it.
         path=agent.path.parent if is_on_hub(path) else path,
         sha256=agent.sha256,
-        observation_space=policy.observation_space,
-        action_space=policy.action_space,
+        observation_space=agent.observation_space,
+        action_space=agent.action_space,
     )
 
 

@@ -16,7 +16,7 @@ from rltransfer.workflows.environment_choice import EnvironmentChoice
 from rltransfer.workflows.source_agents import MAPPING_FOLDER
 from rltransfer.workflows.transfer_folder import TransferSettings
 from rltransfer_agents.loading import limits
-from rltransfer_agents.loading.load_agent import require_digest
+from rltransfer_agents.loading.agent_loading import require_digest
 from rltransfer_agents.loading.refusal import Refusal, printable, refusals_about
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")

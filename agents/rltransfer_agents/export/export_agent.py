@@ -9,13 +9,15 @@ from rltransfer.errors import InputError
 from rltransfer.io import write_atomically
 from rltransfer_agents.export import numpy_export as numpy_policy
 from rltransfer_agents.export import onnx_policy
-from rltransfer_agents.export.live_model import bundle_of
+from rltransfer_agents.export.live_model import policy_data_of
 from rltransfer_agents.export.numpy_export import export_numpy
 from rltransfer_agents.export.onnx_policy import export_onnx
 from rltransfer_agents.export.policy_recipe import require_equal
-from rltransfer_agents.loading.bundle import SUFFIX, Bundle, read_bundle, write_bundle
-from rltransfer_agents.loading.load_agent import open_agent
-from rltransfer_agents.loading.policy_families import freeze
+from rltransfer_agents.loading.agent_files import locate
+from rltransfer_agents.loading.agent_loading import read_policy_data
+from rltransfer_agents.loading.bundle import SUFFIX, read_bundle, write_bundle
+from rltransfer_agents.loading.policy_data import PolicyData
+from rltransfer_agents.loading.stock_policies import build_policy
 from rltransfer_agents.policies import FrozenPolicy
 
 
@@ -31,8 +33,8 @@ def export_bundle(model: BaseAlgorithm, path: Path | str) -> Path:
         InputError: if the bundle would not act as the model does.
     """
     target = _checked_path(path)
-    bundle = bundle_of(model)
-    policy = freeze(bundle.stored_policy())
+    data = policy_data_of(model)
+    policy = build_policy(data)
 
     def act(observations: Any) -> Any:
         envs = model.get_vec_normalize_env()
@@ -40,7 +42,7 @@ def export_bundle(model: BaseAlgorithm, path: Path | str) -> Path:
         return model.predict(seen, deterministic=True)[0]
 
     require_equal(act, policy, str(target))
-    return _write(bundle, policy, target)
+    return _write(data, policy, target)
 
 
 def rebundle(
@@ -52,17 +54,17 @@ def rebundle(
 ) -> Path:
     """Writes an agent's zip or run folder, read without running it, as a bundle."""
     target = _checked_path(path)
-    bundle = open_agent(source, sha256=sha256, best=best).bundle
-    return _write(bundle, freeze(bundle.stored_policy()), target)
+    data = read_policy_data(locate(source, best=best), sha256=sha256)
+    return _write(data, build_policy(data), target)
 
 
-def _write(bundle: Bundle, policy: FrozenPolicy, path: Path) -> Path:
-    data = write_bundle(bundle)
-    again = freeze(read_bundle(data).stored_policy())
+def _write(data: PolicyData, policy: FrozenPolicy, path: Path) -> Path:
+    written = write_bundle(data)
+    again = build_policy(read_bundle(written))
     require_equal(
         lambda rows: again.predict(rows, deterministic=True)[0], policy, str(path)
     )
-    write_atomically(path, data)
+    write_atomically(path, written)
     return path
 
 
@@ -102,5 +104,5 @@ def export_agent(
         raise InputError(
             f"the file's name must end in {endings}, got {path}; rename it"
         )
-    opened = open_agent(source, sha256=sha256, best=best)
-    return _POLICY_WRITERS[suffix](freeze(opened.bundle.stored_policy()), path)
+    data = read_policy_data(locate(source, best=best), sha256=sha256)
+    return _POLICY_WRITERS[suffix](build_policy(data), path)

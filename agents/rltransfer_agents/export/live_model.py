@@ -17,19 +17,18 @@ from torch import nn
 
 from rltransfer.errors import InputError
 from rltransfer.io import installed_versions
-from rltransfer_agents.loading.bundle import Bundle
 from rltransfer_agents.loading.feature_builders import FRONT
-from rltransfer_agents.loading.policy_families import FAMILIES
+from rltransfer_agents.loading.policy_data import Normalisations, PolicyData
 from rltransfer_agents.loading.policy_keywords import EXTRACTORS, Keywords
-from rltransfer_agents.loading.policy_weights import Normalisations
-from rltransfer_agents.loading.sb3_checkpoint import ALGORITHMS, Checkpoint
+from rltransfer_agents.loading.sb3_checkpoint import ALGORITHMS
+from rltransfer_agents.loading.stock_policies import STOCK_POLICIES
 from rltransfer_agents.policies.activations import ACTIVATIONS
 from rltransfer_agents.policies.observation_encoders import Normalisation
 
 _OWNERS = ("actor", "q_net", "quantile_net")
 
 
-def bundle_of(model: BaseAlgorithm) -> Bundle:
+def policy_data_of(model: BaseAlgorithm) -> PolicyData:
     """Returns all that a bundle holds about a model.
 
     Raises:
@@ -47,7 +46,7 @@ def bundle_of(model: BaseAlgorithm) -> Bundle:
         tensors[f"{FRONT}{place}.weight"] = layer.weight.detach().cpu().numpy()
         if layer.bias is not None:
             tensors[f"{FRONT}{place}.bias"] = layer.bias.detach().cpu().numpy()
-    checkpoint = Checkpoint(
+    return PolicyData(
         algorithm=_algorithm(model),
         policy_class=_stock_class(policy),
         observation_space=policy.observation_space,
@@ -58,10 +57,9 @@ def bundle_of(model: BaseAlgorithm) -> Bundle:
         steps=int(model.num_timesteps),
         seed=model.seed,
         versions=installed_versions(),
-        sha256="",
-        ignored=(),
+        normalisations=_normalisations(model),
+        env_id=_env_id(model),
     )
-    return Bundle(checkpoint, _normalisations(model), _env_id(model), {})
 
 
 def _algorithm(model: BaseAlgorithm) -> str:
@@ -77,7 +75,7 @@ def _algorithm(model: BaseAlgorithm) -> str:
 def _stock_class(policy: BasePolicy) -> str:
     for kind in type(policy).__mro__:
         path = f"{kind.__module__}.{kind.__qualname__}"
-        if path in FAMILIES:
+        if path in STOCK_POLICIES:
             return path
     raise InputError(
         f"a policy must be of a stock class or a class made from one, got "

@@ -1,17 +1,17 @@
 """Agents from strangers, read as data: nothing in their files is imported or run."""
 
+from rltransfer_agents.loading.agent_loading import LoadedPolicy, load_agent
 from rltransfer_agents.loading.artifact_description import (
     ArtifactDescription,
     Refused,
     describe_artifact,
 )
-from rltransfer_agents.loading.load_agent import Agent, load_agent
 from rltransfer_agents.loading.refusal import REMEDIES, Refusal
 
 __all__ = [
     "REMEDIES",
-    "Agent",
     "ArtifactDescription",
+    "LoadedPolicy",
     "Refusal",
     "Refused",
     "describe_artifact",

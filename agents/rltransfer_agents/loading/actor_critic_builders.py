@@ -6,8 +6,8 @@ import numpy as np
 from gymnasium import spaces
 
 from rltransfer_agents.loading.feature_builders import build_encoder, front_layers
-from rltransfer_agents.loading.policy_weights import (
-    StoredPolicy,
+from rltransfer_agents.loading.policy_data import (
+    PolicyData,
     Weights,
     check_chain,
     check_noise,
@@ -39,28 +39,28 @@ _IDLE = (
 )
 
 
-def actor_critic(stored: StoredPolicy, extractor: str) -> FrozenPolicy:
+def actor_critic(data: PolicyData, extractor: str) -> FrozenPolicy:
     """Returns the acting part of an actor-critic policy."""
-    weights = Weights(stored.tensors)
-    activation = ACTIVATIONS[stored.keywords.activation_fn or "Tanh"]
+    weights = Weights(data.tensors)
+    activation = ACTIVATIONS[data.keywords.activation_fn or "Tanh"]
     # Version 1.7 gave the actor an extractor of its own name.
     own = "pi_features_extractor."
-    is_own = any(name.startswith(own) for name in stored.tensors)
+    is_own = any(name.startswith(own) for name in data.tensors)
     encoder, features = build_encoder(
-        stored, weights, own if is_own else "features_extractor.", extractor
+        data, weights, own if is_own else "features_extractor.", extractor
     )
     layers = [
-        *front_layers(stored, weights),
+        *front_layers(data, weights),
         # Shared layers existed up to version 1.7.
         *weights.chain("mlp_extractor.shared_net", activation),
         *weights.chain("mlp_extractor.policy_net", activation),
     ]
     output = weights.dense("action_net")
-    check_chain([*layers, output], features, _output_size(stored.action_space))
-    head = _head(stored, weights, output)
+    check_chain([*layers, output], features, _output_size(data.action_space))
+    head = _head(data, weights, output)
     weights.check_rest(_IDLE)
     return FrozenPolicy(
-        stored.observation_space, stored.action_space, encoder, tuple(layers), head
+        data.observation_space, data.action_space, encoder, tuple(layers), head
     )
 
 
@@ -78,60 +78,60 @@ def _output_size(space: spaces.Space[Any]) -> int:
             raise Refusal("space", "actions of this kind are not supported")
 
 
-def _head(stored: StoredPolicy, weights: Weights, output: Dense) -> Head:
-    space = stored.action_space
+def _head(data: PolicyData, weights: Weights, output: Dense) -> Head:
+    space = data.action_space
     match space:
         case spaces.Discrete():
             return Categorical(output)
         case spaces.MultiDiscrete():
             return MultiCategorical(output, tuple(int(size) for size in space.nvec))
         case spaces.Box():
-            return _continuous(stored, space, weights, output)
+            return _continuous(data, space, weights, output)
         case _:
             return Bernoulli(output)
 
 
 def _continuous(
-    stored: StoredPolicy, space: spaces.Box, weights: Weights, output: Dense
+    data: PolicyData, space: spaces.Box, weights: Weights, output: Dense
 ) -> Head:
     # The noise matrix of state-dependent exploration has two dimensions.
-    if "log_std" not in weights or stored.tensors["log_std"].ndim != 2:
+    if "log_std" not in weights or data.tensors["log_std"].ndim != 2:
         log_deviation = weights.take("log_std", rank=1)
         if log_deviation.shape != output.bias.shape:
             raise Refusal("network", "log_std must have one number for each action")
         deviation = noise_deviation(log_deviation, use_expln=False)
         return Gaussian(output, deviation, ActionBounds.of(space, squashed=False))
     deviation = noise_deviation(
-        weights.take("log_std", rank=2), use_expln=stored.keywords.use_expln
+        weights.take("log_std", rank=2), use_expln=data.keywords.use_expln
     )
     check_noise(deviation, *output.weight.shape)
-    squashed = bool(stored.keywords.squash_output)
+    squashed = bool(data.keywords.squash_output)
     return StateDependentNoise.of(
         output, deviation, ActionBounds.of(space, squashed=squashed)
     )
 
 
-def random_search(stored: StoredPolicy, extractor: str) -> FrozenPolicy:
+def random_search(data: PolicyData, extractor: str) -> FrozenPolicy:
     """Returns the acting part of ARS."""
-    weights = Weights(stored.tensors)
-    activation = ACTIVATIONS[stored.keywords.activation_fn or "ReLU"]
+    weights = Weights(data.tensors)
+    activation = ACTIVATIONS[data.keywords.activation_fn or "ReLU"]
     layers = weights.chain("action_net", activation)
     if not layers:
         raise Refusal("network", "the layers of the policy are missing")
     *hidden, last = layers
     output = Dense(last.weight, last.bias)
     prefix = "features_extractor."
-    encoder, features = build_encoder(stored, weights, prefix, extractor)
+    encoder, features = build_encoder(data, weights, prefix, extractor)
     head: Head
-    match stored.action_space:
+    match data.action_space:
         case spaces.Discrete() as space:
             actions = int(space.n)
             head = GreedyValues(output)
         case spaces.Box() as space:
             actions = int(np.prod(space.shape))
             # The linear class clips unless told otherwise, the other one squashes.
-            is_linear = stored.policy_class.endswith("ARSLinearPolicy")
-            told = stored.keywords.squash_output
+            is_linear = data.policy_class.endswith("ARSLinearPolicy")
+            told = data.keywords.squash_output
             squashed = not is_linear if told is None else told
             head = Deterministic(output, ActionBounds.of(space, squashed=squashed))
         case _:
@@ -139,5 +139,5 @@ def random_search(stored: StoredPolicy, extractor: str) -> FrozenPolicy:
     check_chain([*hidden, output], features, actions)
     weights.check_rest(())
     return FrozenPolicy(
-        stored.observation_space, stored.action_space, encoder, tuple(hidden), head
+        data.observation_space, data.action_space, encoder, tuple(hidden), head
     )

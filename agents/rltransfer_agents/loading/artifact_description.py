@@ -2,28 +2,28 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar, final
+from typing import Any, final
 
 from rltransfer.errors import ArtifactRefused
-from rltransfer_agents.loading import limits
-from rltransfer_agents.loading import sb3_checkpoint as data_fields
+from rltransfer_agents.loading import limits, sb3_checkpoint
+from rltransfer_agents.loading.agent_files import AgentFiles, StatisticsChoice, locate
+from rltransfer_agents.loading.agent_loading import (
+    notes_on,
+    read_bounded,
+    read_statistics_of,
+    require_digest,
+    require_zip,
+)
 from rltransfer_agents.loading.bundle import is_bundle, read_bundle
 from rltransfer_agents.loading.environment_spec import (
     known_id,
     nearest_id,
     require_harmless,
 )
-from rltransfer_agents.loading.load_agent import (
-    locate,
-    read_bounded,
-    read_statistics_beside,
-    require_digest,
-    require_zip,
-)
-from rltransfer_agents.loading.policy_families import freeze
-from rltransfer_agents.loading.policy_weights import Normalisations, StoredPolicy
+from rltransfer_agents.loading.policy_data import Normalisations, PolicyData
 from rltransfer_agents.loading.refusal import (
     Refusal,
     parse_object,
@@ -31,13 +31,8 @@ from rltransfer_agents.loading.refusal import (
     refusals_about,
     refuse_unforeseen,
 )
-from rltransfer_agents.loading.run_folder import FoundAgent
 from rltransfer_agents.loading.running_statistics import read_vecnormalize, require_fit
-from rltransfer_agents.loading.sb3_checkpoint import (
-    checkpoint_members,
-    is_member,
-    versions_of,
-)
+from rltransfer_agents.loading.stock_policies import build_policy
 from rltransfer_agents.loading.torch_reader import read_tensors
 from rltransfer_agents.loading.zip_reader import list_members
 
@@ -88,6 +83,8 @@ class ArtifactDescription:
     ignored: tuple[str, ...] = ()
     """Fields that are not read; pickled ones are marked."""
     refused: tuple[Refused, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What a user should know about files that were left aside."""
 
     @property
     def usable(self) -> bool:
@@ -95,30 +92,38 @@ class ArtifactDescription:
         return not self.refused and self.algorithm is not None
 
 
-Value = TypeVar("Value")
+_SPACES = ("observation_space", "action_space")
+_NEEDED = {"policy_class", "keywords", "tensors", "normalisations", *_SPACES}
 
 
 @final
-class Attempts:
-    """Notes what is refused and goes on."""
+class _Parts:
+    """The parts of an agent that could be read, and the refusals of the others."""
 
     def __init__(self) -> None:
         self.refused: list[Refused] = []
+        self.read: dict[str, Any] = {}
 
-    def at(self, part: str, read: Callable[[], Value]) -> Value | None:
-        """Returns what `read` gives, or None if it refuses."""
+    def add(self, part: str, read: Callable[[], Any], name: str | None = None) -> bool:
+        """Reads a part, kept under its name or another; tells whether it was read."""
         try:
             with refuse_unforeseen():
-                return read()
+                self.read[name or part.replace(" ", "_")] = read()
         except Refusal as refusal:
             self.refused.append(Refused(part, refusal.code, refusal.reason))
         except ArtifactRefused as fault:
             self.refused.append(Refused(part, "artifact", str(fault)))
-        return None
+        else:
+            return True
+        return False
 
 
 def describe_artifact(
-    path: Path | str, *, sha256: str | None = None, best: bool | None = None
+    path: Path | str,
+    *,
+    sha256: str | None = None,
+    best: bool | None = None,
+    statistics: StatisticsChoice = None,
 ) -> ArtifactDescription:
     """Returns what lies at `path`: an agent's file, a run folder or statistics.
 
@@ -126,6 +131,7 @@ def describe_artifact(
         path: of the file or folder.
         sha256: the hash that the file must have.
         best: which agent of a run, as for `load_agent`.
+        statistics: of the agent, as for `load_agent`.
 
     Raises:
         InputError: if nothing readable is there.
@@ -133,21 +139,28 @@ def describe_artifact(
     """
     if Path(path).suffix == ".pkl" and Path(path).is_file():
         return _of_statistics(Path(path), sha256)
-    found, _ = locate(path, best=best)
-    data = _bytes_of(found.agent, sha256, limits.ARCHIVE_BYTES)
-    attempts = Attempts()
+    files = locate(path, best=best, statistics=statistics)
+    data = _bytes_of(files.agent, sha256, limits.ARCHIVE_BYTES)
+    parts = _Parts()
+    known: dict[str, Any] = {}
     if is_bundle(data):
-        facts = _of_bundle(found, data, attempts)
+        kind = "safe bundle"
+        if parts.add("bundle", lambda: read_bundle(data)):
+            parts.read |= vars(parts.read.pop("bundle"))
     else:
-        require_zip(found.agent, data)
-        facts = _of_checkpoint(found, data, attempts)
+        kind = "Stable-Baselines3 checkpoint"
+        require_zip(files.agent, data)
+        known = _add_checkpoint(parts, files, data)
     return ArtifactDescription(
-        path=found.agent,
-        kind="safe bundle" if is_bundle(data) else "Stable-Baselines3 checkpoint",
+        path=files.agent,
+        kind=kind,
         sha256=hashlib.sha256(data).hexdigest(),
         size=len(data),
-        refused=tuple(attempts.refused),
-        **facts,
+        notes=notes_on(files),
+        **known,
+        **_environment(parts, files),
+        **_agent(parts),
+        refused=tuple(parts.refused),
     )
 
 
@@ -158,11 +171,61 @@ def _bytes_of(path: Path, sha256: str | None, most: int) -> bytes:
     return data
 
 
-def _environment(
-    name: str, kwargs: dict[str, Any], attempts: Attempts
-) -> dict[str, Any]:
+def _of_statistics(path: Path, sha256: str | None) -> ArtifactDescription:
+    data = _bytes_of(path, sha256, limits.PICKLE_BYTES)
+    parts = _Parts()
+    parts.add("statistics", lambda: read_vecnormalize(data))
+    return ArtifactDescription(
+        path=path,
+        kind="VecNormalize statistics",
+        sha256=hashlib.sha256(data).hexdigest(),
+        size=len(data),
+        normalisation=_in_words(parts.read.get("statistics")),
+        refused=tuple(parts.refused),
+    )
+
+
+def _add_checkpoint(parts: _Parts, files: AgentFiles, data: bytes) -> dict[str, Any]:
+    """Reads a zip part by part, since one refusal should hide no other.
+
+    Returns:
+        What is known about the files themselves.
+    """
+    known: dict[str, Any] = {"statistics_path": files.statistics}
+    if not parts.add("archive", lambda: sb3_checkpoint.checkpoint_members(data)):
+        return known
+    members = parts.read.pop("archive")
+    listed = list_members(data, sb3_checkpoint.is_member)
+    known["members"] = tuple((member.name, member.size) for member in listed)
+    parts.read["versions"] = sb3_checkpoint.versions_of(members)
+    parts.add("weights", lambda: read_tensors(members["policy.pth"]), "tensors")
+    if parts.add("statistics", lambda: read_statistics_of(files)):
+        normalisations, known["statistics_sha256"] = parts.read.pop("statistics")
+        parts.read["normalisations"] = normalisations
+    if not parts.add("data", lambda: parse_object(members["data"])):
+        return known
+    entries = parts.read.pop("data")
+    known["ignored"] = sb3_checkpoint.ignored_of(entries)
+    for name in _SPACES:
+        space_of = partial(sb3_checkpoint.space_of_field, entries, name)
+        parts.add(name.replace("_", " "), space_of)
+    parts.add("policy class", lambda: sb3_checkpoint.policy_class_of(entries))
+    parts.add("policy_kwargs", lambda: sb3_checkpoint.keywords_of(entries), "keywords")
+    policy_class = parts.read.get("policy_class", "")
+    parts.read["algorithm"] = sb3_checkpoint.algorithm_of(policy_class, entries)
+    for name, entry in (("steps", "num_timesteps"), ("seed", "seed")):
+        parts.read[name] = sb3_checkpoint.whole_number(entries, entry)
+    if {"normalisations", "observation_space"} <= set(parts.read):
+        space = parts.read["observation_space"]
+        parts.add("statistics", lambda: require_fit(normalisations, space))
+    return known
+
+
+def _environment(parts: _Parts, files: AgentFiles) -> dict[str, Any]:
     """Returns what is known about the environment that the files name."""
-    attempts.at("environment", lambda: require_harmless(kwargs))
+    name = parts.read.get("env_id") or files.env_name
+    kwargs = parts.read.get("env_kwargs", files.env_kwargs)
+    parts.add("environment", lambda: require_harmless(kwargs))
     known = known_id(name)
     return {
         "environment": printable(name),
@@ -171,120 +234,37 @@ def _environment(
     }
 
 
-def _of_statistics(path: Path, sha256: str | None) -> ArtifactDescription:
-    data = _bytes_of(path, sha256, limits.PICKLE_BYTES)
-    attempts = Attempts()
-    normalisations = attempts.at("statistics", lambda: read_vecnormalize(data))
-    return ArtifactDescription(
-        path=path,
-        kind="VecNormalize statistics",
-        sha256=hashlib.sha256(data).hexdigest(),
-        size=len(data),
-        normalisation=_in_words(normalisations),
-        refused=tuple(attempts.refused),
-    )
-
-
-def _of_bundle(found: FoundAgent, data: bytes, attempts: Attempts) -> dict[str, Any]:
-    bundle = attempts.at("bundle", lambda: read_bundle(data))
-    if bundle is None:
-        return {}
-    checkpoint = bundle.checkpoint
-    name = bundle.env_id or found.env_name
-    facts = _environment(name, bundle.env_kwargs, attempts)
-    return (
-        facts
-        | _network(bundle.stored_policy(), attempts)
-        | {
-            "algorithm": checkpoint.algorithm,
-            "policy_class": printable(checkpoint.policy_class),
-            "observation_space": str(checkpoint.observation_space),
-            "action_space": str(checkpoint.action_space),
-            "normalisation": _in_words(bundle.normalisations),
-            "versions": {
-                printable(name): printable(version)
-                for name, version in checkpoint.versions.items()
-            },
-            "steps": checkpoint.steps,
-            "seed": checkpoint.seed,
-        }
-    )
-
-
-def _of_checkpoint(
-    found: FoundAgent, data: bytes, attempts: Attempts
-) -> dict[str, Any]:
-    """Returns what a zip says, each part by itself: one refusal hides no other."""
-    facts = _environment(found.env_name, found.env_kwargs, attempts)
-    members = attempts.at("archive", lambda: checkpoint_members(data))
-    if members is None:
-        return facts
-    listed = list_members(data, is_member)
-    facts |= {
-        "versions": versions_of(members),
-        "members": tuple((member.name, member.size) for member in listed),
-        "statistics_path": found.statistics,
+def _agent(parts: _Parts) -> dict[str, Any]:
+    """Returns what is known about an agent of which some parts could be read."""
+    read = parts.read
+    about: dict[str, Any] = {name: read.get(name) for name in ("steps", "seed")}
+    for name in ("algorithm", "policy_class", *_SPACES):
+        about[name] = printable(read[name]) if name in read else None
+    about["normalisation"] = _in_words(read.get("normalisations"))
+    about["versions"] = {
+        printable(name): printable(version)
+        for name, version in read.get("versions", {}).items()
     }
-    fields = attempts.at("data", lambda: parse_object(members["data"]))
-    if fields is None:
-        return facts
-    facts["ignored"] = data_fields.ignored_of(fields)
-    for name, field_name in (("steps", "num_timesteps"), ("seed", "seed")):
-        facts[name] = data_fields.whole_number(fields, field_name)
-    policy_class = attempts.at(
-        "policy class", lambda: data_fields.policy_class_of(fields)
-    )
-    observation = attempts.at(
-        "observation space",
-        lambda: data_fields.space_of_field(fields, "observation_space"),
-    )
-    action = attempts.at(
-        "action space", lambda: data_fields.space_of_field(fields, "action_space")
-    )
-    keywords = attempts.at("policy_kwargs", lambda: data_fields.keywords_of(fields))
-    tensors = attempts.at("weights", lambda: read_tensors(members["policy.pth"]))
-    beside = attempts.at("statistics", lambda: read_statistics_beside(found))
-    facts["algorithm"] = printable(data_fields.algorithm_of(policy_class or "", fields))
-    facts["policy_class"] = None if policy_class is None else printable(policy_class)
-    facts["observation_space"] = None if observation is None else str(observation)
-    facts["action_space"] = None if action is None else str(action)
-    if beside is not None:
-        facts["normalisation"] = _in_words(beside[0])
-        facts["statistics_sha256"] = beside[1]
+    needed = {part.name for part in fields(PolicyData)} & set(read)
     if (
-        policy_class is None
-        or observation is None
-        or action is None
-        or keywords is None
-        or tensors is None
-        or beside is None
+        not {"policy_class", "keywords", "tensors", *_SPACES, "normalisations"}
+        <= needed
     ):
-        return facts
-    attempts.at("statistics", lambda: require_fit(beside[0], observation))
-    stored = StoredPolicy(
-        policy_class,
-        observation,
-        action,
-        keywords,
-        tensors,
-        normalisations=beside[0],
-    )
-    return facts | _network(stored, attempts)
-
-
-def _network(stored: StoredPolicy, attempts: Attempts) -> dict[str, Any]:
-    policy = attempts.at("network", lambda: freeze(stored))
-    if policy is None:
-        return {}
+        return about
+    data = PolicyData(**{name: read[name] for name in needed})
+    if not parts.add("network", lambda: build_policy(data)):
+        return about
+    policy = read["network"]
     hidden = [
         f"{layer.weight.shape[1]} {layer.activation.__name__}"
         for layer in policy.layers
     ]
-    numbers = sum(layer.weight.size + layer.bias.size for layer in policy.layers)
-    return {
-        "network": (type(policy.encoder).__name__, *hidden, type(policy.head).__name__),
-        "hidden_parameters": numbers,
-    }
+    ends = type(policy.encoder).__name__, type(policy.head).__name__
+    about["network"] = (ends[0], *hidden, ends[1])
+    about["hidden_parameters"] = sum(
+        layer.weight.size + layer.bias.size for layer in policy.layers
+    )
+    return about
 
 
 def _in_words(normalisations: Normalisations | None) -> str | None:

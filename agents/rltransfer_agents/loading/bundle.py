@@ -11,14 +11,14 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from rltransfer.io import FirstError
 from rltransfer.io.tensor_files import DamagedFile, kind_of, pack, unpack
 from rltransfer_agents.loading import limits
+from rltransfer_agents.loading.policy_data import PolicyData
 from rltransfer_agents.loading.policy_keywords import Keywords, read_keywords
-from rltransfer_agents.loading.policy_weights import Normalisations, StoredPolicy
 from rltransfer_agents.loading.refusal import (
     Refusal,
     quoted,
     refusals_about,
 )
-from rltransfer_agents.loading.sb3_checkpoint import ALGORITHMS, Checkpoint
+from rltransfer_agents.loading.sb3_checkpoint import ALGORITHMS
 from rltransfer_agents.loading.spaces import space_from_json, space_to_json
 from rltransfer_agents.policies.observation_encoders import Normalisation
 
@@ -56,63 +56,39 @@ class _Description:
 _ADAPTER = TypeAdapter(_Description)
 
 
-@final
-@dataclass(frozen=True, eq=False)
-class Bundle:
-    """An agent, and all that belongs to it."""
-
-    checkpoint: Checkpoint
-    normalisations: Normalisations
-    env_id: str | None
-    env_kwargs: dict[str, Any]
-
-    def stored_policy(self) -> StoredPolicy:
-        """Returns what the policy is put together from."""
-        return StoredPolicy(
-            policy_class=self.checkpoint.policy_class,
-            observation_space=self.checkpoint.observation_space,
-            action_space=self.checkpoint.action_space,
-            keywords=self.checkpoint.keywords,
-            tensors=self.checkpoint.tensors,
-            exploration=self.checkpoint.exploration,
-            normalisations=self.normalisations,
-        )
-
-
 def is_bundle(data: bytes) -> bool:
     """Tells whether a file begins as a bundle does."""
     return kind_of(data) in _KINDS
 
 
-def write_bundle(bundle: Bundle) -> bytes:
+def write_bundle(agent: PolicyData) -> bytes:
     """Returns the bytes of the file that holds an agent."""
-    checkpoint = bundle.checkpoint
-    arrays = {f"{_WEIGHTS}{name}": a for name, a in checkpoint.tensors.items()}
-    for part, normalisation in bundle.normalisations.items():
+    arrays = {f"{_WEIGHTS}{name}": a for name, a in agent.tensors.items()}
+    for part, normalisation in agent.normalisations.items():
         arrays[f"mean/{part}"] = normalisation.mean
         arrays[f"deviation/{part}"] = normalisation.deviation
-    observation = space_to_json(checkpoint.observation_space, "observation", arrays)
-    action = space_to_json(checkpoint.action_space, "action", arrays)
-    keywords = asdict(checkpoint.keywords)
+    observation = space_to_json(agent.observation_space, "observation", arrays)
+    action = space_to_json(agent.action_space, "action", arrays)
+    keywords = asdict(agent.keywords)
     del keywords["ignored"]
     description = _Description(
-        algorithm=checkpoint.algorithm,
-        policy_class=checkpoint.policy_class,
+        algorithm=agent.algorithm,
+        policy_class=agent.policy_class,
         observation_space=observation,
         action_space=action,
         keywords=keywords,
-        exploration=checkpoint.exploration,
-        steps=checkpoint.steps,
-        seed=checkpoint.seed,
-        versions=checkpoint.versions,
-        clips={part: n.clip for part, n in bundle.normalisations.items()},
-        env_id=bundle.env_id,
-        env_kwargs=bundle.env_kwargs,
+        exploration=agent.exploration,
+        steps=agent.steps,
+        seed=agent.seed,
+        versions=agent.versions,
+        clips={part: n.clip for part, n in agent.normalisations.items()},
+        env_id=agent.env_id,
+        env_kwargs=agent.env_kwargs,
     )
     return pack(KIND, asdict(description), arrays)
 
 
-def read_bundle(data: bytes) -> Bundle:
+def read_bundle(data: bytes) -> PolicyData:
     """Returns the agent in a bundle's bytes.
 
     Raises:
@@ -144,7 +120,7 @@ def read_bundle(data: bytes) -> Bundle:
         for name, array in arrays.items()
         if name.startswith(_WEIGHTS)
     }
-    checkpoint = Checkpoint(
+    return PolicyData(
         algorithm=described.algorithm,
         policy_class=described.policy_class,
         observation_space=space_from_json(
@@ -158,13 +134,13 @@ def read_bundle(data: bytes) -> Bundle:
         seed=described.seed,
         versions=described.versions,
         sha256=hashlib.sha256(data).hexdigest(),
-        ignored=(),
+        normalisations={
+            part: _normalisation(part, clip, arrays)
+            for part, clip in described.clips.items()
+        },
+        env_id=described.env_id,
+        env_kwargs=described.env_kwargs,
     )
-    normalisations = {
-        part: _normalisation(part, clip, arrays)
-        for part, clip in described.clips.items()
-    }
-    return Bundle(checkpoint, normalisations, described.env_id, described.env_kwargs)
 
 
 def _keywords(value: dict[str, Any]) -> Keywords:

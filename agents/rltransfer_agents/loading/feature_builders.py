@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from rltransfer_agents.loading.policy_weights import StoredPolicy, Weights
+from rltransfer_agents.loading.policy_data import PolicyData, Weights
 from rltransfer_agents.loading.refusal import Refusal, quoted, refusals_about
 from rltransfer_agents.policies.activations import ACTIVATIONS, Dense, relu
 from rltransfer_agents.policies.observation_encoders import (
@@ -26,28 +26,28 @@ _STRIDES = {0: 4, 2: 2, 4: 1}
 
 
 def build_encoder(
-    stored: StoredPolicy, weights: Weights, prefix: str, extractor: str
+    data: PolicyData, weights: Weights, prefix: str, extractor: str
 ) -> tuple[Encoder, int]:
     """Returns the encoder of a policy's observations and the number of features.
 
     Args:
-        stored: the policy.
+        data: the policy.
         weights: where convolutions are taken from.
         prefix: of the extractor's tensors.
         extractor: the stock class that extracts features.
     """
-    space = stored.observation_space
-    scaled = stored.keywords.normalize_images
+    space = data.observation_space
+    scaled = data.keywords.normalize_images
     if not isinstance(space, spaces.Dict):
         pictures = extractor == "NatureCNN"
-        normalisation = stored.normalisations.get("")
+        normalisation = data.normalisations.get("")
         return _part(space, weights, prefix, normalisation, scaled, pictures)
     if extractor != "CombinedExtractor":
         raise Refusal(
             "network", f"parts of observations need CombinedExtractor, not {extractor}"
         )
     plain = not scaled or bool(
-        stored.keywords.features_extractor_kwargs.get("normalized_image")
+        data.keywords.features_extractor_kwargs.get("normalized_image")
     )
     encoders: dict[str, Encoder] = {}
     features = 0
@@ -58,7 +58,7 @@ def build_encoder(
                 part,
                 weights,
                 f"{prefix}extractors.{name}.",
-                stored.normalisations.get(name),
+                data.normalisations.get(name),
                 scaled,
                 pictures,
             )
@@ -66,9 +66,9 @@ def build_encoder(
     return Combined(encoders), features
 
 
-def front_layers(stored: StoredPolicy, weights: Weights) -> list[Dense]:
+def front_layers(data: PolicyData, weights: Weights) -> list[Dense]:
     """Returns the dense layers of an author's own extractor, if there was one."""
-    names = stored.keywords.extractor_activations or []
+    names = data.keywords.extractor_activations or []
     return [
         weights.dense(f"{FRONT}{place}", ACTIVATIONS[name])
         for place, name in enumerate(names)

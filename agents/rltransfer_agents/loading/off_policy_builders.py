@@ -4,8 +4,8 @@ import numpy as np
 from gymnasium import spaces
 
 from rltransfer_agents.loading.feature_builders import build_encoder, front_layers
-from rltransfer_agents.loading.policy_weights import (
-    StoredPolicy,
+from rltransfer_agents.loading.policy_data import (
+    PolicyData,
     Weights,
     check_chain,
     check_noise,
@@ -26,53 +26,53 @@ from rltransfer_agents.policies.discrete_heads import GreedyValues
 _IDLE = ("critic.", "critic_target.", "actor_target.")
 
 
-def stochastic_actor(stored: StoredPolicy, extractor: str) -> FrozenPolicy:
+def stochastic_actor(data: PolicyData, extractor: str) -> FrozenPolicy:
     """Returns the acting part of SAC or TQC."""
-    weights = Weights(stored.tensors)
-    activation = ACTIVATIONS[stored.keywords.activation_fn or "ReLU"]
+    weights = Weights(data.tensors)
+    activation = ACTIVATIONS[data.keywords.activation_fn or "ReLU"]
     layers = [
-        *front_layers(stored, weights),
+        *front_layers(data, weights),
         *weights.chain("actor.latent_pi", activation),
     ]
     # A limited mean is a sequence of the layer and its limit.
     is_limited = "actor.mu.0.weight" in weights
     mean = weights.dense("actor.mu.0" if is_limited else "actor.mu")
-    space = _box(stored)
+    space = _box(data)
     bounds = ActionBounds.of(space, squashed=True)
     head: Head
     if "actor.log_std" in weights:
         deviation = noise_deviation(
-            weights.take("actor.log_std", rank=2), use_expln=stored.keywords.use_expln
+            weights.take("actor.log_std", rank=2), use_expln=data.keywords.use_expln
         )
         check_noise(deviation, *mean.weight.shape)
-        limit = stored.keywords.clip_mean if is_limited else None
+        limit = data.keywords.clip_mean if is_limited else None
         head = StateDependentNoise.of(mean, deviation, bounds, mean_limit=limit)
     else:
         log_deviation = weights.dense("actor.log_std")
         if log_deviation.weight.shape != mean.weight.shape:
             raise Refusal("network", "means and deviations must have the same shape")
         head = SquashedGaussian(mean, log_deviation, bounds)
-    return _assembled(stored, weights, extractor, layers, mean, head)
+    return _assembled(data, weights, extractor, layers, mean, head)
 
 
-def deterministic_actor(stored: StoredPolicy, extractor: str) -> FrozenPolicy:
+def deterministic_actor(data: PolicyData, extractor: str) -> FrozenPolicy:
     """Returns the acting part of TD3 or DDPG."""
-    weights = Weights(stored.tensors)
-    activation = ACTIVATIONS[stored.keywords.activation_fn or "ReLU"]
+    weights = Weights(data.tensors)
+    activation = ACTIVATIONS[data.keywords.activation_fn or "ReLU"]
     layers = [
-        *front_layers(stored, weights),
+        *front_layers(data, weights),
         *weights.chain("actor.mu", activation),
     ]
     if not layers:
         raise Refusal("network", "the actor's layers are missing")
     *hidden, last = layers
     mean = Dense(last.weight, last.bias)
-    head = Deterministic(mean, ActionBounds.of(_box(stored), squashed=True))
-    return _assembled(stored, weights, extractor, hidden, mean, head)
+    head = Deterministic(mean, ActionBounds.of(_box(data), squashed=True))
+    return _assembled(data, weights, extractor, hidden, mean, head)
 
 
 def _assembled(
-    stored: StoredPolicy,
+    data: PolicyData,
     weights: Weights,
     extractor: str,
     layers: list[Dense],
@@ -80,58 +80,58 @@ def _assembled(
     head: Head,
 ) -> FrozenPolicy:
     prefix = "actor.features_extractor."
-    encoder, features = build_encoder(stored, weights, prefix, extractor)
-    actions = int(np.prod(_box(stored).shape))
+    encoder, features = build_encoder(data, weights, prefix, extractor)
+    actions = int(np.prod(_box(data).shape))
     check_chain([*layers, mean], features, actions)
     weights.check_rest(_IDLE)
     return FrozenPolicy(
-        stored.observation_space, stored.action_space, encoder, tuple(layers), head
+        data.observation_space, data.action_space, encoder, tuple(layers), head
     )
 
 
-def _box(stored: StoredPolicy) -> spaces.Box:
-    if not isinstance(stored.action_space, spaces.Box):
+def _box(data: PolicyData) -> spaces.Box:
+    if not isinstance(data.action_space, spaces.Box):
         raise Refusal("space", "an actor of this class needs actions in a Box")
-    return stored.action_space
+    return data.action_space
 
 
-def action_values(stored: StoredPolicy, extractor: str) -> FrozenPolicy:
+def action_values(data: PolicyData, extractor: str) -> FrozenPolicy:
     """Returns the acting part of DQN."""
-    return _frozen(stored, extractor, "q_net", quantiles=1)
+    return _frozen(data, extractor, "q_net", quantiles=1)
 
 
-def action_quantiles(stored: StoredPolicy, extractor: str) -> FrozenPolicy:
+def action_quantiles(data: PolicyData, extractor: str) -> FrozenPolicy:
     """Returns the acting part of QR-DQN, which acts on the mean of quantiles."""
-    quantiles = stored.keywords.n_quantiles or 200
-    return _frozen(stored, extractor, "quantile_net", quantiles=quantiles)
+    quantiles = data.keywords.n_quantiles or 200
+    return _frozen(data, extractor, "quantile_net", quantiles=quantiles)
 
 
 def _frozen(
-    stored: StoredPolicy, extractor: str, network: str, quantiles: int
+    data: PolicyData, extractor: str, network: str, quantiles: int
 ) -> FrozenPolicy:
-    if not isinstance(stored.action_space, spaces.Discrete):
+    if not isinstance(data.action_space, spaces.Discrete):
         raise Refusal("space", "values of actions need Discrete actions")
-    weights = Weights(stored.tensors)
-    activation = ACTIVATIONS[stored.keywords.activation_fn or "ReLU"]
+    weights = Weights(data.tensors)
+    activation = ACTIVATIONS[data.keywords.activation_fn or "ReLU"]
     layers = [
-        *front_layers(stored, weights),
+        *front_layers(data, weights),
         *weights.chain(f"{network}.{network}", activation),
     ]
     if not layers:
         raise Refusal("network", "the layers of the value network are missing")
     prefix = f"{network}.features_extractor."
-    encoder, features = build_encoder(stored, weights, prefix, extractor)
-    actions = int(stored.action_space.n)
+    encoder, features = build_encoder(data, weights, prefix, extractor)
+    actions = int(data.action_space.n)
     check_chain(layers, features, quantiles * actions)
     weights.check_rest((f"{network}_target.",))
     *hidden, last = layers
     values = _mean_of_quantiles(last, quantiles)
     return FrozenPolicy(
-        stored.observation_space,
-        stored.action_space,
+        data.observation_space,
+        data.action_space,
         encoder,
         tuple(hidden),
-        GreedyValues(values, stored.exploration),
+        GreedyValues(values, data.exploration),
     )
 
 

@@ -1,17 +1,16 @@
-"""The fields of a checkpoint's `data`, one by one."""
+"""A zip of Stable-Baselines3 as plain data: its members and the fields of `data`."""
 
 import base64
 import binascii
 import hashlib
 import re
-from dataclasses import dataclass
-from typing import Any, final
+from typing import Any
 
 from gymnasium import spaces
-from numpy.typing import NDArray
 
 from rltransfer_agents.loading.pickle_machine import parse_pickle
 from rltransfer_agents.loading.pickle_tree import Reference, value_name
+from rltransfer_agents.loading.policy_data import PolicyData
 from rltransfer_agents.loading.policy_keywords import Keywords, read_keywords
 from rltransfer_agents.loading.refusal import (
     Refusal,
@@ -121,27 +120,6 @@ _NEEDED = ("data", "policy.pth")
 _WANTED = {*_NEEDED, "_stable_baselines3_version", "system_info.txt"}
 
 
-@final
-@dataclass(frozen=True, eq=False)
-class Checkpoint:
-    """What a zip says about an agent; nothing of it was run."""
-
-    algorithm: str
-    policy_class: str
-    observation_space: spaces.Space[Any]
-    action_space: spaces.Space[Any]
-    keywords: Keywords
-    tensors: dict[str, NDArray[Any]]
-    exploration: float
-    steps: int | None
-    seed: int | None
-    versions: dict[str, str]
-    """Of Stable-Baselines3, Python, torch and so on, as the file says."""
-    sha256: str
-    ignored: tuple[str, ...]
-    """Fields that were not read, the pickled ones marked."""
-
-
 def is_member(name: str) -> bool:
     """Tells whether a member of this name belongs into a checkpoint."""
     return _MEMBER.fullmatch(name) is not None
@@ -162,7 +140,7 @@ def checkpoint_members(data: bytes) -> dict[str, bytes]:
     return members
 
 
-def read_checkpoint(data: bytes) -> Checkpoint:
+def read_checkpoint(data: bytes) -> PolicyData:
     """Returns the contents of a zip written by Stable-Baselines3.
 
     Raises:
@@ -178,7 +156,7 @@ def read_checkpoint(data: bytes) -> Checkpoint:
         exploration = exploration_of(fields)
     with refusals_about("policy.pth"):
         tensors = read_tensors(members["policy.pth"])
-    return Checkpoint(
+    return PolicyData(
         algorithm=algorithm_of(policy_class, fields),
         policy_class=policy_class,
         observation_space=observation_space,
@@ -190,7 +168,6 @@ def read_checkpoint(data: bytes) -> Checkpoint:
         seed=whole_number(fields, "seed"),
         versions=versions_of(members),
         sha256=hashlib.sha256(data).hexdigest(),
-        ignored=ignored_of(fields),
     )
 
 

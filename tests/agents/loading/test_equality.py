@@ -5,19 +5,20 @@ import pytest
 from numpy.typing import NDArray
 from stock_agents import STOCK, Stock
 
-from rltransfer_agents.loading import Agent, load_agent
+from rltransfer_agents.loading import LoadedPolicy, load_agent
 from rltransfer_agents.loading.sb3_checkpoint import ALGORITHMS
 from tests.conftest import Count
 
 pytestmark = pytest.mark.torture
 
 _ENVIRONMENT = "CartPole-v1"
+Pair = tuple[Stock, Any, LoadedPolicy]
 
 
 @pytest.fixture(scope="module", params=sorted(STOCK))
 def pair(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Stock, Any, Agent]:
+) -> Pair:
     stock = STOCK[request.param]
     path = tmp_path_factory.mktemp("agent") / "agent.zip"
     model = stock.save(path)
@@ -44,9 +45,7 @@ def assert_same(actions: NDArray[Any], expected: NDArray[Any]) -> None:
     np.testing.assert_allclose(actions, expected, rtol=0, atol=1e-5)
 
 
-def test_a_batch_of_actions_equals_stable_baselines(
-    pair: tuple[Stock, Any, Agent], count: Count
-) -> None:
+def test_a_batch_of_actions_equals_stable_baselines(pair: Pair, count: Count) -> None:
     stock, model, agent = pair
     observations = sampled(stock.observation, 200)
     actions, state = agent.policy.predict(observations, deterministic=True)
@@ -61,7 +60,9 @@ def test_every_algorithm_is_among_the_configurations() -> None:
     assert {stock.algorithm for stock in STOCK.values()} == set(ALGORITHMS)
 
 
-def test_single_actions_equal_stable_baselines(pair: tuple[Stock, Any, Agent]) -> None:
+def test_single_actions_equal_stable_baselines(
+    pair: Pair,
+) -> None:
     stock, model, agent = pair
     observations = sampled(stock.observation, 10)
     for row in range(10):
@@ -70,12 +71,12 @@ def test_single_actions_equal_stable_baselines(pair: tuple[Stock, Any, Agent]) -
         assert_same(action, model.predict(observation, deterministic=True)[0])
 
 
-def test_the_algorithm_is_recognised(pair: tuple[Stock, Any, Agent]) -> None:
+def test_the_algorithm_is_recognised(pair: Pair) -> None:
     stock, _, agent = pair
     assert agent.algorithm == stock.algorithm
 
 
-def test_drawn_actions_stay_in_the_space(pair: tuple[Stock, Any, Agent]) -> None:
+def test_drawn_actions_stay_in_the_space(pair: Pair) -> None:
     stock, _, agent = pair
     observations = sampled(stock.observation, 50)
     actions, _ = agent.policy.predict(observations)
@@ -84,14 +85,16 @@ def test_drawn_actions_stay_in_the_space(pair: tuple[Stock, Any, Agent]) -> None
         assert space.contains(action.astype(space.dtype))
 
 
-def test_the_same_seed_draws_the_same_actions(pair: tuple[Stock, Any, Agent]) -> None:
+def test_the_same_seed_draws_the_same_actions(
+    pair: Pair,
+) -> None:
     stock, _, agent = pair
     observations = sampled(stock.observation, 20)
     once, again = (agent.policy.seeded(5).predict(observations)[0] for _ in range(2))
     np.testing.assert_array_equal(once, again)
 
 
-def test_spaces_are_read_as_they_were(pair: tuple[Stock, Any, Agent]) -> None:
+def test_spaces_are_read_as_they_were(pair: Pair) -> None:
     _, model, agent = pair
     assert agent.policy.observation_space == model.observation_space
     assert agent.policy.action_space == model.action_space

@@ -3,8 +3,9 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, final
@@ -13,13 +14,14 @@ import pytest
 from stock_agents import STOCK
 
 from rltransfer.errors import InputError, StorageError
-from rltransfer_agents.loading import Refusal, load_agent
-from rltransfer_agents.loading.hub import FetchedAgent, fetch_agent, is_on_hub
+from rltransfer_agents.loading import LoadedPolicy, Refusal, load_agent
+from rltransfer_agents.loading.hub import fetch_agent, is_on_hub
 
 pytest.importorskip("huggingface_hub", reason="the extra hub is not installed")
 
 _REPOSITORY = "zoo/ppo-CartPole-v1"
 _COMMIT = "1" * 40
+Load = Callable[..., LoadedPolicy]
 
 
 @final
@@ -122,16 +124,15 @@ def shelf(tmp_path: Path) -> Iterator[Shelf]:
     thread.join()
 
 
-@pytest.fixture(autouse=True)
-def hub_is_local(shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fetch(reference: Path | str) -> FetchedAgent:
-        return fetch_agent(reference, endpoint=shelf.url, cache=tmp_path / "cache")
+@pytest.fixture
+def load(shelf: Shelf, tmp_path: Path) -> Load:
+    """Reads agents as users do, but from the local hub."""
+    fetch = partial(fetch_agent, endpoint=shelf.url, cache=tmp_path / "cache")
+    return partial(load_agent, fetch=fetch)
 
-    monkeypatch.setattr("rltransfer_agents.loading.load_agent.fetch_agent", fetch)
 
-
-def test_an_agent_is_fetched_and_read(shelf: Shelf) -> None:
-    agent = load_agent(f"hf://{_REPOSITORY}")
+def test_an_agent_is_fetched_and_read(load: Load, shelf: Shelf) -> None:
+    agent = load(f"hf://{_REPOSITORY}")
     assert agent.env_id == "CartPole-v1"
     assert agent.provenance["hub"] == {"repository": _REPOSITORY, "revision": _COMMIT}
     assert (
@@ -139,15 +140,17 @@ def test_an_agent_is_fetched_and_read(shelf: Shelf) -> None:
     )
 
 
-def test_only_what_is_needed_is_fetched(shelf: Shelf) -> None:
-    load_agent(f"hf://{_REPOSITORY}")
+def test_only_what_is_needed_is_fetched(load: Load, shelf: Shelf) -> None:
+    load(f"hf://{_REPOSITORY}")
     fetched = {path.rpartition("/")[2] for path in shelf.requests if "resolve" in path}
     assert fetched == {"ppo-CartPole-v1.zip", "args.yml", "config.yml"}
 
 
-def test_a_path_loses_a_slash_and_still_names_the_hub() -> None:
+def test_a_path_loses_a_slash_and_still_names_the_hub(
+    load: Load,
+) -> None:
     assert is_on_hub(Path(f"hf://{_REPOSITORY}"))
-    assert load_agent(Path(f"hf://{_REPOSITORY}@main")).algorithm == "ppo"
+    assert load(Path(f"hf://{_REPOSITORY}@main")).algorithm == "ppo"
 
 
 def test_the_cache_serves_without_a_network(shelf: Shelf, tmp_path: Path) -> None:
@@ -167,10 +170,10 @@ def test_without_network_and_cache_the_way_out_is_named(tmp_path: Path) -> None:
         )
 
 
-def test_statistics_come_with_the_agent(shelf: Shelf) -> None:
+def test_statistics_come_with_the_agent(load: Load, shelf: Shelf) -> None:
     shelf.files["config.yml"] = b"normalize: true\n"
     with pytest.raises(Refusal, match="no statistics"):
-        load_agent(f"hf://{_REPOSITORY}")
+        load(f"hf://{_REPOSITORY}")
 
 
 @pytest.mark.parametrize(
@@ -186,31 +189,31 @@ def test_statistics_come_with_the_agent(shelf: Shelf) -> None:
         ("hf://zoo/a.git", "no repository of the hub may have such a name"),
     ],
 )
-def test_wrong_references_are_told(reference: str, said: str) -> None:
+def test_wrong_references_are_told(load: Load, reference: str, said: str) -> None:
     with pytest.raises(InputError, match=said) as refused:
-        load_agent(reference)
+        load(reference)
     assert "\n" not in str(refused.value)
 
 
-def test_two_agents_are_not_guessed_between(shelf: Shelf) -> None:
+def test_two_agents_are_not_guessed_between(load: Load, shelf: Shelf) -> None:
     shelf.files["a.zip"] = shelf.files["b.zip"] = shelf.files.pop("ppo-CartPole-v1.zip")
     with pytest.raises(InputError, match="must hold one agent"):
-        load_agent(f"hf://{_REPOSITORY}")
+        load(f"hf://{_REPOSITORY}")
 
 
-def test_a_huge_file_is_not_fetched(shelf: Shelf) -> None:
+def test_a_huge_file_is_not_fetched(load: Load, shelf: Shelf) -> None:
     shelf.announced["ppo-CartPole-v1.zip"] = 1 << 40
     with pytest.raises(Refusal, match="a file may have"):
-        load_agent(f"hf://{_REPOSITORY}")
+        load(f"hf://{_REPOSITORY}")
 
 
 def test_a_connection_that_breaks_off_is_told(
-    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+    load: Load, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda _: None)
     shelf.broken.add("ppo-CartPole-v1.zip")
     with pytest.raises(InputError, match="the connection to the hub broke off"):
-        load_agent(f"hf://{_REPOSITORY}")
+        load(f"hf://{_REPOSITORY}")
 
 
 @pytest.mark.parametrize(
@@ -223,35 +226,43 @@ def test_a_connection_that_breaks_off_is_told(
     ],
 )
 def test_a_network_that_fails_is_no_fault_of_the_disk(
-    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, fault: Exception
+    load: Load,
+    shelf: Shelf,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Exception,
 ) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise fault
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
     with pytest.raises(InputError, match="broke off; try again") as refused:
-        load_agent(f"hf://{_REPOSITORY}")
+        load(f"hf://{_REPOSITORY}")
     assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO])
 def test_a_cache_that_takes_nothing_is_told(
-    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, code: int
+    load: Load,
+    shelf: Shelf,
+    monkeypatch: pytest.MonkeyPatch,
+    code: int,
 ) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise OSError(code, os.strerror(code), "/cache")
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
     with pytest.raises(StorageError, match=os.strerror(code) + ".*HF_HOME"):
-        load_agent(f"hf://{_REPOSITORY}")
+        load(f"hf://{_REPOSITORY}")
 
 
-def test_a_file_in_the_place_of_the_cache_is_told(shelf: Shelf, tmp_path: Path) -> None:
+def test_a_file_in_the_place_of_the_cache_is_told(
+    load: Load, shelf: Shelf, tmp_path: Path
+) -> None:
     (tmp_path / "cache").touch()
     with pytest.raises(StorageError, match=r"cannot be written.*HF_HOME"):
-        load_agent(f"hf://{_REPOSITORY}")
+        load(f"hf://{_REPOSITORY}")
 
 
-def test_the_hash_is_checked(shelf: Shelf) -> None:
+def test_the_hash_is_checked(load: Load, shelf: Shelf) -> None:
     with pytest.raises(Refusal, match="must have the SHA-256"):
-        load_agent(f"hf://{_REPOSITORY}", sha256="0" * 64)
+        load(f"hf://{_REPOSITORY}", sha256="0" * 64)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rltransfer.errors import InputError
-from rltransfer_agents.loading import Agent, load_agent
+from rltransfer_agents.loading import LoadedPolicy, load_agent
 from tests.conftest import Count
 from tests.published import AGENTS, NORMALISED
 
@@ -22,11 +22,11 @@ def name(request: pytest.FixtureRequest) -> str:
     return chosen
 
 
-def agent_called(name: str, published: Path) -> Agent:
+def agent_called(name: str, published: Path) -> LoadedPolicy:
     return load_agent(published / f"{name}_1", env_id=AGENTS[name])
 
 
-def rows(agent: Agent) -> Any:
+def rows(agent: LoadedPolicy) -> Any:
     rng = np.random.default_rng(0)
     shape = (100, *(agent.policy.observation_space.shape or ()))
     return rng.normal(scale=1.5, size=shape).astype(np.float32)

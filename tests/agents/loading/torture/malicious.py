@@ -23,8 +23,9 @@ from rltransfer.io import read_manifest
 from rltransfer.io.tensor_files import pack, unpack
 from rltransfer_agents.export.numpy_loader import load_policy
 from rltransfer_agents.loading import describe_artifact, load_agent
+from rltransfer_agents.loading.agent_files import locate
+from rltransfer_agents.loading.agent_loading import read_policy_data
 from rltransfer_agents.loading.bundle import KIND, SUFFIX
-from rltransfer_agents.loading.load_agent import open_agent
 from rltransfer_agents.loading.running_statistics import read_statistics
 
 
@@ -257,7 +258,7 @@ def _entries(run: Path) -> Iterator[tuple[str, Callable[[], Any]]]:
         yield "load_agent, pickle", lambda path=statistics: load_agent(path)
         yield "read_statistics", lambda path=statistics: read_statistics(path)
         yield "load_policy", lambda path=statistics: _loaded(path)
-    yield "open_agent", lambda: open_agent(run)
+    yield "read_policy_data", lambda: read_policy_data(locate(run))
     if str(run).isprintable():
         yield "read_manifest", lambda: read_manifest(run)
 

@@ -17,10 +17,10 @@ from gymnasium import spaces
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 from stock_agents import UNEVEN, Still, Stock, numbers
 
-from rltransfer_agents.export.live_model import bundle_of
-from rltransfer_agents.loading.bundle import Bundle, read_bundle, write_bundle
-from rltransfer_agents.loading.policy_families import freeze
+from rltransfer_agents.export.live_model import policy_data_of
+from rltransfer_agents.loading.bundle import read_bundle, write_bundle
 from rltransfer_agents.loading.sb3_checkpoint import read_checkpoint
+from rltransfer_agents.loading.stock_policies import build_policy
 from rltransfer_agents.policies import FrozenPolicy
 
 _TINY = {"net_arch": [4]}
@@ -57,7 +57,7 @@ def specimens(inputs: int = 3) -> Specimens:
     for _ in range(8):
         envs.reset()
     return Specimens(
-        saved(model), saved(noisy), write_bundle(bundle_of(model)), pickled(envs)
+        saved(model), saved(noisy), write_bundle(policy_data_of(model)), pickled(envs)
     )
 
 
@@ -103,12 +103,12 @@ def with_field(data: bytes, name: str, value: Any) -> bytes:
 
 def frozen_zip(data: bytes) -> FrozenPolicy:
     """Returns the policy in a zip's bytes."""
-    return freeze(Bundle(read_checkpoint(data), {}, None, {}).stored_policy())
+    return build_policy(read_checkpoint(data))
 
 
 def frozen_bundle(data: bytes) -> FrozenPolicy:
     """Returns the policy in a bundle's bytes."""
-    return freeze(read_bundle(data).stored_policy())
+    return build_policy(read_bundle(data))
 
 
 def digest(policy: FrozenPolicy) -> bytes:

@@ -11,16 +11,16 @@ from rltransfer_agents.loading.off_policy_builders import (
     deterministic_actor,
     stochastic_actor,
 )
-from rltransfer_agents.loading.policy_weights import StoredPolicy
+from rltransfer_agents.loading.policy_data import PolicyData
 from rltransfer_agents.loading.refusal import Refusal, quoted
 from rltransfer_agents.policies import FrozenPolicy
 
-Builder = Callable[[StoredPolicy, str], FrozenPolicy]
+Builder = Callable[[PolicyData, str], FrozenPolicy]
 
 
 @final
 @dataclass(frozen=True)
-class _Family:
+class _Stock:
     """A stock policy class: how it is built, and its default extractor."""
 
     build: Builder
@@ -29,21 +29,21 @@ class _Family:
 
 def _variants(
     module: str, names: tuple[str, str, str], build: Builder
-) -> dict[str, _Family]:
+) -> dict[str, _Stock]:
     extractors = ("FlattenExtractor", "NatureCNN", "CombinedExtractor")
     return {
-        f"{module}.{name}": _Family(build, extractor)
+        f"{module}.{name}": _Stock(build, extractor)
         for name, extractor in zip(names, extractors, strict=True)
     }
 
 
-def _with_images(algorithm: str, name: str, build: Builder) -> dict[str, _Family]:
+def _with_images(algorithm: str, name: str, build: Builder) -> dict[str, _Stock]:
     names = (name, "CnnPolicy", "MultiInputPolicy")
     return _variants(f"{algorithm}.policies", names, build)
 
 
 _STOCK = ("stable_baselines3.", "sb3_contrib.")
-FAMILIES: dict[str, _Family] = {
+STOCK_POLICIES: dict[str, _Stock] = {
     **_variants(
         "stable_baselines3.common.policies",
         (
@@ -58,40 +58,40 @@ FAMILIES: dict[str, _Family] = {
     **_with_images("stable_baselines3.td3", "TD3Policy", deterministic_actor),
     **_with_images("sb3_contrib.qrdqn", "QRDQNPolicy", action_quantiles),
     **_with_images("sb3_contrib.tqc", "TQCPolicy", stochastic_actor),
-    "sb3_contrib.ars.policies.ARSPolicy": _Family(random_search, "FlattenExtractor"),
-    "sb3_contrib.ars.policies.ARSLinearPolicy": _Family(
+    "sb3_contrib.ars.policies.ARSPolicy": _Stock(random_search, "FlattenExtractor"),
+    "sb3_contrib.ars.policies.ARSLinearPolicy": _Stock(
         random_search, "FlattenExtractor"
     ),
 }
 
 
-def freeze(stored: StoredPolicy) -> FrozenPolicy:
-    """Returns the acting part of a stored policy.
+def build_policy(data: PolicyData) -> FrozenPolicy:
+    """Returns the acting part of an agent's policy.
 
     Raises:
         Refusal: if the policy is not one of the stock ones, or its weights do not fit.
     """
-    family = FAMILIES.get(stored.policy_class)
-    if family is None:
-        if stored.policy_class.startswith(_STOCK):
+    stock = STOCK_POLICIES.get(data.policy_class)
+    if stock is None:
+        if data.policy_class.startswith(_STOCK):
             raise Refusal(
                 "unsupported",
-                f"policies of the class {quoted(stored.policy_class)} keep a memory or "
+                f"policies of the class {quoted(data.policy_class)} keep a memory or "
                 "need more than observations, which cannot be carried over",
             )
         raise Refusal(
             "class",
             "a policy must be of a stock class of Stable-Baselines3, got "
-            f"{quoted(stored.policy_class)}",
+            f"{quoted(data.policy_class)}",
         )
-    extractor = stored.keywords.features_extractor_class or family.extractor
-    policy = family.build(stored, extractor)
-    _check_widths(stored, policy)
+    extractor = data.keywords.features_extractor_class or stock.extractor
+    policy = stock.build(data, extractor)
+    _check_widths(data, policy)
     return policy.seeded(0)
 
 
-def _check_widths(stored: StoredPolicy, policy: FrozenPolicy) -> None:
-    declared = stored.keywords.actor_widths()
+def _check_widths(data: PolicyData, policy: FrozenPolicy) -> None:
+    declared = data.keywords.actor_widths()
     widths = [int(layer.weight.shape[1]) for layer in policy.layers]
     if declared is not None and declared != widths:
         raise Refusal(

@@ -1,4 +1,4 @@
-"""A policy's tensors, taken out by name and checked on the way."""
+"""An agent as plain data, and its tensors, each checked when it is taken by name."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,9 +26,10 @@ Normalisations = Mapping[str, Normalisation]
 
 @final
 @dataclass(frozen=True, eq=False)
-class StoredPolicy:
-    """The policy of a checkpoint as data."""
+class PolicyData:
+    """An agent's file as plain data: what its policy is built from, and its origin."""
 
+    algorithm: str
     policy_class: str
     """Module and name."""
     observation_space: spaces.Space[Any]
@@ -38,11 +39,22 @@ class StoredPolicy:
     exploration: float = 0.0
     """Share of random actions when actions are drawn (DQN, QR-DQN)."""
     normalisations: Normalisations = field(default_factory=dict)
+    steps: int | None = None
+    seed: int | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    """Of Stable-Baselines3, Python, torch and so on, as the file says."""
+    env_id: str | None = None
+    """As the file calls it, which need not be a registered id."""
+    env_kwargs: dict[str, Any] = field(default_factory=dict)
+    sha256: str = ""
+    """Of the file."""
+    statistics_sha256: str | None = None
+    """Of the file of statistics, where they lie in one of their own."""
 
 
 @final
 class Weights:
-    """Hands tensors out once each, so that what nobody asked for can be told."""
+    """A policy's tensors by name; notes which are taken, so that none is missed."""
 
     def __init__(self, tensors: dict[str, NDArray[Any]]) -> None:
         for name, tensor in tensors.items():
