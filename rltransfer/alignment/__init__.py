@@ -3,8 +3,9 @@
 from rltransfer.alignment.align import Alignment as Alignment
 from rltransfer.alignment.align import align as align
 from rltransfer.alignment.align import align_each as align_each
+from rltransfer.alignment.align import require_budget as require_budget
+from rltransfer.alignment.align_config import ActionFitConfig as ActionFitConfig
 from rltransfer.alignment.align_config import AlignConfig as AlignConfig
-from rltransfer.alignment.search import require_budget as require_budget
 from rltransfer.alignment.source_model_data import Source as Source
 from rltransfer.alignment.source_model_data import SourceModelData as SourceModelData
 from rltransfer.alignment.source_model_data import (

@@ -1,4 +1,4 @@
-"""Rounds of fitting and acting, and the proof at their end."""
+"""Finding a mapping: explore, rounds of fitting and acting, an acceptance test."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,12 +6,20 @@ from typing import final
 
 import numpy as np
 
-from rltransfer.alignment.acceptance_test import AcceptanceTest
-from rltransfer.alignment.align_config import AlignConfig
-from rltransfer.alignment.search import Search
-from rltransfer.alignment.source_model_data import Source, SourceModelData
-from rltransfer.alignment.trials import Silent, Trial, Watcher
-from rltransfer.domain import Domain, Whitening
+from rltransfer.alignment.acceptance_test import AcceptanceTest, accept
+from rltransfer.alignment.align_config import AlignConfig, StepPlanConfig
+from rltransfer.alignment.families import propose
+from rltransfer.alignment.problem import AlignmentProblem
+from rltransfer.alignment.source_model_data import (
+    Source,
+    SourceModelData,
+    exploring,
+    learn_source_model,
+)
+from rltransfer.alignment.step_plan import StepPlan
+from rltransfer.alignment.trials import Silent, Trial, Trials, Watcher
+from rltransfer.domain import Domain, Rollout, Whitening
+from rltransfer.errors import InputError
 from rltransfer.translation import MappedPolicy
 
 
@@ -33,6 +41,13 @@ class Alignment:
         """The zero-shot policy."""
         return self.chosen.policy
 
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """Smaller is better: accepted first, then by the measured return."""
+        tested = self.acceptance.returns
+        measured = tested.mean() if len(tested) else self.chosen.score
+        return not self.acceptance.accepted, -float(measured)
+
 
 def align(
     source: Source | SourceModelData,
@@ -40,27 +55,61 @@ def align(
     config: AlignConfig,
     watch: Watcher | None = None,
 ) -> Alignment:
-    """Finds a mapping to the source of the target, and proves it or refuses it.
+    """Finds a mapping between the target and the source, and accepts or refuses it.
 
     Every step in the target is counted by its meter, whose limit is the budget.
 
     Args:
-        source: an agent and its environment, or what `study` knows of them.
+        source: an agent and its environment, or what was learned of them before.
         target: with a limited meter.
         config: effort and rules.
-        watch: told how it goes on.
+        watch: is called while it goes on.
 
     Raises:
-        InputError: the budget is too small for one round.
+        InputError: the budget is too small for one round, or every fit diverged.
     """
-    watch = watch or Silent()
-    search = Search(source, target, config, watch)
+    watch, meter = watch or Silent(), target.meter
+    plan = StepPlan(
+        require_budget(target, config.steps),
+        config.steps,
+        config.confidence,
+        target.episode_limit,
+    )
+    if isinstance(source, Source):
+        watch.phase("source", meter.used)
+        source = learn_source_model(source, config)
+    watch.phase("exploration", meter.used)
+    explored = explore(target, plan, config)
+    plan = plan.after(explored)
+    problem = AlignmentProblem.of(source, target, explored.transitions, config)
+    trials = Trials(problem, plan, explored, watch)
     for number in range(config.rounds):
-        if not search.round(number):
+        watch.phase(f"round {number + 1}", meter.used)
+        known = [trial.candidate for trial in trials.ranking]
+        candidates = propose(trials.problem, known, watch.fitted)
+        if not candidates and not trials.acted:
+            raise InputError(
+                "a mapping needs a finite error, every one fitted to "
+                f"{target.name} diverged: rescale its observations and rewards to "
+                "ordinary sizes, or try another seed"
+            )
+        if not candidates or not trials.act(number, candidates):
             break
-    chosen, acceptance = search.test()
-    return Alignment(
-        search.model_data, target, search.whitening, search.trials, chosen, acceptance
+    watch.phase("acceptance", meter.used)
+    chosen, acceptance = accept(trials)
+    tried = tuple(trials.acted)
+    return Alignment(source, target, problem.whitening, tried, chosen, acceptance)
+
+
+def explore(target: Domain, plan: StepPlan, config: AlignConfig) -> Rollout:
+    """Acts at random in the target, until an episode is finished if that can be."""
+    seed = config.seed_of("exploration")
+    return target.collect(
+        exploring(target, config, np.random.default_rng(seed)),
+        purpose="exploration",
+        seed=seed,
+        steps=plan.exploration,
+        first_episode_within=plan.first_episode_within,
     )
 
 
@@ -76,18 +125,27 @@ def align_each(
         sources: at least one.
         targets: the target once for each, its meter limited to the share.
         config: of each alignment.
-        watch: told how each goes on.
+        watch: is called while they go on.
     """
-    found = [
+    alignments = [
         align(source, target, config, watch)
         for source, target in zip(sources, targets, strict=True)
     ]
+    return sorted(alignments, key=lambda alignment: alignment.rank)
 
-    def rank(alignment: Alignment) -> tuple[bool, float]:
-        acceptance = alignment.acceptance
-        returns = (
-            acceptance.returns if len(acceptance.returns) else [alignment.chosen.score]
+
+def require_budget(target: Domain, config: StepPlanConfig | None = None) -> int:
+    """Returns the target's budget; raises `InputError` if a round needs more."""
+    budget = target.meter.limit
+    if budget is None:
+        raise InputError(
+            f"{target.name} needs a hard budget of target steps, got none: give its "
+            "StepBudget a limit"
         )
-        return not acceptance.accepted, -float(np.mean(returns))
-
-    return sorted(found, key=rank)
+    least = 4 * (config or StepPlanConfig()).least_exploration
+    if budget < least:
+        raise InputError(
+            f"one round needs a budget of at least {least} target steps, got {budget}: "
+            "raise -n"
+        )
+    return budget

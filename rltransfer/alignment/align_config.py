@@ -1,10 +1,169 @@
-"""How an alignment goes about it."""
+"""How an alignment goes about it: every constant that shapes the result, and why."""
 
 from dataclasses import dataclass, field
 from typing import final
 
 from rltransfer.errors import InputError
 from rltransfer.source_models import LearnConfig
+
+
+@final
+@dataclass(frozen=True)
+class StepPlanConfig:
+    """How the target's steps are shared out; see `rltransfer.alignment.step_plan`."""
+
+    exploration_share: float = 0.25
+    """Share of the budget spent on acting at random before anything is fitted."""
+    least_exploration: int = 100
+    """Steps of exploration at least: fewer rows cannot fix a mapping."""
+    first_episode_part: int = 3
+    """Exploration may take one part in so many of the budget to finish an episode.
+
+    Without one random episode there is nothing to compare a mapping with.
+    """
+    trial_part: int = 6
+    """A trial may take one part in so many of the budget: there must be several."""
+    fewest_trial_episodes: int = 2
+    """Of a trial: one return alone says too little."""
+    most_trial_episodes: int = 6
+    """Of a trial: where episodes are short, more of them cost little."""
+    acceptance_share: float = 2 / 3
+    """Most of the budget that is kept back for the acceptance test."""
+    acceptance_episodes: int = 5
+    """Taken where the budget allows, even where fewer could show the difference."""
+    alone_from: int = 10
+    """Episodes needed by the acceptance test at which no steps are left to choose by.
+
+    Then the likeliest candidate acts alone, and all that it does counts in the test.
+    """
+    length_margin: float = 1.05
+    """Episodes differ in length; what is kept back allows for that."""
+    fewest_random_episodes: int = 3
+    """Of one way to act at random that the acceptance test may rest on alone."""
+
+    def __post_init__(self) -> None:
+        if not (0 < self.exploration_share and 0 < self.acceptance_share):
+            raise InputError(f"shares of the budget must be above 0, got {self}")
+        if self.exploration_share + self.acceptance_share > 0.95:
+            raise InputError(
+                "exploration_share and acceptance_share must leave steps, got "
+                f"{self.exploration_share} and {self.acceptance_share}: lower one"
+            )
+
+
+@final
+@dataclass(frozen=True)
+class SelectionConfig:
+    """How candidates are compared, by their error and by their returns."""
+
+    moment_penalty: float = 0.05
+    """Weight of mapped states that lie elsewhere than the source's.
+
+    A map that shrinks the target to a point agrees with any dynamics.
+    """
+    resting: float = 0.05
+    """Mean squared change, in units of scale, below which a step counts as resting.
+
+    The relative error of a step that does not move would be without bounds.
+    """
+    reference: float = 1.5
+    """Times the source's own error at which a candidate explains the target.
+
+    Half as much again: other rows, other noise.
+    """
+    clearly_less: float = 0.75
+    """Share of the error of unchanged sensors that fitted sensors must come below.
+
+    Nearly symmetric worlds look alike from more than one side.
+    """
+    hopeless: float = 4.0
+    """Times the best error from which on a candidate is not worth its steps."""
+    distinct: float = 0.2
+    """Share of a state map's size that its difference to another must have.
+
+    Symmetric worlds have several maps of equal error, and only returns tell them apart:
+    acting with near copies of one would leave the others untried.
+    """
+    tie: float = 0.05
+    """Share of the way up from random within which returns cannot decide."""
+    cut_short: float = 0.5
+    """Share of the longest trial's steps below which an unfinished trial says nothing.
+
+    Where every step costs, the shortest one would look best.
+    """
+
+
+@final
+@dataclass(frozen=True)
+class ActionFitConfig:
+    """How actions are fitted where the state map is fixed: same or permuted sensors."""
+
+    restarts: int = 4
+    """Enough: with the state map fixed there are few local minima."""
+    updates: int = 400
+    learning_rate: float = 1e-2
+    widths: tuple[int, ...] = (32, 32)
+    """Of a network: engines have thresholds, an affine map would be too poor."""
+
+
+@final
+@dataclass(frozen=True)
+class AffineConfig:
+    """How affine maps are searched for and refined."""
+
+    search_rate: float = 3e-2
+    """Learning rate of the search: most restarts need not arrive exactly."""
+    search_halvings: tuple[tuple[float, float], ...] = (
+        (0.1, 0.5),
+        (0.25, 0.25),
+        (0.5, 0.125),
+    )
+    """Successive halving: bad restarts show early."""
+    search_moments: tuple[float, float] = (0.5, 0.05)
+    """First and last weight of matching moments: where to look, before how it moves."""
+    action_spread: float = 0.3
+    """Of the first action maps: small, so that no action dominates before it is fitted.
+    """
+    lost: float = 2.0
+    """Times the reference error above which earlier maps are no place to start from."""
+    parents: int = 2
+    """Distinct maps that are refined: the runner-up may be the mirror image that works.
+    """
+    copies: int = 6
+    """Noisy copies of each parent, fitted beside it."""
+    noise: float = 0.05
+    """Of a copy, relative to the mean size of each parameter."""
+    refine_rate: float = 1e-2
+    refine_halvings: tuple[tuple[float, float], ...] = ((0.4, 0.5),)
+    refine_every: int = 50
+    """Updates between two evaluations; the best state of a copy is kept."""
+    refine_moments: tuple[float, float] = (0.02, 0.01)
+    """Near the answer moments would pull the map off it, for the two domains are never
+    explored alike; a trace of them still keeps it from shrinking.
+    """
+
+
+@final
+@dataclass(frozen=True)
+class ResidualConfig:
+    """How a network is added to the best affine map."""
+
+    widths: tuple[int, ...] = (32, 32)
+    fewest_rows: int = 1000
+    """Fewer target steps would be learned by heart."""
+    learning_rate: float = 3e-3
+    """Lower than an affine map's: the start is good already."""
+    validation_share: float = 0.2
+    """Held out to decide when to stop."""
+    evaluate_every: int = 25
+    patience: int = 6
+    """Evaluations without improvement after which the fit stops."""
+    moments: tuple[float, float] = (0.02, 0.02)
+    """As where affine maps are refined, and kept up: a network shrinks more easily."""
+    worth: float = 0.5
+    """Share of the affine map's error that may be left: what a bent map gains in error
+    it may lose where nobody has been.
+    """
 
 
 @final
@@ -16,48 +175,64 @@ class AlignConfig:
     restarts: int = 48
     """Affine maps fitted side by side in the first round."""
     updates: int = 500
-    """Optimizer steps of the longest-lived of them."""
+    """Optimizer steps of the restarts that are fitted to the end, refining included."""
     batch_size: int = 256
     rounds: int = 3
     """Most rounds of fitting and acting."""
     beam: int = 4
     """Most candidates acted with in a round; half as many after the first."""
-    exploration_share: float = 0.25
-    """Share of the budget spent on acting at random before anything is fitted.
-
-    A third of it at most, where one random episode takes that long: without one there
-    is nothing to prove a mapping against.
-    """
-    acceptance_share: float = 2 / 3
-    """Most of the budget that is kept back to prove the best candidate with."""
     confidence: float = 0.95
-    """That the proof needs before a mapping is accepted."""
+    """That the acceptance test needs before a mapping is accepted."""
     termination_weight: float = 1.0
     """Of termination in the loss, where both domains have shown one; 0: never."""
     reward_weight: float = 0.0
     """Of the target's reward in the loss. By default it only selects."""
     source_steps: int = 30_000
     """Steps in the source, a third each at random, by the policy, and mixed."""
+    mixed_share: float = 0.3
+    """Share of random steps in the mixed third: near the policy's own paths."""
+    hold_exponent: float = 1.5
+    """Of the zeta law of how long exploration holds an action; larger is shorter."""
+    longest_hold: int = 32
+    """Steps that exploration holds an action at most."""
     learning: LearnConfig = field(default_factory=LearnConfig)
+    steps: StepPlanConfig = field(default_factory=StepPlanConfig)
+    selection: SelectionConfig = field(default_factory=SelectionConfig)
+    actions: ActionFitConfig = field(default_factory=ActionFitConfig)
+    affine: AffineConfig = field(default_factory=AffineConfig)
+    residual: ResidualConfig = field(default_factory=ResidualConfig)
 
     def __post_init__(self) -> None:
-        whole = ("restarts", "updates", "batch_size", "rounds", "beam")
-        for name in whole:
+        for name in ("restarts", "updates", "batch_size", "rounds", "beam"):
             if getattr(self, name) < 1:
                 raise InputError(
                     f"{name} must be at least 1, got {getattr(self, name)}"
                 )
-        if not (0 < self.exploration_share and 0 < self.acceptance_share):
-            raise InputError(f"shares of the budget must be above 0, got {self}")
-        if self.exploration_share + self.acceptance_share > 0.95:
-            raise InputError(
-                "exploration_share and acceptance_share must leave steps, got "
-                f"{self.exploration_share} and {self.acceptance_share}: lower one"
-            )
         if min(self.termination_weight, self.reward_weight) < 0:
             raise InputError("weights of cues must be at least 0; 0 leaves a cue out")
         if self.source_steps < 300:
             raise InputError(
                 f"source_steps must be at least 300, got {self.source_steps}: the "
-                "source's dynamics are learned from them"
+                "source model is learned from them"
             )
+
+    def seed_of(self, use: str) -> int:
+        """Returns the seed of one use of randomness.
+
+        Args:
+            use: a key of `SEED_OFFSETS`.
+        """
+        return self.seed + SEED_OFFSETS[use]
+
+
+SEED_OFFSETS = {
+    "source": 0,
+    "exploration": 1,
+    "selection": 2,
+    "acceptance": 3,
+    "random again": 4,
+    "fit": 5,
+}
+"""Added to the run's seed. Fits must not draw what the source model drew; all trials of
+a round start alike, so that none is lucky in where it starts.
+"""

@@ -1,41 +1,46 @@
-"""Fitted mappings, and which of them are different enough to be worth acting with."""
+"""Candidates, how families propose them, and which are worth acting with."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import TypeAlias, final
 
-import torch
-from torch import Tensor
+from rltransfer.alignment.problem import AlignmentProblem, Measured
+from rltransfer.mapping import DomainMapping, Watcher
 
-from rltransfer.domain import Transitions
-from rltransfer.mapping import DomainMapping
+FitWatcher: TypeAlias = Watcher
+"""Called with the progress of a fit."""
+Propose = Callable[
+    [AlignmentProblem, Sequence["Candidate"], FitWatcher], Sequence[Measured]
+]
+"""From a problem and the candidates known so far, best first, to new mappings."""
 
-_DIFFERENT = 0.2
-"""Share of a map's size that the difference to another must have."""
 
-SIMPLEST_FIRST = ("identity", "same sensors", "signed order", "affine", "residual")
-"""Rungs of the ladder by what they take to be unknown."""
+@final
+@dataclass(frozen=True, eq=False)
+class CandidateFamily:
+    """A way to propose candidates, with everything that is particular to it."""
+
+    name: str
+    simplicity: int
+    """How much it takes to be unknown; less is simpler, and preferred in a tie."""
+    propose: Propose
+    trusts_sensors: bool = False
+    """Whether observations are taken to mean what they mean in the source."""
+    fits: bool = True
+    """Whether it fits anything; what does not is tried first and may suffice alone."""
+    refines: bool = False
+    """Whether it starts from the best affine map, and so needs one worth refining."""
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """One mapping between white coordinates, and how it was found.
+    """One mapping between white coordinates that may act."""
 
-    Args:
-        mapping: one copy.
-        rung: of the ladder, by name.
-        mismatch: relative one-step error, with the cues: lower is better.
-    """
-
+    family: CandidateFamily
     mapping: DomainMapping
-    family: str
     alignment_error: float
-
-    @property
-    def trusts_sensors(self) -> bool:
-        """Whether observations are taken for what they seem."""
-        return self.family in ("identity", "same sensors")
+    """On all that had been seen when it was measured."""
 
 
 def by_alignment_error(candidate: Candidate) -> float:
@@ -43,37 +48,35 @@ def by_alignment_error(candidate: Candidate) -> float:
     return candidate.alignment_error
 
 
-def by_simplicity(candidate: Candidate) -> int:
-    """Returns how much a candidate assumes to be unknown; less is simpler."""
-    return SIMPLEST_FIRST.index(candidate.family)
+def worth_acting(
+    problem: AlignmentProblem, candidates: Sequence[Candidate], count: int
+) -> list[Candidate]:
+    """Returns at most `count` candidates of little error that differ from each other.
+
+    What needs no fitting goes first: it may not get another chance.
+
+    Args:
+        problem: whose rows they are compared on.
+        candidates: at least one, best first.
+        count: at least 1.
+    """
+    least = max(candidates[0].alignment_error, problem.reference_error)
+    bar = problem.config.selection.hopeless * least
+    hopeful = [c for c in candidates if c.alignment_error <= bar]
+    hopeful.sort(key=lambda candidate: candidate.family.fits)
+    return distinct(problem, hopeful, count)
 
 
-def different(
-    candidates: Iterable[Candidate], rows: Transitions, count: int
+def distinct(
+    problem: AlignmentProblem, candidates: Iterable[Candidate], count: int
 ) -> list[Candidate]:
     """Returns the first `count` candidates that carry states to different places.
 
-    Symmetric worlds have several maps of equal error, and only returns tell them
-    apart: acting with near copies of one map would leave the others untried.
-
-    Args:
-        candidates: in the order of preference.
-        rows: seen in the target, in white coordinates.
-        count: most candidates to return.
+    Those of two families are taken to be different.
     """
     chosen: list[Candidate] = []
-    places: list[Tensor] = []
     for candidate in candidates:
-        with torch.no_grad():
-            place = candidate.mapping.state(rows.observation)
-        size = place.norm()
-        if all(
-            (place - other).norm() > _DIFFERENT * size
-            or candidate.family != rival.family
-            for rival, other in zip(chosen, places, strict=True)
-        ):
+        rivals = [c.mapping for c in chosen if c.family is candidate.family]
+        if len(chosen) < count and problem.is_distinct(candidate.mapping, rivals):
             chosen.append(candidate)
-            places.append(place)
-        if len(chosen) == count:
-            break
     return chosen

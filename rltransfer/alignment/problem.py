@@ -1,15 +1,14 @@
-"""What every rung needs to fit candidates and to measure them."""
+"""What every candidate family needs to fit mappings and to measure them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import final
+from functools import cached_property
+from typing import NamedTuple, final
 
 import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
 from rltransfer.alignment.align_config import AlignConfig
-from rltransfer.alignment.candidates import Candidate
 from rltransfer.alignment.source_model_data import SourceModelData
 from rltransfer.domain import Domain, Transitions, Whitening
 from rltransfer.mapping import (
@@ -19,36 +18,81 @@ from rltransfer.mapping import (
     FitConfig,
     MomentMatching,
     Objective,
-    Progress,
+    Watcher,
     WeightedSum,
     descending,
     fit,
 )
 
-_ENOUGH = 1.5
-_MOMENT_PENALTY = 0.05
+
+class Measured(NamedTuple):
+    """A mapping between white coordinates, one copy, and how well it explains them."""
+
+    mapping: DomainMapping
+    alignment_error: float
+    """Relative one-step error, with the cues; lower is better."""
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class AlignmentProblem:
-    """A source that is known, a target that is not, and the means to compare them.
+    """A known source, what was seen of the target, and the means to compare them.
 
     Args:
-        knowledge: of the source.
+        model_data: of the source.
         target: the domain to act in.
         whitening: of the target's observations; stays as it is while rows are added.
+        rows: all that was seen of the target, in white coordinates; see `seeing`.
         config: effort and cues.
         generator: of starts and batches.
-        watch: told the rung's name and how a fit goes on.
     """
 
     model_data: SourceModelData
     target: Domain
     whitening: Whitening
+    rows: Transitions
     config: AlignConfig
     generator: Generator
-    watch: Callable[[str, Progress], None]
+
+    @classmethod
+    def of(
+        cls,
+        model_data: SourceModelData,
+        target: Domain,
+        explored: Transitions,
+        config: AlignConfig,
+    ) -> "AlignmentProblem":
+        """Returns the problem as it stands after exploring the target.
+
+        Args:
+            model_data: of the source.
+            target: the domain to act in.
+            explored: seen there so far, as the target shows it.
+            config: effort and cues.
+        """
+        whitening = Whitening.of(explored.observation)
+        generator = torch.Generator().manual_seed(config.seed_of("fit"))
+        problem = cls(model_data, target, whitening, explored, config, generator)
+        return problem.seeing(explored)
+
+    def seeing(self, rows: Transitions) -> "AlignmentProblem":
+        """Returns the problem with these rows, as the target shows them.
+
+        Their rewards are brought to standard units.
+        """
+        spread = float(rows.reward.std()) + 1e-3
+        standard = replace(
+            rows,
+            observation=self.whitening.whiten(rows.observation),
+            reward=(rows.reward - rows.reward.mean()) / spread,
+            next_observation=self.whitening.whiten(rows.next_observation),
+        )
+        return replace(self, rows=standard)
+
+    @property
+    def source(self) -> Domain:
+        """The source's domain."""
+        return self.model_data.source.domain
 
     @property
     def same_sensors(self) -> bool:
@@ -62,24 +106,54 @@ class AlignmentProblem:
         return (ours.size, ours.discrete) == (theirs.size, theirs.discrete)
 
     @property
-    def source(self) -> Domain:
-        """The source's domain."""
-        return self.model_data.source.domain
-
-    @property
     def action_activation(self) -> str:
         """What mapped actions pass: mixtures of discrete actions sum to one."""
         return "sum_to_one" if self.source.actions.discrete else "identity"
 
-    def standardised(self, rows: Transitions) -> Transitions:
-        """Returns target rows in white coordinates, with rewards in standard units."""
-        spread = float(rows.reward.std()) + 1e-3
-        return replace(
-            rows,
-            observation=self.whitening.whiten(rows.observation),
-            reward=(rows.reward - rows.reward.mean()) / spread,
-            next_observation=self.whitening.whiten(rows.next_observation),
+    @cached_property
+    def agreement(self) -> DynamicsAgreement:
+        """The objective about how mapped target steps move.
+
+        Termination is a cue only where both domains have shown one.
+        """
+        shared = self.model_data.terminates and bool(self.rows.terminated.any())
+        return DynamicsAgreement(
+            self.model_data.model,
+            termination_weight=self.config.termination_weight if shared else 0.0,
+            reward_weight=self.config.reward_weight,
+            floor=self.config.selection.resting,
         )
+
+    @cached_property
+    def moments(self) -> MomentMatching:
+        """The objective about where mapped target states lie: as the source's do."""
+        return MomentMatching.of(self.model_data.at_random.observation)
+
+    @cached_property
+    def selection_loss(self) -> Objective[DomainMapping, Transitions]:
+        """The objective whose value is the alignment error."""
+        penalty = self.config.selection.moment_penalty
+        return WeightedSum(((1.0, self.agreement), (penalty, self.moments)))
+
+    @cached_property
+    def reference_error(self) -> float:
+        """The alignment error at which a candidate explains the target.
+
+        It is that of the source's own steps, by the same cues, with an allowance.
+        """
+        own = self.model_data.rows
+        size = own.observation.shape[1]
+        unchanged = DomainMapping(Affine.of(torch.eye(size), torch.zeros(size)))
+        with torch.no_grad():
+            error = float(self.selection_loss(unchanged, own))
+        return self.config.selection.reference * error
+
+    def explains(self, alignment_error: float) -> bool:
+        """Returns whether a candidate of this error explains the target.
+
+        That is: about as well as the source's model explains the source.
+        """
+        return alignment_error <= self.reference_error
 
     def between(
         self,
@@ -93,109 +167,71 @@ class AlignmentProblem:
             (target.mean @ weight + bias - source.mean) @ source.matrix,
         )
 
-    def raw(
-        self, state: Affine
-    ) -> tuple[Float[Tensor, "target source"], Float[Tensor, " source"]]:
-        """Returns the weight and bias that `state` has between raw coordinates."""
-        source, target = self.model_data.model.whitening, self.whitening
+    def raw_weight(self, state: Affine) -> Float[Tensor, "target source"]:
+        """Returns the weight that `state` has between raw observations."""
         with torch.no_grad():
-            weight = target.matrix @ state.weight @ source.inverse
-            bias = state.bias @ source.inverse + source.mean - target.mean @ weight
-        return weight, bias
-
-    def selection_loss(
-        self, rows: Transitions
-    ) -> Objective[DomainMapping, Transitions]:
-        """Returns the objective that mismatches are measured by.
-
-        A map that shrinks the target to a point agrees with any dynamics: lying where
-        the source's states lie counts a little.
-        """
-        moment_penalty = MomentMatching.of(self.model_data.at_random.observation)
-        return WeightedSum(
-            ((1.0, self.agreement(rows)), (_MOMENT_PENALTY, moment_penalty))
-        )
-
-    def agreement(self, rows: Transitions) -> DynamicsAgreement:
-        """Returns the objective about how mapped target steps move.
-
-        Termination is a cue only where both domains have shown one.
-        """
-        shared = self.model_data.terminates and bool(rows.terminated.any())
-        return DynamicsAgreement(
-            self.model_data.model,
-            termination_weight=self.config.termination_weight if shared else 0.0,
-            reward_weight=self.config.reward_weight,
-        )
-
-    def reference_error(self, rows: Transitions) -> float:
-        """Returns the mismatch at which a candidate explains the target.
-
-        It is the source's own by the same cues, but half as much again: other rows,
-        other noise.
-        """
-        own = self.model_data.rows
-        size = own.observation.shape[1]
-        unchanged = DomainMapping(Affine.of(torch.eye(size), torch.zeros(size)))
-        with torch.no_grad():
-            return _ENOUGH * float(self.selection_loss(rows)(unchanged, own))
+            weight: Tensor = (
+                self.whitening.matrix
+                @ state.weight
+                @ self.model_data.model.whitening.inverse
+            )
+        return weight
 
     def fit(
         self,
-        family: str,
         mapping: DomainMapping,
-        rows: Transitions,
         schedule: FitConfig,
         moments: tuple[float, float] | None,
-    ) -> None:
-        """Fits `mapping` in place to agree with the source's dynamics.
+        watch: Watcher,
+    ) -> list[Measured]:
+        """Fits `mapping` to agree with the source's dynamics, and measures its copies.
 
         Args:
-            family: that is fitted, by name.
-            mapping: a stack of candidates, or a plain one.
-            rows: seen in the target, in white coordinates.
+            mapping: a stack of candidates, or a plain one; fitted in place.
             schedule: how long and how fast.
             moments: first and last weight of matching the source's moments; None where
                 the state map is fixed.
+            watch: called with the progress of the fit.
         """
-        agreement = self.agreement(rows)
-        objective: Objective[DomainMapping, Transitions] = agreement
+        objective: Objective[DomainMapping, Transitions] = self.agreement
         if moments is not None:
-            moment_penalty = MomentMatching.of(self.model_data.at_random.observation)
-            objective = WeightedSum(
-                ((1.0, objective), (descending(*moments), moment_penalty))
-            )
+            parts = ((1.0, objective), (descending(*moments), self.moments))
+            objective = WeightedSum(parts)
         fit(
             mapping,
             objective,
-            rows,
+            self.rows,
             schedule,
             generator=self.generator,
-            ranked_by=self.selection_loss(rows),
-            watch=lambda progress: self.watch(family, progress),
+            ranked_by=self.selection_loss,
+            watch=watch,
         )
+        return self.measured(mapping)
 
-    def remeasured(self, candidate: Candidate, rows: Transitions) -> Candidate:
-        """Returns `candidate` with its mismatch on `rows`."""
+    def measured(self, mapping: DomainMapping) -> list[Measured]:
+        """Returns the copies of `mapping`, best first; diverged ones are left out."""
         with torch.no_grad():
-            alignment_error = self.selection_loss(rows)(candidate.mapping, rows)
-        return replace(candidate, alignment_error=float(alignment_error))
-
-    def measured(
-        self, family: str, mapping: DomainMapping, rows: Transitions
-    ) -> list[Candidate]:
-        """Returns every copy of `mapping` as a candidate; broken ones are left out."""
-        with torch.no_grad():
-            alignment_errors = (
-                self.selection_loss(rows)(mapping, rows).reshape(-1).tolist()
-            )
+            errors = self.selection_loss(mapping, self.rows).reshape(-1).tolist()
         copies = (
             [mapping]
             if mapping.copies is None
             else [mapping.copy(place) for place in range(mapping.copies)]
         )
-        return [
-            Candidate(copy, family, alignment_error)
-            for copy, alignment_error in zip(copies, alignment_errors, strict=True)
-            if alignment_error < float("inf")
-        ]
+        found = [Measured(*pair) for pair in zip(copies, errors, strict=True)]
+        finite = [one for one in found if one.alignment_error < float("inf")]
+        return sorted(finite, key=lambda one: one.alignment_error)
+
+    def error_of(self, mapping: DomainMapping) -> float:
+        """Returns the alignment error of one mapping on all rows."""
+        with torch.no_grad():
+            return float(self.selection_loss(mapping, self.rows))
+
+    def is_distinct(self, mapping: DomainMapping, others: list[DomainMapping]) -> bool:
+        """Returns whether `mapping` carries states elsewhere than the others do."""
+        with torch.no_grad():
+            place = mapping.state(self.rows.observation)
+            least = self.config.selection.distinct * place.norm()
+            return all(
+                bool((place - other.state(self.rows.observation)).norm() > least)
+                for other in others
+            )

@@ -1,4 +1,4 @@
-"""What is known of a source before the target is looked at."""
+"""A source, its experience and the model of it, before the target is looked at."""
 
 from dataclasses import dataclass
 from typing import final
@@ -17,8 +17,6 @@ from rltransfer.domain import (
 from rltransfer.errors import InputError
 from rltransfer.source_models import SourceModel, fit_source_model
 
-_MIXED_SHARE = 0.3
-
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -33,7 +31,7 @@ class Source:
 @final
 @dataclass(frozen=True, eq=False)
 class SourceModelData:
-    """A source, its experience and the model of its dynamics."""
+    """A source, its experience and the model of it."""
 
     source: Source
     model: SourceModel
@@ -49,23 +47,27 @@ class SourceModelData:
 
 
 def learn_source_model(source: Source, config: AlignConfig) -> SourceModelData:
-    """Acts in the source and learns its dynamics. Source steps are free.
+    """Acts in the source and learns a model of it. Source steps are free.
 
     A third of the steps is random, a third is the policy's own, and a third mixes both:
     a model of random steps alone would not know where the policy goes.
+
+    Raises:
+        InputError: nothing ever changes in the source.
     """
-    rng = np.random.default_rng(config.seed)
-    explorer = StickyRandomPolicy(source.domain.actions, rng)
+    seed = config.seed_of("source")
+    rng = np.random.default_rng(seed)
+    explorer = exploring(source.domain, config, rng)
     behaviours: tuple[Policy, ...] = (
         explorer,
-        MixturePolicy(source.policy, explorer, _MIXED_SHARE, rng),
+        MixturePolicy(source.policy, explorer, config.mixed_share, rng),
         source.policy,
     )
     parts = [
         source.domain.collect(
             behaviour,
             purpose="source",
-            seed=config.seed + place,
+            seed=seed + place,
             steps=config.source_steps // len(behaviours),
         ).transitions
         for place, behaviour in enumerate(behaviours)
@@ -76,8 +78,17 @@ def learn_source_model(source: Source, config: AlignConfig) -> SourceModelData:
             "a source must show what happens in it, but every observation of "
             f"{source.domain.name} was {rows.observation[0].tolist()}: use another one"
         )
-    generator = torch.Generator().manual_seed(config.seed)
+    generator = torch.Generator().manual_seed(seed)
     model = fit_source_model(rows, config.learning, generator)
     return SourceModelData(
         source, model, model.standardised(parts[0]), model.standardised(rows)
+    )
+
+
+def exploring(
+    domain: Domain, config: AlignConfig, rng: np.random.Generator
+) -> StickyRandomPolicy:
+    """Returns the policy that explores `domain`."""
+    return StickyRandomPolicy(
+        domain.actions, rng, exponent=config.hold_exponent, longest=config.longest_hold
     )

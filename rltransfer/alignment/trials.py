@@ -1,19 +1,19 @@
-"""Acting with a candidate, and what its returns say."""
+"""Acting with candidates, and what their returns say."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, final, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rltransfer.alignment.candidates import Candidate, by_simplicity
-from rltransfer.domain import Rollout
+from rltransfer.alignment.align_config import SelectionConfig
+from rltransfer.alignment.candidates import Candidate, worth_acting
+from rltransfer.alignment.problem import AlignmentProblem
+from rltransfer.alignment.step_plan import BestTrial, StepPlan
+from rltransfer.domain import Rollout, Transitions
 from rltransfer.mapping import Progress
-from rltransfer.translation import MappedPolicy
-
-_TIE = 0.05
-"""Share of the way up from random within which returns cannot tell."""
+from rltransfer.translation import MappedPolicy, Translation
 
 
 @final
@@ -31,43 +31,50 @@ class Trial:
         """Mean return of finished episodes; else what the unfinished one had earned."""
         return self.rollout.mean_return
 
-    def episode_steps(self, limit: int | None) -> float:
-        """Returns how long an episode of this candidate takes, or may take."""
-        finished = len(self.rollout.returns)
-        taken = len(self.rollout.transitions)
+    def plan_facts(self, limit: int | None) -> BestTrial:
+        """Returns what the plan of steps must know of this trial.
+
+        Args:
+            limit: steps after which the target truncates episodes, where it says so.
+        """
+        finished, taken = len(self.rollout.returns), len(self.rollout.transitions)
         if finished:
-            return (taken - self.rollout.unfinished_steps) / finished
-        return float(limit or 2 * taken)
+            mean = (taken - self.rollout.unfinished_steps) / finished
+            return BestTrial(mean, finished=True)
+        return BestTrial(float(limit or 2 * taken), finished=False)
 
 
 def preferred(
-    trials: Sequence[Trial], random_returns: NDArray[np.float64]
+    trials: Sequence[Trial],
+    random_returns: NDArray[np.float64],
+    config: SelectionConfig,
 ) -> list[Trial]:
     """Returns `trials`, best first.
 
     Returns decide. Trials start alike, so that luck is shared, and only the episodes
     that all of them finished are compared; but a few are few: among trials that come
-    within 5 % of the best on the way up from random, the simpler rung goes first, and
-    then the smaller mismatch.
+    near the best on the way up from random, the simpler family goes first, and then
+    the smaller alignment error.
 
     Args:
         trials: at least one.
         random_returns: of finished episodes; there may be none.
+        config: what counts as near.
     """
-    scores = _comparable_scores(trials)
+    scores = _comparable_scores(trials, config.cut_short)
     best = max(scores)
     floor = float(random_returns.mean()) if len(random_returns) else min(scores)
-    bar = best - _TIE * max(best - floor, 0.0) if np.isfinite(floor) else best
+    bar = best - config.tie * max(best - floor, 0.0) if np.isfinite(floor) else best
 
     def rank(place: int) -> tuple[bool, float, int, float]:
         tied, candidate = scores[place] >= bar, trials[place].candidate
         score = 0.0 if tied else -scores[place]
-        return not tied, score, by_simplicity(candidate), candidate.alignment_error
+        return not tied, score, candidate.family.simplicity, candidate.alignment_error
 
     return [trials[place] for place in sorted(range(len(trials)), key=rank)]
 
 
-def _comparable_scores(trials: Sequence[Trial]) -> list[float]:
+def _comparable_scores(trials: Sequence[Trial], cut_short: float) -> list[float]:
     finished = [len(trial.rollout.returns) for trial in trials]
     common = min((count for count in finished if count), default=0)
     longest = max(len(trial.rollout.transitions) for trial in trials)
@@ -75,16 +82,15 @@ def _comparable_scores(trials: Sequence[Trial]) -> list[float]:
     def score(trial: Trial) -> float:
         if len(trial.rollout.returns):
             return float(trial.rollout.returns[:common].mean())
-        # What little an episode cut short has paid says nothing where steps cost.
-        cut_short = len(trial.rollout.transitions) < longest / 2
-        return -np.inf if cut_short else trial.score
+        too_short = len(trial.rollout.transitions) < longest * cut_short
+        return -np.inf if too_short else trial.score
 
     return [score(trial) for trial in trials]
 
 
 @runtime_checkable
 class Watcher(Protocol):
-    """Told what happens while it happens: progress bars, logs."""
+    """Is called while an alignment goes on: progress bars, logs."""
 
     def phase(self, name: str, used: int) -> None:
         """A phase begins; `used` target steps are spent so far."""
@@ -96,14 +102,112 @@ class Watcher(Protocol):
         """A candidate was acted with."""
 
 
+@final
 class Silent:
-    """Is told everything and says nothing."""
+    """Shows nothing."""
 
     def phase(self, name: str, used: int) -> None:
-        """Says nothing."""
+        """Does nothing."""
 
     def fitted(self, family: str, progress: Progress) -> None:
-        """Says nothing."""
+        """Does nothing."""
 
     def tried(self, trial: Trial, used: int) -> None:
-        """Says nothing."""
+        """Does nothing."""
+
+
+@final
+class Trials:
+    """The trials of one alignment, and all that was seen of the target so far.
+
+    Args:
+        problem: as it stands after exploring.
+        plan: of the target's steps, likewise.
+        explored: what exploring left.
+        watch: is called after each trial.
+    """
+
+    def __init__(
+        self,
+        problem: AlignmentProblem,
+        plan: StepPlan,
+        explored: Rollout,
+        watch: Watcher,
+    ) -> None:
+        self.problem, self.plan = problem, plan
+        self.random_returns = explored.returns
+        self.acted: list[Trial] = []
+        """In the order in which they were acted with."""
+        self.ranking: list[Trial] = []
+        """Best first; their alignment errors are measured on all that was seen."""
+        self._seen, self._watch = explored.transitions, watch
+
+    def act(self, number: int, candidates: Sequence[Candidate]) -> bool:
+        """Acts with the best of `candidates`; returns whether another round may help.
+
+        Args:
+            number: of the round, from 0.
+            candidates: at least one, the smallest alignment error first.
+        """
+        config, target = self.problem.config, self.problem.target
+        # Where the acceptance test takes all the steps there are, the likeliest
+        # candidate acts alone, and all that it does is part of the test.
+        alone = self.plan.alone and not self.acted
+        beam = 1 if alone else max(1, config.beam // (2 if number else 1))
+        before = len(self.acted)
+        for candidate in worth_acting(self.problem, candidates, beam):
+            if not self.plan.affords_trial(target.meter.used, self.best):
+                break
+            self._try(number, candidate)
+        if len(self.acted) == before:
+            return False
+        if alone and self.acted[0].score > self.random_returns.mean():
+            return False
+        best = self.ranking[0].candidate
+        settled = best.family.trusts_sensors and self.problem.explains(
+            best.alignment_error
+        )
+        return not settled and self.plan.affords_trial(target.meter.used, self.best)
+
+    @property
+    def best(self) -> BestTrial | None:
+        """What the plan must know of the best trial; None where nothing was tried."""
+        limit = self.problem.target.episode_limit
+        return self.ranking[0].plan_facts(limit) if self.ranking else None
+
+    def _try(self, number: int, candidate: Candidate) -> None:
+        problem, target = self.problem, self.problem.target
+        model_data = problem.model_data
+        policy = MappedPolicy(
+            model_data.source.policy,
+            Translation.of(candidate.mapping, problem.whitening, model_data.model),
+            problem.source.actions,
+            target.actions,
+        )
+        spare = self.plan.spare(target.meter.used, self.best)
+        rollout = target.collect(
+            policy,
+            purpose="selection",
+            seed=problem.config.seed_of("selection"),
+            steps=min(self.plan.trial_steps, spare),
+            episodes=self.plan.trial_episodes,
+            whole=True,
+        )
+        trial = Trial(number, candidate, policy, rollout)
+        self.acted.append(trial)
+        self._seen = Transitions.join(self._seen, rollout.transitions)
+        self.problem = problem.seeing(self._seen)
+        measured = [
+            replace(
+                trial,
+                candidate=replace(
+                    trial.candidate,
+                    alignment_error=self.problem.error_of(trial.candidate.mapping),
+                ),
+            )
+            for trial in self.acted
+        ]
+        self.ranking = preferred(
+            measured, self.random_returns, problem.config.selection
+        )
+        self._watch.tried(trial, target.meter.used)

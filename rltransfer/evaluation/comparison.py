@@ -74,6 +74,25 @@ def beats(
     return Comparison(p_value, p_value <= 1 - confidence + _ROUNDING, method)
 
 
+def episodes_needed(baseline_episodes: int, confidence: float) -> int:
+    """Returns how many episodes let ranks alone show that a candidate is better.
+
+    The highest of all rank sums has probability 1 / C(n + m, m) by chance.
+
+    Args:
+        baseline_episodes: without any, nothing can be shown, and 1 is returned.
+        confidence: needed to call the candidate better.
+    """
+    if baseline_episodes < 1:
+        return 1
+    needed = 1
+    while (
+        math.comb(baseline_episodes + needed, needed) * (1 - confidence + _ROUNDING) < 1
+    ):
+        needed += 1
+    return needed
+
+
 def welch_test(
     candidate: Float[np.ndarray, " episode"], baseline: Float[np.ndarray, " other"]
 ) -> float:

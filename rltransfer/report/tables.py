@@ -50,7 +50,7 @@ def returns_table(
 
 
 def steps_told(steps: Mapping[str, int]) -> str:
-    """Returns steps by purpose in words, such as `exploration 500, proof 200`."""
+    """Returns steps by purpose in words, such as `exploration 500, acceptance 200`."""
     return ", ".join(f"{purpose} {count:,}" for purpose, count in steps.items())
 
 

@@ -112,11 +112,11 @@ class AlignmentWatch:
         self._events.add(
             {
                 "transfer/selection_return": trial.score,
-                "transfer/mismatch": trial.candidate.alignment_error,
+                "transfer/alignment_error": trial.candidate.alignment_error,
             },
             at,
         )
-        told = f"{trial.candidate.family}: return {trial.score:.1f}"
+        told = f"{trial.candidate.family.name}: return {trial.score:.1f}"
         self._move(used, None, told)
         self._say(f"round {trial.round + 1}, {told}")
 

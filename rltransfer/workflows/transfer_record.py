@@ -27,10 +27,10 @@ class SourceRecord:
     source: str
     path: str
     family: str
-    """Of the ladder, of its best candidate."""
+    """Of its best candidate, by name."""
     alignment_error: float
-    proof_return: float | None
-    """Mean over the episodes of the proof; None where the budget left none."""
+    acceptance_return: float | None
+    """Mean over the episodes of the acceptance test; None where there were none."""
     target_steps: int
     accepted: bool
     kept: bool
@@ -136,13 +136,15 @@ class TransferRecord:
             "source",
             "family",
             "alignment error",
-            "proof",
+            "acceptance test",
             "target steps",
             "verdict",
             "kept",
         )
         for row in self.sources:
-            acceptance = "-" if row.proof_return is None else f"{row.proof_return:.1f}"
+            acceptance = (
+                "-" if row.acceptance_return is None else f"{row.acceptance_return:.1f}"
+            )
             table.add_row(
                 row.source,
                 row.family,
@@ -222,10 +224,7 @@ class Attempted:
     @property
     def rank(self) -> tuple[bool, float]:
         """Smaller is better: accepted first, then by measured return."""
-        acceptance = self.alignment.acceptance
-        tested = acceptance.returns
-        measured = tested.mean() if len(tested) else self.alignment.chosen.score
-        return not acceptance.accepted, -float(measured)
+        return self.alignment.rank
 
     def record(self, kept: bool) -> SourceRecord:
         """Returns its row in the table of sources."""
@@ -233,9 +232,9 @@ class Attempted:
         return SourceRecord(
             source=self.loaded.title,
             path=str(self.loaded.path),
-            family=chosen.candidate.family,
+            family=chosen.candidate.family.name,
             alignment_error=chosen.candidate.alignment_error,
-            proof_return=float(acceptance.returns.mean())
+            acceptance_return=float(acceptance.returns.mean())
             if len(acceptance.returns)
             else None,
             target_steps=self.alignment.target.meter.used,

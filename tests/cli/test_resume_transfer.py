@@ -119,7 +119,7 @@ def test_another_version_of_the_rules_is_refused(
     call = command("transfer", "--resume", interrupted)
     assert call.exit_status == 76
     assert "a run goes on with what it was begun with" in call.error
-    assert "align.learning.updates=20 and now it is 2500" in call.error
+    assert "align.actions.updates=10 and now it is 400" in call.error
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,8 @@ def test_what_was_not_measured_is_a_dash() -> None:
 
 
 def test_steps_are_told_by_purpose() -> None:
-    told = steps_told({"exploration": 1500, "proof": 20})
-    assert told == "exploration 1,500, proof 20"
+    told = steps_told({"exploration": 1500, "acceptance": 20})
+    assert told == "exploration 1,500, acceptance 20"
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])
@@ -49,7 +49,7 @@ def test_a_transfer_is_told_with_all_its_steps() -> None:
         path="runs/a",
         family="affine",
         alignment_error=0.5,
-        proof_return=None,
+        acceptance_return=None,
         target_steps=500,
         accepted=False,
         kept=True,

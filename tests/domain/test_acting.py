@@ -53,9 +53,9 @@ def test_every_step_is_counted_once_and_the_limit_is_hard() -> None:
     domain = Domain(Point, "point", StepBudget(100))
     explorer = StickyRandomPolicy(domain.actions, np.random.default_rng(0))
     domain.collect(explorer, purpose="exploration", seed=0, steps=60)
-    rollout = domain.collect(explorer, purpose="proof", seed=0, steps=60)
+    rollout = domain.collect(explorer, purpose="acceptance", seed=0, steps=60)
     assert len(rollout.transitions) == 40
-    assert domain.meter.taken == {"exploration": 60, "proof": 40}
+    assert domain.meter.taken == {"exploration": 60, "acceptance": 40}
     assert domain.meter.used == 100 and domain.meter.allowed(5) == 0
 
 
@@ -70,7 +70,7 @@ def test_episodes_that_report_are_booked_apart() -> None:
 def test_no_episode_is_begun_that_would_not_end_in_time() -> None:
     domain = Domain(lambda: Point(limit=10, sensors=np.eye(2) * 0), "point")
     still = StickyRandomPolicy(domain.actions, np.random.default_rng(0))
-    whole = domain.collect(still, purpose="proof", seed=0, steps=24, whole=True)
+    whole = domain.collect(still, purpose="acceptance", seed=0, steps=24, whole=True)
     assert whole.unfinished_steps == 0 and len(whole.transitions) <= 24
 
 

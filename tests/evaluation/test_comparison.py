@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu, ttest_ind
 
-from rltransfer.evaluation import beats
+from rltransfer.evaluation import beats, episodes_needed
 from rltransfer.evaluation.comparison import BOTH, RANKS, WELCH, rank_test, welch_test
 
 
@@ -146,3 +146,11 @@ def test_a_clear_gain_is_found_in_most_cases() -> None:
         beats(rng.normal(3, 1, size=4), rng.normal(size=10)).better for _ in range(200)
     )
     assert found >= 190
+
+
+@pytest.mark.parametrize(
+    ("baseline", "needed"), [(0, 1), (1, 19), (2, 5), (3, 3), (5, 2), (19, 1)]
+)
+def test_ranks_need_so_many_episodes(baseline: int, needed: int) -> None:
+    # C(baseline + needed, needed) must be at least 20: C(20, 19) = 20, C(7, 5) = 21.
+    assert episodes_needed(baseline, 0.95) == needed

@@ -12,8 +12,7 @@ from unittest import mock
 
 import torch
 
-from rltransfer.alignment import AlignConfig, Source, align
-from rltransfer.alignment.families import structured_families as structured
+from rltransfer.alignment import ActionFitConfig, AlignConfig, Source, align
 from rltransfer.domain import Domain
 from rltransfer.io import write_atomically
 from rltransfer.resume.replay_log import ReplayLog
@@ -30,6 +29,7 @@ TINY = AlignConfig(
     rounds=2,
     source_steps=600,
     learning=LearnConfig(width=16, updates=40, batch_size=64),
+    actions=ActionFitConfig(updates=10),
 )
 
 QUICK = partial(
@@ -39,6 +39,7 @@ QUICK = partial(
     rounds=1,
     source_steps=300,
     learning=LearnConfig(width=8, updates=20),
+    actions=ActionFitConfig(updates=10),
 )
 """What a call of the command line takes in place of the defaults."""
 
@@ -135,7 +136,7 @@ def _grouped(work: Callable[..., None], *arguments: Any) -> None:
 
 
 def _carry(folder: Path, answer: Path, fault: Fault | None) -> None:
-    with _few_updates(), injected(fault) as events:
+    with injected(fault) as events:
         left = carried(folder)
     answer.write_text(json.dumps({"left": left, "events": events}))
 
@@ -158,18 +159,12 @@ def _call(
         before()
     with (
         mock.patch.object(carry, "AlignConfig", QUICK),
-        _few_updates(),
         mock.patch.object(options, "FEWEST_EPISODES", 1),
         mock.patch.object(storing, "draw", _scribble),
         injected(fault) as events,
     ):
         main(words)
     output.with_suffix(".events").write_text(json.dumps(events))
-
-
-def _few_updates() -> Any:
-    # Of the rungs that do not ask the config.
-    return mock.patch.object(structured, "_UPDATES", 10)
 
 
 def _scribble(path: Path, *what: object) -> None:

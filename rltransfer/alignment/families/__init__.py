@@ -1,75 +1,82 @@
-"""The ladder of candidates, simplest rung first.
+"""The candidate families, and proposing candidates with all of them.
 
-A rung is a function from the workbench, the rows seen so far and the candidates kept
-from earlier rounds to new candidates. Adding one touches its page and `RUNGS`.
+A family is a function from an alignment problem and the candidates known so far to
+mappings. Adding one touches its page and `FAMILIES`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
-from rltransfer.alignment.candidates import Candidate, by_alignment_error, by_simplicity
+from rltransfer.alignment.candidates import (
+    Candidate,
+    CandidateFamily,
+    by_alignment_error,
+)
 from rltransfer.alignment.families.affine_family import affine
 from rltransfer.alignment.families.residual_family import residual
 from rltransfer.alignment.families.structured_families import (
     identity,
     same_sensors,
-    signed_order,
+    signed_permutation,
 )
-from rltransfer.alignment.problem import AlignmentProblem as AlignmentProblem
-from rltransfer.domain import Transitions
+from rltransfer.alignment.problem import AlignmentProblem
+from rltransfer.mapping import Progress
 
-CandidateFamily = Callable[
-    [AlignmentProblem, Transitions, list[Candidate]], list[Candidate]
-]
-
-FAMILIES: dict[str, CandidateFamily] = {
-    "identity": identity,
-    "same sensors": same_sensors,
-    "affine": affine,
-    "signed order": signed_order,
-    "residual": residual,
-}
-"""By name, in the order in which they are climbed."""
-_CLEARLY = 0.75
-"""Share of a simpler candidate's mismatch that is clearly less."""
+FAMILIES = (
+    CandidateFamily("identity", 0, identity, trusts_sensors=True, fits=False),
+    CandidateFamily("same sensors", 1, same_sensors, trusts_sensors=True),
+    CandidateFamily("affine", 3, affine),
+    CandidateFamily("signed permutation", 2, signed_permutation, refines=True),
+    CandidateFamily("residual", 4, residual, refines=True),
+)
+"""In the order in which they propose."""
 
 
 def propose(
-    problem: AlignmentProblem, rows: Transitions, kept: list[Candidate]
+    problem: AlignmentProblem,
+    known: Sequence[Candidate],
+    watch: Callable[[str, Progress], None],
 ) -> list[Candidate]:
-    """Returns candidates for `rows`, the smallest mismatch first.
+    """Returns candidates for the rows seen so far, the smallest alignment error first.
 
-    Where the identity explains the target as well as the source's model explains the
-    source, no other rung is climbed. Where only the sensors are what they seem, fitted
-    maps stay if they explain it clearly better: nearly symmetric worlds look alike from
-    more than one side.
+    Where a family that fits nothing explains the target, no other one is asked. Where
+    trusted sensors explain it best, nothing is refined; fitted maps stay only if they
+    explain it clearly better.
 
     Args:
         problem: what fits need.
-        rows: all that was seen of the target, in white coordinates.
-        kept: from earlier rounds, best first; empty in the first round.
+        known: from earlier rounds; empty in the first one.
+        watch: called with the family's name and the progress of its fits.
     """
-    reference_error = problem.reference_error(rows)
     found: list[Candidate] = []
-    for family in FAMILIES.values():
-        found += family(problem, rows, sorted([*kept, *found], key=by_alignment_error))
-        found.sort(key=by_alignment_error)
-        if not found:
+    for family in FAMILIES:
+        if family.refines and found and found[0].family.trusts_sensors:
             continue
-        if family is identity and found[0].alignment_error <= reference_error:
+        mappings = family.propose(
+            problem,
+            sorted([*known, *found], key=by_alignment_error),
+            partial(watch, family.name),
+        )
+        proposed = [Candidate(family, *measured) for measured in mappings]
+        found = sorted([*found, *proposed], key=by_alignment_error)
+        if not family.fits and any(
+            problem.explains(candidate.alignment_error) for candidate in proposed
+        ):
             break
-        if family is affine and found[0].trusts_sensors:
-            break
-    return [c for c in found if not _outdone(c, found, reference_error)]
+    return [c for c in found if not _outdone(problem, c, found)]
 
 
 def _outdone(
-    candidate: Candidate, found: list[Candidate], reference_error: float
+    problem: AlignmentProblem, candidate: Candidate, found: Sequence[Candidate]
 ) -> bool:
-    """Whether sensors taken for what they seem explain the target about as well."""
+    """Returns whether trusted sensors explain the target about as well."""
     trusting = [
-        c for c in found if c.trusts_sensors and c.alignment_error <= reference_error
+        c
+        for c in found
+        if c.family.trusts_sensors and problem.explains(c.alignment_error)
     ]
-    if candidate.trusts_sensors or not trusting:
+    if candidate.family.trusts_sensors or not trusting:
         return False
-    simplest = min(trusting, key=by_simplicity)
-    return candidate.alignment_error > _CLEARLY * simplest.alignment_error
+    simplest = min(trusting, key=lambda c: c.family.simplicity)
+    least = problem.config.selection.clearly_less * simplest.alignment_error
+    return candidate.alignment_error > least

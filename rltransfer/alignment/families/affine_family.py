@@ -1,83 +1,114 @@
-"""The rung of affine maps: many restarts at first, then near the best."""
+"""The family of affine maps: many restarts at first, then near the best of them."""
 
+from collections.abc import Sequence
 from copy import deepcopy
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
-from rltransfer.alignment.candidates import Candidate, by_alignment_error, different
-from rltransfer.alignment.problem import AlignmentProblem
-from rltransfer.domain import Transitions
+from rltransfer.alignment.candidates import Candidate, FitWatcher
+from rltransfer.alignment.problem import AlignmentProblem, Measured
 from rltransfer.mapping import Affine, DomainMapping, FitConfig, stacked
 
-_NAME = "affine"
-_NEAR, _SPREAD, _PARENTS = 6, 0.05, 2
-_LOST = 2.0
-"""Times what would be enough above which the known maps are no place to begin from."""
+
+def affine_among(known: Sequence[Candidate]) -> list[Measured]:
+    """Returns those of `known` whose state map and action map are affine, in order."""
+    return [
+        Measured(candidate.mapping, candidate.alignment_error)
+        for candidate in known
+        if isinstance(candidate.mapping.state, Affine)
+        and isinstance(candidate.mapping.action, Affine)
+    ]
 
 
 def affine(
-    problem: AlignmentProblem, rows: Transitions, known: list[Candidate]
-) -> list[Candidate]:
-    """Affine maps for states and actions: many restarts, then near the best of them.
+    problem: AlignmentProblem, known: Sequence[Candidate], watch: FitWatcher
+) -> list[Measured]:
+    """Affine maps of states and of actions.
 
-    Where the best known maps are good, the restarts are left out.
+    Where the best known ones are good, nothing is searched for: they are refined.
     """
-    parents = [candidate for candidate in known if candidate.family == _NAME]
-    if not parents or parents[0].alignment_error > _LOST * problem.reference_error(
-        rows
-    ):
-        parents = sorted([*parents, *_searched(problem, rows)], key=by_alignment_error)
+    config = problem.config.affine
+    known_maps = affine_among(known)
+    lost = config.lost * problem.reference_error
+    if not known_maps or known_maps[0].alignment_error > lost:
+        known_maps = sorted(
+            [*known_maps, *_searched(problem, watch)],
+            key=lambda one: one.alignment_error,
+        )
+    parents: list[DomainMapping] = []
+    for mapping, _ in known_maps:
+        if len(parents) < config.parents and problem.is_distinct(mapping, parents):
+            parents.append(mapping)
     if not parents:
         return []  # every one diverged
-    near = _near(problem, [c.mapping for c in different(parents, rows, _PARENTS)])
+    near = stacked(
+        [
+            mapping
+            for parent in parents
+            for mapping in (
+                parent,
+                *(_noisy(parent, problem) for _ in range(config.copies)),
+            )
+        ]
+    )
     schedule = FitConfig(
         updates=problem.config.updates // 2,
         batch_size=problem.config.batch_size,
-        learning_rate=1e-2,
-        halvings=((0.4, 0.5),),
-        evaluate_every=50,
+        learning_rate=config.refine_rate,
+        halvings=config.refine_halvings,
+        evaluate_every=config.refine_every,
     )
-    # Near the answer the moments would pull the map off it, for the two domains are
-    # never explored alike; a trace of them still keeps it from shrinking.
-    problem.fit(_NAME, near, rows, schedule, (0.02, 0.01))
-    return problem.measured(_NAME, near, rows)
+    return problem.fit(near, schedule, config.refine_moments, watch)
 
 
-def _searched(problem: AlignmentProblem, rows: Transitions) -> list[Candidate]:
-    start = _anywhere(problem)
+def _searched(problem: AlignmentProblem, watch: FitWatcher) -> list[Measured]:
+    config = problem.config.affine
     schedule = FitConfig(
         updates=problem.config.updates // 2,
         batch_size=problem.config.batch_size,
-        learning_rate=3e-2,
-        halvings=((0.1, 0.5), (0.25, 0.25), (0.5, 0.125)),
+        learning_rate=config.search_rate,
+        halvings=config.search_halvings,
     )
-    problem.fit(_NAME, start, rows, schedule, (0.5, 0.05))
-    return sorted(problem.measured(_NAME, start, rows), key=by_alignment_error)
+    return problem.fit(_anywhere(problem), schedule, config.search_moments, watch)
 
 
 def _anywhere(problem: AlignmentProblem) -> DomainMapping:
-    """Turns of the white target onto the source's states, with small action maps."""
+    """Returns turns of the white target onto the source's states, as a stack.
+
+    The action maps are small and random.
+    """
     copies, generator = problem.config.restarts, problem.generator
     states = problem.model_data.at_random.observation
     inputs, outputs = problem.target.observation_size, states.shape[1]
     values, vectors = torch.linalg.eigh(states.T.cov().reshape(outputs, outputs))
-    spread = vectors @ torch.diag(values.clamp_min(0).sqrt()) @ vectors.T
-    turns = _turns(copies, inputs, outputs, generator)
-    actions_in, actions_out = problem.target.actions.size, problem.source.actions.size
+    root = vectors @ torch.diag(values.clamp_min(0).sqrt()) @ vectors.T
+    turns = random_turns(copies, inputs, outputs, generator)
+    actions = (copies, problem.target.actions.size, problem.source.actions.size)
+    spread = problem.config.affine.action_spread
     return DomainMapping(
-        Affine.of(turns @ spread, states.mean(dim=0).expand(copies, -1)),
+        Affine.of(turns @ root, states.mean(dim=0).expand(copies, -1)),
         Affine.of(
-            0.3 * torch.randn(copies, actions_in, actions_out, generator=generator),
-            torch.zeros(copies, actions_out),
+            spread * torch.randn(*actions, generator=generator),
+            torch.zeros(copies, actions[-1]),
             activation=problem.action_activation,
         ),
     )
 
 
-def _turns(
-    copies: int, inputs: int, outputs: int, generator: torch.Generator
+def random_turns(
+    copies: int, inputs: int, outputs: int, generator: Generator
 ) -> Tensor:
+    """Returns random matrices whose rows or columns, the fewer, are orthonormal.
+
+    Of square ones, turns and reflections come up alike.
+
+    Args:
+        copies: how many.
+        inputs: their rows.
+        outputs: their columns.
+        generator: of the draws.
+    """
     tall = torch.randn(
         copies, max(inputs, outputs), min(inputs, outputs), generator=generator
     )
@@ -88,18 +119,10 @@ def _turns(
     return turns if inputs >= outputs else turns.transpose(1, 2)
 
 
-def _near(problem: AlignmentProblem, parents: list[DomainMapping]) -> DomainMapping:
-    """The parents themselves and noisy copies of them."""
-    families = [
-        [p, *(_shaken(p, problem.generator) for _ in range(_NEAR))] for p in parents
-    ]
-    return stacked([mapping for family in families for mapping in family])
-
-
-def _shaken(mapping: DomainMapping, generator: torch.Generator) -> DomainMapping:
-    shaken = deepcopy(mapping)
+def _noisy(mapping: DomainMapping, problem: AlignmentProblem) -> DomainMapping:
+    noisy, share = deepcopy(mapping), problem.config.affine.noise
     with torch.no_grad():
-        for parameter in shaken.parameters():
-            noise = torch.randn(parameter.shape, generator=generator)
-            parameter.add_(_SPREAD * parameter.abs().mean() * noise)
-    return shaken
+        for parameter in noisy.parameters():
+            noise = torch.randn(parameter.shape, generator=problem.generator)
+            parameter.add_(share * parameter.abs().mean() * noise)
+    return noisy

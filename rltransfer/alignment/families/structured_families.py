@@ -1,65 +1,62 @@
-"""Rungs that take the sensors to be what they seem: the same, or only reordered."""
+"""Families that take the sensors to be the same ones: unchanged, or only reordered."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from scipy.optimize import linear_sum_assignment
 
-from rltransfer.alignment.candidates import Candidate, by_alignment_error
-from rltransfer.alignment.problem import AlignmentProblem
-from rltransfer.domain import Transitions
+from rltransfer.alignment.candidates import Candidate, FitWatcher
+from rltransfer.alignment.families.affine_family import affine_among
+from rltransfer.alignment.problem import AlignmentProblem, Measured
 from rltransfer.mapping import Affine, DomainMapping, FitConfig, Mlp, stacked
-
-_RESTARTS, _UPDATES, _WIDTHS = 4, 400, (32, 32)
 
 
 def identity(
-    problem: AlignmentProblem, rows: Transitions, known: list[Candidate]
-) -> list[Candidate]:
+    problem: AlignmentProblem, known: Sequence[Candidate], watch: FitWatcher
+) -> list[Measured]:
     """Same observations, same actions; nothing is fitted."""
-    del known
+    del known, watch
     if not (problem.same_sensors and problem.same_actions):
         return []
-    unchanged = DomainMapping(_unchanged(problem))
-    return problem.measured("identity", unchanged, rows)
+    return problem.measured(DomainMapping(_unchanged(problem)))
 
 
 def same_sensors(
-    problem: AlignmentProblem, rows: Transitions, known: list[Candidate]
-) -> list[Candidate]:
-    """Same observations, other actions; the action map is a network.
-
-    Engines have thresholds, so that an affine action map would be too poor.
-    """
+    problem: AlignmentProblem, known: Sequence[Candidate], watch: FitWatcher
+) -> list[Measured]:
+    """Same observations, other actions; the action map is a network."""
     del known
     if not problem.same_sensors:
         return []
-    return _with_fitted_actions(problem, rows, _unchanged(problem), "same sensors")
+    return _with_fitted_actions(problem, _unchanged(problem), watch)
 
 
-def signed_order(
-    problem: AlignmentProblem, rows: Transitions, known: list[Candidate]
-) -> list[Candidate]:
-    """Sensors in another order and sign: the one nearest to the best affine map."""
-    fitted = [
-        c.mapping.state
-        for c in known
-        if c.family == "affine" and isinstance(c.mapping.state, Affine)
-    ]
+def signed_permutation(
+    problem: AlignmentProblem, known: Sequence[Candidate], watch: FitWatcher
+) -> list[Measured]:
+    """Sensors in another order and sign: the one nearest to the best affine map.
+
+    Nearest is the assignment of target sensors to source variables with the largest
+    sum of correlations (Kuhn, 1955), in deviations of both.
+    """
+    fitted = affine_among(known)
     if not (problem.same_sensors and fitted):
         return []
-    weight, _ = problem.raw(fitted[0])
+    state = fitted[0].mapping.state
+    assert isinstance(state, Affine)
     source, target = problem.model_data.model.whitening, problem.whitening
     spread_in, spread_out = (
-        w.inverse.square().sum(dim=0).sqrt() for w in (target, source)
+        whitening.inverse.square().sum(dim=0).sqrt() for whitening in (target, source)
     )
-    share = weight * spread_in[:, None] / spread_out
-    rows_, columns = linear_sum_assignment(-share.abs().numpy())
-    order = np.zeros(tuple(weight.shape), np.float32)
-    order[rows_, columns] = np.sign(share.numpy()[rows_, columns])
+    share = problem.raw_weight(state) * spread_in[:, None] / spread_out
+    rows, columns = linear_sum_assignment(-share.abs().numpy())
+    order = np.zeros(tuple(share.shape), np.float32)
+    order[rows, columns] = np.sign(share.numpy()[rows, columns])
     if np.array_equal(order, np.eye(len(order))):
         return []
-    state = problem.between(torch.from_numpy(order), torch.zeros(len(order)))
-    return _with_fitted_actions(problem, rows, state, "signed order")
+    reordered = problem.between(torch.from_numpy(order), torch.zeros(len(order)))
+    return _with_fitted_actions(problem, reordered, watch)
 
 
 def _unchanged(problem: AlignmentProblem) -> Affine:
@@ -68,21 +65,22 @@ def _unchanged(problem: AlignmentProblem) -> Affine:
 
 
 def _with_fitted_actions(
-    problem: AlignmentProblem, rows: Transitions, state: Affine, family: str
-) -> list[Candidate]:
-    fixed = stacked([state] * _RESTARTS).requires_grad_(False)
+    problem: AlignmentProblem, state: Affine, watch: FitWatcher
+) -> list[Measured]:
+    """Returns the best of some restarts of the action map."""
+    config = problem.config.actions
     action = Mlp(
         problem.target.actions.size,
-        _WIDTHS,
+        config.widths,
         problem.source.actions.size,
         output_activation=problem.action_activation,
-        copies=_RESTARTS,
+        copies=config.restarts,
         generator=problem.generator,
     )
-    mapping = DomainMapping(fixed, action)
+    fixed = stacked([state] * config.restarts).requires_grad_(False)
     schedule = FitConfig(
-        updates=_UPDATES, batch_size=problem.config.batch_size, learning_rate=1e-2
+        updates=config.updates,
+        batch_size=problem.config.batch_size,
+        learning_rate=config.learning_rate,
     )
-    problem.fit(family, mapping, rows, schedule, moments=None)
-    found = problem.measured(family, mapping, rows)
-    return sorted(found, key=by_alignment_error)[:1]
+    return problem.fit(DomainMapping(fixed, action), schedule, None, watch)[:1]

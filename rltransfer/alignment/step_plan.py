@@ -1,0 +1,143 @@
+"""How the steps of a budget are shared out: numbers in, numbers out.
+
+Nothing here acts. A plan is asked before each stretch of acting how long it may be.
+"""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple, final
+
+from rltransfer.alignment.align_config import StepPlanConfig
+from rltransfer.domain import Rollout
+from rltransfer.evaluation import episodes_needed
+
+
+class BestTrial(NamedTuple):
+    """What the plan must know of the best trial so far."""
+
+    episode_steps: float
+    """How long an episode of it takes, or may take."""
+    finished: bool
+    """Whether it finished one."""
+
+
+@final
+@dataclass(frozen=True)
+class StepPlan:
+    """What a budget of target steps may be spent on, from what is known so far.
+
+    Args:
+        budget: target steps in all.
+        config: how they are shared out.
+        confidence: that the acceptance test needs.
+        episode_limit: steps after which episodes are truncated, where that is known.
+        random_episodes: finished while exploring.
+        random_steps: that these took.
+    """
+
+    budget: int
+    config: StepPlanConfig
+    confidence: float
+    episode_limit: int | None = None
+    random_episodes: int = 0
+    random_steps: int = 0
+
+    def after(self, explored: Rollout) -> "StepPlan":
+        """Returns the plan once it is known how long random episodes are."""
+        return replace(
+            self,
+            random_episodes=len(explored.returns),
+            random_steps=len(explored.transitions) - explored.unfinished_steps,
+        )
+
+    @property
+    def exploration(self) -> int:
+        """Steps to explore."""
+        share = int(self.config.exploration_share * self.budget)
+        return max(self.config.least_exploration, share)
+
+    @property
+    def first_episode_within(self) -> int:
+        """Steps that exploration may take until one episode is finished."""
+        return self.budget // self.config.first_episode_part + 1
+
+    @property
+    def needed_episodes(self) -> int:
+        """Episodes that the acceptance test needs to tell anything."""
+        return episodes_needed(self.random_episodes, self.confidence)
+
+    @property
+    def acceptance_episodes(self) -> int:
+        """Episodes that the acceptance test aims at."""
+        return max(self.config.acceptance_episodes, self.needed_episodes)
+
+    @property
+    def alone(self) -> bool:
+        """Whether the acceptance test takes all the steps there are.
+
+        With a random episode or two it needs so many episodes that nothing is left to
+        choose by.
+        """
+        return self.needed_episodes >= self.config.alone_from
+
+    @property
+    def random_episode_steps(self) -> float:
+        """Mean length of a random episode; at least one was finished."""
+        return max(1.0, self.random_steps / self.random_episodes)
+
+    @property
+    def trial_steps(self) -> int:
+        """Most steps of one trial."""
+        share = self.budget // self.config.trial_part
+        return min(share, self.episode_limit or share)
+
+    @property
+    def trial_episodes(self) -> int:
+        """Most episodes of one trial; more where they are short."""
+        fewest, most = (
+            self.config.fewest_trial_episodes,
+            self.config.most_trial_episodes,
+        )
+        if not self.random_episodes:
+            return fewest
+        fitting = int(self.trial_steps / 2 / self.random_episode_steps)
+        return min(max(fitting, fewest), most)
+
+    def reserve(self, best: BestTrial | None) -> int:
+        """Returns the steps kept back for the acceptance test.
+
+        As many episodes as it needs, of the length of the best trial's. Half of what
+        may be kept back where nothing is known of their length, or where the best trial
+        has yet to finish one and the test would need many.
+        """
+        most = self.config.acceptance_share * self.budget
+        if best is None or (not best.finished and self.alone):
+            return int(most / 2)
+        return int(min(self._own_steps(best), most))
+
+    def spare(self, used: int, best: BestTrial | None) -> int:
+        """Returns the steps that trials may still take."""
+        return self.budget - used - self.reserve(best)
+
+    def affords_trial(self, used: int, best: BestTrial | None) -> bool:
+        """Returns whether a trial leaves enough for the acceptance test.
+
+        The first one always does: without it there is nothing to test.
+        """
+        if best is None:
+            return True
+        episode = self.config.length_margin * best.episode_steps
+        return self.spare(used, best) >= min(self.trial_steps, episode)
+
+    def random_again(self, used: int, best: BestTrial) -> tuple[int, int]:
+        """Returns most steps and episodes of acting at random once more.
+
+        What the acceptance test of the best trial does not need is left for that.
+        """
+        left = self.budget - used - int(self._own_steps(best))
+        if not self.random_episodes:
+            return left, 0
+        episodes = int(left / self.random_episode_steps)
+        return left, max(0, min(self.config.acceptance_episodes, episodes))
+
+    def _own_steps(self, best: BestTrial) -> float:
+        return self.config.length_margin * best.episode_steps * self.needed_episodes

@@ -1,0 +1,71 @@
+"""The arithmetic of a budget, worked by hand."""
+
+from dataclasses import replace
+
+import pytest
+
+from rltransfer.alignment.align_config import StepPlanConfig
+from rltransfer.alignment.step_plan import BestTrial, StepPlan
+
+# Ten random episodes of 20 steps each: the test then needs 2, for C(12, 2) = 66.
+PLAN = StepPlan(1200, StepPlanConfig(), 0.95, random_episodes=10, random_steps=200)
+
+
+def test_a_quarter_of_the_budget_explores_and_never_less_than_the_least() -> None:
+    assert PLAN.exploration == 300
+    assert replace(PLAN, budget=399).exploration == 100
+    assert PLAN.first_episode_within == 401
+
+
+def test_a_trial_takes_a_sixth_or_one_long_episode() -> None:
+    assert PLAN.trial_steps == 200
+    assert replace(PLAN, episode_limit=150).trial_steps == 150
+
+
+@pytest.mark.parametrize(
+    ("episodes", "steps", "expected"),
+    [
+        (10, 200, 5),  # half of 200 steps, in episodes of 20
+        (10, 50, 6),  # 20 would fit; six are enough
+        (2, 200, 2),  # one would fit; two are the fewest
+        (0, 0, 2),
+    ],
+)
+def test_a_trial_has_more_episodes_where_they_are_short(
+    episodes: int, steps: int, expected: int
+) -> None:
+    plan = replace(PLAN, random_episodes=episodes, random_steps=steps)
+    assert plan.trial_episodes == expected
+
+
+def test_the_reserve_is_what_the_test_will_need_of_such_episodes() -> None:
+    assert PLAN.needed_episodes == 2 and PLAN.acceptance_episodes == 5
+    assert PLAN.reserve(BestTrial(100.0, finished=True)) == 210  # 2 · 100 · 1.05
+    # But two thirds of the budget at most, and half of that while nothing is known.
+    assert PLAN.reserve(BestTrial(500.0, finished=True)) == 800
+    assert PLAN.reserve(None) == 400
+
+
+def test_after_one_random_episode_the_test_takes_all_there_is() -> None:
+    single = replace(PLAN, random_episodes=1, random_steps=20)
+    assert single.needed_episodes == 19 and single.alone
+    assert not PLAN.alone
+    # Long episodes cannot show anything then; short ones can.
+    assert single.reserve(BestTrial(500.0, finished=False)) == 400
+    assert single.reserve(BestTrial(10.0, finished=True)) == 199  # 19 · 10 · 1.05
+
+
+def test_a_trial_is_affordable_while_the_reserve_stays_whole() -> None:
+    best = BestTrial(100.0, finished=True)  # the reserve is 210, an episode 105
+    assert PLAN.spare(885, best) == 105
+    assert PLAN.affords_trial(885, best)
+    assert not PLAN.affords_trial(886, best)
+    assert PLAN.affords_trial(1200, None)
+
+
+def test_what_the_test_does_not_need_is_acted_at_random() -> None:
+    best = BestTrial(100.0, finished=True)
+    assert PLAN.random_again(900, best) == (90, 4)  # of 20 steps each
+    assert PLAN.random_again(0, best) == (990, 5)
+    assert PLAN.random_again(1100, best)[1] == 0
+    assert replace(PLAN, random_episodes=0).random_again(0, best)[1] == 0
