@@ -21,20 +21,22 @@ class Exported:
     """A file that was written and compared with its original."""
 
     agent: Path
-    written: Path
+    written: tuple[Path, ...]
+    """Every file, the policy first."""
     checked: str
     """In what it was found to agree with its original."""
 
     def as_json(self) -> dict[str, Any]:
         """Returns both paths."""
-        return {"agent": str(self.agent), "written": str(self.written)}
+        files = [str(path) for path in self.written]
+        return {"agent": str(self.agent), "written": files[0], "files": files}
 
     def as_table(self) -> RenderableType:
         """Returns both paths, and in what they agree."""
         return facts(
             [
                 ("agent", str(self.agent)),
-                ("written", str(self.written)),
+                *(("written", str(path)) for path in self.written),
                 ("checked", self.checked),
             ]
         )
@@ -108,8 +110,7 @@ def _export_transfer(
     from rltransfer.translation import MappedPolicy
     from rltransfer.workflows.source_agents import is_transfer, load_policy
     from rltransfer.workflows.transfer_folder import TransferSettings
-    from rltransfer_agents.export import export_mapped_onnx
-    from rltransfer_agents.export.onnx_mapped import EQUAL_SHARE
+    from rltransfer_agents.export import EQUAL_SHARE, export_mapped_onnx
     from rltransfer_agents.loading.refusal import printable, refusals_about
 
     with refusals_about(printable(path / MANIFEST_NAME)):

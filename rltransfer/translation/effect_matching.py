@@ -91,14 +91,16 @@ def translator_of(action_map: Network, target: ActionCodec) -> ActionTranslator:
         action_map: encoded target action to encoded source action.
         target: how the target's actions are encoded.
     """
-    if target.discrete:
-        return NearestListed(np.eye(target.size, dtype=np.float32), action_map)
-    if isinstance(action_map, Affine):
+    if isinstance(action_map, Affine) and not target.discrete:
         return LeastSquares(action_map)
-    return NearestListed(_grid_over_box(target.size), action_map)
+    return NearestListed(listed_actions(target), action_map)
 
 
-def _grid_over_box(size: int) -> NDArray[np.float32]:
+def listed_actions(target: ActionCodec) -> NDArray[np.float32]:
+    """Returns encoded target actions: all of them, or points all over the box."""
+    size = target.size
+    if target.discrete:
+        return np.eye(size, dtype=np.float32)
     if size in _GRID:
         side = np.linspace(-1, 1, _GRID[size], dtype=np.float32)
         axes = np.meshgrid(*[side] * size, indexing="ij")

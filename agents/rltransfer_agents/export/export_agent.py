@@ -1,4 +1,4 @@
-"""Agents out of any file into any format, told apart by the name of the file."""
+"""Agents out of any file into any format; the name of the file says which."""
 
 from pathlib import Path
 from typing import Any
@@ -7,21 +7,70 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from rltransfer.errors import InputError
 from rltransfer.io import write_atomically
-from rltransfer_agents.export import numpy_export as numpy_policy
-from rltransfer_agents.export import onnx_policy
+from rltransfer_agents.export.export_checks import require_equal, require_new
 from rltransfer_agents.export.live_model import policy_data_of
-from rltransfer_agents.export.numpy_export import export_numpy
-from rltransfer_agents.export.onnx_policy import export_onnx
-from rltransfer_agents.export.policy_recipe import require_equal
+from rltransfer_agents.export.onnx_export import ONNX_SUFFIX, export_onnx
+from rltransfer_agents.export.plain_policy import NUMPY_SUFFIX, export_numpy
 from rltransfer_agents.loading.agent_files import locate
 from rltransfer_agents.loading.agent_loading import read_policy_data
-from rltransfer_agents.loading.bundle import SUFFIX, read_bundle, write_bundle
+from rltransfer_agents.loading.bundle import SUFFIX as BUNDLE_SUFFIX
+from rltransfer_agents.loading.bundle import read_bundle, write_bundle
 from rltransfer_agents.loading.policy_data import PolicyData
 from rltransfer_agents.loading.stock_policies import build_policy
 from rltransfer_agents.policies import FrozenPolicy
 
+_POLICY_WRITERS = {NUMPY_SUFFIX: export_numpy, ONNX_SUFFIX: export_onnx}
 
-def export_bundle(model: BaseAlgorithm, path: Path | str) -> Path:
+
+def export_agent(
+    source: Path | str,
+    path: Path | str,
+    *,
+    sha256: str | None = None,
+    best: bool | None = None,
+) -> tuple[Path, ...]:
+    """Writes the agent at `source`, in the format that the name of `path` asks for.
+
+    Args:
+        source: anything that `load_agent` reads.
+        path: ending in `.safetensors` for a bundle, `.npz` for NumPy, or `.onnx`.
+        sha256: the hash that the source must have.
+        best: which agent of a run, as for `load_agent`.
+
+    Returns:
+        what was written, the agent first.
+
+    Raises:
+        InputError: the name has another ending, a file is there already, or the format
+            cannot hold the agent.
+        ArtifactRefused: the source is refused.
+    """
+    suffix = Path(path).suffix
+    if suffix == BUNDLE_SUFFIX:
+        return rebundle(source, path, sha256=sha256, best=best)
+    if suffix not in _POLICY_WRITERS:
+        endings = ", ".join([BUNDLE_SUFFIX, *_POLICY_WRITERS])
+        raise InputError(
+            f"the file's name must end in {endings}, got {path}; rename it"
+        )
+    data = read_policy_data(locate(source, best=best), sha256=sha256)
+    return _POLICY_WRITERS[suffix](build_policy(data), path)
+
+
+def rebundle(
+    source: Path | str,
+    path: Path | str,
+    *,
+    sha256: str | None = None,
+    best: bool | None = None,
+) -> tuple[Path, ...]:
+    """Writes an agent's zip or run folder, read without running it, as a bundle."""
+    target = require_new(path, BUNDLE_SUFFIX)
+    data = read_policy_data(locate(source, best=best), sha256=sha256)
+    return _write(data, build_policy(data), target)
+
+
+def export_bundle(model: BaseAlgorithm, path: Path | str) -> tuple[Path, ...]:
     """Writes a live model so that anyone can read it without running anything.
 
     Args:
@@ -29,10 +78,13 @@ def export_bundle(model: BaseAlgorithm, path: Path | str) -> Path:
             `VecNormalize`, its statistics go into the bundle.
         path: of the file, ending in `.safetensors`.
 
+    Returns:
+        what was written.
+
     Raises:
-        InputError: if the bundle would not act as the model does.
+        InputError: the file is there already, or would not act as the model does.
     """
-    target = _checked_path(path)
+    target = require_new(path, BUNDLE_SUFFIX)
     data = policy_data_of(model)
     policy = build_policy(data)
 
@@ -45,64 +97,11 @@ def export_bundle(model: BaseAlgorithm, path: Path | str) -> Path:
     return _write(data, policy, target)
 
 
-def rebundle(
-    source: Path | str,
-    path: Path | str,
-    *,
-    sha256: str | None = None,
-    best: bool | None = None,
-) -> Path:
-    """Writes an agent's zip or run folder, read without running it, as a bundle."""
-    target = _checked_path(path)
-    data = read_policy_data(locate(source, best=best), sha256=sha256)
-    return _write(data, build_policy(data), target)
-
-
-def _write(data: PolicyData, policy: FrozenPolicy, path: Path) -> Path:
+def _write(data: PolicyData, policy: FrozenPolicy, path: Path) -> tuple[Path, ...]:
     written = write_bundle(data)
     again = build_policy(read_bundle(written))
     require_equal(
         lambda rows: again.predict(rows, deterministic=True)[0], policy, str(path)
     )
     write_atomically(path, written)
-    return path
-
-
-def _checked_path(path: Path | str) -> Path:
-    if Path(path).suffix != SUFFIX:
-        raise InputError(f"a bundle's name must end in {SUFFIX}, got {path}; rename it")
-    return Path(path)
-
-
-_POLICY_WRITERS = {numpy_policy.SUFFIX: export_numpy, onnx_policy.SUFFIX: export_onnx}
-
-
-def export_agent(
-    source: Path | str,
-    path: Path | str,
-    *,
-    sha256: str | None = None,
-    best: bool | None = None,
-) -> Path:
-    """Writes the agent at `source`, in the format that the name of `path` asks for.
-
-    Args:
-        source: anything that `load_agent` reads.
-        path: ending in `.safetensors` for a bundle, `.npz` for NumPy, or `.onnx`.
-        sha256: the hash that the source must have.
-        best: which agent of a run, as for `load_agent`.
-
-    Raises:
-        InputError: if the name has another ending, or the format cannot hold the agent.
-        ArtifactRefused: if the source is refused.
-    """
-    suffix = Path(path).suffix
-    if suffix == SUFFIX:
-        return rebundle(source, path, sha256=sha256, best=best)
-    if suffix not in _POLICY_WRITERS:
-        endings = ", ".join([SUFFIX, *_POLICY_WRITERS])
-        raise InputError(
-            f"the file's name must end in {endings}, got {path}; rename it"
-        )
-    data = read_policy_data(locate(source, best=best), sha256=sha256)
-    return _POLICY_WRITERS[suffix](build_policy(data), path)
+    return (path,)

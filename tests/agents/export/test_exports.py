@@ -1,4 +1,3 @@
-import os
 import re
 import sys
 from pathlib import Path
@@ -35,18 +34,18 @@ _VECTORS = sorted(
 @pytest.mark.parametrize("name", sorted(STOCK))
 def test_a_bundle_of_a_live_model_acts_like_it(name: str, tmp_path: Path) -> None:
     model = STOCK[name].make()
-    path = export_bundle(model, tmp_path / "agent.safetensors")
+    (path,) = export_bundle(model, tmp_path / "agent.safetensors")
     agent = load_agent(path, env_id="CartPole-v1")
     assert agent.algorithm == STOCK[name].algorithm
     assert agent.policy.observation_space == model.observation_space
     assert agent.policy.action_space == model.action_space
 
 
-@pytest.mark.parametrize("name", sorted(set(_VECTORS) - {"dqn-gelu", "ppo-switches"}))
+@pytest.mark.parametrize("name", _VECTORS)
 def test_an_npz_acts_like_the_policy(name: str, tmp_path: Path) -> None:
     STOCK[name].save(tmp_path / "agent.zip")
     policy = load_agent(tmp_path / "agent.zip", env_id="CartPole-v1").policy
-    path = export_numpy(policy, tmp_path / "agent.npz")
+    path, _ = export_numpy(policy, tmp_path / "agent.npz")
     sys.path.insert(0, str(tmp_path))
     try:
         from numpy_loader import load_policy  # type: ignore[import-not-found]
@@ -61,9 +60,10 @@ def test_the_numpy_loader_stays_short() -> None:
     from rltransfer_agents.export import numpy_loader
 
     page = Path(numpy_loader.__file__).read_text()
-    assert len(page.splitlines()) < 40
+    assert len(page.splitlines()) < 60
     assert set(re.findall(r"^(?:import|from) (\w+)", page, re.MULTILINE)) <= {
         "json",
+        "math",
         "numpy",
         "typing",
     }
@@ -75,13 +75,14 @@ def test_onnx_acts_like_the_policy(name: str, tmp_path: Path) -> None:
     STOCK[name].save(tmp_path / "agent.zip")
     policy = load_agent(tmp_path / "agent.zip", env_id="CartPole-v1").policy
     # The writer compares before it gives the file its name.
-    assert export_onnx(policy, tmp_path / "agent.onnx").stat().st_size > 0
+    (path,) = export_onnx(policy, tmp_path / "agent.onnx")
+    assert path.stat().st_size > 0
 
 
 def test_a_policy_of_pictures_is_not_written_for_other_runtimes(tmp_path: Path) -> None:
     STOCK["ppo-pictures"].save(tmp_path / "agent.zip")
     policy = load_agent(tmp_path / "agent.zip", env_id="CartPole-v1").policy
-    with pytest.raises(InputError, match="write a bundle instead"):
+    with pytest.raises(InputError, match=r"write a bundle \(\.safetensors\) instead"):
         export_numpy(policy, tmp_path / "agent.npz")
     assert not (tmp_path / "agent.npz").exists()
 
@@ -122,7 +123,7 @@ def model_with(policy: Any, **policy_kwargs: Any) -> Any:
 
 def test_own_classes_travel_as_a_bundle(tmp_path: Path) -> None:
     model = model_with(OwnPolicy, features_extractor_class=OwnExtractor)
-    path = export_bundle(model, tmp_path / "own.safetensors")
+    (path,) = export_bundle(model, tmp_path / "own.safetensors")
     agent = load_agent(path, env_id="CartPole-v1")
     envs = model.get_vec_normalize_env()
     rows = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
@@ -165,14 +166,14 @@ def test_a_zip_becomes_the_same_agent_as_a_bundle(tmp_path: Path) -> None:
 
 def test_the_environment_travels_with_a_bundle(tmp_path: Path) -> None:
     model = SAC("MlpPolicy", "Pendulum-v1", policy_kwargs={"net_arch": [8]})
-    path = export_bundle(model, tmp_path / "agent.safetensors")
+    (path,) = export_bundle(model, tmp_path / "agent.safetensors")
     assert load_agent(path).env_id == "Pendulum-v1"
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".npz", ".onnx"])
 def test_the_name_tells_the_format(suffix: str, tmp_path: Path) -> None:
     STOCK["dqn"].save(tmp_path / "agent.zip")
-    path = export_agent(tmp_path / "agent.zip", tmp_path / f"agent{suffix}")
+    path, *_ = export_agent(tmp_path / "agent.zip", tmp_path / f"agent{suffix}")
     assert path.stat().st_size > 0
 
 
@@ -185,11 +186,11 @@ def test_an_unknown_format_is_told(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_no_half_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(handle: int) -> None:
+    def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
     STOCK["dqn"].save(tmp_path / "agent.zip")
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(StorageError, match="no space left"):
         export_agent(tmp_path / "agent.zip", tmp_path / "agent.safetensors")
     assert [path.name for path in tmp_path.iterdir()] == ["agent.zip"]

@@ -12,7 +12,7 @@ from rltransfer.errors import InputError
 from rltransfer.mapping import Affine, Mlp, Network, ResidualAffine
 from rltransfer.translation import MappedPolicy, Translation
 from rltransfer_agents.export import export_mapped_onnx
-from rltransfer_agents.export.onnx_graph import Graph
+from rltransfer_agents.export.onnx_export import onnx_runner
 from rltransfer_agents.loading import load_agent
 
 pytest.importorskip("onnx", reason="the extra onnx is not installed")
@@ -55,7 +55,7 @@ def test_a_mapped_policy_acts_alike_in_onnx(
 ) -> None:
     policy = mapped(source, _TARGETS[target], bent, tmp_path)
     # The writer compares before it gives the file its name.
-    path = export_mapped_onnx(policy, _TARGETS[target], tmp_path / "mapped.onnx")
+    (path,) = export_mapped_onnx(policy, _TARGETS[target], tmp_path / "mapped.onnx")
     assert path.stat().st_size > 0
 
 
@@ -64,7 +64,7 @@ def test_without_an_action_map_the_source_s_actions_are_given(tmp_path: Path) ->
     policy = load_agent(tmp_path / "agent.zip", env_id="CartPole-v1").policy
     codec = codec_of(policy.action_space, "both")
     same = MappedPolicy(policy, Translation.identity(_STATE), codec, codec)
-    path = export_mapped_onnx(same, policy.action_space, tmp_path / "mapped.onnx")
+    (path,) = export_mapped_onnx(same, policy.action_space, tmp_path / "mapped.onnx")
     assert path.exists()
 
 
@@ -82,22 +82,33 @@ def test_the_same_actions_may_be_counted_or_bounded_otherwise(
     policy = load_agent(tmp_path / "agent.zip", env_id="CartPole-v1").policy
     here, there = (codec_of(s, "a space") for s in (policy.action_space, target))
     same = MappedPolicy(policy, Translation.identity(_STATE), here, there)
-    path = export_mapped_onnx(same, target, tmp_path / "mapped.onnx")
+    (path,) = export_mapped_onnx(same, target, tmp_path / "mapped.onnx")
     rows = np.random.default_rng(1).normal(size=(50, _STATE)).astype(np.float32)
-    actions = Graph.runner(path.read_bytes())(rows)
+    actions = onnx_runner(path.read_bytes())(rows)
     expected, _ = same.predict(rows, deterministic=True)
     np.testing.assert_allclose(actions, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_a_bent_action_map_is_told(tmp_path: Path) -> None:
-    target = _TARGETS["two numbers"]
+@pytest.mark.parametrize("motors", [1, 2, 3])
+def test_an_action_map_that_is_not_affine_is_written_as_well(
+    motors: int, tmp_path: Path
+) -> None:
+    target = spaces.Box(-2.0, 1.0, (motors,), np.float32)
     policy = mapped("ppo", target, False, tmp_path)
-    bent = Mlp(2, (4,), 4, generator=torch.Generator())
-    translation = policy.translation
-    odd = Translation(translation.state, translation.unwhiten, translation.gain, bent)
+    bent = Mlp(motors, (4,), 4, generator=torch.Generator().manual_seed(0))
+    parts = policy.translation
+    odd = Translation(parts.state, parts.unwhiten, parts.gain, bent)
     here, there = (codec_of(s, "a space") for s in (policy.policy.action_space, target))
-    with pytest.raises(InputError, match="affine action maps"):
-        export_mapped_onnx(
-            MappedPolicy(policy.policy, odd, here, there), target, tmp_path / "m.onnx"
-        )
+    mapped_policy = MappedPolicy(policy.policy, odd, here, there)
+    (path,) = export_mapped_onnx(mapped_policy, target, tmp_path / "m.onnx")
+    assert path.exists()
+
+
+def test_only_a_policy_out_of_a_file_can_be_written(tmp_path: Path) -> None:
+    target = _TARGETS["choices"]
+    policy = mapped("ppo", target, False, tmp_path)
+    codec = codec_of(target, "a space")
+    twice = MappedPolicy(policy, Translation.identity(4), codec, codec)
+    with pytest.raises(InputError, match="read it with load_agent"):
+        export_mapped_onnx(twice, target, tmp_path / "m.onnx")
     assert not (tmp_path / "m.onnx").exists()

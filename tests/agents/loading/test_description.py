@@ -39,7 +39,7 @@ def test_a_zip_is_described(tmp_path: Path) -> None:
 
 def test_a_bundle_is_described(tmp_path: Path) -> None:
     STOCK["sac"].save(tmp_path / "agent.zip")
-    path = rebundle(tmp_path / "agent.zip", tmp_path / "agent.safetensors")
+    (path,) = rebundle(tmp_path / "agent.zip", tmp_path / "agent.safetensors")
     told = describe_artifact(path)
     assert (told.usable, told.kind, told.algorithm) == (True, "safe bundle", "sac")
 

@@ -1,0 +1,185 @@
+"""Frozen and mapped policies as modules, so that PyTorch's exporter can trace them.
+
+The steps are those of `rltransfer_agents.policies` and `rltransfer.translation`.
+"""
+
+from typing import Any, final
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from jaxtyping import Float, Shaped
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from rltransfer.domain import codec_of
+from rltransfer.errors import InputError
+from rltransfer.mapping import Affine
+from rltransfer.translation import MappedPolicy
+from rltransfer.translation.effect_matching import listed_actions
+from rltransfer_agents.export.plain_policy import PlainPolicy
+from rltransfer_agents.policies import FrozenPolicy
+
+_RIDGE = 1e-4
+"""As in `rltransfer.translation.effect_matching`."""
+
+
+@final
+class FrozenModule(nn.Module):
+    """A policy of vectors, as a module."""
+
+    def __init__(self, plain: PlainPolicy) -> None:
+        super().__init__()
+        self._plain = plain
+
+    def forward(
+        self, observation: Float[Tensor, "row *observation"]
+    ) -> Shaped[Tensor, "row *action"]:
+        """Returns the likeliest action for each row."""
+        plain = self._plain
+        # In double precision: a large mean would swallow small deviations in single.
+        x = observation.flatten(1).double()
+        x = (x - _constant(plain.mean)) / _constant(plain.deviation)
+        if np.isfinite(plain.clip):
+            x = x.clamp(-plain.clip, plain.clip)
+        x = x.float()
+        for layer in plain.layers:
+            x = torch.addmm(_constant(layer.bias), x, _constant(layer.weight))
+            x = _activated(x, layer.activation.__name__)
+        return self._chosen(x).reshape(-1, *plain.action_shape)
+
+    def _chosen(self, x: Float[Tensor, "row output"]) -> Tensor:
+        plain = self._plain
+        if plain.choice == "largest":
+            parts = x.split(list(plain.sizes), dim=1)
+            return torch.stack([part.argmax(dim=1) for part in parts], dim=1)
+        if plain.choice == "above zero":
+            return (x > 0).float()
+        assert plain.bounds is not None
+        low, high = (_single(bound) for bound in (plain.bounds.low, plain.bounds.high))
+        if np.isfinite(plain.limit):
+            x = x.clamp(-plain.limit, plain.limit)
+        if plain.choice == "squashed":
+            return low + 0.5 * (x.tanh() + 1) * (high - low)
+        return torch.minimum(torch.maximum(x, low), high)
+
+
+@final
+class MappedModule(nn.Module):
+    """A policy through a mapping, as a module.
+
+    Args:
+        policy: whose source policy is frozen.
+        action_space: of the target.
+
+    Raises:
+        InputError: the source policy is not frozen, or not of vectors.
+    """
+
+    def __init__(self, policy: MappedPolicy, action_space: spaces.Space[Any]) -> None:
+        super().__init__()
+        source, translation = policy.policy, policy.translation
+        if not isinstance(source, FrozenPolicy):
+            raise InputError(
+                "the source's policy must be one that was read from a file, got "
+                f"{type(source).__name__}; read it with load_agent"
+            )
+        self._source, self._target = source.action_space, action_space
+        self._codec = codec_of(action_space, "the target")
+        self._policy = FrozenModule(PlainPolicy.of(source))
+        self._state, self._unwhiten = translation.state, translation.unwhiten
+        self._gain, self._action = translation.gain, translation.action
+
+    @property
+    def first_action(self) -> int:
+        """What the original calls the first discrete action of the target."""
+        return int(self._codec.decode(np.eye(self._codec.size)[0]))
+
+    def forward(
+        self, observation: Float[Tensor, "row observation"]
+    ) -> Shaped[Tensor, "row *action"]:
+        """Returns the action in the target for each row."""
+        white = self._state(observation)
+        action = self._policy(self._unwhiten(white))
+        if self._gain is None or self._action is None:
+            if isinstance(self._target, spaces.Discrete):
+                return action + self.first_action
+            return _decoded(_encoded(action, self._source), self._target)
+        wanted = _encoded(action, self._source)
+        gain = self._gain(white).unflatten(1, (-1, wanted.shape[1]))
+        # How far the effects of two source actions are apart.
+        metric = gain.transpose(1, 2) @ gain
+        if isinstance(self._target, spaces.Box) and isinstance(self._action, Affine):
+            return _decoded(self._solved(wanted, metric), self._target)
+        listed = _constant(listed_actions(self._codec))
+        apart = self._action(listed) - wanted.unsqueeze(1)
+        nearest = ((apart @ metric) * apart).sum(dim=2).argmin(dim=1)
+        if isinstance(self._target, spaces.Discrete):
+            return nearest + self.first_action
+        return _decoded(listed[nearest], self._target)
+
+    def _solved(
+        self,
+        wanted: Float[Tensor, "row source"],
+        metric: Float[Tensor, "row source source"],
+    ) -> Float[Tensor, "row target"]:
+        """Returns the encoded target actions that an affine map brings nearest."""
+        assert isinstance(self._action, Affine)
+        size = self._codec.size
+        # Through the map as a whole: its activation may be affine too.
+        bias = self._action(torch.zeros(1, size)).double()
+        weight = self._action(torch.eye(size)).double() - bias
+        pull = weight @ metric.double()
+        normal = pull @ weight.T
+        unit = torch.eye(size, dtype=torch.float64)
+        trace = (normal * unit).sum(dim=(1, 2), keepdim=True)
+        normal = normal + _RIDGE * trace.clamp_min(1e-8) * unit
+        right = pull @ (wanted.double() - bias).unsqueeze(2)
+        # ONNX cannot solve equations: Gauss-Jordan, which needs no pivoting here.
+        table = torch.cat([normal, right], dim=2)
+        for place in range(size):
+            here = slice(place, place + 1)
+            row = table[:, here] / table[:, here, here]
+            table = table - (table[:, :, here] - unit[:, here]) @ row
+        return table[:, :, -1].float()
+
+
+def _activated(x: Tensor, name: str) -> Tensor:
+    if name == "identity":
+        return x
+    function = getattr(torch, name, None) or getattr(F, name)
+    activated: Tensor = function(x)
+    return activated
+
+
+def _encoded(
+    action: Shaped[Tensor, "row *action"], space: spaces.Space[Any]
+) -> Float[Tensor, "row code"]:
+    if isinstance(space, spaces.Discrete):
+        return F.one_hot(action, int(space.n)).float()
+    assert isinstance(space, spaces.Box)
+    centre, reach = _centre_and_reach(space)
+    return (action - centre) / reach
+
+
+def _decoded(
+    code: Float[Tensor, "row code"], space: spaces.Space[Any]
+) -> Float[Tensor, "row action"]:
+    assert isinstance(space, spaces.Box)
+    centre, reach = _centre_and_reach(space)
+    action = code * reach + centre
+    return torch.minimum(torch.maximum(action, _single(space.low)), _single(space.high))
+
+
+def _centre_and_reach(space: spaces.Box) -> tuple[Tensor, Tensor]:
+    low, high = space.low.astype(np.float64), space.high.astype(np.float64)
+    return _single((high + low) / 2), _single(np.maximum((high - low) / 2, 1e-12))
+
+
+def _constant(array: NDArray[Any]) -> Tensor:
+    return torch.from_numpy(np.array(array))
+
+
+def _single(array: NDArray[Any]) -> Tensor:
+    return torch.from_numpy(array.astype(np.float32))
