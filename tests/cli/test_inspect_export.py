@@ -278,7 +278,7 @@ def test_an_exported_transfer_acts_as_the_transfer_does(
     reference = pytest.importorskip("onnx.reference")
     written = tmp_path / "mapped.onnx"
     found = command("export", transfer, written, "--json").json
-    assert found == {"agent": str(transfer), "written": str(written)}
+    assert found["files"] == [found["written"]] == [str(written)]
     rows = np.random.default_rng(1).normal(scale=2, size=(400, 4)).astype(np.float32)
     model = reference.ReferenceEvaluator(str(written))
     (actions,) = model.run(None, {"observation": rows})
