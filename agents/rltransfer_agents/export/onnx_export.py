@@ -130,7 +130,8 @@ def _traced(
     """
     import onnx
 
-    buffer = io.BytesIO()
+    # The tracing exporter takes any file, its signature only names of files.
+    buffer: Any = io.BytesIO()
     batch = {0: "batch"}
     with torch.no_grad(), warnings.catch_warnings():
         # The newer exporter takes seconds a file and three more packages; what the
@@ -153,4 +154,5 @@ def _traced(
         f"Actions: {action_space}; discrete ones are counted from {first_action}."
     )
     onnx.checker.check_model(model, full_check=True)
-    return model.SerializeToString()
+    data: bytes = model.SerializeToString()
+    return data

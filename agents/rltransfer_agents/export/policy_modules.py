@@ -101,7 +101,7 @@ class MappedModule(nn.Module):
     ) -> Shaped[Tensor, "row *action"]:
         """Returns the action in the target for each row."""
         white = self._state(observation)
-        action = self._policy(self._unwhiten(white))
+        action: Tensor = self._policy(self._unwhiten(white))
         if self._gain is None or self._action is None:
             if isinstance(self._target, spaces.Discrete):
                 return action + self.first_action
@@ -114,7 +114,8 @@ class MappedModule(nn.Module):
             return _decoded(self._solved(wanted, metric), self._target)
         listed = _constant(listed_actions(self._codec))
         apart = self._action(listed) - wanted.unsqueeze(1)
-        nearest = ((apart @ metric) * apart).sum(dim=2).argmin(dim=1)
+        distance: Tensor = ((apart @ metric) * apart).sum(dim=2)
+        nearest = distance.argmin(dim=1)
         if isinstance(self._target, spaces.Discrete):
             return nearest + self.first_action
         return _decoded(listed[nearest], self._target)
