@@ -26,6 +26,7 @@ from rltransfer_agents.loading import Refusal, load_agent
 from rltransfer_agents.loading.agent_loading import require_digest
 from rltransfer_agents.loading.hub import is_on_hub
 from rltransfer_agents.loading.refusal import printable, refusals_about
+from rltransfer_agents.loading.space_agreement import require_same_spaces
 from rltransfer_envs.making import make
 
 
@@ -68,30 +69,17 @@ def domain_of(
     return Domain(apart, choice.title, meter)
 
 
-def require_fit(loaded: LoadedPolicy, domain: Domain, remedy: str) -> None:
-    """Raises unless the actor's spaces are those of the environment.
+def require_fit(loaded: LoadedPolicy, domain: Domain, remedy: str) -> tuple[str, ...]:
+    """Raises unless an agent can act in an environment; returns what to note.
 
     Args:
         loaded: what shall act.
         domain: where it shall act.
         remedy: what to do where it cannot.
     """
-    for word, own, other in (
-        ("observations", loaded.observation_space, domain.observation_space),
-        ("actions", loaded.action_space, domain.action_space),
-    ):
-        same_kind = type(own) is type(other) and own.shape == other.shape
-        if not same_kind or getattr(own, "n", None) != getattr(other, "n", None):
-            raise InputError(
-                f"the {word} of an agent and of its environment must agree, "
-                f"{printable(loaded.path)} knows {_told(own)} and {domain.name} has "
-                f"{_told(other)}; {remedy}"
-            )
-
-
-def _told(space: Any) -> str:
-    size = getattr(space, "n", None) or space.shape
-    return f"{type(space).__name__}({size})"
+    return require_same_spaces(
+        loaded, domain, path=loaded.path, env_name=domain.name, remedy=remedy
+    )
 
 
 # Registers its environments: ids found in files are looked up among those.

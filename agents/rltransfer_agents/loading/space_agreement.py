@@ -1,0 +1,180 @@
+"""Whether an agent can act in an environment: its spaces and the environment's.
+
+An agent of [-1, 1] that drives actuators of [-8, 8], or one that counts actions from 0
+where the environment counts from 7, acts without an error and is worth nothing.
+"""
+
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from rltransfer.errors import InputError
+from rltransfer_agents.loading.feature_builders import is_image
+from rltransfer_agents.loading.refusal import printable
+
+_LONGEST_TEXT = 160
+_KINDS = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
+_KINDS += (spaces.Dict, spaces.Tuple)
+
+
+@runtime_checkable
+class HasSpaces(Protocol):
+    """What acts, or what is acted in."""
+
+    @property
+    def observation_space(self) -> spaces.Space[Any]:
+        """Of what it sees."""
+        ...
+
+    @property
+    def action_space(self) -> spaces.Space[Any]:
+        """Of what it does."""
+        ...
+
+
+def require_same_spaces(
+    agent: HasSpaces, env: HasSpaces, *, path: Path | str, env_name: str, remedy: str
+) -> tuple[str, ...]:
+    """Raises unless an agent can act in an environment as it stands.
+
+    Kind, shape, n, nvec and start must agree; so must the bounds of actions, and type
+    and bounds of pictures. The bounds and the float width of other observations may
+    differ, since no stock policy reads them.
+
+    Args:
+        agent: what shall act.
+        env: where it shall act.
+        path: of the agent, for messages.
+        env_name: of the environment, for messages.
+        remedy: what to do where they disagree.
+
+    Returns:
+        What differs without harm, one line for each, to be shown with the result.
+
+    Raises:
+        InputError: naming both spaces and the first difference.
+    """
+    for word, own, other, difference in (
+        (
+            "observations",
+            agent.observation_space,
+            env.observation_space,
+            _observation_difference(agent.observation_space, env.observation_space),
+        ),
+        (
+            "actions",
+            agent.action_space,
+            env.action_space,
+            _difference(agent.action_space, env.action_space, bounds=True),
+        ),
+    ):
+        if difference is not None:
+            raise InputError(
+                f"the {word} of an agent and of its environment must agree, "
+                f"{printable(path)} knows {space_text(own)} and {env_name} has "
+                f"{space_text(other)}, which differ in {difference}; {remedy}"
+            )
+    own, other = agent.observation_space, env.observation_space
+    if _parts_equal(own, other):
+        return ()
+    return (
+        f"the observations of {env_name} have other bounds or another float width "
+        "than those the agent was trained with, which its policy does not read",
+    )
+
+
+def space_text(space: spaces.Space[Any]) -> str:
+    """Returns a space in one line that is not too long."""
+    text = " ".join(str(space).split())
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…"
+
+
+def _difference(
+    own: spaces.Space[Any], other: spaces.Space[Any], *, bounds: bool
+) -> str | None:
+    """Returns the first thing in which two spaces differ, None if they agree."""
+    kind = _kind(own)
+    if kind != _kind(other):
+        return "kind"
+    for name in ("shape", "n", "nvec", "start"):
+        values = (getattr(space, name, None) for space in (own, other))
+        if not np.array_equal(*map(_comparable, values)):
+            return name
+    if bounds and isinstance(own, spaces.Box) and isinstance(other, spaces.Box):
+        for name in ("low", "high"):
+            if not _close(getattr(own, name), getattr(other, name)):
+                return name
+    return None
+
+
+def _observation_difference(
+    own: spaces.Space[Any], other: spaces.Space[Any]
+) -> str | None:
+    if isinstance(own, spaces.Dict) and isinstance(other, spaces.Dict):
+        if set(own.spaces) != set(other.spaces):
+            return "their parts"
+        for name, part in own.spaces.items():
+            difference = _observation_difference(part, other.spaces[name])
+            if difference is not None:
+                return f"{difference} of the part {name!r}"
+        return None
+    other = _channels_first(own, other)
+    if is_image(own) or is_image(other):
+        if own.dtype != other.dtype:
+            return "dtype"
+        return _difference(own, other, bounds=True)
+    return _difference(own, other, bounds=False)
+
+
+def _channels_first(
+    own: spaces.Space[Any], other: spaces.Space[Any]
+) -> spaces.Space[Any]:
+    """Returns `other` with channels first if only so it has the shape of `own`."""
+    if not isinstance(other, spaces.Box) or len(other.shape) != 3:
+        return other
+    if own.shape == other.shape:
+        return other
+    low, high = (np.moveaxis(bound, -1, 0) for bound in (other.low, other.high))
+    moved = spaces.Box(low, high, dtype=other.dtype.type)
+    return moved if moved.shape == own.shape else other
+
+
+def _parts_equal(own: spaces.Space[Any], other: spaces.Space[Any]) -> bool:
+    if isinstance(own, spaces.Dict) and isinstance(other, spaces.Dict):
+        return all(
+            _parts_equal(part, other.spaces[name]) for name, part in own.spaces.items()
+        )
+    if not isinstance(own, spaces.Box) or not isinstance(other, spaces.Box):
+        return True
+    other = _channels_first(own, other)
+    assert isinstance(other, spaces.Box)
+    same_bounds = _close(own.low, other.low) and _close(own.high, other.high)
+    return same_bounds and own.dtype == other.dtype
+
+
+def _kind(space: spaces.Space[Any]) -> str:
+    # By name: subclasses of the stock spaces hold the same values.
+    stock = (
+        spaces.Box,
+        spaces.Discrete,
+        spaces.MultiDiscrete,
+        spaces.MultiBinary,
+        spaces.Dict,
+        spaces.Tuple,
+    )
+    return next(
+        (k.__name__ for k in stock if isinstance(space, k)), type(space).__name__
+    )
+
+
+def _comparable(value: Any) -> NDArray[Any]:
+    return np.asarray(() if value is None else value)
+
+
+def _close(own: NDArray[Any], other: NDArray[Any]) -> bool:
+    # Bounds go through float32 on their way into files.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.allclose(own, other, rtol=1e-6, atol=0, equal_nan=True))
