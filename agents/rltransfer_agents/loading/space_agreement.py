@@ -16,8 +16,8 @@ from rltransfer_agents.loading.feature_builders import is_image
 from rltransfer_agents.loading.refusal import printable
 
 _LONGEST_TEXT = 160
-_KINDS = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
-_KINDS += (spaces.Dict, spaces.Tuple)
+_KINDS: list[type[spaces.Space[Any]]] = [spaces.Box, spaces.Discrete, spaces.Dict]
+_KINDS += [spaces.MultiDiscrete, spaces.MultiBinary, spaces.Tuple]
 
 
 @runtime_checkable
@@ -100,8 +100,8 @@ def _difference(
     if kind != _kind(other):
         return "kind"
     for name in ("shape", "n", "nvec", "start"):
-        values = (getattr(space, name, None) for space in (own, other))
-        if not np.array_equal(*map(_comparable, values)):
+        one, another = (_field(space, name) for space in (own, other))
+        if not np.array_equal(one, another):
             return name
     if bounds and isinstance(own, spaces.Box) and isinstance(other, spaces.Box):
         for name in ("low", "high"):
@@ -170,7 +170,8 @@ def _kind(space: spaces.Space[Any]) -> str:
     )
 
 
-def _comparable(value: Any) -> NDArray[Any]:
+def _field(space: spaces.Space[Any], name: str) -> NDArray[Any]:
+    value = getattr(space, name, None)
     return np.asarray(() if value is None else value)
 
 
