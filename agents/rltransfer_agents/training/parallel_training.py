@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeAlias, final
 
 from rltransfer.errors import Stopped, UserError
-from rltransfer.resume.stop_signals import stop_requests
+from rltransfer.resume.stop_signals import StopSignals
 from rltransfer.wrappers.worker_process import pipe, preload, start_process
 from rltransfer_agents.training.train_config import (
     Progress,
@@ -95,7 +95,7 @@ class _Fault:
 def _side_by_side(jobs: Sequence[_Job], watch: Watch | None) -> list[TrainedRun]:
     if len(jobs) == 1:
         return [jobs[0].work(watch)]
-    with stop_requests() as stop:
+    with StopSignals(patience=2) as stop:
         children = [_Child(job) for job in jobs]
         passed_on = 0
         while waiting := [child for child in children if not child.ended]:

@@ -1,7 +1,6 @@
 """The files of a training run, and how agents are written into them."""
 
 import io
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,14 +89,6 @@ class RunFiles:
     def snapshots(self) -> Path:
         """Folder from which an interrupted run resumes; removed when it is finished."""
         return self.folder / ".resume"
-
-    @property
-    def resume_hint(self) -> str:
-        """What the user of an interrupted run is told to do."""
-        command = f"rltransfer train-source --resume {shlex.quote(str(self.folder))}"
-        # A file may not import modules by itself, so the user has to name the id again.
-        named = f" --env {shlex.quote(self.env_id)}" if ":" in self.env_id else ""
-        return f"go on with {command}{named}"
 
     @property
     def _name(self) -> str:

@@ -24,7 +24,7 @@ from rltransfer.resume.reproducibility import (
     computing_versions,
     resumed,
 )
-from rltransfer.resume.stop_signals import StopRequests
+from rltransfer.resume.stop_signals import StopSignals
 from rltransfer_agents.training.evaluations import Act, PolicySnapshot, current_act
 from rltransfer_agents.training.learner_state import digest, restore
 from rltransfer_agents.training.run_files import require_finite, save_agent, save_last
@@ -68,7 +68,7 @@ class TrainingLoop(BaseCallback):
         setup: TrainingSetup,
         snapshot: TrainingSnapshot | None,
         watch: Watch | None,
-        stop: StopRequests,
+        stop: StopSignals,
     ) -> None:
         super().__init__()
         self._setup = setup
@@ -240,7 +240,7 @@ class TrainingLoop(BaseCallback):
     def _end_early(self) -> None:
         raise Stopped(
             f"{self._setup.config.env_id}: stopped at step "
-            f"{self._learner.num_timesteps}; {self._setup.files.resume_hint}"
+            f"{self._learner.num_timesteps}"
         )
 
     def _report_progress(self) -> None:

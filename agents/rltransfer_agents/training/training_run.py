@@ -14,7 +14,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rltransfer.domain import describe_space
-from rltransfer.errors import ArtifactRefused, EnvironmentFault, Stopped, StorageError
+from rltransfer.errors import ArtifactRefused
 from rltransfer.io import (
     MANIFEST_NAME,
     FirstError,
@@ -27,7 +27,7 @@ from rltransfer.io import (
     write_manifest,
 )
 from rltransfer.resume.reproducibility import Resumed
-from rltransfer.resume.stop_signals import stop_requests
+from rltransfer.resume.stop_signals import StopSignals, resumable, resume_command
 from rltransfer.wrappers import make_in_time
 from rltransfer_agents.training.algorithms import (
     Learner,
@@ -122,20 +122,17 @@ def _train(
     hyperparameters: Mapping[str, Any],
     watch: Watch | None,
 ) -> TrainedRun:
-    with isolated(), stop_requests() as stop, ExitStack() as stack:
-        try:
+    def way_on() -> str:
+        environments = (config.env_id, config.env_kwargs)
+        return resume_command(_VERB, files.folder, environments)
+
+    # The third signal does not wait for the end of a step.
+    with isolated(), StopSignals(patience=2) as stop, ExitStack() as stack:
+        with resumable(way_on):
             setup = set_up_training(config, files, hyperparameters, stack)
             state = setup.snapshots.read()
             snapshot = None if state is None else snapshot_from(state)
             result = TrainingLoop(setup, snapshot, watch, stop).run()
-        except (EnvironmentFault, StorageError) as fault:
-            raise type(fault)(f"{fault}; then {files.resume_hint}") from fault
-        except KeyboardInterrupt:
-            # Asked so often that no boundary between rollouts was waited for.
-            raise Stopped(
-                f"{config.env_id}: stopped at once, what was saved last is kept; "
-                f"{files.resume_hint}"
-            ) from None
         write_manifest(files.folder, _manifest(config, setup.learner, result))
     return _finished(files, config)
 
