@@ -65,10 +65,12 @@ class TooLarge(ValueError):
     """A file has more bytes, or a text more values, than are read."""
 
 
-def sha256_of(path: Path) -> str:
-    """Returns the SHA-256 of a file in hexadecimal."""
+def sha256_of(data: bytes | Path) -> str:
+    """Returns the SHA-256 of bytes, or of a file, in hexadecimal."""
+    if not isinstance(data, Path):
+        return hashlib.sha256(data).hexdigest()
     digest = hashlib.sha256()
-    with storage_faults(path), path.open("rb") as file:
+    with storage_faults(data), data.open("rb") as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()

@@ -1,6 +1,5 @@
 """What a transfer says about itself; nothing is opened but its manifest and mapping."""
 
-import hashlib
 import os
 import re
 from collections.abc import Iterable
@@ -10,7 +9,13 @@ from typing import Any, final
 
 from rich.console import RenderableType
 
-from rltransfer.io import MANIFEST_NAME, Manifest, changed_files, read_manifest
+from rltransfer.io import (
+    MANIFEST_NAME,
+    Manifest,
+    changed_files,
+    read_manifest,
+    sha256_of,
+)
 from rltransfer.report.tables import facts, steps_told
 from rltransfer.workflows.environment_choice import EnvironmentChoice
 from rltransfer.workflows.source_agents import MAPPING_FOLDER
@@ -61,7 +66,7 @@ class InspectedTransfer:
         """Of the lines that `sha256sum` prints about the files of the mapping."""
         files = sorted(_mapping_files(self.manifest).items())
         lines = "".join(f"{digest}  {name}\n" for name, digest in files)
-        return hashlib.sha256(lines.encode()).hexdigest()
+        return sha256_of(lines.encode())
 
     @property
     def steps(self) -> dict[str, int]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from rltransfer.io import sha256_of
 from rltransfer.wrappers.checked_env import CheckedEnv, Step, UncheckedStep
 
 _LEFT_OUT = {"_np_random", "_np_random_seed", "spec", "_cached_spec", "render_mode"}
@@ -165,7 +166,7 @@ def _text(value: Any, depth: int) -> str:
     if isinstance(value, _PLAIN):
         return repr(value)
     if isinstance(value, np.ndarray) and value.dtype.kind in "biufc":
-        return f"{value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}"
+        return f"{value.shape} {sha256_of(value.tobytes())}"
     if depth < _DEEPEST and isinstance(value, list | tuple):
         return ", ".join(_text(part, depth + 1) for part in value)
     if depth < _DEEPEST and isinstance(value, dict):

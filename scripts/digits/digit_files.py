@@ -1,7 +1,6 @@
 """Fetching a published file from a folder, the cache or a mirror; reading IDX."""
 
 import gzip
-import hashlib
 import math
 import os
 import struct
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from digits.digit_sets import Collection, PublishedFile
 from rltransfer.errors import ArtifactRefused, InputError, StorageError
-from rltransfer.io import make_folder, storage_faults, write_atomically
+from rltransfer.io import make_folder, sha256_of, storage_faults, write_atomically
 
 SUMS = "SHA256SUMS"
 """A folder of other data than the published vouches for it in this file."""
@@ -83,7 +82,7 @@ def _flaw_by_sums(data: bytes, path: Path) -> str | None:
     with storage_faults(sums):
         lines = sums.read_text(errors="replace").split("\n")
     wanted = {name: digest for digest, _, name in (x.partition("  ") for x in lines)}
-    found = hashlib.sha256(data).hexdigest()
+    found = sha256_of(data)
     if wanted.get(path.name) == found:
         return None
     return f"its SHA-256 must be {wanted.get(path.name)} by {SUMS}, it is {found}"
@@ -93,7 +92,7 @@ def _flaw(data: bytes, file: PublishedFile) -> str | None:
     """Returns in what `data` is not the published file; `None`: in nothing."""
     if len(data) < file.size:
         return f"it is cut off after {len(data)} of {file.size} bytes"
-    found = hashlib.sha256(data).hexdigest()
+    found = sha256_of(data)
     if found != file.sha256:
         return f"its SHA-256 must be {file.sha256}, it is {found}"
     return None

@@ -1,6 +1,5 @@
 """From a path to a policy that acts, without running anything that lies there."""
 
-import hashlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, final
@@ -9,7 +8,7 @@ from numpy.typing import NDArray
 
 from rltransfer.domain import Policy
 from rltransfer.errors import InputError
-from rltransfer.io import read_manifest
+from rltransfer.io import read_manifest, sha256_of
 from rltransfer.io.strict_json import NotPlain, TooLarge, bounded_bytes
 from rltransfer_agents.loading import limits
 from rltransfer_agents.loading.agent_files import (
@@ -157,7 +156,7 @@ def read_policy_data(files: AgentFiles, *, sha256: str | None = None) -> PolicyD
     """
     data = read_bounded(files.agent)
     with refusals_about(printable(files.agent)), refuse_unforeseen():
-        require_digest(hashlib.sha256(data).hexdigest(), sha256)
+        require_digest(sha256_of(data), sha256)
         _require_hash_of_run(files, files.agent, data)
         if is_bundle(data):
             agent = read_bundle(data)
@@ -229,7 +228,7 @@ def read_statistics_of(files: AgentFiles) -> tuple[Normalisations, str | None]:
             normalisations = normalisations_of(read_statistics(path))
         else:
             normalisations = read_vecnormalize(data)
-    return normalisations, hashlib.sha256(data).hexdigest()
+    return normalisations, sha256_of(data)
 
 
 def require_zip(path: Path, data: bytes) -> None:
@@ -255,7 +254,7 @@ def _require_hash_of_run(files: AgentFiles, path: Path, data: bytes) -> None:
         return
     name = path.relative_to(files.run).as_posix()
     digest = read_manifest(files.run).files.get(name)
-    if digest != hashlib.sha256(data).hexdigest():
+    if digest != sha256_of(data):
         raise Refusal(
             "manifest", f"{printable(name)} is not what its run's manifest vouches for"
         )

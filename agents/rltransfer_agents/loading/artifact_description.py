@@ -1,6 +1,5 @@
 """What can be said about a file, for people."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any, final
 
 from rltransfer.errors import ArtifactRefused
+from rltransfer.io import sha256_of
 from rltransfer_agents.loading import limits, sb3_checkpoint
 from rltransfer_agents.loading.agent_files import AgentFiles, StatisticsChoice, locate
 from rltransfer_agents.loading.agent_loading import (
@@ -154,7 +154,7 @@ def describe_artifact(
     return ArtifactDescription(
         path=files.agent,
         kind=kind,
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=sha256_of(data),
         size=len(data),
         notes=notes_on(files),
         **known,
@@ -167,7 +167,7 @@ def describe_artifact(
 def _bytes_of(path: Path, sha256: str | None, most: int) -> bytes:
     data = read_bounded(path, most)
     with refusals_about(printable(path)):
-        require_digest(hashlib.sha256(data).hexdigest(), sha256)
+        require_digest(sha256_of(data), sha256)
     return data
 
 
@@ -178,7 +178,7 @@ def _of_statistics(path: Path, sha256: str | None) -> ArtifactDescription:
     return ArtifactDescription(
         path=path,
         kind="VecNormalize statistics",
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=sha256_of(data),
         size=len(data),
         normalisation=_in_words(parts.read.get("statistics")),
         refused=tuple(parts.refused),

@@ -1,6 +1,5 @@
 """Our own file for agents: what a checkpoint says, without a single pickle."""
 
-import hashlib
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, final
 
@@ -8,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from rltransfer.io import FirstError
+from rltransfer.io import FirstError, sha256_of
 from rltransfer.io.tensor_files import DamagedFile, kind_of, pack, unpack
 from rltransfer_agents.loading import limits
 from rltransfer_agents.loading.policy_data import PolicyData
@@ -133,7 +132,7 @@ def read_bundle(data: bytes) -> PolicyData:
         steps=described.steps,
         seed=described.seed,
         versions=described.versions,
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=sha256_of(data),
         normalisations={
             part: _normalisation(part, clip, arrays)
             for part, clip in described.clips.items()

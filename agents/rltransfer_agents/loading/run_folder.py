@@ -4,12 +4,11 @@ Folders of runs are passed around; one that a stranger packed must not make us w
 read outside it.
 """
 
-import hashlib
 import os
 import stat
 from pathlib import Path
 
-from rltransfer.io import make_folder, storage_faults, write_atomically
+from rltransfer.io import make_folder, sha256_of, storage_faults, write_atomically
 from rltransfer_agents.loading.refusal import Refusal, printable
 
 
@@ -33,7 +32,7 @@ def require_own_files(run: Path) -> None:
 
 def mark_of(run: Path) -> str:
     """Returns what tells a run from others, also from one that a stranger packed."""
-    return hashlib.sha256(str(run.resolve()).encode()).hexdigest()[:12]
+    return sha256_of(str(run.resolve()).encode())[:12]
 
 
 def mark_logs(logs: Path, run: Path) -> None:

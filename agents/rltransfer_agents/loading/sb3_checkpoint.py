@@ -2,12 +2,12 @@
 
 import base64
 import binascii
-import hashlib
 import re
 from typing import Any
 
 from gymnasium import spaces
 
+from rltransfer.io import sha256_of
 from rltransfer_agents.loading.pickle_machine import parse_pickle
 from rltransfer_agents.loading.pickle_tree import Reference, value_name
 from rltransfer_agents.loading.policy_data import PolicyData
@@ -167,7 +167,7 @@ def read_checkpoint(data: bytes) -> PolicyData:
         steps=whole_number(fields, "num_timesteps"),
         seed=whole_number(fields, "seed"),
         versions=versions_of(members),
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=sha256_of(data),
     )
 
 

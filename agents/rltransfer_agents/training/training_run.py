@@ -11,7 +11,7 @@ from typing import Any, final
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from rltransfer.domain import describe_space
 from rltransfer.errors import ArtifactRefused
@@ -178,7 +178,10 @@ class _Results(BaseModel):
     mean_return: float
     seconds: float
     resumed: Resumed
-    reproducibility_warnings: list[str]
+    # Version 0.1.0 called them doubts.
+    reproducibility_warnings: list[str] = Field(
+        validation_alias=AliasChoices("reproducibility_warnings", "doubts")
+    )
 
 
 def _finished_run(files: RunFiles, config: TrainConfig) -> TrainedRun:
