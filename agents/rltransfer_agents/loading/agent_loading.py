@@ -19,6 +19,10 @@ from rltransfer_agents.loading.agent_files import (
 )
 from rltransfer_agents.loading.bundle import is_bundle, read_bundle
 from rltransfer_agents.loading.environment_spec import require_harmless, require_known
+from rltransfer_agents.loading.environment_wrappers import (
+    EnvironmentWrapper,
+    wrappers_of,
+)
 from rltransfer_agents.loading.hub import fetch_agent
 from rltransfer_agents.loading.policy_data import Normalisations, PolicyData
 from rltransfer_agents.loading.refusal import (
@@ -59,6 +63,9 @@ class LoadedPolicy:
     """The file that was read, also where a folder was given."""
     sha256: str
     """Of that file."""
+    wrappers: tuple[EnvironmentWrapper, ...] = ()
+    """What its run put around the environment, the innermost first; not yet around
+    `env_id`."""
     algorithm: str = ""
     """RL Zoo's word, such as `ppo`; empty for a policy made by a transfer."""
     statistics: Path | None = None
@@ -129,6 +136,7 @@ def load_agent(
         action_space=data.action_space,
         env_id=env_id,
         env_kwargs=env_kwargs,
+        wrappers=data.wrappers,
         path=files.agent,
         sha256=data.sha256,
         algorithm=data.algorithm,
@@ -165,6 +173,13 @@ def read_policy_data(files: AgentFiles, *, sha256: str | None = None) -> PolicyD
         require_zip(files.agent, data)
         agent = read_checkpoint(data)
         normalisations, digest = read_statistics_of(files)
+        wrappers = wrappers_of(files.settings)
+        if normalisations and any(w.name == "VecFrameStack" for w in wrappers):
+            raise Refusal(
+                "wrapper",
+                "an agent whose observations were normalised before its frames were "
+                "stacked is not read yet",
+            )
         require_fit(normalisations, agent.observation_space)
         return replace(
             agent,
@@ -172,6 +187,7 @@ def read_policy_data(files: AgentFiles, *, sha256: str | None = None) -> PolicyD
             statistics_sha256=digest,
             env_id=files.env_name,
             env_kwargs=files.env_kwargs,
+            wrappers=wrappers,
         )
 
 

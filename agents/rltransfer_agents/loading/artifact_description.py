@@ -23,6 +23,7 @@ from rltransfer_agents.loading.environment_spec import (
     nearest_id,
     require_harmless,
 )
+from rltransfer_agents.loading.environment_wrappers import wrappers_of
 from rltransfer_agents.loading.policy_data import Normalisations, PolicyData
 from rltransfer_agents.loading.refusal import (
     Refusal,
@@ -66,6 +67,9 @@ class ArtifactDescription:
     """The registered id that this means."""
     nearest_id: str | None = None
     """The registered id most like it, where it means none; a suggestion."""
+    environment_kwargs: dict[str, Any] = field(default_factory=dict)
+    wrappers: tuple[str, ...] = ()
+    """What its run put around the environment, the innermost first."""
     observation_space: str | None = None
     action_space: str | None = None
     network: tuple[str, ...] = ()
@@ -226,8 +230,12 @@ def _environment(parts: _Parts, files: AgentFiles) -> dict[str, Any]:
     name = parts.read.get("env_id") or files.env_name
     kwargs = parts.read.get("env_kwargs", files.env_kwargs)
     parts.add("environment", lambda: require_harmless(kwargs))
+    if "wrappers" not in parts.read:
+        parts.add("wrappers", lambda: wrappers_of(files.settings))
     known = known_id(name)
     return {
+        "environment_kwargs": dict(kwargs),
+        "wrappers": tuple(map(str, parts.read.get("wrappers", ()))),
         "environment": printable(name),
         "environment_id": known,
         "nearest_id": None if known else nearest_id(name),

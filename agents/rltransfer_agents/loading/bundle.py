@@ -1,6 +1,6 @@
 """Our own file for agents: what a checkpoint says, without a single pickle."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -10,6 +10,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from rltransfer.io import FirstError, sha256_of
 from rltransfer.io.tensor_files import DamagedFile, kind_of, pack, unpack
 from rltransfer_agents.loading import limits
+from rltransfer_agents.loading.environment_wrappers import checked_wrapper
 from rltransfer_agents.loading.policy_data import PolicyData
 from rltransfer_agents.loading.policy_keywords import Keywords, read_keywords
 from rltransfer_agents.loading.refusal import (
@@ -26,6 +27,17 @@ KIND = "rltransfer-agent-2"
 _KINDS = ("rltransfer-agent-1", KIND)
 """The first is version 0.1.0's."""
 _WEIGHTS = "weights/"
+
+
+@final
+@dataclass(frozen=True)
+class _Wrapper:
+    """A wrapper of the environment."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    name: str
+    kwargs: dict[str, Any]
 
 
 @final
@@ -50,6 +62,7 @@ class _Description:
     """Of the normalisation of each part of the observation."""
     env_id: str | None
     env_kwargs: dict[str, Any]
+    wrappers: list[_Wrapper] = field(default_factory=list)
 
 
 _ADAPTER = TypeAdapter(_Description)
@@ -83,6 +96,7 @@ def write_bundle(agent: PolicyData) -> bytes:
         clips={part: n.clip for part, n in agent.normalisations.items()},
         env_id=agent.env_id,
         env_kwargs=agent.env_kwargs,
+        wrappers=[_Wrapper(w.name, dict(w.kwargs)) for w in agent.wrappers],
     )
     return pack(KIND, asdict(description), arrays)
 
@@ -139,6 +153,7 @@ def read_bundle(data: bytes) -> PolicyData:
         },
         env_id=described.env_id,
         env_kwargs=described.env_kwargs,
+        wrappers=tuple(checked_wrapper(w.name, w.kwargs) for w in described.wrappers),
     )
 
 

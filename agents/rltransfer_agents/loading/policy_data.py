@@ -10,6 +10,7 @@ from jaxtyping import Float32
 from numpy.typing import NDArray
 
 from rltransfer_agents.loading import limits
+from rltransfer_agents.loading.environment_wrappers import EnvironmentWrapper
 from rltransfer_agents.loading.policy_keywords import Keywords
 from rltransfer_agents.loading.refusal import Refusal, quoted
 from rltransfer_agents.policies.activations import (
@@ -46,6 +47,8 @@ class PolicyData:
     env_id: str | None = None
     """As the file calls it, which need not be a registered id."""
     env_kwargs: dict[str, Any] = field(default_factory=dict)
+    wrappers: tuple[EnvironmentWrapper, ...] = ()
+    """What its run put around the environment, the innermost first."""
     sha256: str = ""
     """Of the file."""
     statistics_sha256: str | None = None

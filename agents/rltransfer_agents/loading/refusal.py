@@ -48,6 +48,7 @@ REMEDIES = {
     "tensor": _EXPORT,
     "unsupported": "use an agent of ppo, a2c, dqn, sac, td3, ddpg, qrdqn, tqc, trpo "
     "or ars",
+    "wrapper": "use an agent that was trained without it",
     "yaml": "restore the file from where the run was made",
 }
 

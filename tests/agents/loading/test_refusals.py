@@ -71,6 +71,11 @@ def of_a_file_that_changed(run: Path) -> None:
     load_agent(run)
 
 
+def of_a_wrapper_of_its_own(run: Path) -> None:
+    (run / "CartPole-v1" / "config.yml").write_text("env_wrapper: mine.Own\n")
+    load_agent(run)
+
+
 def of_what_no_check_foresaw(run: Path) -> None:
     with refuse_unforeseen():
         raise RuntimeError("surprise")
@@ -82,6 +87,7 @@ CASES: dict[str, Callable[[Path], Any]] = {
     "environment": of_an_environment_that_imports,
     "folder": of_a_folder_with_links,
     "manifest": of_a_file_that_changed,
+    "wrapper": of_a_wrapper_of_its_own,
     "malformed": of_what_no_check_foresaw,
 }
 
