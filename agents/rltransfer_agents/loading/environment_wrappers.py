@@ -126,7 +126,7 @@ def _listed(entry: Any) -> list[tuple[str, dict[str, Any]]]:
     """Returns names and arguments from RL Zoo's spellings: a name, a dict, a list."""
     if entry is None or entry == "None":
         return []
-    pairs = []
+    pairs: list[tuple[str, dict[str, Any]]] = []
     for part in entry if isinstance(entry, list) else [entry]:
         if isinstance(part, str):
             pairs.append((part, {}))
