@@ -56,24 +56,34 @@ def make(env_id: str, /, **kwargs: Any) -> gym.Env[Any, Any]:
         ) from fault
 
 
+_ALIKE = 0.8
+"""Share of letters that two names have in common where one may be a slip."""
+
+
 def nearest_ids(env_id: str) -> list[str]:
-    """Returns the registered ids that are spelt most like `env_id`, best first."""
-    wanted = env_id.rpartition(":")[2].lower()
-    by_lower = {known.lower(): known for known in registry}
-    # A wrong or a missing version is the commonest slip: newest first.
-    name = _unversioned(wanted)
-    versions = [
-        known
-        for known in by_lower
-        if _unversioned(known) in (name, f"rltransfer/{name}")
-    ]
-    versions.sort(key=lambda known: (-len(known), known), reverse=True)
-    alike = get_close_matches(wanted, by_lower, n=3)
-    return [by_lower[known] for known in dict.fromkeys(versions + alike)][:3]
+    """Returns registered ids that `env_id` may be meant for, best first.
+
+    Another version of the same name, newest first, or a name with few other letters;
+    a name that merely shares a part with `env_id` is another environment.
+    """
+    wanted, _ = _name_and_version(env_id.rpartition(":")[2])
+    known = {one: _name_and_version(one) for one in registry if is_usable(one)}
+    by_version = sorted(known, key=lambda one: known[one][1], reverse=True)
+    alike = get_close_matches(wanted, {name for name, _ in known.values()}, 3, _ALIKE)
+    names = dict.fromkeys([wanted, f"rltransfer/{wanted}", *alike])
+    return [one for name in names for one in by_version if known[one][0] == name][:3]
 
 
-def _unversioned(env_id: str) -> str:
-    return re.sub(r"-v\d+$", "", env_id)
+def is_usable(env_id: str) -> bool:
+    """Tells whether a registered id is of an environment that can be made."""
+    # Gymnasium still lists environments it only refuses to make.
+    entry = registry[env_id].entry_point
+    return isinstance(entry, str) or getattr(entry, "__name__", "")[:1] != "_"
+
+
+def _name_and_version(env_id: str) -> tuple[str, int]:
+    name, _, version = env_id.lower().rpartition("-v")
+    return (name, int(version)) if version.isdecimal() else (env_id.lower(), -1)
 
 
 def _unregistered(env_id: str, reason: str) -> str:

@@ -96,3 +96,12 @@ def test_a_fault_of_the_environment_itself_is_not_hidden(
 
 def test_the_newest_version_is_nearest() -> None:
     assert nearest_ids("halfcheetah")[0] == "HalfCheetah-v5"
+
+
+@pytest.mark.parametrize("env_id", ["PandaReach-v1", "ALE/Pong-v5"])
+def test_a_name_that_shares_a_part_is_no_suggestion(env_id: str) -> None:
+    assert nearest_ids(env_id) == []
+
+
+def test_what_cannot_be_made_is_no_suggestion() -> None:
+    assert all(not near.endswith("-v3") for near in nearest_ids("Hopper-v2"))

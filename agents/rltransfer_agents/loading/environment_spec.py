@@ -1,6 +1,5 @@
 """Environment ids and arguments in files: registered ids and plain values only."""
 
-import difflib
 import math
 import re
 from collections.abc import Collection, Mapping
@@ -8,11 +7,11 @@ from typing import Any
 
 import gymnasium as gym
 
-import rltransfer_envs  # noqa: F401  registers our own
 from rltransfer.errors import InputError
 from rltransfer_agents.loading import limits
 from rltransfer_agents.loading.refusal import Refusal, printable, quoted
 from rltransfer_agents.loading.sb3_checkpoint import ALGORITHMS
+from rltransfer_envs.making import is_usable, nearest_ids
 
 _ID = re.compile(r"(?:[\w.-]+/)?[\w.-]+-v\d+")
 
@@ -27,7 +26,7 @@ def known_id(name: str) -> str | None:
         return None
     names = [name, _without_algorithm(name)]
     for env_id in gym.registry:
-        if {env_id, env_id.replace("/", "-")} & set(names) and _is_usable(env_id):
+        if {env_id, env_id.replace("/", "-")} & set(names) and is_usable(env_id):
             return env_id
     return None
 
@@ -66,7 +65,7 @@ def require_registered(env_id: str, *, typed: Collection[str] = ()) -> str:
     Raises:
         Refusal: if it is not registered, or would import a module.
     """
-    if _ID.fullmatch(env_id) and env_id in gym.registry and _is_usable(env_id):
+    if _ID.fullmatch(env_id) and env_id in gym.registry and is_usable(env_id):
         return env_id
     module, _, name = env_id.rpartition(":")
     typed_modules = {word.rpartition(":")[0] for word in typed}
@@ -79,27 +78,15 @@ def require_registered(env_id: str, *, typed: Collection[str] = ()) -> str:
 
 
 def nearest_id(name: str) -> str | None:
-    """Returns the registered id most like a name: a newer version, or other letters."""
+    """Returns the registered id that a name is most likely meant for, if one is."""
     name = _without_algorithm(name)
-    if not _ID.fullmatch(name):
-        return None
-    stem = name.rpartition("-v")[0]
-    usable = [env_id for env_id in gym.registry if _is_usable(env_id)]
-    versions = [env_id for env_id in usable if env_id.rpartition("-v")[0] == stem]
-    if versions:
-        return max(versions, key=lambda env_id: int(env_id.rpartition("-v")[2]))
-    return next(iter(difflib.get_close_matches(name, usable, n=1)), None)
+    near = nearest_ids(name) if _ID.fullmatch(name) else []
+    return next(iter(near), None)
 
 
 def _without_algorithm(name: str) -> str:
     first, _, rest = name.partition("-")
     return rest if first.lower() in ALGORITHMS else name
-
-
-def _is_usable(env_id: str) -> bool:
-    # Gymnasium still lists environments it only refuses to make.
-    entry = gym.registry[env_id].entry_point
-    return isinstance(entry, str) or getattr(entry, "__name__", "")[:1] != "_"
 
 
 # No colon, nothing that a terminal or a table acts upon. Paths are left: robots are
