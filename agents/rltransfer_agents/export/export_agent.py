@@ -11,7 +11,7 @@ from rltransfer_agents.export.export_checks import require_equal, require_new
 from rltransfer_agents.export.live_model import policy_data_of
 from rltransfer_agents.export.onnx_export import ONNX_SUFFIX, export_onnx
 from rltransfer_agents.export.plain_policy import NUMPY_SUFFIX, export_numpy
-from rltransfer_agents.loading.agent_files import locate
+from rltransfer_agents.loading.agent_files import StatisticsChoice, locate
 from rltransfer_agents.loading.agent_loading import read_policy_data
 from rltransfer_agents.loading.bundle import SUFFIX as BUNDLE_SUFFIX
 from rltransfer_agents.loading.bundle import read_bundle, write_bundle
@@ -28,6 +28,7 @@ def export_agent(
     *,
     sha256: str | None = None,
     best: bool | None = None,
+    statistics: StatisticsChoice = None,
 ) -> tuple[Path, ...]:
     """Writes the agent at `source`, in the format that the name of `path` asks for.
 
@@ -36,6 +37,7 @@ def export_agent(
         path: ending in `.safetensors` for a bundle, `.npz` for NumPy, or `.onnx`.
         sha256: the hash that the source must have.
         best: which agent of a run, as for `load_agent`.
+        statistics: of the agent, as for `load_agent`.
 
     Returns:
         what was written, the agent first.
@@ -47,13 +49,14 @@ def export_agent(
     """
     suffix = Path(path).suffix
     if suffix == BUNDLE_SUFFIX:
-        return rebundle(source, path, sha256=sha256, best=best)
+        return rebundle(source, path, sha256=sha256, best=best, statistics=statistics)
     if suffix not in _POLICY_WRITERS:
         endings = ", ".join([BUNDLE_SUFFIX, *_POLICY_WRITERS])
         raise InputError(
             f"the file's name must end in {endings}, got {path}; rename it"
         )
-    data = read_policy_data(locate(source, best=best), sha256=sha256)
+    files = locate(source, best=best, statistics=statistics)
+    data = read_policy_data(files, sha256=sha256)
     return _POLICY_WRITERS[suffix](build_policy(data), path)
 
 
@@ -63,10 +66,12 @@ def rebundle(
     *,
     sha256: str | None = None,
     best: bool | None = None,
+    statistics: StatisticsChoice = None,
 ) -> tuple[Path, ...]:
     """Writes an agent's zip or run folder, read without running it, as a bundle."""
     target = require_new(path, BUNDLE_SUFFIX)
-    data = read_policy_data(locate(source, best=best), sha256=sha256)
+    files = locate(source, best=best, statistics=statistics)
+    data = read_policy_data(files, sha256=sha256)
     return _write(data, build_policy(data), target)
 
 

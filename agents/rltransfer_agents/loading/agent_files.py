@@ -35,6 +35,8 @@ class AgentFiles:
     env_name: str
     """The environment as the files call it, which need not be a registered id."""
     statistics: Path | None
+    statistics_named: bool
+    """The user named them, or said that there are none."""
     unused: tuple[Path, ...]
     """Other pickles beside the agent, which may or may not be its statistics."""
     was_normalised: bool
@@ -127,6 +129,7 @@ def _files_of(
         agent=agent,
         env_name=written_name if isinstance(written_name, str) else env_name,
         statistics=statistics,
+        statistics_named=choice is not None,
         unused=unused,
         was_normalised=normalised and choice != "none",
         env_kwargs=env_kwargs if isinstance(env_kwargs, dict) else {},

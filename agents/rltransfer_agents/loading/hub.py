@@ -77,10 +77,10 @@ def _broken_off(reference: str) -> InputError:
 SCHEME = "hf://"
 _REFERENCE = re.compile(r"hf:/+([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
 _AGENTS = ("*.zip", f"*{SUFFIX}")
-_BESIDE = ("vec_normalize.pkl", "vecnormalize.pkl", "args.yml", "config.yml")
+_BESIDE = ("*.pkl", "args.yml", "config.yml")
 # RL Zoo puts its learning curves beside the agent, in a zip as well; what lies deeper
 # is the agent's zip once more, unpacked.
-_NOT_NEEDED = ("train_eval_metrics.zip", "*/*")
+_NOT_NEEDED = ("train_eval_metrics.zip", "*replay_buffer*", "*/*")
 
 
 @final

@@ -140,13 +140,23 @@ def require_fit(normalisations: Normalisations, space: spaces.Space[Any]) -> Non
         part: spaces.Space[Any] | None = space
         if isinstance(space, spaces.Dict):
             part = space.spaces.get(name)
+        elif name:
+            part = None
         shape = getattr(part, "shape", None)
         if shape != normalisation.mean.shape:
+            given = f"{normalisation.mean.shape}" + (f" of {quoted(name)}" * bool(name))
             raise Refusal(
                 "normalisation",
-                f"statistics must have the observations' shape {shape}, got "
-                f"{normalisation.mean.shape}",
+                "statistics must fit the agent's observations, which have "
+                f"{_told(space)}; the statistics are of shape {given}",
             )
+
+
+def _told(space: spaces.Space[Any]) -> str:
+    if isinstance(space, spaces.Dict):
+        parts = ", ".join(f"{quoted(n)} {p.shape}" for n, p in space.spaces.items())
+        return f"the parts {parts}"
+    return f"the shape {space.shape}"
 
 
 def _normalisation(tree: Any, epsilon: float, clip: float) -> Normalisation:
