@@ -2,13 +2,11 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, final
+from typing import final
 
 from rltransfer.alignment.problem import AlignmentProblem, Measured
-from rltransfer.mapping import DomainMapping, Watcher
+from rltransfer.mapping import DomainMapping, FitWatcher
 
-FitWatcher: TypeAlias = Watcher
-"""Called with the progress of a fit."""
 Propose = Callable[
     [AlignmentProblem, Sequence["Candidate"], FitWatcher], Sequence[Measured]
 ]

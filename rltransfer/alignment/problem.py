@@ -16,9 +16,9 @@ from rltransfer.mapping import (
     DomainMapping,
     DynamicsAgreement,
     FitConfig,
+    FitWatcher,
     MomentMatching,
     Objective,
-    Watcher,
     WeightedSum,
     descending,
     fit,
@@ -182,7 +182,7 @@ class AlignmentProblem:
         mapping: DomainMapping,
         schedule: FitConfig,
         moments: tuple[float, float] | None,
-        watch: Watcher,
+        watch: FitWatcher,
     ) -> list[Measured]:
         """Fits `mapping` to agree with the source's dynamics, and measures its copies.
 

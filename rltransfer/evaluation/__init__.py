@@ -1,4 +1,4 @@
-"""What returns say: summaries, comparisons and the metrics of transfer."""
+"""Returns of episodes: summaries, comparisons and the metrics of transfer."""
 
 from rltransfer.evaluation.comparison import Comparison as Comparison
 from rltransfer.evaluation.comparison import beats as beats

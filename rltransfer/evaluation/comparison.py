@@ -15,8 +15,8 @@ WELCH = "Welch's t-test"
 RANKS = "exact rank test"
 BOTH = f"{WELCH} and {RANKS}, the larger p"
 _ROUNDING = 1e-12
-"""So that 1 in 20 passes 95 %, whatever 1 - 0.95 is in binary."""
-_ENOUGH_DEALS = 20
+"""So that 1 in 20 passes 95 %, although 1 - 0.95 is not exact in binary."""
+_ENOUGH_SPLITS = 20
 _MOST_COUNTED = 10**8
 """Additions that counting rank sums may take: a fraction of a second."""
 
@@ -39,19 +39,19 @@ def beats(
 ) -> Comparison:
     """Returns whether the candidate earns more per episode than the baseline.
 
-    Two one-sided tests guard one another, and the larger p-value counts. Welch's t-test
-    lets the sides vary by different amounts, but takes returns to be near normal: with
-    2 episodes against 20 of a skewed return it errs in 20 % of cases instead of 5 %.
-    The rank test holds for returns of any distribution, but takes a candidate that is
-    no better to have the same one. Both take episodes to be independent.
+    Of two one-sided tests the larger p-value counts. Welch's t-test allows unequal
+    variances, but assumes returns that are near normal: with 2 episodes against 20 of a
+    skewed return it errs in 20 % of cases instead of 5 %. The rank test holds for any
+    distribution, but assumes that a candidate that is no better has the same one as the
+    baseline. Both assume independent episodes.
 
     Which of them apply is decided by how many episodes there are and by whether they
     vary, never by which side is ahead:
 
     - Welch's applies where both sides have two episodes or more and one side varies.
-    - The rank test applies unless Welch's does and there are fewer than 20 ways to deal
-      out the episodes, so that ranks could never reach 95 %. One episode needs 19
-      others for that, three need three; more confidence needs more of them.
+    - The rank test applies unless Welch's does and there are fewer than 20 ways to
+      split the episodes between the sides, so that ranks could never reach 95 %. One
+      episode needs 19 others for that, three need three; more confidence needs more.
 
     Args:
         candidate_returns: one per episode, none of them used to pick the candidate.
@@ -63,10 +63,10 @@ def beats(
     candidate = checked_returns(candidate_returns)
     baseline = checked_returns(baseline_returns)
     varies = bool(np.ptp(candidate) > 0 or np.ptp(baseline) > 0)
-    deals = math.comb(len(candidate) + len(baseline), len(candidate))
+    splits = math.comb(len(candidate) + len(baseline), len(candidate))
     if not varies or min(len(candidate), len(baseline)) < 2:
         p_value, method = rank_test(candidate, baseline), RANKS
-    elif deals < _ENOUGH_DEALS:
+    elif splits < _ENOUGH_SPLITS:
         p_value, method = welch_test(candidate, baseline), WELCH
     else:
         p_values = welch_test(candidate, baseline), rank_test(candidate, baseline)
@@ -115,8 +115,8 @@ def rank_test(
 ) -> float:
     """Returns the one-sided p-value of Wilcoxon's rank sum (1945), ties included.
 
-    It is the share of all ways to deal the pooled ranks to the two sides that give the
-    candidate at least its sum: exact, unless that is too much to count.
+    It is the share of all splits of the pooled ranks that give the candidate at least
+    its sum: exact, unless there are too many to count.
     """
     ranks = doubled_ranks(np.concatenate([candidate, baseline]))
     taken, total = len(candidate), len(ranks)
@@ -124,16 +124,16 @@ def rank_test(
     highest = int(np.sort(ranks)[total - taken :].sum())
     if total * taken * highest > _MOST_COUNTED:
         return _normal_tail(ranks, taken, rank_sum)
-    # ways[k, s] is the share of deals of k of the ranks so far that sum to s. A rank is
-    # dealt in with the odds that keep numbers near one however many deals there are.
-    ways = np.zeros((taken + 1, highest + 1))
-    ways[0, 0] = 1.0
+    # shares[k, s]: of all orders, the share in which k of the ranks so far went to the
+    # candidate and sum to s. Shares instead of counts, which would overflow.
+    shares = np.zeros((taken + 1, highest + 1))
+    shares[0, 0] = 1.0
     for seen, rank in enumerate(ranks.tolist()):
-        share = np.arange(1, taken + 1)[:, None] / (seen + 1)
-        dealt = ways[:-1, : highest + 1 - rank] * share
-        ways *= np.maximum(1 - np.arange(taken + 1)[:, None] / (seen + 1), 0)
-        ways[1:, rank:] += dealt
-    return min(1.0, float(ways[taken, rank_sum:].sum()))
+        odds = np.arange(1, taken + 1)[:, None] / (seen + 1)
+        added = shares[:-1, : highest + 1 - rank] * odds
+        shares *= np.maximum(1 - np.arange(taken + 1)[:, None] / (seen + 1), 0)
+        shares[1:, rank:] += added
+    return min(1.0, float(shares[taken, rank_sum:].sum()))
 
 
 def doubled_ranks(values: Float[np.ndarray, " value"]) -> Int[np.ndarray, " value"]:

@@ -1,4 +1,4 @@
-"""What transfer changed in learning, after Taylor & Stone (JMLR 10, 2009)."""
+"""Metrics of transfer from learning curves, after Taylor & Stone (JMLR 10, 2009)."""
 
 import math
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ class LearningCurve:
     """Mean return of a learner at some of its steps in the target.
 
     The first point is measured before anything was learned by reward. Steps that the
-    transfer itself took in the target come before it, so such a curve starts there.
+    transfer itself took in the target come before it, so such a curve starts later.
     """
 
     steps: Int[np.ndarray, " point"]
@@ -58,7 +58,7 @@ class LearningCurve:
     def area(self, until: int, floor: float = 0.0) -> float:
         """Returns the area between the curve and `floor` from step 0 to `until`.
 
-        Between points the curve is straight. Before its first point it lies at
+        Between points the curve is straight. Before its first point it is at
         `floor`: steps spent on anything but learning earn nothing.
         """
         inside = self.steps < until
@@ -71,7 +71,7 @@ class LearningCurve:
 @final
 @dataclass(frozen=True)
 class TransferMetrics:
-    """A learner that started from the mapping beside one that started from scratch."""
+    """A learner that started from the mapping, compared with one from scratch."""
 
     jumpstart: float
     """Gain in mean return before anything was learned."""

@@ -23,35 +23,33 @@ class ReturnSummary:
     ci95: tuple[float, float]
     """95 % bootstrap interval of the mean; without width for equal returns."""
     episodes: int
+    returns: tuple[float, ...] = ()
+    """One per episode, in their order."""
+
+    @property
+    def std_return(self) -> float | None:
+        """Standard deviation of the returns, as Stable-Baselines3 computes it."""
+        return float(np.std(self.returns)) if self.returns else None
 
     def as_json(self) -> dict[str, Any]:
         """Returns the summary as the command line prints it."""
         return {
             "mean_return": self.mean_return,
+            "std_return": self.std_return,
             "iqm": self.iqm,
             "ci95": list(self.ci95),
             "episodes": self.episodes,
+            "returns": list(self.returns),
         }
-
-    @classmethod
-    def from_json(cls, entries: dict[str, Any]) -> "ReturnSummary":
-        """Returns the summary that `as_json` wrote."""
-        low, high = entries["ci95"]
-        return cls(
-            mean_return=float(entries["mean_return"]),
-            iqm=float(entries["iqm"]),
-            ci95=(float(low), float(high)),
-            episodes=int(entries["episodes"]),
-        )
 
 
 def summarise(
     returns: Sequence[float] | NDArray[np.float64], seed: int
 ) -> ReturnSummary:
-    """Returns what the returns of one policy's episodes say.
+    """Returns a summary of the returns of one policy.
 
     The interval is the percentile bootstrap of the mean, the episodes of one policy
-    being one stratum (Agarwal et al., NeurIPS 2021). It knows the spread between
+    being one stratum (Agarwal et al., NeurIPS 2021). It covers the spread between
     episodes only: agents trained with other seeds differ by more.
 
     Args:
@@ -64,6 +62,7 @@ def summarise(
         iqm=interquartile_mean(values),
         ci95=_interval(values, seed),
         episodes=len(values),
+        returns=tuple(values.tolist()),
     )
 
 

@@ -4,9 +4,9 @@ from rltransfer.mapping.domain_mapping import DomainMapping as DomainMapping
 from rltransfer.mapping.fit import FitConfig as FitConfig
 from rltransfer.mapping.fit import fit as fit
 from rltransfer.mapping.fit_report import FitReport as FitReport
+from rltransfer.mapping.fit_report import FitWatcher as FitWatcher
 from rltransfer.mapping.fit_report import Progress as Progress
 from rltransfer.mapping.fit_report import Stop as Stop
-from rltransfer.mapping.fit_report import Watcher as Watcher
 from rltransfer.mapping.mapping_store import load_about as load_about
 from rltransfer.mapping.mapping_store import load_network as load_network
 from rltransfer.mapping.mapping_store import save_network as save_network

@@ -10,7 +10,7 @@ from rltransfer.mapping.stacking import Stackable, common_copies
 
 @final
 class DomainMapping(Stackable):
-    """Carries target states and target actions to the source.
+    """Maps target states and target actions to the source.
 
     Args:
         state: target state to source state.

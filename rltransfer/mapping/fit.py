@@ -1,43 +1,45 @@
-"""The training loop; there is no other. How long, how fast and on which rows."""
+"""The training loop of the mapping core; there is no other."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Protocol, TypeVar, final, runtime_checkable
+from typing import Any, final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from rltransfer.errors import InputError
-from rltransfer.mapping.fit_report import FitReport, Meter, Progress, Watcher
+from rltransfer.mapping.batches import Rows, batches, held_out
+from rltransfer.mapping.fit_report import FitReport, FitWatcher, Progress, RunningMeans
 from rltransfer.mapping.objectives.objective import Objective, total
-from rltransfer.mapping.stacked_adam import Candidates
+from rltransfer.mapping.stacked_adam import Restarts
+
+_ROWS_AT_ONCE = 1024
+"""Of a selection loss; more would only cost memory."""
 
 
 @final
 @dataclass(frozen=True)
 class FitConfig:
-    """What a fit is told; the defaults suit a few dozen small candidates."""
+    """How long and how fast to fit; the defaults suit a few dozen small restarts."""
 
     updates: int = 500
     batch_size: int = 256
     learning_rate: float = 1e-2
     final_rate_share: float = 0.025
-    """Share of `learning_rate` left at the end of its straight way down; 1: constant.
-    """
+    """Share of `learning_rate` left at the end of a linear decay; 1: constant."""
     validation_share: float = 0.0
-    """Share of the rows held out to judge by; 0 judges by the rows fitted to."""
+    """Share of the rows held out for the selection loss; 0: those fitted to serve."""
     evaluate_every: int | None = None
-    """Updates between judgements; `None` judges at halvings and at the end only.
+    """Updates between selection losses; `None`: at halvings and at the end only.
 
-    Of the states a candidate was judged in, the best is kept.
+    Of the states in which a restart was evaluated, the best is kept.
     """
     patience: int | None = None
-    """Judgements in a row without improvement after which a candidate stops."""
+    """Evaluations in a row without improvement after which a restart stops."""
     halvings: tuple[tuple[float, float], ...] = ()
-    """Pairs (share of the updates done, share of the first candidates going on).
+    """Pairs (share of the updates done, share of the first restarts going on).
 
     Successive halving (Jamieson & Talwalkar, 2016).
     """
@@ -56,7 +58,7 @@ class FitConfig:
             value = getattr(self, name)
             _require(value is None or value >= 1, name, "at least 1 or None", value)
         if self.patience is not None and self.evaluate_every is None:
-            raise InputError("patience counts judgements; set evaluate_every too")
+            raise InputError("patience counts evaluations; set evaluate_every too")
         for done, going_on in self.halvings:
             ordered = 0 < done < 1 and 0 < going_on <= 1
             _require(ordered, "halvings", "pairs of shares in (0, 1)", self.halvings)
@@ -68,76 +70,25 @@ class FitConfig:
         """Returns the learning rate after this share of the updates."""
         return self.learning_rate * (1 - (1 - self.final_rate_share) * progress)
 
-    def judges_at(self, update: int) -> bool:
-        """Returns whether candidates are judged after this update anyway."""
+    def evaluates_at(self, update: int) -> bool:
+        """Returns whether restarts are evaluated after this update anyway."""
         return self.evaluate_every is not None and update % self.evaluate_every == 0
 
     def reports_at(self, update: int) -> bool:
         """Returns whether the watcher is called after this update."""
         return update % self.report_every == 0 or update == self.updates
 
+    def survivors(self, restarts: int) -> dict[int, int]:
+        """Returns after which updates how many of so many restarts go on."""
+        return {
+            max(1, round(done * self.updates)): math.ceil(going_on * restarts)
+            for done, going_on in self.halvings
+        }
+
 
 def _require(holds: bool, name: str, rule: str, value: object) -> None:
     if not holds:
         raise InputError(f"{name} must be {rule}, got {value}")
-
-
-R = TypeVar("R", bound="Rows")
-
-
-@runtime_checkable
-class Rows(Protocol):
-    """Anything with rows: transitions, examples."""
-
-    def __len__(self) -> int:
-        """Returns how many rows there are."""
-        ...
-
-    def __getitem__(self, rows: Any, /) -> Any:
-        """Returns the rows at these places, as the same type."""
-
-
-def held_out(rows: R, share: float, generator: Generator) -> tuple[R, R]:
-    """Returns the rows to fit to and those to judge by; share 0: the same rows."""
-    if len(rows) < 2:
-        raise InputError(f"a fit needs at least 2 rows, got {len(rows)}; collect more")
-    if not share:
-        return rows, rows
-    count = min(max(1, round(share * len(rows))), len(rows) - 1)
-    places = torch.randperm(len(rows), generator=generator)
-    return rows[places[count:]], rows[places[:count]]
-
-
-def batches(
-    rows: int, batch_size: int, generator: Generator
-) -> Iterator[Int[Tensor, " batch"]]:
-    """Yields places for ever: every row once, in a new order, then again.
-
-    A pass is cut into batches of nearly one size, none above `batch_size`: a small
-    rest at its end would weigh as much as a full batch, with more noise.
-    """
-    count = -(-rows // batch_size)
-    while True:
-        order = torch.randperm(rows, generator=generator)
-        yield from order.tensor_split(count)
-
-
-_BYTES = 31 * 2**20
-
-
-def hold_memory() -> None:
-    """Makes the C allocator keep freed blocks instead of returning them.
-
-    A stack's activations are a few megabytes each. By default glibc hands such blocks
-    back to the system and asks for them anew at every update; the page faults
-    took a quarter of a fit. Freeing one block just under its limit of 32 MiB raises
-    that threshold for good. Elsewhere this does nothing.
-    """
-    torch.empty(_BYTES, dtype=torch.uint8)
-
-
-_JUDGED_AT_ONCE = 1024
-"""Rows; more would only cost memory."""
 
 
 def fit(
@@ -148,91 +99,101 @@ def fit(
     *,
     generator: Generator,
     ranked_by: Objective[Any, Any] | None = None,
-    watch: Watcher | None = None,
+    watch: FitWatcher | None = None,
 ) -> FitReport:
     """Fits every copy in `network`, in place, and leaves each in its best state.
 
-    Copies see the same batches and do not touch each other: a stack ends where its
-    copies would alone. One whose loss or gradient is not finite stops in its last
-    finite state while the others go on. Copies dropped by halving are gone after.
+    Copies are restarts: they see the same batches and do not touch each other, so a
+    stack ends where its copies would alone. One whose loss or gradient is not finite
+    stops in its last finite state while the others go on. Those that halving drops are
+    not in the network afterwards.
 
     Args:
-        network: what is fitted: all its parameters that want a gradient.
+        network: what is fitted: all its parameters that require a gradient.
         objective: what it is fitted to.
         rows: transitions, or examples, as the objective needs them.
         config: how long and how fast.
         generator: draws the held-out rows and the batches.
-        ranked_by: what candidates are judged by; `None`: the objective at its end.
-        watch: hears how the fit goes.
+        ranked_by: the selection loss; `None`: the objective at its end.
+        watch: called with the progress, every `report_every` updates.
+
+    Raises:
+        InputError: the objective cannot be applied to these rows, or they are too few.
     """
-    judge = (ranked_by or objective).at(1.0)
+    selection = (ranked_by or objective).at(1.0)
     objective.check(rows)
-    judge.check(rows)
-    hold_memory()
-    fitted, judging = held_out(rows, config.validation_share, generator)
-    candidates = Candidates(network)
-    fewer = _halvings(config, len(candidates.kept))
-    meter = Meter()
+    selection.check(rows)
+    _keep_freed_memory()
+    fitted, selected_by = held_out(rows, config.validation_share, generator)
+    restarts = Restarts(network)
+    survivors = config.survivors(len(restarts.kept))
+    means = RunningMeans()
     places = batches(len(fitted), config.batch_size, generator)
-    update, judged_at = 0, 0
-    while update < config.updates and len(candidates.active):
+    update, evaluated_at = 0, 0
+    while update < config.updates and len(restarts.active):
         rate = config.rate(update / config.updates)
         now = objective.at(update / config.updates)
         update += 1
         terms = now.terms(network, fitted[next(places)])
-        meter.add(terms)
-        meter.keep(candidates.step(total(terms), rate, update))
-        if len(candidates.active) and (config.judges_at(update) or update in fewer):
-            candidates.record(total(_judged(network, judge, judging)))
-            judged_at = update
-            if update in fewer:
-                meter.keep(candidates.drop_worst(fewer[update], update))
+        means.add(terms)
+        means.keep(restarts.step(total(terms), rate, update))
+        if len(restarts.active) and (
+            config.evaluates_at(update) or update in survivors
+        ):
+            restarts.record(total(_evaluated(network, selection, selected_by)))
+            evaluated_at = update
+            if update in survivors:
+                means.keep(restarts.drop_worst(survivors[update], update))
             if config.patience:
-                meter.keep(candidates.stop_stale(config.patience, update))
-        if watch and len(candidates.active) and config.reports_at(update):
+                means.keep(restarts.stop_stale(config.patience, update))
+        if watch and len(restarts.active) and config.reports_at(update):
+            best = restarts.best[restarts.active] if evaluated_at else None
             watch(
                 Progress(
                     update=update,
                     updates=config.updates,
                     learning_rate=rate,
-                    candidates=tuple(candidates.active.tolist()),
-                    terms=meter.read(),
-                    judged=candidates.best[candidates.active] if judged_at else None,
+                    restarts=tuple(restarts.active.tolist()),
+                    terms=means.read(),
+                    selection_losses=best,
                 )
             )
-    # Only where an earlier state might be the better one does the last need judging.
-    if len(candidates.active) and 0 < judged_at < update:
-        candidates.record(total(_judged(network, judge, judging)))
-    candidates.finish()
-    final = _judged(network, judge, judging)
+    # The last state needs evaluating only where an earlier one might be better.
+    if len(restarts.active) and 0 < evaluated_at < update:
+        restarts.record(total(_evaluated(network, selection, selected_by)))
+    restarts.finish()
+    final = _evaluated(network, selection, selected_by)
     return FitReport(
         updates=update,
-        candidates=tuple(candidates.kept.nonzero().squeeze(1).tolist()),
+        restarts=tuple(restarts.kept.nonzero().squeeze(1).tolist()),
         losses=total(final),
         terms=final,
-        stops=tuple(candidates.stops),
+        stops=tuple(restarts.stops),
     )
 
 
-def _halvings(config: FitConfig, copies: int) -> dict[int, int]:
-    """Returns after which updates how many candidates go on."""
-    return {
-        max(1, round(done * config.updates)): math.ceil(going_on * copies)
-        for done, going_on in config.halvings
-    }
-
-
 @torch.no_grad()
-def _judged(
-    network: nn.Module, judge: Objective[Any, Any], rows: Rows
+def _evaluated(
+    network: nn.Module, objective: Objective[Any, Any], rows: Rows
 ) -> dict[str, Float[Tensor, " copies"]]:
     """Returns the terms of each copy on all `rows`, a mean over equal parts."""
-    parts = torch.arange(len(rows)).tensor_split(-(-len(rows) // _JUDGED_AT_ONCE))
+    parts = torch.arange(len(rows)).tensor_split(-(-len(rows) // _ROWS_AT_ONCE))
     means: dict[str, Tensor] = {}
     for part in parts:
         # A slice, as the places are neighbours: nothing needs copying.
         some = rows[slice(int(part[0]), int(part[-1]) + 1)]
-        for name, term in judge.terms(network, some).items():
+        for name, term in objective.terms(network, some).items():
             share = term.reshape(-1) * (len(part) / len(rows))
             means[name] = means[name] + share if name in means else share
     return means
+
+
+def _keep_freed_memory() -> None:
+    """Makes the C allocator keep freed blocks instead of returning them.
+
+    A stack's activations are a few megabytes each. By default glibc hands such blocks
+    back to the system and asks for them anew at every update; the page faults took a
+    quarter of a fit. Freeing one block just under its limit of 32 MiB raises that
+    threshold for good. Elsewhere this does nothing.
+    """
+    torch.empty(31 * 2**20, dtype=torch.uint8)

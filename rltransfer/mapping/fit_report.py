@@ -9,15 +9,15 @@ from torch import Tensor
 
 
 @final
-class Meter:
-    """Means of the terms of the candidates still fitted, since the last reading."""
+class RunningMeans:
+    """Means of the terms of the restarts still fitted, since they were last read."""
 
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
         self._count = 0
 
     def add(self, terms: dict[str, Float[Tensor, "*copies"]]) -> None:
-        """Takes in the terms of one batch."""
+        """Adds the terms of one batch."""
         for name, term in terms.items():
             value = term.detach().reshape(-1)
             seen = self._sums.get(name)
@@ -25,7 +25,7 @@ class Meter:
         self._count += 1
 
     def keep(self, staying: Bool[Tensor, " copies"] | None) -> None:
-        """Forgets the candidates that left; `None`: all stay."""
+        """Keeps only these restarts; `None`: all."""
         if staying is None:
             return
         self._sums = {name: total[staying] for name, total in self._sums.items()}
@@ -40,23 +40,23 @@ class Meter:
 @final
 @dataclass(frozen=True, eq=False)
 class Progress:
-    """Where a fit stands; numbers are per candidate still fitted, in order.
+    """Where a fit stands; numbers are per restart still fitted, in order.
 
-    A plain network is one candidate.
+    A plain network is one restart.
     """
 
     update: int
     updates: int
     learning_rate: float
-    candidates: tuple[int, ...]
+    restarts: tuple[int, ...]
     """Their places in the stack the fit began with."""
-    terms: dict[str, Float[Tensor, " candidates"]]
+    terms: dict[str, Float[Tensor, " restarts"]]
     """Contributions to the loss of the batches, averaged since the last call."""
-    judged: Float[Tensor, " candidates"] | None
-    """Best judged loss so far; `None` before the first judgement."""
+    selection_losses: Float[Tensor, " restarts"] | None
+    """Best so far; `None` before the first evaluation."""
 
     @property
-    def losses(self) -> Float[Tensor, " candidates"]:
+    def losses(self) -> Float[Tensor, " restarts"]:
         """Loss of the batches, averaged since the last call."""
         first, *others = self.terms.values()
         for other in others:
@@ -64,16 +64,16 @@ class Progress:
         return first
 
 
-Watcher = Callable[[Progress], None]
+FitWatcher = Callable[[Progress], None]
 """Called every `report_every` updates and after the last one."""
 
 
 @final
 @dataclass(frozen=True)
 class Stop:
-    """Why and when a candidate was fitted no further."""
+    """Why and when a restart was fitted no further."""
 
-    candidate: int
+    restart: int
     update: int
     reason: str
 
@@ -84,15 +84,15 @@ class FitReport:
     """How a fit went; numbers are per copy that the network still holds."""
 
     updates: int
-    """Updates done; fewer than asked for where every candidate stopped."""
-    candidates: tuple[int, ...]
+    """Updates done; fewer than asked for where every restart stopped."""
+    restarts: tuple[int, ...]
     """Place of each copy in the stack the fit began with."""
     losses: Float[Tensor, " copies"]
-    """Judged loss of each copy as it now is; not finite where the fit failed."""
+    """Selection loss of each copy as it now is; not finite where the fit failed."""
     terms: dict[str, Float[Tensor, " copies"]]
     """What `losses` are made of."""
     stops: tuple[Stop, ...]
-    """Candidates that did not run to the end, dropped ones among them."""
+    """Restarts that did not run to the end, dropped ones among them."""
 
     @property
     def order(self) -> tuple[int, ...]:

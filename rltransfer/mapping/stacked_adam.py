@@ -1,4 +1,4 @@
-"""Optimizing a stack of copies that may shrink on the way: Adam (Kingma & Ba, 2015)."""
+"""Restarts in one stack, optimised by Adam (Kingma & Ba, 2015) while some drop out."""
 
 import math
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ _NEGLIGIBLE = 1e-30
 
 @final
 class Adam:
-    """Adam's memory of some parameters, and the step it leads to.
+    """Adam's state for some parameters, from which rows can be dropped.
 
-    PyTorch's optimizer ties its memory to parameters of one shape. The operation it
-    calls, used here, does not, and the way there takes as long as the operation. A
-    test holds the two to the same numbers.
+    PyTorch's optimizer ties its state to parameters of one shape. The operation that it
+    calls, used here, does not, and calling it through the optimizer would take twice as
+    long. A test compares the two.
     """
 
     def __init__(self, parameters: Sequence[Tensor]) -> None:
@@ -69,16 +69,16 @@ class Adam:
             square[square < _NEGLIGIBLE] = 0
 
     def keep(self, rows: Int[Tensor, " rows"]) -> None:
-        """Forgets all copies but these."""
-        self._means = [memory[rows] for memory in self._means]
-        self._squares = [memory[rows] for memory in self._squares]
+        """Keeps the state of these copies only."""
+        self._means = [state[rows] for state in self._means]
+        self._squares = [state[rows] for state in self._squares]
 
 
 @final
-class Candidates:
+class Restarts:
     """The copies of a network while they are fitted; a plain network is one.
 
-    Those that stop leave the tensors and Adam's state, so that the rest gets faster.
+    Those that stop leave the tensors and Adam's state, which makes the rest faster.
 
     Args:
         network: fitted in place.
@@ -95,16 +95,16 @@ class Candidates:
         self.kept = torch.ones(count, dtype=torch.bool)
         """Which of the first stack will be in the result."""
         self.best = torch.full((count,), torch.inf)
-        """Best judged loss of each of the first stack."""
+        """Best selection loss of each of the first stack."""
         self.stale = torch.zeros(count, dtype=torch.long)
-        """Judgements since then."""
+        """Evaluations since then."""
         self.stops: list[Stop] = []
         self._states = [self._rows(p).clone() for p in self._parameters]
 
     def step(
         self, losses: Float[Tensor, "*copies"], rate: float, update: int
     ) -> Bool[Tensor, " copies"] | None:
-        """Takes one step; candidates whose loss or gradient is not finite stop instead.
+        """Takes one step; restarts whose loss or gradient is not finite stop instead.
 
         Returns:
             who stays, `None` for all.
@@ -123,7 +123,7 @@ class Candidates:
         return staying
 
     def record(self, losses: Float[Tensor, " copies"]) -> None:
-        """Takes note of a judgement of those still fitted; keeps their best states."""
+        """Records selection losses of those still fitted; keeps their best states."""
         better = losses < self.best[self.active]
         improved = self.active[better]
         self.best[improved] = losses[better]
@@ -134,10 +134,10 @@ class Candidates:
     def stop(
         self, leaving: Bool[Tensor, " copies"], update: int, reason: str
     ) -> Bool[Tensor, " copies"]:
-        """Fits some of those still fitted no further; returns who stays."""
+        """Stops some of those still fitted; returns who stays."""
         self._store(leaving & self.best[self.active].isinf())
-        for candidate in self.active[leaving].tolist():
-            self.stops.append(Stop(candidate, update, reason))
+        for restart in self.active[leaving].tolist():
+            self.stops.append(Stop(restart, update, reason))
         staying = ~leaving
         self.active = self.active[staying]
         if len(self.active):
@@ -145,16 +145,16 @@ class Candidates:
         return staying
 
     def drop_worst(self, going_on: int, update: int) -> Bool[Tensor, " copies"]:
-        """Leaves so many in the running, by best judged loss; returns who stays."""
+        """Keeps so many, by best selection loss; returns who stays."""
         kept = self.kept.nonzero().squeeze(1)
         dropped = kept[self.best[kept].argsort(stable=True)[going_on:]]
         self.kept[dropped] = False
         return self.stop(~self.kept[self.active], update, "dropped by halving")
 
     def stop_stale(self, patience: int, update: int) -> Bool[Tensor, " copies"]:
-        """Stops those that did not improve for so many judgements; who stays."""
+        """Stops those without improvement in so many evaluations; returns who stays."""
         stale = self.stale[self.active] >= patience
-        return self.stop(stale, update, f"no better in {patience} judgements")
+        return self.stop(stale, update, f"no better in {patience} evaluations")
 
     def finish(self) -> None:
         """Puts the best states of those kept into the network, in their old order."""
@@ -196,7 +196,9 @@ class Candidates:
 def _trainable(network: nn.Module) -> list[Tensor]:
     parameters: list[Tensor] = [p for p in network.parameters() if p.requires_grad]
     if not parameters:
-        raise ValueError("nothing to fit: no parameter of the network wants a gradient")
+        raise ValueError(
+            "nothing to fit: no parameter of the network requires a gradient"
+        )
     copies = common_copies(network.modules())
     if copies is not None:
         own = {
@@ -207,7 +209,7 @@ def _trainable(network: nn.Module) -> list[Tensor]:
         }
         if any(id(parameter) not in own for parameter in parameters):
             raise ValueError(
-                "copies fitted side by side must share nothing that is fitted; "
-                "freeze the plain parts or make them stacks"
+                "restarts must share nothing that is fitted; freeze the plain parts "
+                "or make them stacks"
             )
     return parameters

@@ -31,12 +31,12 @@ class Stackable(ABC, nn.Module):
     @property
     @abstractmethod
     def settings(self) -> dict[str, Any]:
-        """The architecture as JSON: what `build` needs to make it anew."""
+        """The architecture as JSON, from which `build` makes another."""
 
     @classmethod
     @abstractmethod
     def build(cls: type[M], settings: dict[str, Any]) -> M:
-        """Returns a module of that architecture; its numbers mean nothing yet."""
+        """Returns a module of that architecture, with weights still to be loaded."""
 
     def select(self: M, rows: Int[Tensor, " rows"]) -> M:
         """Returns a stack of these copies, independent of this one."""
@@ -78,7 +78,7 @@ def require_stack(module: Stackable) -> int:
 
 
 def keep(module: nn.Module, rows: Int[Tensor, " rows"] | int) -> None:
-    """Leaves only these copies in the stacks within `module`; one row: plain.
+    """Keeps only these copies in the stacks within `module`; one row makes it plain.
 
     Parameters are replaced, not resized: autograd remembers the shape of those that
     a loss has already seen.

@@ -1,4 +1,4 @@
-"""The training loop: what it finds, and what each candidate may count on."""
+"""The training loop: what it finds, and what each restart can rely on."""
 
 import math
 from dataclasses import dataclass
@@ -71,7 +71,7 @@ def test_a_known_line_is_found() -> None:
         network.weight.detach(), torch.tensor([[2.0], [-1.0]]), atol=1e-2, rtol=0
     )
     assert report.losses.item() < 1e-4
-    assert (report.candidates, report.stops, report.updates) == ((0,), (), 400)
+    assert (report.restarts, report.stops, report.updates) == ((0,), (), 400)
 
 
 class Pendulum:
@@ -174,7 +174,7 @@ def test_the_same_seed_gives_the_same_fit_bit_for_bit(options: dict[str, Any]) -
     (once, first), (again, second) = (fitted(copies=4, **options) for _ in range(2))
     assert all(map(torch.equal, numbers(once), numbers(again)))
     assert torch.equal(first.losses, second.losses)
-    assert (first.stops, first.candidates) == (second.stops, second.candidates)
+    assert (first.stops, first.restarts) == (second.stops, second.restarts)
 
 
 def test_another_seed_draws_other_batches() -> None:
@@ -197,9 +197,9 @@ def test_a_candidate_that_is_not_finite_stops_alone() -> None:
     config = FitConfig(updates=40, batch_size=16)
     report = fit(network, Regression(), line(), config, generator=generator(2))
     (stop,) = report.stops
-    assert (stop.candidate, stop.update) == (1, 1)
+    assert (stop.restart, stop.update) == (1, 1)
     assert "not finite" in stop.reason
-    assert report.candidates == (0, 1, 2) and network.copies == 3
+    assert report.restarts == (0, 1, 2) and network.copies == 3
     assert network.weight[1].eq(1e30).all()
     assert report.order[-1] == 1 and not report.losses[1].isfinite()
     healthy, _ = fitted(copies=3, updates=40)
@@ -227,7 +227,7 @@ def test_a_gradient_that_is_not_finite_spoils_no_number() -> None:
     network = Affine(2, 1, copies=3, generator=generator())
     config = FitConfig(updates=30, batch_size=16, final_rate_share=1.0)
     report = fit(network, Exploding(), line(), config, generator=generator(2))
-    assert [(stop.candidate, stop.update) for stop in report.stops] == [(1, 10)]
+    assert [(stop.restart, stop.update) for stop in report.stops] == [(1, 10)]
     assert all(p.isfinite().all() for p in network.parameters())
     stopped, _ = fitted(copies=3, updates=9, final_rate_share=1.0)
     torch.testing.assert_close(network.weight[1], stopped.weight[1])
@@ -250,7 +250,7 @@ def test_halving_keeps_the_best_and_drops_the_rest() -> None:
         network.bias += torch.tensor([9.0, 0, 9, 9, 9, 0, 9, 9])[:, None]
     config = FitConfig(updates=20, halvings=((0.25, 0.5), (0.5, 0.25)))
     report = fit(network, Regression(), line(), config, generator=generator())
-    assert report.candidates == (1, 5) and network.copies == 2
+    assert report.restarts == (1, 5) and network.copies == 2
     assert [stop.update for stop in report.stops] == [5] * 4 + [10] * 2
     assert {stop.reason for stop in report.stops} == {"dropped by halving"}
     whole = Affine(2, 1, copies=8, generator=generator()).select(torch.tensor([1, 5]))
@@ -280,19 +280,19 @@ def test_a_candidate_that_gets_no_better_stops_in_its_best_state() -> None:
         updates=100, batch_size=4, learning_rate=0.01, evaluate_every=2, patience=3
     )
     report = fit(network, Regression(), line(), config, generator=generator())
-    (stop,) = (stop for stop in report.stops if stop.candidate == 0)
-    assert stop.reason == "no better in 3 judgements" and stop.update < 50
-    assert report.candidates == (0, 1) and report.updates == 100
+    (stop,) = (stop for stop in report.stops if stop.restart == 0)
+    assert stop.reason == "no better in 3 evaluations" and stop.update < 50
+    assert report.restarts == (0, 1) and report.updates == 100
     # It began next to the answer; its first steps, of the full rate, led away.
     assert report.losses[0] < 1e-3
 
 
-def test_the_best_judged_state_is_kept() -> None:
+def test_the_best_evaluated_state_is_kept() -> None:
     seen: list[float] = []
 
     def note(progress: Progress) -> None:
-        assert progress.judged is not None
-        seen.append(float(progress.judged))
+        assert progress.selection_losses is not None
+        seen.append(float(progress.selection_losses))
 
     network = Affine(2, 1, generator=generator())
     config = FitConfig(
@@ -311,7 +311,7 @@ def test_the_best_judged_state_is_kept() -> None:
     assert report.losses.item() == pytest.approx(seen[-1])
 
 
-def test_candidates_can_be_ranked_by_another_objective() -> None:
+def test_restarts_can_be_ranked_by_another_objective() -> None:
     network = Affine(2, 1, copies=2, generator=generator())
     away = Regression(lambda features: features + 10)
     config = FitConfig(updates=1)
@@ -322,20 +322,20 @@ def test_candidates_can_be_ranked_by_another_objective() -> None:
 
 
 def test_a_moving_weight_moves_with_the_updates() -> None:
-    heard: list[Progress] = []
+    reports: list[Progress] = []
     objective = WeightedSum(((descending(1.0, 0.0), Regression()),))
     network = Affine(2, 1, generator=generator())
     config = FitConfig(updates=4, learning_rate=1e-9, report_every=1, batch_size=64)
     report = fit(
-        network, objective, line(), config, generator=generator(), watch=heard.append
+        network, objective, line(), config, generator=generator(), watch=reports.append
     )
-    shares = [progress.losses.item() / heard[0].losses.item() for progress in heard]
+    shares = [progress.losses.item() / reports[0].losses.item() for progress in reports]
     assert shares == pytest.approx([1, 0.75, 0.5, 0.25])
     assert report.losses.item() == 0
 
 
-def test_the_watcher_hears_terms_rate_and_candidates() -> None:
-    heard: list[Progress] = []
+def test_the_watcher_is_given_terms_rate_and_restarts() -> None:
+    reports: list[Progress] = []
     network = Affine(2, 1, copies=4, generator=generator())
     config = FitConfig(
         updates=10,
@@ -345,16 +345,23 @@ def test_the_watcher_hears_terms_rate_and_candidates() -> None:
         report_every=4,
     )
     fit(
-        network, Regression(), line(), config, generator=generator(), watch=heard.append
+        network,
+        Regression(),
+        line(),
+        config,
+        generator=generator(),
+        watch=reports.append,
     )
-    assert [progress.update for progress in heard] == [4, 8, 10]
-    assert [len(progress.candidates) for progress in heard] == [4, 2, 2]
-    assert [len(progress.terms["squared_error"]) for progress in heard] == [4, 2, 2]
-    assert heard[0].judged is None and heard[1].judged is not None
-    assert [p.learning_rate for p in heard] == pytest.approx([0.85, 0.65, 0.55])
+    assert [progress.update for progress in reports] == [4, 8, 10]
+    assert [len(progress.restarts) for progress in reports] == [4, 2, 2]
+    assert [len(progress.terms["squared_error"]) for progress in reports] == [4, 2, 2]
+    assert (
+        reports[0].selection_losses is None and reports[1].selection_losses is not None
+    )
+    assert [p.learning_rate for p in reports] == pytest.approx([0.85, 0.65, 0.55])
 
 
-def test_parts_shared_by_all_candidates_must_be_frozen() -> None:
+def test_parts_shared_by_all_restarts_must_be_frozen() -> None:
     stack = Affine(2, 3, copies=4, generator=generator())
     shared = Affine(3, 1, generator=generator())
     with pytest.raises(ValueError, match="freeze the plain parts"):

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from unittest import mock
 
 from rltransfer.domain import Domain
-from rltransfer.mapping.stacked_adam import Candidates
+from rltransfer.mapping.stacked_adam import Restarts
 from tests.worlds.os_calls import counted_os_calls
 
 KINDS = ("step", "update", "point")
@@ -113,7 +113,7 @@ def injected(fault: Fault | None) -> Iterator[Counter[str]]:
 
     with (
         mock.patch.object(Domain, "step", counted("step", Domain.step)),
-        mock.patch.object(Candidates, "step", counted("update", Candidates.step)),
+        mock.patch.object(Restarts, "step", counted("update", Restarts.step)),
         counted_os_calls(reaches),
     ):
         yield events

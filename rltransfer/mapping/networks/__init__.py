@@ -26,7 +26,7 @@ def describe(network: Network) -> dict[str, Any]:
 
 
 def network_of(description: dict[str, Any]) -> Network:
-    """Returns a network of that architecture; its numbers mean nothing yet."""
+    """Returns a network of that architecture, with weights still to be loaded."""
     settings = dict(description)
     name = settings.pop("network", None)
     if name not in NETWORKS:

@@ -1,4 +1,4 @@
-"""The affine network g(x) = s(Wx + b)."""
+"""The affine network g(x) = s(xW + b)."""
 
 from typing import Any, final
 
@@ -49,7 +49,7 @@ class Affine(Network):
         *,
         activation: str = "identity",
     ) -> "Affine":
-        """Returns the layer with these numbers; they are copied."""
+        """Returns the layer with copies of these parameters."""
         *copies, inputs, outputs = weight.shape
         layer = cls(
             inputs,

@@ -24,7 +24,7 @@ class Mlp(Network):
         activation: between the layers.
         output_activation: after the last layer.
         copies: how many independent copies; `None` for a plain network.
-        generator: draws the start.
+        generator: draws the initial weights.
     """
 
     def __init__(

@@ -37,9 +37,9 @@ class Network(Stackable):
 def sum_to_one(
     x: Float[Tensor, "*batch outputs"],
 ) -> Float[Tensor, "*batch outputs"]:
-    """Shifts each row so that it sums to one; nearest such row to `x`.
+    """Returns the nearest rows that sum to one, each entry shifted by the same amount.
 
-    Lets a mixture of discrete actions stay a mixture, weights of either sign.
+    Mixtures of discrete actions stay mixtures, with weights of either sign.
     """
     return x + (1 - x.sum(dim=-1, keepdim=True)) / x.shape[-1]
 

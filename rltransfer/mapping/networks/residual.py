@@ -1,4 +1,4 @@
-"""An affine network with an MLP beside it that starts silent."""
+"""An affine network plus a residual MLP whose last layer starts at zero."""
 
 from collections.abc import Sequence
 from typing import Any, final
@@ -18,8 +18,8 @@ from rltransfer.mapping.stacking import common_copies
 class ResidualAffine(Network):
     """s(affine(x) + mlp(x)), the MLP's last layer zero at first.
 
-    So it starts as its affine part, which may be a fitted one, and leaves it only
-    as far as the data ask. Arguments as for `Mlp`.
+    It starts as its affine part, which may be fitted already, and departs from it only
+    where that lowers the loss. Arguments as for `Mlp`.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class ResidualAffine(Network):
         activation: str = "tanh",
         generator: Generator,
     ) -> "ResidualAffine":
-        """Returns a network that starts equal to `affine`, its numbers copied."""
+        """Returns a network that starts equal to a copy of `affine`."""
         network = cls(
             affine.inputs,
             widths,

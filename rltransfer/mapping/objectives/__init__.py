@@ -1,4 +1,4 @@
-"""What a mapping is fitted to."""
+"""Objectives: what a mapping is fitted to."""
 
 from rltransfer.mapping.objectives.dynamics_agreement import (
     DynamicsAgreement as DynamicsAgreement,

@@ -1,4 +1,4 @@
-"""Mapped steps should go where a model of the source says that they go."""
+"""The objective that compares mapped steps with a model of the source."""
 
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, final, runtime_checkable
@@ -98,7 +98,7 @@ def relative_error(
 @final
 @dataclass(frozen=True, eq=False)
 class DynamicsAgreement(Objective[DomainMapping, StepRows]):
-    """Wants mapped steps to go where the source's model says they go.
+    """Penalises mapped steps that differ from what the source model predicts.
 
     The idea of matching transitions through learned maps is that of dynamics cycle
     consistency (Zhang et al., 2021); the relative error and the cues are ours.
@@ -140,12 +140,12 @@ class DynamicsAgreement(Objective[DomainMapping, StepRows]):
         terms = {"dynamics": error.mean(dim=-1)}
         if self.termination_weight:
             logit = predicted.termination
-            surprise = F.binary_cross_entropy_with_logits(
+            losses = F.binary_cross_entropy_with_logits(
                 logit,
                 rows.terminated.to(logit.dtype).expand_as(logit),
                 reduction="none",
             )
-            terms["termination"] = self.termination_weight * surprise.mean(dim=-1)
+            terms["termination"] = self.termination_weight * losses.mean(dim=-1)
         if self.reward_weight:
             standard = (rows.reward - self.reward_mean) / self.reward_spread
             missed = (predicted.reward - standard).square().mean(dim=-1)

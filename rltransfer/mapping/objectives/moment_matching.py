@@ -1,4 +1,4 @@
-"""The objective about where the states of two domains lie, not about how they move."""
+"""The objective about where the states of two domains are, not how they move."""
 
 from dataclasses import dataclass
 from typing import final
@@ -24,10 +24,10 @@ def moments(
 @final
 @dataclass(frozen=True, eq=False)
 class MomentMatching(Objective[DomainMapping, StateRows]):
-    """Wants mapped states to have the mean and covariance of source states.
+    """Penalises mapped states whose mean and covariance differ from the source's.
 
-    Guards against maps that shrink everything to a point. The covariance term is that
-    of Deep CORAL (Sun & Saenko, 2016). Both are relative: to the source's mean
+    It guards against maps that shrink everything to a point. The covariance term is
+    that of Deep CORAL (Sun & Saenko, 2016). Both are relative: to the source's mean
     variance and to its mean squared covariance, so units do not matter.
 
     Args:
@@ -44,7 +44,7 @@ class MomentMatching(Objective[DomainMapping, StateRows]):
 
     @classmethod
     def of(cls, states: Float[Tensor, "step state"]) -> "MomentMatching":
-        """Returns the objective of lying where these source states lie."""
+        """Returns the objective for the moments of these source states."""
         return cls(*moments(states))
 
     @override

@@ -35,7 +35,7 @@ class Objective(ABC, Generic[N, R]):
         """Returns the objective as it stands after this share of the updates.
 
         Args:
-            progress: in [0, 1]. At 1 it is what candidates are compared by.
+            progress: in [0, 1]. At 1 it is what restarts are compared by.
         """
         del progress
         return self
@@ -50,7 +50,7 @@ def total(terms: dict[str, Float[Tensor, "*copies"]]) -> Float[Tensor, "*copies"
 
 
 def descending(first: float, last: float) -> Callable[[float], float]:
-    """Returns a weight that goes from `first` to `last` in a straight line."""
+    """Returns a weight that goes linearly from `first` to `last`."""
     return lambda progress: first + (last - first) * progress
 
 
@@ -59,7 +59,7 @@ def descending(first: float, last: float) -> Callable[[float], float]:
 class WeightedSum(Objective[N, R]):
     """Several objectives at once, each with its weight and its terms visible.
 
-    A weight that moves is taken as it is at the end, but where `at` says otherwise.
+    A weight that changes over the updates has its last value, unless `at` is called.
     """
 
     parts: tuple[tuple[Weight, Objective[N, R]], ...]

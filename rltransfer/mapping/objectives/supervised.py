@@ -1,4 +1,4 @@
-"""Objectives with a right answer for every row, reached through a given head."""
+"""Supervised objectives: a label for every row, predicted through a given head."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,16 +13,16 @@ from rltransfer.errors import InputError
 from rltransfer.mapping.objectives.objective import Objective
 
 Head = Callable[[Tensor], Tensor]
-"""What turns features into the answer.
+"""Turns features into predictions.
 
-A head is never changed by a fit; to train it too, put it at the end of the network.
+A fit never changes a head; to train it too, make it the last part of the network.
 """
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Inputs and their right answers, one row each.
+    """Inputs and their labels, one row each.
 
     Args:
         labels: a class per row, or a row of numbers to be predicted.
@@ -53,7 +53,7 @@ class Examples:
 @final
 @dataclass(frozen=True, eq=False)
 class CrossEntropy(Objective[Head, Examples]):
-    """Mean surprise, in nats, at the right class when features pass the head."""
+    """Mean cross-entropy, in nats, of the labels after the head."""
 
     head: Head = field(default_factory=nn.Identity)
 
@@ -65,10 +65,10 @@ class CrossEntropy(Objective[Head, Examples]):
         if logits.ndim == 2:
             return {"cross_entropy": F.cross_entropy(logits, rows.labels)}
         labels = rows.labels.expand(logits.shape[:-1])
-        surprise = F.cross_entropy(
+        losses = F.cross_entropy(
             logits.flatten(end_dim=-2), labels.flatten(), reduction="none"
         )
-        return {"cross_entropy": surprise.view(labels.shape).mean(dim=-1)}
+        return {"cross_entropy": losses.view(labels.shape).mean(dim=-1)}
 
     @override
     def check(self, rows: Examples) -> None:
