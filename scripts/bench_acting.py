@@ -1,7 +1,7 @@
 """What acting costs: stock predict, a frozen policy, a policy through a mapping.
 
 Each row is timed in turns with stock `predict` of the same agent on one observation,
-so that both meet the same machine; the ratio is the median over the turns.
+so that both see the same load of the machine; the ratio is the median over the turns.
 """
 
 import tempfile
@@ -48,9 +48,13 @@ def ratio(
 
 
 def mapped(
-    policy: Policy, source: gym.Env[Any, Any], target: gym.Env[Any, Any], *, bent: bool
+    policy: Policy,
+    source: gym.Env[Any, Any],
+    target: gym.Env[Any, Any],
+    *,
+    nonlinear: bool,
 ) -> Policy:
-    """Returns `policy` through a mapping of ordinary size with made-up numbers."""
+    """Returns `policy` through a mapping of ordinary size with random numbers."""
     generator = torch.Generator().manual_seed(0)
     ours, theirs = (codec_of(env.action_space, "bench") for env in (source, target))
     states, seen = (
@@ -60,7 +64,7 @@ def mapped(
     action: Network = Affine(
         theirs.size, ours.size, activation=ends, generator=generator
     )
-    if bent:
+    if nonlinear:
         action = Mlp(
             theirs.size,
             (32, 32),
@@ -96,19 +100,22 @@ def main() -> None:
 
         rows = {
             "frozen, at most 0.15": (frozen, observation),
-            "mapped, at most 0.25": (mapped(frozen, source, target, bent=False), other),
-            "mapped, bent, at most 0.25": (
-                mapped(frozen, source, target, bent=True),
+            "mapped, at most 0.25": (
+                mapped(frozen, source, target, nonlinear=False),
+                other,
+            ),
+            "mapped by an MLP, at most 0.25": (
+                mapped(frozen, source, target, nonlinear=True),
                 other,
             ),
         }
-        for told, (policy, seen) in rows.items():
+        for row, (policy, seen) in rows.items():
 
             def ours(policy: Policy = policy, seen: Any = seen) -> object:
                 return policy.predict(seen, deterministic=True)
 
             share, microseconds = ratio(ours, stock)
-            print(f"  {name:4s} {told:28s} {share:.3f}  ({microseconds:.1f} µs)")
+            print(f"  {name:4s} {row:28s} {share:.3f}  ({microseconds:.1f} µs)")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """What an epoch of MNIST costs by `fit`, against a plain loop over a `DataLoader`.
 
 Same pictures, sizes, batches and optimizer; the two take turns of 100 updates, so that
-both meet the same machine. The data are found as by the listings; offline, copies of
-scikit-learn's digits stand in.
+both see the same load of the machine. The data are found as by the MNIST scripts;
+offline, copies of scikit-learn's digits are used.
 """
 
 import os
@@ -24,11 +24,11 @@ ROWS, TURN, TURNS = 60_000, 100, 18
 
 
 @final
-class Plain:
-    """The loop every tutorial has."""
+class PlainLoop:
+    """The training loop of PyTorch's tutorials."""
 
-    def __init__(self, lessons: Examples) -> None:
-        self._data = TensorDataset(lessons.inputs, lessons.labels)
+    def __init__(self, examples: Examples) -> None:
+        self._data = TensorDataset(examples.inputs, examples.labels)
         self._batches = self._endless(Generator().manual_seed(0))
         self._model = nn.Sequential(nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 10))
         self._adam = torch.optim.Adam(self._model.parameters(), lr=LEARNING_RATE)
@@ -55,9 +55,9 @@ def main() -> None:
     folder = os.environ.get("RLTRANSFER_DATA")
     task, line = source_task(Path(folder) if folder else None)
     places = torch.arange(ROWS) % len(task.train)
-    lessons = task.train[places]
+    examples = task.train[places]
     generator = Generator().manual_seed(0)
-    plain = Plain(lessons)
+    plain = PlainLoop(examples)
     stamps: list[tuple[float, float]] = []
 
     def take_turns(progress: Progress) -> None:
@@ -70,7 +70,7 @@ def main() -> None:
     fit(
         Mlp(784, (256,), 10, activation="relu", generator=generator),
         CrossEntropy(),
-        lessons,
+        examples,
         FitConfig(
             updates=TURN * TURNS,
             batch_size=BATCH,

@@ -1,4 +1,4 @@
-"""What 48 restarts side by side cost, against one: as in the first round of alignment.
+"""What 48 restarts in one stack cost, against one, as in the first round of alignment.
 
 Both fit affine maps of states and actions, of CartPole's sizes, to a model of one step,
 and take turns; the ratio is the median over the turns.
@@ -58,7 +58,7 @@ def mapping(copies: int, generator: Generator) -> DomainMapping:
 
 
 def main() -> None:
-    """Prints what the stack costs, alone and as alignment thins it out."""
+    """Prints what the stack costs, whole and with halvings as in alignment."""
     torch.set_num_threads(1)
     generator = Generator().manual_seed(0)
     rows = steps(generator)
@@ -78,10 +78,10 @@ def main() -> None:
         fit(mapping(copies, generator), objective, rows, config, generator=generator)
         return time.perf_counter() - began
 
-    thinned = ((0.1, 0.5), (0.25, 0.25), (0.5, 0.125))
+    halvings = ((0.1, 0.5), (0.25, 0.25), (0.5, 0.125))
     turns = np.array(
         [
-            (seconds(1), seconds(COPIES), seconds(COPIES, thinned))
+            (seconds(1), seconds(COPIES), seconds(COPIES, halvings))
             for _ in range(TURNS + 1)
         ][1:]  # the first turn warms up
     )
@@ -89,7 +89,7 @@ def main() -> None:
     ratios = np.median(turns[:, 1:] / turns[:, :1], axis=0)
     print(f"{COPIES} stacked restarts, against one ({milliseconds:.2f} ms an update)")
     print(f"  all to the end, at most 10   {ratios[0]:.2f}")
-    print(f"  thinned out on the way       {ratios[1]:.2f}")
+    print(f"  with halvings                {ratios[1]:.2f}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """What safety costs: checks of every step, snapshots, reading an agent.
 
-Checks and steps are timed in turns on the same environments, so that both meet the
-same machine; shares are medians over the turns. Snapshots are timed within one
-training, which the share is of.
+Checks and steps are timed in turns on the same environments, so that both see the
+same load of the machine; shares are medians over the turns. Snapshots are timed
+within one training, and their share is of it.
 """
 
 import tempfile

@@ -1,17 +1,18 @@
-"""Measures zero-shot transfer on the named pairs, as a user would: by the commands.
+"""Measures zero-shot transfer on the named pairs, by the commands a user would type.
 
     python scripts/measure_transfer.py --seeds 100 101 102 103 104 -f runs/measured
 
 For every pair of `rltransfer_envs.pairs` with a goal, the source is trained by
-`train-source` unless it lies in the log folder already; then each seed is one
+`train-source` unless it is in the log folder already; then each seed is one
 `transfer`, the seed being both the scramble's and the run's. Prints a Markdown table;
-the figures of every run go to `measured.json` in the log folder.
+the figures of every run go to a new `measured_N.json` in the log folder.
 """
 
 import argparse
 import json
 import subprocess
 import sys
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,14 @@ STEPS = {
 """How long each source is trained."""
 
 
-def rltransfer(*words: str) -> dict[str, Any]:
-    """Runs one command with `--json` and returns its object."""
-    command = [sys.executable, "-m", "rltransfer", *words, "--json"]
+def rltransfer(*arguments: str) -> dict[str, Any]:
+    """Runs one command with `--json` and returns its object; ends where it fails."""
+    command = [sys.executable, "-m", "rltransfer", *arguments, "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SystemExit(f"{' '.join(command)}: {done.stderr.strip()}")
+        error = done.stderr.strip().rpartition("\n")[2]
+        print(f"{' '.join(command[1:])}: {error}", file=sys.stderr)
+        raise SystemExit(done.returncode)
     printed: dict[str, Any] = json.loads(done.stdout)
     return printed
 
@@ -46,8 +49,8 @@ def source_of(pair: Pair, folder: Path) -> str:
     if run.exists():
         return str(run)
     steps = STEPS[pair.algorithm, pair.source]
-    words = ["--env", pair.source, "--algo", pair.algorithm, "-n", str(steps)]
-    trained = rltransfer("train-source", *words, "--seed", "0", "-f", str(folder))
+    arguments = ["--env", pair.source, "--algo", pair.algorithm, "-n", str(steps)]
+    trained = rltransfer("train-source", *arguments, "--seed", "0", "-f", str(folder))
     return str(trained["runs"][0]["run"])
 
 
@@ -56,20 +59,20 @@ def transfers(pair: Pair, seeds: list[int], folder: Path) -> list[dict[str, Any]
     source = source_of(pair, folder)
     found = []
     for seed in seeds:
-        words = ["--source", source, "--target", pair.target]
+        arguments = ["--source", source, "--target", pair.target]
         options = pair.target_options(seed)
         if options:
-            words += ["--target-kwargs", *(f"{k}={v}" for k, v in options.items())]
-        words += ["-n", str(pair.budget), "--seed", str(seed), "-f", str(folder)]
-        found.append(rltransfer("transfer", *words))
+            arguments += ["--target-kwargs", *(f"{k}={v}" for k, v in options.items())]
+        arguments += ["-n", str(pair.budget), "--seed", str(seed), "-f", str(folder)]
+        found.append(rltransfer("transfer", *arguments))
     return found
 
 
 def at_target(source: str, pair: Pair, seed: int) -> float:
     """Returns what the source earns in the target as it is."""
-    words = [source, "--env", pair.target, "--episodes", "20", "--seed", str(seed)]
+    arguments = [source, "--env", pair.target, "--episodes", "20", "--seed", str(seed)]
     kwargs = [f"{key}={value}" for key, value in pair.target_options(seed).items()]
-    measured = rltransfer("evaluate", *words, "--env-kwargs", *kwargs)
+    measured = rltransfer("evaluate", *arguments, "--env-kwargs", *kwargs)
     return float(measured["mean_return"])
 
 
@@ -98,26 +101,42 @@ def row(pair: Pair, found: list[dict[str, Any]], folder: Path) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
+def new_file(folder: Path) -> Path:
+    """Returns the first free name for the figures; those of earlier runs are kept."""
+    names = (folder / f"measured_{number}.json" for number in count(1))
+    return next(name for name in names if not name.exists())
+
+
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[*range(100, 105)])
-    parser.add_argument("--pairs", nargs="+", default=[*PAIRS])
+    parser.add_argument("--pairs", nargs="+", choices=PAIRS, default=[*PAIRS])
     parser.add_argument("-f", "--log-folder", type=Path, default=Path("runs/measured"))
     options = parser.parse_args()
+    print(f"{len(options.seeds)} transfers per pair, of seeds {options.seeds}")
     print(
         "| pair | budget | used | goal | median | 95 % interval | each seed | random | "
         "source | accepted | seconds |\n" + "|---" * 11 + "|",
         flush=True,
     )
     measured = {}
-    for pair in PAIRS.values():
-        if pair.name in options.pairs and (pair.algorithm, pair.source) in STEPS:
-            found = transfers(pair, options.seeds, options.log_folder)
-            measured[pair.name] = found
-            print(row(pair, found, options.log_folder), flush=True)
-    path = options.log_folder / "measured.json"
-    path.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+    for pair in (PAIRS[name] for name in options.pairs):
+        if (pair.algorithm, pair.source) not in STEPS:
+            print(f"| {pair.name} | left out: its source has no steps in STEPS |")
+            continue
+        found = transfers(pair, options.seeds, options.log_folder)
+        measured[pair.name] = found
+        print(row(pair, found, options.log_folder), flush=True)
+    if measured:
+        episodes = {
+            run["zero_shot"]["episodes"] for runs in measured.values() for run in runs
+        }
+        counts = " or ".join(map(str, sorted(episodes)))
+        print(f"Returns are means of {counts} episodes, medians are over seeds.")
+        path = new_file(options.log_folder)
+        path.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+        print(f"Figures of every run: {path}")
 
 
 if __name__ == "__main__":

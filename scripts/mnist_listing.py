@@ -5,11 +5,11 @@
 Task model 784-256-10, mapping model 784-256-256-10; Adam at 1e-3, constant; batches of
 64; 10 epochs; tested by 1000. In the document the mapping model is in the optimiser
 but in no loss, so that no gradient ever reaches its 269,322 parameters. Here it is
-trained for real, as a mapping from the input to the task, and tested beside the task
-model. Without options one seed runs; networks are stored in runs/mnist_listing.
+trained too, as a mapping from the input to the task, and tested beside the task model.
+Without options one seed runs; networks are stored in runs/mnist_listing.
 
-The data lie in DATA/mnist, given by --data-dir or the variable RLTRANSFER_DATA; without
-either they are downloaded once. Offline, scikit-learn's digits stand in.
+The data are read from DATA/mnist, given by --data-dir or the variable RLTRANSFER_DATA;
+without either they are downloaded once. Offline, scikit-learn's digits are used.
 """
 
 from collections.abc import Sequence
@@ -18,14 +18,16 @@ from pathlib import Path
 import torch
 
 from digits import Task, accuracy, source_task, train
-from digits.digit_training import in_one_line, options_of
+from digits.digit_training import options_of, run_script
 from rltransfer.mapping import Mlp, load_network, save_network
 
 WIDTHS = {"task model": (256,), "mapping model": (256, 256)}
 """Hidden layers, by the model's name."""
 
 
-def learn(name: str, task: Task, seed: int, epochs: int, folder: Path) -> float:
+def train_and_test(
+    name: str, task: Task, seed: int, epochs: int, folder: Path
+) -> float:
     """Trains, stores, loads and tests one model; returns its accuracy."""
     generator = torch.Generator().manual_seed(seed)
     model = Mlp(784, WIDTHS[name], 10, activation="relu", generator=generator)
@@ -46,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in WIDTHS:
         reached = torch.tensor(
             [
-                learn(name, task, seed, options.epochs, options.save)
+                train_and_test(name, task, seed, options.epochs, options.save)
                 for seed in options.seeds
             ]
         )
@@ -54,4 +56,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    in_one_line(main)
+    run_script(main)

@@ -10,23 +10,23 @@ trunk's 128 features go through the mapping into a new head 64-10,
 (b) the source trained first and frozen, then mapping and head on the target task.
 
 For (b) the mapping starts as the identity: the trunk's features are not negative, so
-its first layer can pass them on as they are, and its second can hold the source's
-head. Where the labels of both tasks agree, it so starts out from what the source knows
-("zero-shot"); where they do not, second layer and head start afresh. "Scratch" is the
-network of (a), trained on the target's labels alone.
+its first layer can pass them on unchanged, and its second can hold the source's head.
+Where both tasks have the same labels, it starts with the source's predictions
+("zero-shot"); where they do not, second layer and head start at random. "Scratch" is
+the network of (a), trained on the target's labels alone.
 
-The table tells, for MNIST itself, scikit-learn's digits and Fashion-MNIST, what is
-right with few labels and with all. From MNIST to Fashion-MNIST negative transfer is
-expected: features of strokes are no features of clothes, and scratch wins.
+The table has the accuracy for MNIST itself, scikit-learn's digits and Fashion-MNIST,
+with few labels and with all. From MNIST to Fashion-MNIST negative transfer is expected:
+features of strokes are not features of clothes, and scratch wins.
 
-Adam at 1e-3 throughout, batches of 64: constant for the source, straight down to zero
-for (a), (b) and scratch, for which the document fixes no schedule. Few labels get
+Adam at 1e-3 throughout, batches of 64: constant for the source, decaying linearly to
+zero for (a), (b) and scratch, for which the document fixes no schedule. Few labels get
 500 updates at least. By default: one seed, 10 epochs, all sizes and targets, a few
 minutes on two cores; networks are stored in runs/mnist_mapping.
 
-The data lie in DATA/mnist and DATA/fashion-mnist, given by --data-dir or the variable
-RLTRANSFER_DATA; without either they are downloaded once. Offline, scikit-learn's digits
-stand in for MNIST.
+The data are read from DATA/mnist and DATA/fashion-mnist, given by --data-dir or the
+variable RLTRANSFER_DATA; without either they are downloaded once. Offline,
+scikit-learn's digits replace MNIST.
 """
 
 from collections.abc import Sequence
@@ -36,8 +36,8 @@ import torch
 from torch import Generator
 
 from digits import TARGETS, Offline, Task, accuracy, source_task, train
-from digits.digit_tasks import labelled
-from digits.digit_training import in_one_line, options_of, table, verdict
+from digits.digit_tasks import balanced_subset
+from digits.digit_training import options_of, run_script, table, verdict
 from rltransfer.mapping import Affine, Chain, Examples, Mlp, load_network, save_network
 
 SIZES = ["10", "50", "100", "500", "1000", "all"]
@@ -54,12 +54,12 @@ def fresh(generator: Generator) -> Chain:
 
 
 def mapping_and_head(source: Chain, labels_agree: bool, generator: Generator) -> Chain:
-    """Returns mapping and head of (b): they pass on what the source knows.
+    """Returns mapping and head of (b), which start with the source's predictions.
 
     Args:
         source: trunk and head.
-        labels_agree: whether the source's head answers the target's question.
-        generator: draws the rest of the start.
+        labels_agree: whether both tasks have the same labels.
+        generator: draws the other weights.
     """
     mapping = Mlp(128, (128,), 64, activation="relu", generator=generator)
     head = Affine(64, 10, generator=generator)
@@ -76,42 +76,42 @@ def mapping_and_head(source: Chain, labels_agree: bool, generator: Generator) ->
     return Chain(mapping, head)
 
 
-def carried(
-    source: Chain, target: Task, lessons: Examples, epochs: int, seed: int, silent: bool
+def train_mapping(
+    source: Chain, target: Task, examples: Examples, epochs: int, seed: int, quiet: bool
 ) -> Chain:
-    """Returns (b): the frozen trunk, and mapping and head trained on `lessons`."""
+    """Returns (b): the frozen trunk, and mapping and head trained on `examples`."""
     generator = torch.Generator().manual_seed(seed)
     rest = mapping_and_head(source, target.of_digits, generator)
     with torch.no_grad():
-        # The trunk is frozen: what it makes of a picture never changes.
-        features = Examples(source[0](lessons.inputs), lessons.labels)
-    _train(rest, features, epochs, generator, silent)
+        # The trunk is frozen: features of a picture never change.
+        features = Examples(source[0](examples.inputs), examples.labels)
+    _train(rest, features, epochs, generator, quiet)
     return Chain(source[0], rest[0], rest[1])
 
 
-def scratch(lessons: Examples, epochs: int, seed: int, silent: bool) -> Chain:
-    """Returns (a): trunk, mapping and head trained on `lessons` jointly."""
+def train_scratch(examples: Examples, epochs: int, seed: int, quiet: bool) -> Chain:
+    """Returns (a): trunk, mapping and head trained on `examples` jointly."""
     generator = torch.Generator().manual_seed(seed)
     network = fresh(generator)
-    _train(network, lessons, epochs, generator, silent)
+    _train(network, examples, epochs, generator, quiet)
     return network
 
 
 def _train(
-    network: Chain, lessons: Examples, epochs: int, generator: Generator, silent: bool
+    network: Chain, examples: Examples, epochs: int, generator: Generator, quiet: bool
 ) -> None:
     train(
         network,
-        lessons,
+        examples,
         epochs,
         generator=generator,
         final_rate_share=0.0,
-        least_updates=LEAST_UPDATES if silent else 0,
-        silent=silent,
+        least_updates=LEAST_UPDATES if quiet else 0,
+        quiet=quiet,
     )
 
 
-def listing(task: Task, seed: int, epochs: int, folder: Path) -> dict[str, Chain]:
+def train_listing(task: Task, seed: int, epochs: int, folder: Path) -> dict[str, Chain]:
     """Trains, stores, loads and tests the source, (a) and (b); returns them."""
     print(f"source model 784-128-10, seed {seed}")
     generator = torch.Generator().manual_seed(seed)
@@ -122,10 +122,12 @@ def listing(task: Task, seed: int, epochs: int, folder: Path) -> dict[str, Chain
     train(source, task.train, epochs, generator=generator)
     networks = {"source": _stored(source, "source", task, seed, folder)}
     print(f"(a) 784-128, 128-128-64 and 64-10 jointly, seed {seed}")
-    joint = scratch(task.train, epochs, seed, silent=False)
+    joint = train_scratch(task.train, epochs, seed, quiet=False)
     networks["(a)"] = _stored(joint, "a", task, seed, folder)
     print(f"(b) 128-128-64 and 64-10 behind the frozen source, seed {seed}")
-    mapped = carried(networks["source"], task, task.train, epochs, seed, silent=False)
+    mapped = train_mapping(
+        networks["source"], task, task.train, epochs, seed, quiet=False
+    )
     networks["(b)"] = _stored(mapped, "b", task, seed, folder)
     return networks
 
@@ -148,20 +150,20 @@ def row(
     """Returns one row of the table.
 
     Args:
-        networks: what `listing` returned.
+        networks: what `train_listing` returned.
         tasks: source and target.
         size: how many labels of the target are known.
         seed: draws them, and the networks.
-        epochs: how often they are learned.
+        epochs: of each training.
     """
     source, target = tasks
     known = networks["source"]
     if target is source and size == "all":
         mapped, alone = networks["(b)"], networks["(a)"]
     else:
-        lessons = labelled(target.train, size, Generator().manual_seed(seed))
-        mapped = carried(known, target, lessons, epochs, seed, silent=True)
-        alone = scratch(lessons, epochs, seed, silent=True)
+        examples = balanced_subset(target.train, size, Generator().manual_seed(seed))
+        mapped = train_mapping(known, target, examples, epochs, seed, quiet=True)
+        alone = train_scratch(examples, epochs, seed, quiet=True)
     tested = [accuracy(network, target.test) for network in (known, mapped, alone)]
     return accuracy(known, source.test), *tested
 
@@ -182,24 +184,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f"{name} is left out: {fault}")
         else:
             targets.setdefault(target.name, target)
-    learned: dict[str, list[float]] = {}
+    accuracies: dict[str, list[float]] = {}
     rows: dict[str, dict[str, list[tuple[float, ...]]]] = {name: {} for name in targets}
     for seed in options.seeds:
-        networks = listing(source, seed, options.epochs, options.save)
+        networks = train_listing(source, seed, options.epochs, options.save)
         for name, network in networks.items():
-            learned.setdefault(name, []).append(accuracy(network, source.test))
+            accuracies.setdefault(name, []).append(accuracy(network, source.test))
         for name, target in targets.items():
             for size in options.labels:
                 found = row(networks, (source, target), size, seed, options.epochs)
                 rows[name].setdefault(size, []).append(found)
-    for name, reached in learned.items():
+    for name, reached in accuracies.items():
         mean = sum(reached) / len(reached)
         print(f"{name}, mean of seeds {options.seeds}: {mean:.2f} %")
     for name, target in targets.items():
-        print(f"\n{table(f'{source.name} → {name}, per cent right', rows[name])}")
+        title = f"{source.name} → {name}, per cent right, mean of seeds {options.seeds}"
+        print(f"\n{table(title, rows[name])}")
         if not target.of_digits:
             print(verdict(rows[name]), "Zero-shot is chance: no label is a digit.")
 
 
 if __name__ == "__main__":
-    in_one_line(main)
+    run_script(main)

@@ -1,11 +1,9 @@
-"""Gymnasium environments and wrappers: families of related tasks, by name.
+"""Gymnasium environments: parametrised tasks, scrambled ones, and named pairs.
 
 Importing this package registers them, which is Gymnasium's way since its version 1.0:
 `import rltransfer_envs` first, or let `gymnasium.make` do it with an id such as
 `rltransfer_envs:rltransfer/Scrambled-v0`.
 """
-
-from importlib.util import find_spec
 
 
 def register() -> None:
@@ -15,6 +13,4 @@ def register() -> None:
     register_all()
 
 
-# The data sets beside the environments are of use without Gymnasium, too.
-if find_spec("gymnasium") is not None:
-    register()
+register()

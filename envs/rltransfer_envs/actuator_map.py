@@ -1,4 +1,4 @@
-"""How the motors of a target are wired to those of its source."""
+"""One-to-one maps from the actions of a target to those of its source."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from rltransfer.errors import InputError
 
 
 class ActuatorMap(ABC):
-    """A one-to-one map between the actions of a target and those of its source."""
+    """From the actions of a target to those of its source, and back."""
 
     @property
     @abstractmethod
@@ -65,13 +65,13 @@ class DiscreteActuatorMap(ActuatorMap):
 @final
 @dataclass(frozen=True, eq=False)
 class ContinuousActuatorMap(ActuatorMap):
-    """Permutes continuous actions and turns some of them round."""
+    """Permutes continuous actions and reverses some of them."""
 
     source: spaces.Box
     order: Int64[np.ndarray, " action"]
     """Of each source motor, the target motor that drives it."""
     sign: Float64[np.ndarray, " action"]
-    """Of each source motor, -1 if turned round, else 1."""
+    """Of each source motor, -1 if reversed, else 1."""
 
     @cached_property
     @override
@@ -84,24 +84,24 @@ class ContinuousActuatorMap(ActuatorMap):
 
     @cached_property
     def _mirror(self) -> Float64[np.ndarray, " action"]:
-        # Turning round about the centre of the range swaps its ends, wherever they
-        # lie. In double precision the ends land on each other exactly.
+        # Reversing about the centre of the range swaps its ends, whatever they are. In
+        # double precision the swapped ends are exact.
         return self.source.low.astype(np.float64) + self.source.high.astype(np.float64)
 
     @override
     def source_action(self, action: Any) -> NDArray[Any]:
-        wired = self._checked(action)[self.order]
-        turned: NDArray[Any] = np.where(self.sign < 0, self._mirror - wired, wired)
-        return turned.astype(self.source.dtype)
+        ordered = self._checked(action)[self.order]
+        signed: NDArray[Any] = np.where(self.sign < 0, self._mirror - ordered, ordered)
+        return signed.astype(self.source.dtype)
 
     @override
     def target_action(self, action: Any) -> NDArray[Any]:
-        wired = self._checked(action)
-        turned = np.where(self.sign < 0, self._mirror - wired, wired)
-        return turned[np.argsort(self.order)].astype(np.float32)
+        ordered = self._checked(action)
+        signed = np.where(self.sign < 0, self._mirror - ordered, ordered)
+        return signed[np.argsort(self.order)].astype(np.float32)
 
     def _checked(self, action: Any) -> Float64[np.ndarray, " action"]:
-        # Only the shape: what lies outside the bounds is for the source to judge.
+        # Only the shape: values outside the bounds are the source's to handle.
         values = np.asarray(action, dtype=np.float64)
         if values.shape != self.source.shape:
             raise InputError(
@@ -113,21 +113,21 @@ class ContinuousActuatorMap(ActuatorMap):
 def random_actuator_map(
     source: spaces.Space[Any], rng: np.random.Generator
 ) -> ActuatorMap:
-    """Draws a wiring to the motors of `source`.
+    """Draws a map to the actions of `source`.
 
     Raises:
-        InputError: if there are no such wirings.
+        InputError: there are no such maps for this space.
     """
     if isinstance(source, spaces.Discrete):
         return DiscreteActuatorMap(source, rng.permutation(int(source.n)))
     if not isinstance(source, spaces.Box) or len(source.shape) != 1:
         raise InputError(
-            f"only Discrete actions and vectors (Box) can be rewired, got {source}; "
+            f"only Discrete actions and vectors (Box) can be permuted, got {source}; "
             "choose another base, or flatten its actions and register that"
         )
     if not source.is_bounded():
         raise InputError(
-            f"a motor without bounds cannot be turned round, got {source}; "
+            f"actions without bounds cannot be reversed, got {source}; "
             "choose another base, or bound its actions with "
             "gymnasium.wrappers.RescaleAction and register that"
         )

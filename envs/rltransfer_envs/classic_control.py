@@ -1,4 +1,4 @@
-"""Classic control tasks of other masses, lengths, motors and gravity."""
+"""Classic control tasks with masses, lengths, motors and gravity as parameters."""
 
 from dataclasses import dataclass
 from typing import final
@@ -15,16 +15,16 @@ from gymnasium.envs.classic_control.pendulum import PendulumEnv
 
 from rltransfer_envs.parametrised import read_parameters, require_numbers
 
-ENV_ID = "rltransfer/Acrobot-v0"
+ACROBOT_ID = "rltransfer/Acrobot-v0"
 
 
 @final
 @dataclass(frozen=True)
 class AcrobotParameters:
-    """What tells one acrobot from another; SI units.
+    """Parameters of an acrobot; SI units.
 
     Gravity is not among them: Gymnasium's equations of motion hold it fixed. Neither is
-    the goal, which is a matter of angles and stays as it is for every length.
+    the goal, which depends on angles only and is the same for every length.
     """
 
     upper_length: float = 1.0
@@ -34,7 +34,7 @@ class AcrobotParameters:
     inertia: float = 1.0
     """Of each link, about its centre of mass."""
     torque: float = 1.0
-    """With which the motor turns the elbow, one way or the other."""
+    """Of the motor at the elbow, in either direction."""
 
     def __post_init__(self) -> None:
         lengths = ("upper_length", "lower_length")
@@ -44,11 +44,11 @@ class AcrobotParameters:
 
 def acrobot(*, render_mode: str | None = None, **given: object) -> AcrobotEnv:
     """Returns Gymnasium's acrobot with fields of `AcrobotParameters` changed."""
-    parameters = read_parameters(AcrobotParameters, ENV_ID, given)
+    parameters = read_parameters(AcrobotParameters, ACROBOT_ID, given)
     env = AcrobotEnv(render_mode=render_mode)
     env.LINK_LENGTH_1 = parameters.upper_length
     env.LINK_LENGTH_2 = parameters.lower_length
-    # Links are even rods: what weighs lies in the middle.
+    # Links are uniform rods: their centre of mass is in the middle.
     env.LINK_COM_POS_1 = parameters.upper_length / 2
     env.LINK_COM_POS_2 = parameters.lower_length / 2
     env.LINK_MASS_1 = parameters.upper_mass
@@ -64,7 +64,7 @@ CART_POLE_ID = "rltransfer/CartPole-v0"
 @final
 @dataclass(frozen=True)
 class CartPoleParameters:
-    """What tells one cart-pole from another; SI units."""
+    """Parameters of a cart-pole; SI units."""
 
     gravity: float = 9.8
     cart_mass: float = 1.0
@@ -72,7 +72,7 @@ class CartPoleParameters:
     pole_length: float = 0.5
     """From the pivot to the centre of mass."""
     force: float = 10.0
-    """With which the motor pushes, one way or the other."""
+    """Of the motor, in either direction."""
 
     def __post_init__(self) -> None:
         require_numbers(
@@ -98,13 +98,13 @@ def cart_pole(*, render_mode: str | None = None, **given: object) -> CartPoleEnv
 
 
 MOUNTAIN_CAR_ID = "rltransfer/MountainCar-v0"
-CONTINUOUS_ENV_ID = "rltransfer/MountainCarContinuous-v0"
+CONTINUOUS_MOUNTAIN_CAR_ID = "rltransfer/MountainCarContinuous-v0"
 
 
 @final
 @dataclass(frozen=True)
 class MountainCarParameters:
-    """What tells one mountain car from another; Gymnasium's units, per step squared."""
+    """Parameters of a mountain car; Gymnasium's units, per step squared."""
 
     gravity: float = 0.0025
     force: float = 0.001
@@ -116,7 +116,7 @@ class MountainCarParameters:
 @final
 @dataclass(frozen=True)
 class MountainCarContinuousParameters:
-    """What tells one continuous mountain car from another; units as above.
+    """Parameters of a continuous mountain car; units as above.
 
     Gravity is not among them: Gymnasium's continuous car holds it fixed.
     """
@@ -141,7 +141,7 @@ def mountain_car_continuous(
 ) -> Continuous_MountainCarEnv:
     """Returns the car with fields of `MountainCarContinuousParameters` changed."""
     parameters = read_parameters(
-        MountainCarContinuousParameters, CONTINUOUS_ENV_ID, given
+        MountainCarContinuousParameters, CONTINUOUS_MOUNTAIN_CAR_ID, given
     )
     env = Continuous_MountainCarEnv(render_mode=render_mode)
     env.power = parameters.power
@@ -154,7 +154,7 @@ PENDULUM_ID = "rltransfer/Pendulum-v0"
 @final
 @dataclass(frozen=True)
 class PendulumParameters:
-    """What tells one pendulum from another; SI units."""
+    """Parameters of a pendulum; SI units."""
 
     gravity: float = 10.0
     mass: float = 1.0

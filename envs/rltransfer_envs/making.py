@@ -1,4 +1,4 @@
-"""Environments by id, with each fault a user can cause said in one line."""
+"""Environments by id; every error that a user can cause is one line."""
 
 import re
 from difflib import get_close_matches
@@ -27,7 +27,7 @@ _OF_WRONG_ARGUMENTS = (
 
 
 def make(env_id: str, /, **kwargs: Any) -> gym.Env[Any, Any]:
-    """Returns what `gymnasium.make` returns, or raises an `InputError` that helps.
+    """Returns what `gymnasium.make` returns, or raises an `InputError` with the remedy.
 
     Args:
         env_id: as registered with Gymnasium; `module:Id` imports `module` first.

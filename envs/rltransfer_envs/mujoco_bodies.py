@@ -1,4 +1,4 @@
-"""Half-cheetahs and swimmers of other weight, strength and number of links."""
+"""Half-cheetahs and swimmers with weight, strength and links as parameters."""
 
 import copy
 import xml.etree.ElementTree as ElementTree
@@ -14,13 +14,13 @@ from gymnasium.envs.mujoco.swimmer_v5 import SwimmerEnv
 from rltransfer.errors import InputError
 from rltransfer_envs.parametrised import read_parameters, require_numbers
 
-ENV_ID = "rltransfer/HalfCheetah-v0"
+HALF_CHEETAH_ID = "rltransfer/HalfCheetah-v0"
 
 
 @final
 @dataclass(frozen=True)
 class HalfCheetahParameters:
-    """What tells one half-cheetah from another."""
+    """Parameters of a half-cheetah."""
 
     gravity: float = 9.81
     """In metres per second squared."""
@@ -35,16 +35,16 @@ class HalfCheetahParameters:
 
 def half_cheetah(*, render_mode: str | None = None, **given: object) -> HalfCheetahEnv:
     """Returns Gymnasium's half-cheetah with `HalfCheetahParameters` changed."""
-    parameters = read_parameters(HalfCheetahParameters, ENV_ID, given)
+    parameters = read_parameters(HalfCheetahParameters, HALF_CHEETAH_ID, given)
     env = HalfCheetahEnv(render_mode=render_mode)
     env.model.opt.gravity[2] = -parameters.gravity
     env.model.body_mass *= parameters.mass
     env.model.body_inertia *= parameters.mass
     env.model.actuator_gear *= parameters.torque
-    # Here, so that a missing MuJoCo is told by Gymnasium, which names the remedy.
+    # Imported here, so that Gymnasium reports a missing MuJoCo, with the remedy.
     import mujoco  # type: ignore[import-untyped]  # ships no types
 
-    # MuJoCo keeps numbers that follow from masses; they have to follow again.
+    # MuJoCo stores numbers derived from masses; they have to be derived again.
     mujoco.mj_setConst(env.model, env.data)
     return env
 
@@ -55,10 +55,10 @@ SWIMMER_ID = "rltransfer/Swimmer-v0"
 @final
 @dataclass(frozen=True)
 class SwimmerParameters:
-    """What tells one swimmer from another."""
+    """Parameters of a swimmer."""
 
     links: int = 3
-    """Stiff parts, with a motor between each and the next."""
+    """Rigid parts, with a motor between each and the next."""
 
     def __post_init__(self) -> None:
         require_numbers(self)
@@ -69,7 +69,7 @@ class SwimmerParameters:
 def swimmer(*, render_mode: str | None = None, **given: object) -> SwimmerEnv:
     """Returns Gymnasium's swimmer with fields of `SwimmerParameters` changed."""
     parameters = read_parameters(SwimmerParameters, SWIMMER_ID, given)
-    # Gymnasium reads a file, once; it is of no use afterwards.
+    # Gymnasium reads the file once; it is not needed afterwards.
     with TemporaryDirectory() as folder:
         body = Path(folder) / "swimmer.xml"
         body.write_text(swimmer_xml(parameters.links), encoding="utf-8")

@@ -17,25 +17,25 @@ SCRAMBLED = "rltransfer/Scrambled-v0"
 @final
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """Where an agent comes from, where it goes, and what is asked of it there."""
+    """A source, a target, and the goal of a transfer between them."""
 
     name: str
     source: str
     target: str
     algorithm: Literal["a2c", "dqn", "ppo", "sac", "td3"]
-    """That trains the source."""
+    """The source is trained with it."""
     budget: int
     """Steps in the target, all counted; a hard limit."""
     goal: Literal["return", "share of source", "refusal"]
     threshold: float | None
     """For the median zero-shot return over seeds: a return, or a share of what the
-    source's policy gets in the target as it is. None where refusal is right."""
+    source policy earns in the target without a mapping; None where refusal is right."""
     notes: str
     source_kwargs: Mapping[str, Any] = field(default_factory=dict)
     target_kwargs: Mapping[str, Any] = field(default_factory=dict)
     """Of a scrambled target all but the seed, which `target_options` adds."""
     extra: str | None = None
-    """What `pip install "rltransfer[...]"` has to add."""
+    """The extra it needs: `pip install "rltransfer[...]"`."""
 
     @property
     def scrambled(self) -> bool:
@@ -47,11 +47,11 @@ class Pair:
         return {**self.target_kwargs, **({"seed": seed} if self.scrambled else {})}
 
     def make_source(self) -> gym.Env[Any, Any]:
-        """Returns the environment that the agent comes from."""
+        """Returns the source environment."""
         return make(self.source, **self.source_kwargs)
 
     def make_target(self, seed: int) -> gym.Env[Any, Any]:
-        """Returns the environment that the agent goes to.
+        """Returns the target environment.
 
         Args:
             seed: which scramble; the others are the same for every seed.
@@ -123,7 +123,7 @@ _ALL = (
         budget=8_000,
         goal="share of source",
         threshold=0.9,
-        notes="same spaces: the identity has to win at once",
+        notes="same spaces: the identity should win at once",
         extra="box2d",
     ),
     Pair(

@@ -1,4 +1,4 @@
-"""What a user says about a relative, read and checked."""
+"""Arguments of parametrised environments, read and checked."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -20,15 +20,18 @@ def read_parameters(
 
     Args:
         kind: a dataclass of numbers, each with a default.
-        env_id: which environment to name in a complaint.
+        env_id: for the error.
         given: what the user passed.
+
+    Raises:
+        InputError: an argument is unknown, or of the wrong type.
     """
     known = signature(kind).parameters
     for name, value in given.items():
         if name not in known:
             near = get_close_matches(name, known, n=1)
-            meant = f"; did you mean {near[0]}?" if near else ""
-            raise InputError(f"{env_id} takes {', '.join(known)}; got {name}{meant}")
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise InputError(f"{env_id} takes {', '.join(known)}; got {name}{hint}")
         whole = isinstance(known[name].default, int)
         wanted: type = Integral if whole else Real
         if not isinstance(value, wanted) or isinstance(value, bool):
@@ -45,7 +48,7 @@ def require_numbers(
     positive: tuple[str, ...] = (),
     may_be_zero: tuple[str, ...] = (),
 ) -> None:
-    """Raises unless every field is finite, and of the sign that its list says.
+    """Raises unless every field is finite and has the required sign.
 
     Args:
         parameters: a dataclass of numbers.

@@ -7,19 +7,19 @@ from typing import final
 @final
 @dataclass(frozen=True)
 class Registration:
-    """One id, and what Gymnasium is told about it."""
+    """One id, and how Gymnasium makes it."""
 
     env_id: str
     entry_point: str
     max_episode_steps: int | None
     reward_threshold: float | None = None
     extra: str | None = None
-    """What `pip install "rltransfer[...]"` has to add for it."""
+    """The extra it needs: `pip install "rltransfer[...]"`."""
 
 
 # Limits and thresholds are those of Gymnasium's originals, so that returns compare.
 REGISTRATIONS = (
-    # The base brings its own time limit; a second one would cut episodes twice.
+    # The base has its own time limit; a second one would cut episodes twice.
     Registration(
         "rltransfer/Scrambled-v0", "rltransfer_envs.scrambled_env:scramble", None
     ),

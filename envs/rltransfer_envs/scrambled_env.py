@@ -1,4 +1,4 @@
-"""The environment that stands between an agent and its base."""
+"""Any environment behind unknown sensors and actuators."""
 
 from dataclasses import dataclass
 from typing import Any, final
@@ -20,7 +20,7 @@ ENV_ID = "rltransfer/Scrambled-v0"
 @final
 @dataclass(frozen=True, eq=False)
 class TrueMapping:
-    """What stands between an agent and the base, for tests to compare with."""
+    """Sensors and actuators of a scrambled environment, for tests to compare with."""
 
     sensors: Sensors
     actuators: ActuatorMap
@@ -28,14 +28,14 @@ class TrueMapping:
 
 @final
 class Scrambled(gym.Env[NDArray[np.float32], Any]):
-    """Shows a base through unknown sensors and drives it through unknown wires.
+    """Shows a base through unknown sensors and drives it by unknown actuators.
 
-    It is no `gymnasium.Wrapper`: those hand out what they wrap. Rewards, endings, the
-    time limit and rendering are the base's.
+    It is not a `gymnasium.Wrapper`: those give access to what they wrap. Rewards,
+    terminations, the time limit and rendering are the base's.
     """
 
     def __init__(self, base: gym.Env[Any, Any], seed: int) -> None:
-        """Draws sensors and wiring, the same for the same seed and base.
+        """Draws sensors and actuators, the same for the same seed and base.
 
         Raises:
             InputError: if the base's spaces cannot be scrambled.
@@ -54,7 +54,7 @@ class Scrambled(gym.Env[NDArray[np.float32], Any]):
         self._mapping = TrueMapping(
             sensors, random_actuator_map(base.action_space, rng)
         )
-        # Bounds of a turned box would tell how it was turned.
+        # Bounds of a rotated box would give the rotation away.
         self.observation_space = spaces.Box(-np.inf, np.inf, observed.shape, np.float32)
         self.action_space = self._mapping.actuators.space
         self.metadata = base.metadata
@@ -87,11 +87,11 @@ class Scrambled(gym.Env[NDArray[np.float32], Any]):
 
 
 def scramble(base: object = None, seed: object = 0, **kwargs: Any) -> Scrambled:
-    """Returns the registered environment `base` behind unknown sensors and wires.
+    """Returns the registered environment `base` behind unknown sensors and actuators.
 
     Args:
         base: id of an environment with vectors for observations.
-        seed: which sensors and wires; any whole number from 0 up.
+        seed: which sensors and actuators; any whole number from 0 up.
         kwargs: passed on to the base, `render_mode` among them.
 
     Raises:
@@ -121,7 +121,7 @@ def scramble(base: object = None, seed: object = 0, **kwargs: Any) -> Scrambled:
 
 
 def true_mapping(env: gym.Env[Any, Any]) -> TrueMapping:
-    """Returns what a scrambled environment hides. For tests: nothing else may ask."""
+    """Returns what a scrambled environment hides; for tests only."""
     scrambled = env.unwrapped
     if not isinstance(scrambled, Scrambled):
         raise InputError(f"only {ENV_ID} has a true mapping, got {env}")

@@ -1,4 +1,4 @@
-"""Sensors that show an observation turned, scaled and shifted."""
+"""Sensors that rotate, scale and shift an observation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from jaxtyping import Float32, Float64
 from numpy.typing import NDArray
 
 WIDEST = 1000.0
-"""Half-widths above this are taken for "no bound" in disguise."""
+"""Half-widths above this are treated as no bound."""
 
-# Where visits fill a small part of the bounds, or there are none: rounded standard
-# deviations between those of random and of skilled behaviour.
+# Where visited states fill a small part of the bounds, or there are none: rounded
+# standard deviations between those of random and of trained policies.
 KNOWN: Mapping[str, tuple[float, ...]] = MappingProxyType(
     {
         "Acrobot": (1.0, 1.0, 1.0, 1.0, 4.0, 8.0),
@@ -33,8 +33,8 @@ def typical_spread(space: spaces.Box, env_id: str | None) -> Float64[np.ndarray,
     """Returns a positive number per dimension, in the units of the observation.
 
     The table above where it knows the environment; else half the width of the bounds
-    where they are finite and not enormous; else 1. Nothing is measured, so that the
-    answer depends on nothing but its arguments.
+    where they are finite and not too large; else 1. Nothing is measured, so that the
+    answer depends on the arguments only.
 
     Args:
         space: observations of rank 1.
@@ -56,9 +56,9 @@ def typical_spread(space: spaces.Box, env_id: str | None) -> Float64[np.ndarray,
 @final
 @dataclass(frozen=True, eq=False)
 class Sensors:
-    """reading = turn · (scale * observation) + offset."""
+    """reading = rotation · (scale * observation) + offset."""
 
-    turn: Float64[np.ndarray, "d d"]
+    rotation: Float64[np.ndarray, "d d"]
     """Orthogonal: a rotation, or a rotation and a reflection."""
     scale: Float64[np.ndarray, " d"]
     """Positive."""
@@ -67,7 +67,7 @@ class Sensors:
     @cached_property
     def matrix(self) -> Float64[np.ndarray, "d d"]:
         """The linear part: reading = matrix · observation + offset."""
-        matrix: NDArray[np.float64] = self.turn * self.scale
+        matrix: NDArray[np.float64] = self.rotation * self.scale
         return matrix
 
     def reading(self, observation: NDArray[Any]) -> Float32[np.ndarray, "*b d"]:
@@ -77,8 +77,8 @@ class Sensors:
 
     def observation(self, reading: NDArray[Any]) -> Float64[np.ndarray, "*b d"]:
         """Returns what was observed: the inverse of `reading`."""
-        turned_back: NDArray[np.float64] = (reading - self.offset) @ self.turn
-        observation: NDArray[np.float64] = turned_back / self.scale
+        rotated_back: NDArray[np.float64] = (reading - self.offset) @ self.rotation
+        observation: NDArray[np.float64] = rotated_back / self.scale
         return observation
 
 
@@ -92,9 +92,9 @@ def random_sensors(
         rng: everything is drawn from it.
     """
     size = len(spread)
-    turn, triangle = np.linalg.qr(rng.normal(size=(size, size)))
-    # QR alone favours some turns; with these signs all are equally likely
+    rotation, triangle = np.linalg.qr(rng.normal(size=(size, size)))
+    # QR alone favours some rotations; with these signs all are equally likely
     # (Mezzadri, 2007).
-    turn = turn * np.where(np.diag(triangle) < 0.0, -1.0, 1.0)
+    rotation = rotation * np.where(np.diag(triangle) < 0.0, -1.0, 1.0)
     scale = rng.uniform(0.3, 3.0, size) / spread
-    return Sensors(turn, scale, offset=rng.normal(size=size))
+    return Sensors(rotation, scale, offset=rng.normal(size=size))

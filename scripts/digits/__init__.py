@@ -1,6 +1,6 @@
-"""Pictures of digits and clothes for the two listings; knows nothing of environments.
+"""Pictures of digits and clothes, as tasks for the two MNIST scripts.
 
-It stands beside the scripts, not among the environments, as those import Gymnasium.
+A package beside the scripts, for the environments package imports Gymnasium.
 """
 
 from digits.digit_files import Offline as Offline

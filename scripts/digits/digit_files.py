@@ -19,10 +19,9 @@ from rltransfer.errors import ArtifactRefused, InputError, StorageError
 from rltransfer.io import make_folder, sha256_of, storage_faults, write_atomically
 
 SUMS = "SHA256SUMS"
-"""A folder of other data than the published vouches for it in this file."""
+"""A folder with other data than the published lists their hashes in this file."""
 
-_PATIENCE = 10
-"""Seconds a mirror may stay silent."""
+_TIMEOUT_SECONDS = 10
 
 
 @final
@@ -38,7 +37,7 @@ def contents(
     Args:
         collection: what the file belongs to.
         file: which one.
-        folder: where the data lie; `None`: in the cache, filled from the mirrors.
+        folder: with the data; `None`: the cache, filled from the mirrors.
     """
     if folder is not None:
         path = folder / collection.folder / file.name
@@ -73,7 +72,7 @@ def _from_folder(path: Path, file: PublishedFile) -> bytes:
     own = (path.parent / SUMS).is_file()
     flaw = _flaw_by_sums(data, path) if own else _flaw(data, file)
     if flaw:
-        raise ArtifactRefused(f"{path} is refused: {flaw}; get it anew")
+        raise ArtifactRefused(f"{path} is refused: {flaw}; download it again")
     return data
 
 
@@ -89,7 +88,7 @@ def _flaw_by_sums(data: bytes, path: Path) -> str | None:
 
 
 def _flaw(data: bytes, file: PublishedFile) -> str | None:
-    """Returns in what `data` is not the published file; `None`: in nothing."""
+    """Returns how `data` differs from the published file; `None`: not at all."""
     if len(data) < file.size:
         return f"it is cut off after {len(data)} of {file.size} bytes"
     found = sha256_of(data)
@@ -99,15 +98,15 @@ def _flaw(data: bytes, file: PublishedFile) -> str | None:
 
 
 def _from_mirrors(collection: Collection, file: PublishedFile) -> bytes:
-    """Returns the file from the first mirror that has it right."""
-    unreached, wrong = [], []
+    """Returns the file from the first mirror that has it as published."""
+    unreachable, wrong = [], []
     for mirror in collection.mirrors:
         url = f"{mirror}/{file.name}"
         try:
-            with urllib.request.urlopen(url, timeout=_PATIENCE) as answer:
+            with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as answer:
                 data: bytes = answer.read(file.size + 1)
         except (OSError, HTTPException) as fault:
-            unreached.append(f"{_host(mirror)}: {getattr(fault, 'reason', fault)}")
+            unreachable.append(f"{_host(mirror)}: {getattr(fault, 'reason', fault)}")
             continue
         flaw = _flaw(data, file)
         if flaw is None:
@@ -119,8 +118,8 @@ def _from_mirrors(collection: Collection, file: PublishedFile) -> bytes:
             "try later, or give a folder with --data-dir"
         )
     raise Offline(
-        f"no mirror of {collection.folder} could be reached ({'; '.join(unreached)}); "
-        "go online, or give a folder with --data-dir"
+        f"no mirror of {collection.folder} could be reached "
+        f"({'; '.join(unreachable)}); go online, or give a folder with --data-dir"
     )
 
 
@@ -137,32 +136,34 @@ def _cache() -> Path:
 _UNSIGNED_BYTES = 8
 
 
-def read_idx(packed: bytes, dimensions: int, told: str) -> NDArray[np.uint8]:
+def read_idx(packed: bytes, dimensions: int, name: str) -> NDArray[np.uint8]:
     """Returns the array in a gzipped IDX file.
 
     Args:
         packed: the file's contents.
         dimensions: how many it must have: 3 for pictures, 1 for labels.
-        told: what to call the file in an error.
+        name: of the file, for errors.
     """
     try:
         data = gzip.decompress(packed)
     except (EOFError, OSError, zlib.error) as fault:
-        raise _refused(told, f"it is no whole gzip file ({fault})") from fault
+        raise _refused(name, f"it is not a whole gzip file ({fault})") from fault
     header = 4 + 4 * dimensions
     magic = _UNSIGNED_BYTES << 8 | dimensions
     if len(data) < header:
-        raise _refused(told, f"its header needs {header} bytes, it has {len(data)}")
+        raise _refused(name, f"its header needs {header} bytes, it has {len(data)}")
     found, *shape = struct.unpack_from(f">{1 + dimensions}I", data)
     if found != magic:
-        raise _refused(told, f"its magic number must be {magic}, it is {found}")
+        raise _refused(name, f"its magic number must be {magic}, it is {found}")
     if len(data) - header != math.prod(shape):
         raise _refused(
-            told,
+            name,
             f"it announces {math.prod(shape)} bytes and has {len(data) - header}",
         )
     return np.frombuffer(data, np.uint8, offset=header).reshape(shape)
 
 
-def _refused(told: str, reason: str) -> ArtifactRefused:
-    return ArtifactRefused(f"{told} is refused: {reason}; remove it and get it anew")
+def _refused(name: str, reason: str) -> ArtifactRefused:
+    return ArtifactRefused(
+        f"{name} is refused: {reason}; remove it and download it again"
+    )

@@ -1,4 +1,4 @@
-"""The published files: where they lie, how long they are, what they hash to."""
+"""The published files: their mirrors, sizes and hashes."""
 
 from dataclasses import dataclass
 from typing import final

@@ -1,4 +1,4 @@
-"""The three tasks: examples to learn from and to be tested with."""
+"""The three tasks: examples to train on and to test on."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,17 +23,17 @@ BOX, BORDER = 20, 4
 def in_frame(
     pictures: Float[Tensor, "row height width"],
 ) -> Float[Tensor, "row 28 28"]:
-    """Returns pictures scaled to MNIST's box of 20 by 20, its border around them.
+    """Returns pictures scaled to MNIST's box of 20 by 20, with its border around them.
 
-    The frame decides most of what a network trained on MNIST makes of other digits:
-    stretched to all of 28 by 28 they are hardly recognised.
+    A network trained on MNIST depends on this frame: digits stretched to all of 28 by
+    28 are hardly recognised.
     """
     boxed = F.interpolate(pictures.unsqueeze(1), (BOX, BOX), mode="bilinear")
     return F.pad(boxed, (BORDER,) * 4).squeeze(1)
 
 
-def labelled(examples: Examples, size: str, generator: Generator) -> Examples:
-    """Returns so many examples, as many of each class as there are; or all."""
+def balanced_subset(examples: Examples, size: str, generator: Generator) -> Examples:
+    """Returns so many examples, equally many of each class; or all."""
     if size == "all" or int(size) >= len(examples):
         return examples
     order = torch.randperm(len(examples), generator=generator)
@@ -81,7 +81,7 @@ def fashion_mnist(folder: Path | None) -> Task:
 
 def bundled_digits(folder: Path | None) -> Task:
     """Returns scikit-learn's 1,797 digits of 8 by 8; its last 500 are the test."""
-    del folder  # they come with the package
+    del folder  # they are part of scikit-learn
     try:
         # No type stubs exist for it.
         from sklearn.datasets import load_digits  # type: ignore[import-untyped]
@@ -101,7 +101,7 @@ TARGETS: dict[str, Callable[[Path | None], Task]] = {
     "digits": bundled_digits,
     "fashion-mnist": fashion_mnist,
 }
-"""Beside the source itself."""
+"""By name; the source is a target as well."""
 
 
 def _published(

@@ -1,4 +1,4 @@
-"""Learning, testing and reporting as both listings do; the loop is `fit`'s."""
+"""Training, testing and reporting for both scripts; the loop is `fit`'s."""
 
 import argparse
 import os
@@ -18,7 +18,7 @@ def options_of(page: str | None, save: str) -> argparse.ArgumentParser:
 
     Args:
         page: what the script is about.
-        save: where its networks are stored unless told otherwise.
+        save: default folder for its networks.
     """
     parser = argparse.ArgumentParser(
         description=page, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -28,7 +28,7 @@ def options_of(page: str | None, save: str) -> argparse.ArgumentParser:
         type=Path,
         metavar="DATA",
         default=os.environ.get("RLTRANSFER_DATA") or None,
-        help="where the published files lie; default: $RLTRANSFER_DATA, or the cache",
+        help="folder of the published files; default: $RLTRANSFER_DATA, or the cache",
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="SEED")
     parser.add_argument("--epochs", type=int, default=10)
@@ -36,8 +36,8 @@ def options_of(page: str | None, save: str) -> argparse.ArgumentParser:
     return parser
 
 
-def in_one_line(main: Callable[[], None]) -> None:
-    """Runs `main`; what a user can mend ends it with one line and its status."""
+def run_script(main: Callable[[], None]) -> None:
+    """Runs `main`; a user's error becomes one line and its exit status."""
     try:
         main()
     except UserError as fault:
@@ -53,28 +53,28 @@ BATCH, TEST_BATCH, LEARNING_RATE = 64, 1000, 1e-3
 
 def train(
     network: Network,
-    lessons: Examples,
+    examples: Examples,
     epochs: int,
     *,
     generator: Generator,
     final_rate_share: float = 1.0,
     least_updates: int = 0,
-    silent: bool = False,
+    quiet: bool = False,
 ) -> None:
     """Trains `network` in place by Adam, and prints a line per epoch.
 
     Args:
-        network: what is trained; its parts that want no gradient stay.
-        lessons: the examples, each seen once an epoch.
+        network: what is trained; parameters that require no gradient stay.
+        examples: each seen once an epoch.
         epochs: how many, unless they make fewer updates than `least_updates`.
         generator: draws the batches.
-        final_rate_share: of the learning rate, at the end of its straight way down.
+        final_rate_share: of the learning rate, at the end of its linear decay.
         least_updates: for few examples, whose epochs are short.
-        silent: prints nothing.
+        quiet: prints nothing.
     """
-    each = -(-len(lessons) // BATCH)
+    each = -(-len(examples) // BATCH)
 
-    def tell(progress: Progress) -> None:
+    def print_epoch(progress: Progress) -> None:
         epoch, rest = divmod(progress.update, each)
         if not rest:
             print(f"Epoch [{epoch}/{epochs}], Loss: {float(progress.losses):.4f}")
@@ -82,7 +82,7 @@ def train(
     fit(
         network,
         CrossEntropy(),
-        lessons,
+        examples,
         FitConfig(
             updates=max(epochs * each, least_updates),
             batch_size=BATCH,
@@ -91,13 +91,13 @@ def train(
             report_every=each,
         ),
         generator=generator,
-        watch=None if silent else tell,
+        watch=None if quiet else print_epoch,
     )
 
 
 @torch.no_grad()
 def accuracy(network: Network, test: Examples) -> float:
-    """Returns the share, in per cent, of the test's rows that `network` gets right."""
+    """Returns the percentage of test rows that `network` classifies correctly."""
     right = 0
     for start in range(0, len(test), TEST_BATCH):
         some = test[start : start + TEST_BATCH]
@@ -121,7 +121,7 @@ def table(title: str, rows: Rows) -> str:
 
 
 def verdict(rows: Rows) -> str:
-    """Returns how often scratch beats the mapping, where it is expected to."""
+    """Returns at how many sizes scratch beats the mapping, where that is expected."""
     wins = sum(mapped < scratch for *_, mapped, scratch in map(_means, rows.values()))
     found = f"at {wins} of {len(rows)} sizes scratch beats the mapping"
     if 2 * wins > len(rows):

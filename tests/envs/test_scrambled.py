@@ -96,7 +96,9 @@ def test_drawn_sensors_are_orthogonal_and_of_the_stated_scale() -> None:
     spread = np.array([0.05, 1.0, 20.0])
     for seed in range(20):
         sensors = random_sensors(spread, np.random.default_rng(seed))
-        np.testing.assert_allclose(sensors.turn @ sensors.turn.T, np.eye(3), atol=1e-12)
+        np.testing.assert_allclose(
+            sensors.rotation @ sensors.rotation.T, np.eye(3), atol=1e-12
+        )
         relative = sensors.scale * spread
         assert relative.min() >= 0.3
         assert relative.max() <= 3.0
@@ -223,10 +225,10 @@ def test_a_base_or_seed_that_will_not_do_is_refused_in_one_line(
     [
         (spaces.MultiDiscrete([2, 3]), "only Discrete actions and vectors"),
         (spaces.Box(-1.0, 1.0, (2, 2)), "only Discrete actions and vectors"),
-        (spaces.Box(-np.inf, np.inf, (2,)), "motor without bounds"),
+        (spaces.Box(-np.inf, np.inf, (2,)), "actions without bounds"),
     ],
 )
-def test_motors_that_cannot_be_rewired_are_refused(actions: Any, says: str) -> None:
+def test_actions_that_cannot_be_permuted_are_refused(actions: Any, says: str) -> None:
     with pytest.raises(InputError, match=says):
         Scrambled(Still(VECTOR, actions), seed=0)
 

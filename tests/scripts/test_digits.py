@@ -46,8 +46,8 @@ def test_idx_is_read_back() -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (idx(np.arange(9))[:-9], "no whole gzip file"),
-        (b"<html>", "no whole gzip file"),
+        (idx(np.arange(9))[:-9], "not a whole gzip file"),
+        (b"<html>", "not a whole gzip file"),
         (idx(np.zeros((3, 3))), "magic number must be 2049, it is 2050"),
     ],
 )

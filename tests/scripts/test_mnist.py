@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from digits import accuracy, train
-from digits.digit_tasks import labelled
+from digits.digit_tasks import balanced_subset
 from digits.digit_training import table, verdict
-from mnist_mapping import mapping_and_head, scratch
+from mnist_mapping import mapping_and_head, train_scratch
 from rltransfer.mapping import Affine, Chain, Examples
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
@@ -64,8 +64,8 @@ def test_listing_two_runs_on_its_own(tiny: Path, tmp_path: Path) -> None:
     )
     assert not done.stderr
     lines = done.stdout.splitlines()
-    assert lines.count("MNIST → MNIST, per cent right") == 1
-    assert "MNIST → Fashion-MNIST, per cent right" in lines
+    assert lines.count("MNIST → MNIST, per cent right, mean of seeds [0]") == 1
+    assert "MNIST → Fashion-MNIST, per cent right, mean of seeds [0]" in lines
     assert sum(line.startswith("Accuracy: ") for line in lines) == 3
     assert any(line.startswith("Negative transfer") for line in lines)
     assert lines[-1] == "IMPORTED set()"
@@ -103,8 +103,12 @@ def test_the_mapping_starts_out_with_what_the_source_knows() -> None:
 def test_labels_are_drawn_evenly() -> None:
     rows = Examples(torch.rand(200, 3), torch.arange(200) % 10)
     draw = torch.Generator().manual_seed(0)
-    assert labelled(rows, "50", draw).labels.bincount().tolist() == [5] * 10
-    assert len(labelled(rows, "all", draw)) == len(labelled(rows, "500", draw)) == 200
+    assert balanced_subset(rows, "50", draw).labels.bincount().tolist() == [5] * 10
+    assert (
+        len(balanced_subset(rows, "all", draw))
+        == len(balanced_subset(rows, "500", draw))
+        == 200
+    )
 
 
 def test_scratch_learns_and_repeats_itself() -> None:
@@ -113,7 +117,7 @@ def test_scratch_learns_and_repeats_itself() -> None:
     inputs = torch.rand(100, 784, generator=draw)
     inputs[torch.arange(100), labels] = 5
     rows = Examples(inputs, labels)
-    once, again = (scratch(rows, 30, 0, silent=False) for _ in range(2))
+    once, again = (train_scratch(rows, 30, 0, quiet=False) for _ in range(2))
     assert accuracy(once, rows) == 100
     torch.testing.assert_close(once(inputs), again(inputs), rtol=0, atol=0)
 

@@ -66,11 +66,11 @@ def observations(env: gym.Env, steps: int = 40) -> np.ndarray:
 
 @pytest.mark.parametrize("env_id", ORIGINALS)
 def test_without_changes_it_is_the_original(env_id: str) -> None:
-    relative, original = make(env_id), make(ORIGINALS[env_id])
-    assert relative.observation_space == original.observation_space
-    assert relative.action_space == original.action_space
+    changed, original = make(env_id), make(ORIGINALS[env_id])
+    assert changed.observation_space == original.observation_space
+    assert changed.action_space == original.action_space
     np.testing.assert_allclose(
-        observations(relative), observations(original), rtol=1e-9
+        observations(changed), observations(original), rtol=1e-9
     )
 
 
