@@ -69,9 +69,7 @@ def test_without_changes_it_is_the_original(env_id: str) -> None:
     changed, original = make(env_id), make(ORIGINALS[env_id])
     assert changed.observation_space == original.observation_space
     assert changed.action_space == original.action_space
-    np.testing.assert_allclose(
-        observations(changed), observations(original), rtol=1e-9
-    )
+    np.testing.assert_allclose(observations(changed), observations(original), rtol=1e-9)
 
 
 @pytest.mark.parametrize(("env_id", "change"), CHANGES)
