@@ -6,9 +6,9 @@ from copy import deepcopy
 import torch
 from torch import Generator, Tensor
 
-from rltransfer.alignment.candidates import Candidate, FitWatcher
+from rltransfer.alignment.candidates import Candidate
 from rltransfer.alignment.problem import AlignmentProblem, Measured
-from rltransfer.mapping import Affine, DomainMapping, FitConfig, stacked
+from rltransfer.mapping import Affine, DomainMapping, FitConfig, FitWatcher, stacked
 
 
 def affine_among(known: Sequence[Candidate]) -> list[Measured]:

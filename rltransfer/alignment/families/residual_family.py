@@ -2,10 +2,16 @@
 
 from collections.abc import Sequence
 
-from rltransfer.alignment.candidates import Candidate, FitWatcher
+from rltransfer.alignment.candidates import Candidate
 from rltransfer.alignment.families.affine_family import affine_among
 from rltransfer.alignment.problem import AlignmentProblem, Measured
-from rltransfer.mapping import Affine, DomainMapping, FitConfig, ResidualAffine
+from rltransfer.mapping import (
+    Affine,
+    DomainMapping,
+    FitConfig,
+    FitWatcher,
+    ResidualAffine,
+)
 
 
 def residual(

@@ -6,10 +6,17 @@ import numpy as np
 import torch
 from scipy.optimize import linear_sum_assignment
 
-from rltransfer.alignment.candidates import Candidate, FitWatcher
+from rltransfer.alignment.candidates import Candidate
 from rltransfer.alignment.families.affine_family import affine_among
 from rltransfer.alignment.problem import AlignmentProblem, Measured
-from rltransfer.mapping import Affine, DomainMapping, FitConfig, Mlp, stacked
+from rltransfer.mapping import (
+    Affine,
+    DomainMapping,
+    FitConfig,
+    FitWatcher,
+    Mlp,
+    stacked,
+)
 
 
 def identity(
