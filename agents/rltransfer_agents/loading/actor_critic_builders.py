@@ -116,6 +116,9 @@ def random_search(data: PolicyData, extractor: str) -> FrozenPolicy:
     weights = Weights(data.tensors)
     activation = ACTIVATIONS[data.keywords.activation_fn or "ReLU"]
     layers = weights.chain("action_net", activation)
+    # The first versions of the linear policy had the bare layer.
+    if not layers and "action_net.weight" in weights:
+        layers = [weights.dense("action_net")]
     if not layers:
         raise Refusal("network", "the layers of the policy are missing")
     *hidden, last = layers
@@ -129,10 +132,10 @@ def random_search(data: PolicyData, extractor: str) -> FrozenPolicy:
             head = GreedyValues(output)
         case spaces.Box() as space:
             actions = int(np.prod(space.shape))
-            # The linear class clips unless told otherwise, the other one squashes.
+            # By default the linear class clips and the other one squashes.
             is_linear = data.policy_class.endswith("ARSLinearPolicy")
-            told = data.keywords.squash_output
-            squashed = not is_linear if told is None else told
+            chosen = data.keywords.squash_output
+            squashed = not is_linear if chosen is None else chosen
             head = Deterministic(output, ActionBounds.of(space, squashed=squashed))
         case _:
             raise Refusal("space", "ARS needs Discrete actions or a Box")

@@ -65,6 +65,13 @@ STOCK_POLICIES: dict[str, _Stock] = {
 }
 
 
+_NEEDS = {
+    "Recurrent": "keep a memory, which cannot be carried over",
+    "Maskable": "need a mask of allowed actions, which cannot be carried over",
+}
+"""What policies of these names need besides an observation."""
+
+
 def build_policy(data: PolicyData) -> FrozenPolicy:
     """Returns the acting part of an agent's policy.
 
@@ -74,10 +81,11 @@ def build_policy(data: PolicyData) -> FrozenPolicy:
     stock = STOCK_POLICIES.get(data.policy_class)
     if stock is None:
         if data.policy_class.startswith(_STOCK):
+            needs = [why for word, why in _NEEDS.items() if word in data.policy_class]
             raise Refusal(
                 "unsupported",
-                f"policies of the class {quoted(data.policy_class)} keep a memory or "
-                "need more than observations, which cannot be carried over",
+                f"policies of the class {quoted(data.policy_class)} "
+                + (needs[0] if needs else "are not read yet"),
             )
         raise Refusal(
             "class",

@@ -187,6 +187,7 @@ STOCK: dict[str, Stock] = {
     "ars": Stock("ars", numbers(5), _FOUR),
     "ars-box": Stock("ars", numbers(5), UNEVEN),
     "ars-linear": Stock("ars", numbers(5), UNEVEN, "LinearPolicy"),
+    "ars-linear-discrete": Stock("ars", numbers(5), _FOUR, "LinearPolicy"),
 }
 
 # Several suites need one of each way to act, not one of each spelling.

@@ -141,19 +141,36 @@ def test_spaces_of_gym_are_read(
 
 
 @pytest.mark.parametrize(
-    "path",
+    ("path", "said"),
     [
-        "sb3_contrib.common.recurrent.policies\nRecurrentActorCriticPolicy",
-        "sb3_contrib.common.maskable.policies\nMaskableActorCriticPolicy",
-        "sb3_contrib.crossq.policies\nCrossQPolicy",
+        ("common.recurrent.policies\nRecurrentActorCriticPolicy", "keep a memory"),
+        ("common.maskable.policies\nMaskableActorCriticPolicy", "need a mask"),
+        ("crossq.policies\nCrossQPolicy", "are not read yet; use an agent of ppo, a2c"),
     ],
 )
-def test_policies_that_cannot_be_carried_over_are_told(
-    path: str, tmp_path: Path
+def test_policies_that_cannot_be_carried_over_are_named(
+    path: str, said: str, tmp_path: Path
 ) -> None:
     STOCK["ppo"].save(tmp_path / "agent.zip")
-    fields = {"policy_class": serialized(f"c{path}\n.".encode())}
+    fields = {"policy_class": serialized(f"csb3_contrib.{path}\n.".encode())}
     old = rewritten(tmp_path / "agent.zip", fields, None, old=False)
-    with pytest.raises(Refusal, match="cannot be carried over") as refused:
+    with pytest.raises(Refusal, match=said) as refused:
         load_agent(old, env_id="CartPole-v1")
     assert refused.value.code == "unsupported"
+
+
+@pytest.mark.parametrize("name", ["ars-linear", "ars-linear-discrete"])
+def test_ars_with_a_bare_layer_acts_as_with_a_sequence_of_one(
+    name: str, tmp_path: Path
+) -> None:
+    model = STOCK[name].save(tmp_path / "agent.zip")
+    state = {
+        key.replace("action_net.0.", "action_net."): value
+        for key, value in model.policy.state_dict().items()
+    }
+    assert set(state) == {"action_net.weight"}
+    bare = rewritten(tmp_path / "agent.zip", {}, state, old=False)
+    observations = np.random.default_rng(0).normal(size=(50, 5)).astype(np.float32)
+    actions, _ = load_agent(bare, env_id="CartPole-v1").predict(observations)
+    expected, _ = model.predict(observations, deterministic=True)
+    np.testing.assert_allclose(actions, expected, rtol=0, atol=1e-5)
