@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rltransfer.errors import LockedError
+from rltransfer.errors import LockedError, faults_in
 from rltransfer.io.atomic_files import make_folder, remove_drafts, storage_faults
 from rltransfer.io.manifests import MANIFEST_NAME
 
@@ -77,7 +77,8 @@ def locked(folder: Path) -> Iterator[None]:
             os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         remove_drafts(folder)
         # The file stays: removing it would let two owners lock two files of one name.
-        yield
+        with faults_in(folder):
+            yield
     finally:
         os.close(handle)
 

@@ -8,7 +8,7 @@ from multiprocessing.process import BaseProcess
 from multiprocessing.util import Finalize
 from typing import Any, TypeAlias, final
 
-from rltransfer.errors import UserError
+from rltransfer.errors import UserError, portable
 
 # A plain fork would share the state of torch's threads, a fresh interpreter would
 # import everything again; the fork server has imported it once and has no threads.
@@ -119,7 +119,7 @@ def _serve(make: Callable[[], Answer], requests: Connection) -> None:
             requests.send(answer(request, argument))
         except UserError as fault:
             # Only the message travels: what else it holds may not be picklable.
-            requests.send(type(fault)(str(fault)))
+            requests.send(portable(fault))
         except BaseException as fault:
             requests.send(NoAnswer(f"raised {type(fault).__name__}: {fault}"))
 

@@ -9,7 +9,13 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TypeAlias, final
 
-from rltransfer.errors import Stopped, UserError
+from rltransfer.errors import (
+    Stopped,
+    UserError,
+    portable,
+    run_folder_of,
+    set_run_folder,
+)
 from rltransfer.resume.stop_signals import StopSignals
 from rltransfer.wrappers.worker_process import pipe, preload, start_process
 from rltransfer_agents.training.train_config import (
@@ -89,7 +95,10 @@ class _Fault:
     """An exception on its way out of a child."""
 
     error: UserError | None
-    text: str
+    text: str = ""
+    """The traceback of what is no error of a user."""
+    folder: Path | None = None
+    """Of the run."""
 
 
 def _side_by_side(jobs: Sequence[_Job], watch: Watch | None) -> list[TrainedRun]:
@@ -163,18 +172,22 @@ class _Child:
             case TrainedRun():
                 self.run = answer
             case _Fault():
-                text = f"training {self._name} failed:\n{answer.text}"
-                self.fault = answer.error or TrainingFault(text)
+                self.fault = answer.error or self._failure(answer)
+
+    def _failure(self, fault: _Fault) -> TrainingFault:
+        last = fault.text.strip().rpartition("\n")[2]
+        failure = TrainingFault(f"training {self._name} failed: {last}\n{fault.text}")
+        set_run_folder(failure, fault.folder)
+        return failure
 
 
 def _do(work: Work, name: str, answers: Connection) -> None:
     try:
         answers.send(work(answers.send))
     except UserError as error:
-        # Only the message travels: what else an exception holds may not be picklable.
-        answers.send(_Fault(type(error)(_named(str(error), name)), ""))
-    except BaseException:
-        answers.send(_Fault(None, traceback.format_exc()))
+        answers.send(_Fault(portable(error, _named(str(error), name))))
+    except BaseException as fault:
+        answers.send(_Fault(None, traceback.format_exc(), run_folder_of(fault)))
     finally:
         answers.close()
 

@@ -4,13 +4,15 @@ from collections.abc import Callable
 
 import pytest
 
-from rltransfer.errors import InputError
+from rltransfer.errors import ArtifactRefused, InputError
 from rltransfer_agents.training import (
     Progress,
     TrainConfig,
     TrainedRun,
+    resume_sources,
     train_sources,
 )
+from tests.agents.training.conftest import Prepared
 
 Configure = Callable[..., TrainConfig]
 
@@ -31,3 +33,13 @@ def test_a_fault_of_one_names_it_and_lets_the_other_end(configure: Configure) ->
     with pytest.raises(InputError, match="'CartPol-v1' is not registered"):
         train_sources(configs)
     assert (configs[1].log_folder / "dqn/CartPole-v1_1/manifest.json").exists()
+
+
+def test_a_refused_folder_is_refused_beside_another_too(
+    stopped: Prepared, finished: Prepared
+) -> None:
+    hostile = stopped("ppo")
+    (settings,) = hostile.glob("*/args.yml")
+    settings.write_text(settings.read_text().replace("CartPole-v1", "antigravity:X-v0"))
+    with pytest.raises(ArtifactRefused, match="antigravity"):
+        resume_sources([hostile, finished("a2c")])
