@@ -20,6 +20,7 @@ from rltransfer_agents.loading.running_statistics import (
     write_statistics,
 )
 from rltransfer_agents.training.algorithms import Learner
+from rltransfer_agents.training.train_config import TrainConfig
 
 
 @final
@@ -29,6 +30,17 @@ class RunFiles:
 
     folder: Path
     env_id: str
+    tensorboard_elsewhere: Path | None = None
+    """Folder of this run's TensorBoard events, if not in its own folder."""
+
+    @classmethod
+    def of(cls, config: TrainConfig, folder: Path) -> "RunFiles":
+        """Returns the files of a training whose run has `folder`."""
+        elsewhere = config.tensorboard_folder
+        if elsewhere is not None:
+            # A folder of its own, so that the curves of several runs stay apart.
+            elsewhere = elsewhere / config.algorithm / folder.name
+        return cls(folder, config.env_id, elsewhere)
 
     @property
     def agent(self) -> Path:
@@ -82,8 +94,8 @@ class RunFiles:
 
     @property
     def tensorboard(self) -> Path:
-        """Folder of TensorBoard's events, unless another one was asked for."""
-        return self.folder / "tensorboard"
+        """Folder of TensorBoard's events."""
+        return self.tensorboard_elsewhere or self.folder / "tensorboard"
 
     @property
     def snapshots(self) -> Path:

@@ -54,10 +54,9 @@ def write_settings(
 ) -> None:
     """Writes the arguments and the hyperparameters of a run."""
     require_moderate(config, hyperparameters)
+    if files.tensorboard_elsewhere is not None:
+        mark_logs(files.tensorboard_elsewhere, files.folder)
     logs = config.tensorboard_folder
-    if logs is not None:
-        mark_logs(_logs(logs, config.algorithm, files.folder), files.folder)
-    total = config.steps or hyperparameters["n_timesteps"]
     arguments = _Arguments(
         algo=config.algorithm,
         device=config.device,
@@ -66,7 +65,7 @@ def write_settings(
         eval_episodes=config.evaluation_episodes,
         hyperparams=dict(config.hyperparameters),
         n_evaluations=config.evaluations,
-        n_timesteps=total,
+        n_timesteps=config.steps or hyperparameters["n_timesteps"],
         seed=config.seed,
         snapshot_seconds=config.snapshot_seconds,
         step_seconds=config.step_seconds,
@@ -114,7 +113,6 @@ def read_settings(
         require_registered(arguments.env, typed=typed)
         require_harmless(arguments.env_kwargs, typed=typed)
         _require_device(arguments.device)
-    files = RunFiles(folder, arguments.env)
     config = TrainConfig(
         env_id=arguments.env,
         algorithm=arguments.algo,
@@ -134,13 +132,13 @@ def read_settings(
         vec_env=arguments.vec_env,
         step_seconds=arguments.step_seconds,
     )
+    files = RunFiles.of(config, folder)
     hyperparameters = checked_hyperparameters(
         arguments.algo, _read(files.hyperparameters)
     )
     require_moderate(config, hyperparameters)
-    if config.tensorboard_folder is not None:
-        logs = _logs(config.tensorboard_folder, config.algorithm, folder)
-        require_own_logs(logs, folder)
+    if files.tensorboard_elsewhere is not None:
+        require_own_logs(files.tensorboard_elsewhere, folder)
     return files, config, hyperparameters
 
 
@@ -155,11 +153,6 @@ def _require_device(device: str) -> None:
         f"a run goes on where torch has its device, got {quoted(device)}; go on with "
         "it on such a machine, or start a new run"
     )
-
-
-def _logs(folder: Path, algorithm: str, run: Path) -> Path:
-    # A folder of its own, so that the curves of several runs stay apart.
-    return folder / algorithm / run.name
 
 
 def _read(path: Path) -> Mapping[str, Any]:

@@ -83,9 +83,14 @@ class TrainedRun:
     algorithm: str
     folder: Path
     steps: int
+    """Taken; an algorithm ends with a whole rollout."""
+    asked_steps: int
     mean_return: float
     """Of the best agent in fresh episodes that chose nothing."""
     seconds: float
+    env_kwargs: Mapping[str, Any]
+    files: tuple[Path, ...]
+    """All that the training wrote."""
     resumed: Resumed = "no"
     reproducibility_warnings: tuple[str, ...] = ()
     """Why the run may differ from one that was never interrupted."""
@@ -96,11 +101,14 @@ class TrainedRun:
             "env": self.env_id,
             "algo": self.algorithm,
             "run": str(self.folder),
+            "env_kwargs": dict(self.env_kwargs),
             "steps": self.steps,
+            "asked_steps": self.asked_steps,
             "mean_return": self.mean_return,
             "seconds": self.seconds,
             "resumed": self.resumed,
             "reproducibility_warnings": list(self.reproducibility_warnings),
+            "files": [str(path) for path in self.files],
         }
 
 

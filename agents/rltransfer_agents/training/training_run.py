@@ -4,7 +4,7 @@ import random
 import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, final
@@ -26,6 +26,7 @@ from rltransfer.io import (
     storage_faults,
     write_manifest,
 )
+from rltransfer.io.event_files import EVENTS
 from rltransfer.resume.reproducibility import Resumed
 from rltransfer.resume.stop_signals import StopSignals, resumable, resume_command
 from rltransfer.wrappers import make_in_time
@@ -82,6 +83,7 @@ def train_source(config: TrainConfig, watch: Watch | None = None) -> TrainedRun:
     hyperparameters = tuned_hyperparameters(
         config.algorithm, config.env_id, config.env_kwargs, config.hyperparameters
     )
+    config = replace(config, steps=config.steps or hyperparameters["n_timesteps"])
     # Before there is a folder, so that wrong input leaves nothing behind.
     make_one = partial(make, config.env_id, **config.env_kwargs)
     with closing(make_in_time(make_one, config.env_id, config.step_seconds)) as env:
@@ -89,7 +91,7 @@ def train_source(config: TrainConfig, watch: Watch | None = None) -> TrainedRun:
             config.algorithm, config.env_id, env.observation_space, env.action_space
         )
     folder = next_run_folder(config.log_folder, config.algorithm, config.env_id)
-    files = RunFiles(folder, config.env_id)
+    files = RunFiles.of(config, folder)
     with locked(folder):
         write_settings(files, config, hyperparameters)
         return _train(files, config, hyperparameters, watch)
@@ -154,6 +156,7 @@ def _manifest(
             "algo": config.algorithm,
             "env": config.env_id,
             "env_kwargs": dict(config.env_kwargs),
+            "n_timesteps": config.steps,
         },
         results=results,
     )
@@ -194,13 +197,19 @@ def _finished_run(files: RunFiles, config: TrainConfig) -> TrainedRun:
             f"{files.folder / MANIFEST_NAME} does not say what came of the "
             f"training ({FirstError.of(fault)}); restore the file or start a new run"
         ) from fault
+    written = [files.folder / name for name in (*manifest.files, MANIFEST_NAME)]
+    if files.tensorboard_elsewhere is not None:
+        written += sorted(files.tensorboard.glob(EVENTS))
     return TrainedRun(
         env_id=config.env_id,
         algorithm=config.algorithm,
         folder=files.folder,
         steps=results.steps,
+        asked_steps=config.steps or results.steps,
         mean_return=results.mean_return,
         seconds=results.seconds,
+        env_kwargs=config.env_kwargs,
+        files=tuple(written),
         resumed=results.resumed,
         reproducibility_warnings=tuple(results.reproducibility_warnings),
     )

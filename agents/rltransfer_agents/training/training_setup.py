@@ -68,11 +68,7 @@ def set_up_training(
     )
     buffer = getattr(learner, "replay_buffer", None)
     snapshots = SnapshotFiles(files.snapshots, buffer, config.snapshot_seconds)
-    tensorboard = files.tensorboard
-    if config.tensorboard_folder is not None:
-        # A folder of its own again, so that the curves of several runs stay apart.
-        tensorboard = config.tensorboard_folder / config.algorithm / files.folder.name
-    logs = TrainingLogs(files.episodes, tensorboard, config.env_id)
+    logs = TrainingLogs(files.episodes, files.tensorboard, config.env_id)
     stack.enter_context(closing(logs))
     return TrainingSetup(config, files, total, learner, evaluations, snapshots, logs)
 
