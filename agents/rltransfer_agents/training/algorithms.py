@@ -15,6 +15,7 @@ from stable_baselines3.common.noise import (
 )
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.type_aliases import TrainFreq, TrainFrequencyUnit
 from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
@@ -255,7 +256,50 @@ def make_learner(
         arguments["action_noise"] = _noise(hyperparameters, envs.action_space)
     arguments.setdefault("policy", "MlpPolicy")
     model = ALGORITHMS[algorithm].model
-    return model(env=envs, seed=seed, device=device, **arguments)
+    try:
+        return model(env=envs, seed=seed, device=device, **arguments)
+    # What Stable-Baselines3 and its networks say of values that do not go together.
+    except (AssertionError, LookupError, TypeError, ValueError) as fault:
+        reason = " ".join(str(fault).split())
+        raise InputError(
+            f"{algorithm} does not take these hyperparameters together ({reason}); "
+            f"change one of {', '.join(hyperparameters)}"
+        ) from fault
+
+
+def planned_steps(learner: Learner, steps: int) -> int:
+    """Returns how many steps a training takes that is asked for `steps`.
+
+    It ends with a whole rollout. One of whole episodes cannot be foreseen, and counts
+    as one step.
+    """
+    if isinstance(learner, OnPolicyAlgorithm):
+        rollout = learner.n_steps * learner.n_envs
+    else:
+        frequency = learner.train_freq
+        assert isinstance(frequency, TrainFreq)
+        by_step = frequency.unit is TrainFrequencyUnit.STEP
+        rollout = frequency.frequency * learner.n_envs if by_step else 1
+    return -(-steps // rollout) * rollout
+
+
+def require_updates(algorithm: str, learner: Learner, steps: int) -> None:
+    """Raises if a training of `steps` would end without a single update."""
+    if isinstance(learner, OnPolicyAlgorithm):
+        return
+    if learner.learning_starts >= steps:
+        raise InputError(
+            f"{algorithm} begins to learn after learning_starts="
+            f"{learner.learning_starts} steps, and {steps} are all there are; give "
+            f"more with -n, or lower it: --hyperparams learning_starts={steps // 2}"
+        )
+    frequency = learner.train_freq
+    assert isinstance(frequency, TrainFreq)
+    if frequency.unit is TrainFrequencyUnit.EPISODE and learner.n_envs > 1:
+        raise InputError(
+            f"{algorithm} takes a train_freq of episodes in one environment, got "
+            f"n_envs={learner.n_envs}; add --hyperparams n_envs=1"
+        )
 
 
 def _number_or_schedule(value: Any) -> Any:

@@ -163,7 +163,3 @@ class Evaluations:
             ep_lengths=np.array(self.lengths),
         )
         write_atomically(self._path, buffer.getvalue())
-
-    def close(self) -> None:
-        """Closes the environments."""
-        self._envs.close()

@@ -41,6 +41,12 @@ def _number_or_schedule(value: float | str) -> float | str:
     return number if start is None else value
 
 
+def _learns(gradient_steps: int) -> int:
+    if gradient_steps == 0:
+        raise ValueError("nothing is learnt from 0 updates, -1 is one for each step")
+    return gradient_steps
+
+
 # The upper bounds are far above any use; they keep a typing error from allocating all
 # memory.
 Count: TypeAlias = Annotated[int, Field(ge=1, le=10**9)]
@@ -106,7 +112,7 @@ OFF_POLICY: dict[str, Any] = {
     "batch_size": Rows,
     "tau": Share,
     "train_freq": Count | tuple[Count, Literal["step", "episode"]],
-    "gradient_steps": Annotated[int, Field(ge=-1, le=10**6)],
+    "gradient_steps": Annotated[int, Field(ge=-1, le=10**6), AfterValidator(_learns)],
 }
 ACTION_NOISE: dict[str, Any] = {
     "noise_type": Literal["normal", "ornstein-uhlenbeck"],

@@ -159,14 +159,19 @@ def statistics_of(envs: VecNormalize) -> Statistics:
     )
 
 
+def diverged(learner: Learner, reason: str) -> InputError:
+    """Returns the error of a training whose numbers have grown without bounds."""
+    return InputError(
+        f"training diverged by step {learner.num_timesteps}: {reason}; lower the "
+        "learning_rate, what was saved before is kept"
+    )
+
+
 def require_finite(learner: Learner) -> None:
     """Raises if learning has diverged: nothing that is not finite is ever saved."""
     for name, numbers in _numbers(learner):
         if not np.isfinite(numbers).all():
-            raise InputError(
-                f"training diverged by step {learner.num_timesteps}: {name} is not "
-                "finite; lower the learning_rate, what was saved before is kept"
-            )
+            raise diverged(learner, f"{name} is not finite")
 
 
 def _numbers(learner: Learner) -> Iterator[tuple[str, NDArray[Any]]]:

@@ -1,5 +1,6 @@
 """What a run was asked for, in the files where RL Zoo looks for it."""
 
+import math
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -53,7 +54,6 @@ def write_settings(
     files: RunFiles, config: TrainConfig, hyperparameters: Mapping[str, Any]
 ) -> None:
     """Writes the arguments and the hyperparameters of a run."""
-    require_moderate(config, hyperparameters)
     if files.tensorboard_elsewhere is not None:
         mark_logs(files.tensorboard_elsewhere, files.folder)
     logs = config.tensorboard_folder
@@ -74,8 +74,8 @@ def write_settings(
     )
     # The arguments last: where they are, all is.
     texts = {
-        files.hyperparameters: _plain(dict(hyperparameters), "--hyperparams"),
-        files.arguments: _plain(arguments.model_dump(), "--env-kwargs"),
+        files.hyperparameters: yaml.safe_dump(dict(hyperparameters)),
+        files.arguments: yaml.safe_dump(arguments.model_dump()),
     }
     make_folder(files.settings)
     for path, text in texts.items():
@@ -178,12 +178,24 @@ def _read(path: Path) -> Mapping[str, Any]:
     return values
 
 
-def _plain(values: Mapping[str, Any], option: str) -> str:
-    try:
-        return yaml.safe_dump(values, sort_keys=True)
-    except yaml.representer.RepresenterError as fault:
-        _, value = fault.args
+def as_stored(values: Mapping[str, Any], option: str) -> dict[str, Any]:
+    """Returns arguments as they come back from the run's files, to be used as such.
+
+    Raises:
+        InputError: one of them cannot be stored exactly.
+    """
+    return {name: _as_stored(value, option) for name, value in values.items()}
+
+
+def _as_stored(value: Any, option: str) -> Any:
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return as_stored(value, option)
+    if isinstance(value, list | tuple):
+        return [_as_stored(part, option) for part in value]
+    plain = value is None or type(value) in (bool, int, float, str)
+    if not plain or (isinstance(value, float) and not math.isfinite(value)):
         raise InputError(
-            f"{option} takes numbers, text, lists and mappings, got {value!r}; only "
-            "such values can be stored with the run"
-        ) from fault
+            f"{option} takes finite numbers, text, lists and mappings from text, got "
+            f"{value!r}; only such values can be stored with the run"
+        )
+    return value

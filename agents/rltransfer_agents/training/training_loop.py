@@ -17,7 +17,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.utils import safe_mean
 from typing_extensions import override
 
-from rltransfer.errors import Stopped, UserError
+from rltransfer.errors import EnvironmentFault, Stopped, UserError
 from rltransfer.resume.reproducibility import (
     Resumed,
     changed_versions,
@@ -27,13 +27,19 @@ from rltransfer.resume.reproducibility import (
 from rltransfer.resume.stop_signals import StopSignals
 from rltransfer_agents.training.evaluations import Act, PolicySnapshot, current_act
 from rltransfer_agents.training.learner_state import digest, restore
-from rltransfer_agents.training.run_files import require_finite, save_agent, save_last
+from rltransfer_agents.training.run_files import (
+    diverged,
+    require_finite,
+    save_agent,
+    save_last,
+)
 from rltransfer_agents.training.train_config import Progress, Watch
 from rltransfer_agents.training.training_setup import TrainingSetup
 from rltransfer_agents.training.training_snapshot import (
     TrainingSnapshot,
     take_snapshot,
 )
+from rltransfer_agents.training.vector_env import VectorEnv
 
 # Apart from those of the evaluations, which chose the best agent.
 _REPORT_SEEDS = (2 * 10**6, 3 * 10**6)
@@ -102,11 +108,18 @@ class TrainingLoop(BaseCallback):
                 log_interval=log_interval,
                 reset_num_timesteps=snapshot is None,
             )
+        except EnvironmentFault:
+            envs = learner.get_env()
+            assert envs is not None and isinstance(envs.unwrapped, VectorEnv)
+            self._require_finite_actions(envs.unwrapped.actions)
+            raise
         except UserError:
             raise
-        except (ValueError, RuntimeError):
+        except (ValueError, RuntimeError) as fault:
             # What torch says of numbers that are not finite depends on where they show.
             require_finite(learner)
+            if "of distribution" in str(fault):
+                raise diverged(learner, "its actions have no distribution") from fault
             raise
         save_last(learner, setup.files)
         state_sha256 = digest(learner)
@@ -223,9 +236,16 @@ class TrainingLoop(BaseCallback):
         def act_or_stop(observations: NDArray[Any]) -> NDArray[Any]:
             if self._stop.urgent:
                 self._end_early()
-            return act(observations)
+            actions = act(observations)
+            self._require_finite_actions(actions)
+            return actions
 
         return act_or_stop
+
+    def _require_finite_actions(self, actions: NDArray[Any]) -> None:
+        # No environment is to blame for what it does with others.
+        if not np.isfinite(actions).all():
+            raise diverged(self._learner, "its actions are not finite")
 
     def _save_snapshot(self) -> None:
         require_finite(self._learner)
@@ -250,5 +270,5 @@ class TrainingLoop(BaseCallback):
             return
         config, recent = self._setup.config, self._learner.ep_info_buffer
         mean = float(safe_mean([row["r"] for row in recent])) if recent else None
-        steps, total = self._learner.num_timesteps, self._setup.total_steps
+        steps, total = self._learner.num_timesteps, self._setup.planned_steps
         self._watch(Progress(config.env_id, config.algorithm, steps, total, mean))

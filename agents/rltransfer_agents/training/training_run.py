@@ -3,7 +3,7 @@
 import random
 import shutil
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ import torch
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from rltransfer.domain import describe_space
-from rltransfer.errors import ArtifactRefused
+from rltransfer.errors import ArtifactRefused, InputError
 from rltransfer.io import (
     MANIFEST_NAME,
     FirstError,
@@ -36,14 +36,23 @@ from rltransfer_agents.training.algorithms import (
     tuned_hyperparameters,
 )
 from rltransfer_agents.training.run_files import RunFiles
-from rltransfer_agents.training.run_settings import read_settings, write_settings
+from rltransfer_agents.training.run_settings import (
+    as_stored,
+    read_settings,
+    write_settings,
+)
 from rltransfer_agents.training.train_config import (
     TrainConfig,
     TrainedRun,
     Watch,
+    require_moderate,
 )
 from rltransfer_agents.training.training_loop import TrainingLoop, TrainingResult
-from rltransfer_agents.training.training_setup import set_up_training
+from rltransfer_agents.training.training_setup import (
+    Prepared,
+    prepare,
+    set_up_training,
+)
 from rltransfer_agents.training.training_snapshot import snapshot_from
 from rltransfer_envs.making import make
 
@@ -83,18 +92,31 @@ def train_source(config: TrainConfig, watch: Watch | None = None) -> TrainedRun:
     hyperparameters = tuned_hyperparameters(
         config.algorithm, config.env_id, config.env_kwargs, config.hyperparameters
     )
-    config = replace(config, steps=config.steps or hyperparameters["n_timesteps"])
-    # Before there is a folder, so that wrong input leaves nothing behind.
+    if config.steps is not None and "n_timesteps" in config.hyperparameters:
+        raise InputError(
+            f"steps are given once, got -n {config.steps} and the hyperparameter "
+            f"n_timesteps={config.hyperparameters['n_timesteps']}; drop one of them"
+        )
+    config = replace(
+        config,
+        steps=config.steps or hyperparameters["n_timesteps"],
+        env_kwargs=as_stored(config.env_kwargs, "--env-kwargs"),
+        hyperparameters=as_stored(config.hyperparameters, "--hyperparams"),
+    )
+    require_moderate(config, hyperparameters)
+    # All that can be wrong is found before there is a folder.
     make_one = partial(make, config.env_id, **config.env_kwargs)
     with closing(make_in_time(make_one, config.env_id, config.step_seconds)) as env:
         require_spaces(
             config.algorithm, config.env_id, env.observation_space, env.action_space
         )
-    folder = next_run_folder(config.log_folder, config.algorithm, config.env_id)
-    files = RunFiles.of(config, folder)
-    with locked(folder):
-        write_settings(files, config, hyperparameters)
-        return _train(files, config, hyperparameters, watch)
+    with _prepared(config, hyperparameters) as (prepared, stop):
+        folder = next_run_folder(config.log_folder, config.algorithm, config.env_id)
+        files = RunFiles.of(config, folder)
+        with locked(folder):
+            write_settings(files, config, hyperparameters)
+            with _resumable(files, config):
+                return _train(files, config, prepared, watch, stop)
 
 
 def resume_source(
@@ -115,27 +137,39 @@ def resume_source(
     with locked(folder):
         if (folder / MANIFEST_NAME).exists():
             return _finished(files, config)
-        return _train(files, config, hyperparameters, watch)
+        with (
+            _resumable(files, config),
+            _prepared(config, hyperparameters) as (prepared, stop),
+        ):
+            return _train(files, config, prepared, watch, stop)
+
+
+@contextmanager
+def _prepared(
+    config: TrainConfig, hyperparameters: Mapping[str, Any]
+) -> Iterator[tuple[Prepared, StopSignals]]:
+    # The third signal does not wait for the end of a step.
+    with isolated(), StopSignals(patience=2) as stop, ExitStack() as stack:
+        yield prepare(config, hyperparameters, stack), stop
+
+
+def _resumable(files: RunFiles, config: TrainConfig) -> AbstractContextManager[None]:
+    environments = (config.env_id, config.env_kwargs)
+    return resumable(lambda: resume_command(_VERB, files.folder, environments))
 
 
 def _train(
     files: RunFiles,
     config: TrainConfig,
-    hyperparameters: Mapping[str, Any],
+    prepared: Prepared,
     watch: Watch | None,
+    stop: StopSignals,
 ) -> TrainedRun:
-    def way_on() -> str:
-        environments = (config.env_id, config.env_kwargs)
-        return resume_command(_VERB, files.folder, environments)
-
-    # The third signal does not wait for the end of a step.
-    with isolated(), StopSignals(patience=2) as stop, ExitStack() as stack:
-        with resumable(way_on):
-            setup = set_up_training(config, files, hyperparameters, stack)
-            state = setup.snapshots.read()
-            snapshot = None if state is None else snapshot_from(state)
-            result = TrainingLoop(setup, snapshot, watch, stop).run()
-        write_manifest(files.folder, _manifest(config, setup.learner, result))
+    setup = set_up_training(config, files, prepared)
+    state = setup.snapshots.read()
+    snapshot = None if state is None else snapshot_from(state)
+    result = TrainingLoop(setup, snapshot, watch, stop).run()
+    write_manifest(files.folder, _manifest(config, setup.learner, result))
     return _finished(files, config)
 
 

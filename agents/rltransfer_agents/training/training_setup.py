@@ -13,7 +13,13 @@ from rltransfer.wrappers import (
     make_in_time,
     subprocess_envs,
 )
-from rltransfer_agents.training.algorithms import Learner, make_learner, normalised
+from rltransfer_agents.training.algorithms import (
+    Learner,
+    make_learner,
+    normalised,
+    planned_steps,
+    require_updates,
+)
 from rltransfer_agents.training.evaluations import Evaluations
 from rltransfer_agents.training.run_files import RunFiles
 from rltransfer_agents.training.snapshot_files import SnapshotFiles
@@ -28,34 +34,30 @@ _EVALUATION_SEED = 10**6
 
 @final
 @dataclass(frozen=True, eq=False)
-class TrainingSetup:
-    """The learner, and all that a training needs beside it."""
+class Prepared:
+    """What a training needs before there is a folder for it."""
 
-    config: TrainConfig
-    files: RunFiles
-    total_steps: int
     learner: Learner
-    evaluations: Evaluations
-    snapshots: SnapshotFiles
-    logs: TrainingLogs
+    planned_steps: int
+    """What the training will take: it ends with a whole rollout."""
+    evaluation_envs: VectorEnv
+    stack: ExitStack
+    """Closes what has to be closed."""
 
 
-def set_up_training(
-    config: TrainConfig,
-    files: RunFiles,
-    hyperparameters: Mapping[str, Any],
-    stack: ExitStack,
-) -> TrainingSetup:
-    """Returns a training that has not begun; `stack` closes what has to be closed."""
+def prepare(
+    config: TrainConfig, hyperparameters: Mapping[str, Any], stack: ExitStack
+) -> Prepared:
+    """Returns a learner in its environments, and those that it is evaluated in.
+
+    Raises:
+        InputError: the learner does not take the hyperparameters, or would not learn.
+    """
     timeout = stack.enter_context(StepTimeout(config.step_seconds).active())
-    total = config.steps or hyperparameters["n_timesteps"]
-    evaluations = Evaluations(
-        files.evaluations,
-        _vector_env(config, config.evaluation_episodes, "evaluation", timeout),
-        every=max(1, total // config.evaluations) if config.evaluations else 0,
-        seed=config.seed + _EVALUATION_SEED,
+    evaluation_envs = _vector_env(
+        config, config.evaluation_episodes, "evaluation", timeout
     )
-    stack.enter_context(closing(evaluations))
+    stack.callback(evaluation_envs.close)
     count = hyperparameters.get("n_envs", 1)
     envs = _vector_env(config, count, "training", timeout)
     stack.callback(envs.close)
@@ -66,11 +68,52 @@ def set_up_training(
         seed=config.seed,
         device=config.device,
     )
+    planned = planned_steps(learner, config.steps or hyperparameters["n_timesteps"])
+    require_updates(config.algorithm, learner, planned)
+    return Prepared(learner, planned, evaluation_envs, stack)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class TrainingSetup:
+    """The learner, and all that a training needs beside it."""
+
+    config: TrainConfig
+    files: RunFiles
+    total_steps: int
+    """As asked: schedules end here."""
+    planned_steps: int
+    learner: Learner
+    evaluations: Evaluations
+    snapshots: SnapshotFiles
+    logs: TrainingLogs
+
+
+def set_up_training(
+    config: TrainConfig, files: RunFiles, prepared: Prepared
+) -> TrainingSetup:
+    """Returns a training that has a folder and has not begun."""
+    learner, total = prepared.learner, config.steps or prepared.planned_steps
+    evaluations = Evaluations(
+        files.evaluations,
+        prepared.evaluation_envs,
+        every=max(1, total // config.evaluations) if config.evaluations else 0,
+        seed=config.seed + _EVALUATION_SEED,
+    )
     buffer = getattr(learner, "replay_buffer", None)
     snapshots = SnapshotFiles(files.snapshots, buffer, config.snapshot_seconds)
     logs = TrainingLogs(files.episodes, files.tensorboard, config.env_id)
-    stack.enter_context(closing(logs))
-    return TrainingSetup(config, files, total, learner, evaluations, snapshots, logs)
+    prepared.stack.enter_context(closing(logs))
+    return TrainingSetup(
+        config,
+        files,
+        total,
+        prepared.planned_steps,
+        learner,
+        evaluations,
+        snapshots,
+        logs,
+    )
 
 
 def _vector_env(

@@ -59,7 +59,8 @@ class VectorEnv(VecEnv):
                 env.checked.timeout = timeout
         super().__init__(len(envs), envs[0].observation_space, envs[0].action_space)
         self._all = range(len(envs))
-        self._actions: NDArray[Any] = np.zeros(0)
+        self.actions: NDArray[Any] = np.zeros(0)
+        """Of the last step of all."""
 
     @override
     def reset(self) -> NDArray[Any]:
@@ -69,13 +70,13 @@ class VectorEnv(VecEnv):
 
     @override
     def step_async(self, actions: NDArray[Any]) -> None:
-        self._actions = actions
+        self.actions = actions
 
     @override
     def step_wait(
         self,
     ) -> tuple[NDArray[Any], NDArray[np.float32], NDArray[np.bool_], list[Any]]:
-        steps = self.step_some(self._all, list(self._actions))
+        steps = self.step_some(self._all, list(self.actions))
         ended = [index for index, over in enumerate(steps.overs) if over]
         if ended:
             for index in ended:

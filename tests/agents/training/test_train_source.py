@@ -146,16 +146,81 @@ def test_statistics_are_of_all_steps(trained: Trained) -> None:
 def test_arguments_of_the_environment_are_used_and_stored(
     configure: Configure,
 ) -> None:
-    run = train_source(configure("td3", env_kwargs={"g": 5.0}, steps=20))
+    run = train_source(configure("td3", env_kwargs={"g": 5.0}, steps=60))
     arguments = yaml.safe_load((run.folder / run.env_id / "args.yml").read_text())
     assert arguments["env_kwargs"] == {"g": 5.0}
+    assert run.record()["env_kwargs"] == {"g": 5.0}
+    assert read_manifest(run.folder).settings["env_kwargs"] == {"g": 5.0}
+
+
+class Sized(gym.Env[Any, Any]):
+    """An environment that keeps its argument as it came."""
+
+    observation_space = spaces.Box(-1, 1, (1,))
+    action_space = spaces.Discrete(2)
+    sizes: list[object] = []  # noqa: RUF012  # of all of them
+
+    def __init__(self, size: object) -> None:
+        self.sizes.append(size)
+        self._steps = 0
+
+    def reset(self, *, seed: Any = None, options: Any = None) -> Any:
+        super().reset(seed=seed)
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action: Any) -> Any:
+        self._steps += 1
+        return np.zeros(1, np.float32), 0.0, self._steps % 10 == 0, False, {}
+
+
+gym.register("training-tests/Sized-v0", Sized)
+
+
+def test_an_argument_is_used_as_it_is_stored(configure: Configure) -> None:
+    run = train_source(
+        configure("ppo", env_id="training-tests/Sized-v0", env_kwargs={"size": (1, 2)})
+    )
+    assert all(size == [1, 2] for size in Sized.sizes)
+    assert run.env_kwargs == {"size": [1, 2]}
+
+
+def test_every_file_is_listed(configure: Configure, tmp_path: Path) -> None:
+    run = train_source(configure("a2c", tensorboard_folder=tmp_path / "curves"))
+    written = {path for path in tmp_path.rglob("*") if path.is_file()}
+    # Locks and marks are hidden, and no results.
+    assert {path for path in written if path.name[0] != "."} == set(run.files)
+    assert run.record()["files"] == [str(path) for path in run.files]
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "hyperparameters", "steps", "taken"),
+    [
+        ("ppo", {"n_envs": 2, "n_steps": 16}, 200, 224),
+        ("a2c", {"n_envs": 2, "n_steps": 5}, 41, 50),
+        ("dqn", {"train_freq": 4}, 61, 64),
+        ("dqn", {"train_freq": (1, "episode")}, 61, None),
+    ],
+)
+def test_steps_asked_for_and_steps_taken_are_both_said(
+    configure: Configure,
+    algorithm: str,
+    hyperparameters: dict[str, Any],
+    steps: int,
+    taken: int | None,
+) -> None:
+    config = configure(algorithm, steps=steps, hyperparameters=hyperparameters)
+    seen: list[Progress] = []
+    run = train_source(config, seen.append)
+    assert run.asked_steps == steps
+    assert run.steps == taken or taken is None
+    assert seen[0].total_steps == (taken or steps)
 
 
 def test_progress_is_reported(configure: Configure) -> None:
     seen: list[Progress] = []
     run = train_source(configure("ppo"), seen.append)
     assert seen[0].steps == 0 and seen[-1].steps == run.steps
-    assert {progress.total_steps for progress in seen} == {200}
+    assert {progress.total_steps for progress in seen} == {224}
 
 
 @pytest.mark.parametrize(
@@ -275,7 +340,47 @@ def test_actions_that_cannot_move_are_refused_where_they_are_scaled(
         train_source(config)
 
 
-def test_arguments_that_cannot_be_stored_are_refused(configure: Configure) -> None:
-    config = configure("ppo", env_kwargs={"sutton_barto_reward": object()})
+@pytest.mark.parametrize("value", [object(), {1: 2}, float("nan"), b"x", np.ones(1)])
+def test_arguments_that_cannot_be_stored_are_refused(
+    configure: Configure, value: object
+) -> None:
+    config = configure("ppo", env_kwargs={"sutton_barto_reward": value})
     with pytest.raises(InputError, match="numbers, text, lists"):
+        train_source(config)
+    assert list(config.log_folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "hyperparameters", "reason"),
+    [
+        ("ppo", {"n_envs": 1, "n_steps": 1}, "must be greater than 1"),
+        ("ppo", {"batch_size": 1}, "must be greater than 1"),
+        ("ppo", {"use_sde": True}, "continuous actions"),
+        ("dqn", {"policy_kwargs": {"ortho_init": False}}, "ortho_init"),
+        ("dqn", {"policy_kwargs": {"net_arch": {"pi": [4]}}}, "policy_kwargs"),
+        ("td3", {"policy_kwargs": {"net_arch": {"pi": [4]}}}, "qf"),
+        ("td3", {"n_envs": 2, "train_freq": (1, "episode")}, "n_envs=1"),
+        ("sac", {"ent_coef": "auto_0"}, "greater than 0"),
+        ("sac", {"gradient_steps": 0}, "nothing is learnt"),
+        ("sac", {"learning_starts": 200}, "learning_starts=100"),
+        ("a2c", {"n_timesteps": 100}, "n_timesteps=100; drop one"),
+    ],
+)
+def test_hyperparameters_that_cannot_train_are_refused_before_there_is_a_folder(
+    configure: Configure, algorithm: str, hyperparameters: dict[str, Any], reason: str
+) -> None:
+    config = configure(algorithm, hyperparameters=hyperparameters)
+    with pytest.raises(InputError, match=reason) as refusal:
+        train_source(config)
+    assert "\n" not in str(refusal.value)
+    assert list(config.log_folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("algorithm", ["a2c", "td3"])
+def test_a_training_that_diverges_blames_no_environment(
+    configure: Configure, algorithm: str
+) -> None:
+    rates = {"learning_rate": 1e30}
+    config = configure(algorithm, env_id="Pendulum-v1", hyperparameters=rates)
+    with pytest.raises(InputError, match=r"training diverged.*lower the learning_rate"):
         train_source(config)
