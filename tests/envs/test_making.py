@@ -1,6 +1,7 @@
 import sys
 from typing import Any
 
+import gymnasium as gym
 import pytest
 
 from rltransfer.errors import InputError
@@ -83,15 +84,17 @@ def test_a_missing_extra_is_named(
             make(env_id)
 
 
-def test_a_fault_of_the_environment_itself_is_not_hidden(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def broken(**_: object) -> None:
-        raise TypeError("unsupported operand")
+def broken(**_: object) -> gym.Env[Any, Any]:
+    raise TypeError("unsupported operand")
 
-    monkeypatch.setattr("rltransfer_envs.classic_control.pendulum", broken)
-    with pytest.raises(TypeError, match="unsupported operand"):
-        make("rltransfer/Pendulum-v0")
+
+def test_a_fault_of_the_environment_itself_is_not_hidden() -> None:
+    gym.register("BrokenForTest-v0", entry_point=broken)
+    try:
+        with pytest.raises(TypeError, match="unsupported operand"):
+            make("BrokenForTest-v0")
+    finally:
+        del gym.registry["BrokenForTest-v0"]
 
 
 def test_the_newest_version_is_nearest() -> None:

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 
-from digits import digit_files as fetching
 from digits.digit_files import Offline, contents, read_idx
 from digits.digit_sets import FASHION_MNIST, MNIST, Collection, PublishedFile
 from digits.digit_tasks import (
@@ -132,7 +131,7 @@ def mirrors(monkeypatch: pytest.MonkeyPatch, **answers: bytes) -> list[str]:
             raise urllib.error.URLError("no route to host")
         return io.BytesIO(answers[host])
 
-    monkeypatch.setattr(fetching.urllib.request, "urlopen", answer)
+    monkeypatch.setattr("urllib.request.urlopen", answer)
     return asked
 
 
