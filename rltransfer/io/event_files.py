@@ -36,6 +36,19 @@ def event_path(folder: Path, mark: str) -> Path:
     return folder / EVENTS.replace("*", f"{int(time.time())}.{mark}")
 
 
+def own_events(folder: Path, run: Path, mark: str) -> list[Path]:
+    """Returns the event files of one run in a folder that others may write to as well.
+
+    Args:
+        folder: that TensorBoard is pointed to.
+        run: folder of the run; all in a folder of its own belongs to it.
+        mark: of the run, as for `event_path`.
+    """
+    names = "*" if folder.parent == run else f"*.{mark}"
+    with storage_faults(folder):
+        return sorted(folder.glob(EVENTS.replace("*", names)))
+
+
 @final
 class EventFile:
     """One file of numbers by name and step.

@@ -17,7 +17,7 @@ from rich.progress import (
 
 from rltransfer.alignment import Trial
 from rltransfer.io import make_folder, storage_faults
-from rltransfer.io.event_files import EVENTS, EventFile, event_path
+from rltransfer.io.event_files import EventFile, event_path
 from rltransfer.mapping import Progress as FitProgress
 from rltransfer_agents.loading.run_folder import mark_of
 
@@ -52,13 +52,10 @@ class AlignmentWatch:
     def __init__(
         self, budget: int, shown: bool, tensorboard_folder: Path, run: Path
     ) -> None:
-        # Other runs may write into the same folder: what is ours bears our mark.
         mark = mark_of(run)
-        # In the run's own all is ours, also where the run was moved.
-        mine = "*" if tensorboard_folder.parent == run else f"*.{mark}"
         make_folder(tensorboard_folder)
         with storage_faults(tensorboard_folder):
-            for events in tensorboard_folder.glob(EVENTS.replace("*", mine)):
+            for events in own_events(tensorboard_folder, run, mark):
                 events.unlink()
         self._events = EventFile(event_path(tensorboard_folder, mark))
         self._bars = bars(shown)

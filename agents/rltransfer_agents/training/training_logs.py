@@ -14,7 +14,8 @@ from stable_baselines3.common.logger import KVWriter, Logger
 from typing_extensions import override
 
 from rltransfer.io import cut_back, make_folder, storage_faults
-from rltransfer.io.event_files import EVENTS, EventFile, event_path
+from rltransfer.io.event_files import EventFile, event_path, own_events
+from rltransfer_agents.loading.run_folder import mark_of
 
 
 @final
@@ -22,12 +23,11 @@ class EventWriter(KVWriter):
     """Writes logged numbers into one file.
 
     Args:
-        folder: holds no file of events, or the one to go on with.
+        path: of the file; one that exists goes on.
     """
 
-    def __init__(self, folder: Path) -> None:
-        found = sorted(folder.glob(EVENTS))
-        self._file = EventFile(found[-1] if found else event_path(folder, "rltransfer"))
+    def __init__(self, path: Path) -> None:
+        self._file = EventFile(path)
 
     @override
     def write(
@@ -55,13 +55,17 @@ class TrainingLogs:
 
     Args:
         episodes_path: ends in `monitor.csv`, where Stable-Baselines3's reader looks.
-        tensorboard: folder of this run alone.
+        tensorboard: folder of this run alone, or one that others write to as well.
+        run: folder of the run.
         env_id: of the environment.
     """
 
-    def __init__(self, episodes_path: Path, tensorboard: Path, env_id: str) -> None:
+    def __init__(
+        self, episodes_path: Path, tensorboard: Path, run: Path, env_id: str
+    ) -> None:
         self._episodes_path = episodes_path
-        self._tensorboard = tensorboard
+        self._tensorboard, self._run = tensorboard, run
+        self._mark = mark_of(run)
         self._env_id = env_id
         self._start = time.time()
         self._episodes: TextIO | None = None
@@ -87,8 +91,9 @@ class TrainingLogs:
             if self._episodes.tell() == 0:
                 header = {"t_start": self._start, "env_id": self._env_id}
                 self._episodes.write(f"#{json.dumps(header)}\nr,l,t\n")
-        events = EventWriter(self._tensorboard)
-        self._logger = Logger(str(self._tensorboard), [events])
+        events = self._events() or [event_path(self._tensorboard, self._mark)]
+        writer = EventWriter(events[-1])
+        self._logger = Logger(str(self._tensorboard), [writer])
         return self._logger
 
     def add_episodes(self, infos: Iterable[dict[str, Any]]) -> None:
@@ -124,8 +129,10 @@ class TrainingLogs:
                 self._episodes.close()
 
     def _paths(self) -> list[Path]:
-        with storage_faults(self._tensorboard):
-            paths = sorted(self._tensorboard.glob(EVENTS))
+        paths = self._events()
         if self._episodes_path.exists():
             paths.append(self._episodes_path)
         return paths
+
+    def _events(self) -> list[Path]:
+        return own_events(self._tensorboard, self._run, self._mark)

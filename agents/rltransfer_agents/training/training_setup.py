@@ -102,7 +102,7 @@ def set_up_training(
     )
     buffer = getattr(learner, "replay_buffer", None)
     snapshots = SnapshotFiles(files.snapshots, buffer, config.snapshot_seconds)
-    logs = TrainingLogs(files.episodes, files.tensorboard, config.env_id)
+    logs = TrainingLogs(files.episodes, files.tensorboard, files.folder, config.env_id)
     prepared.stack.enter_context(closing(logs))
     return TrainingSetup(
         config,

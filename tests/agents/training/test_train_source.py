@@ -105,6 +105,21 @@ def test_tensorboard_and_the_list_of_episodes_have_the_usual_keys(
     assert 0 < sum(lengths) <= run.steps
 
 
+def test_runs_that_share_a_folder_of_curves_leave_each_other_s_alone(
+    configure: Configure, tmp_path: Path
+) -> None:
+    shared = tmp_path / "curves"
+    foreign = shared / "ppo" / "CartPole-v1_1" / "events.out.tfevents.1.of-the-user"
+    foreign.parent.mkdir(parents=True)
+    foreign.write_bytes(b"kept")
+    for name in ("one", "two"):
+        config = configure("ppo", log_folder=tmp_path / name, tensorboard_folder=shared)
+        assert train_source(config).folder.name == "CartPole-v1_1"
+    assert foreign.read_bytes() == b"kept"
+    others = [path for path in foreign.parent.glob("events*") if path != foreign]
+    assert len(others) == 2
+
+
 def test_the_same_seed_gives_the_same_weights(
     configure: Configure, trained: Trained, algorithm: str
 ) -> None:
