@@ -19,7 +19,7 @@ from stable_baselines3 import DQN, PPO, SAC
 from rltransfer.wrappers import CheckedEnv, ReplayableEnv, StepTimeout, check_together
 from rltransfer_agents.loading import load_agent
 from rltransfer_agents.training import TrainConfig, train_source
-from rltransfer_agents.training.snapshot_files import SnapshotFiles
+from rltransfer_agents.training.snapshots import SnapshotFiles
 from rltransfer_agents.training.vector_env import VectorEnv
 from rltransfer_envs.making import make
 

@@ -48,6 +48,8 @@ class TrainConfig:
     """Longest time of one step or reset of an environment."""
 
     def __post_init__(self) -> None:
+        # Names are typed as Stable-Baselines3 writes them, too.
+        object.__setattr__(self, "algorithm", self.algorithm.lower())
         require_algorithm(self.algorithm)
         if self.steps is not None and self.steps < 1:
             raise InputError(

@@ -33,12 +33,9 @@ from rltransfer_agents.training.run_files import (
     save_agent,
     save_last,
 )
+from rltransfer_agents.training.snapshots import TrainingSnapshot, snapshot_of
 from rltransfer_agents.training.train_config import Progress, Watch
 from rltransfer_agents.training.training_setup import TrainingSetup
-from rltransfer_agents.training.training_snapshot import (
-    TrainingSnapshot,
-    take_snapshot,
-)
 from rltransfer_agents.training.vector_env import VectorEnv
 
 # Apart from those of the evaluations, which chose the best agent.
@@ -251,8 +248,13 @@ class TrainingLoop(BaseCallback):
         require_finite(self._learner)
         rows = self._learner.num_timesteps // self._learner.n_envs
         self._setup.snapshots.write(
-            lambda: take_snapshot(
-                self._setup, self._best, self._seconds, self._warnings
+            lambda: snapshot_of(
+                self._learner,
+                self._setup.evaluations,
+                self._best,
+                self._setup.logs.lengths(),
+                self._seconds,
+                self._warnings,
             ),
             rows,
         )

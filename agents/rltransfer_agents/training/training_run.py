@@ -41,6 +41,7 @@ from rltransfer_agents.training.run_settings import (
     read_settings,
     write_settings,
 )
+from rltransfer_agents.training.snapshots import snapshot_from
 from rltransfer_agents.training.train_config import (
     TrainConfig,
     TrainedRun,
@@ -53,7 +54,6 @@ from rltransfer_agents.training.training_setup import (
     prepare,
     set_up_training,
 )
-from rltransfer_agents.training.training_snapshot import snapshot_from
 from rltransfer_envs.making import make
 
 

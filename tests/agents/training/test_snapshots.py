@@ -17,7 +17,7 @@ from rltransfer.wrappers import CheckedEnv, ReplayableEnv
 from rltransfer_agents.training import resume_source
 from rltransfer_agents.training.learner_state import ITEMS, digest
 from rltransfer_agents.training.replay_rows import COLUMNS
-from rltransfer_agents.training.snapshot_files import SnapshotFiles
+from rltransfer_agents.training.snapshots import SnapshotFiles
 from rltransfer_agents.training.vector_env import VectorEnv
 from tests.agents.training.conftest import Prepared
 from tests.agents.training.test_resume import change_snapshot

@@ -271,6 +271,10 @@ def test_a_config_that_cannot_be_is_refused(changes: dict[str, object]) -> None:
         TrainConfig(**{**values, **changes})  # type: ignore[arg-type]  # on purpose
 
 
+def test_the_name_of_an_algorithm_may_have_capitals() -> None:
+    assert TrainConfig("CartPole-v1", "PPO", Path("runs")).algorithm == "ppo"
+
+
 @pytest.mark.parametrize(
     ("algorithm", "env_id", "able"),
     [("dqn", "Pendulum-v1", "a2c or ppo"), ("sac", "CartPole-v1", "a2c or dqn or ppo")],
