@@ -1,19 +1,30 @@
-"""RL Zoo's YAML as plain data: tags are read past, never obeyed."""
+"""RL Zoo's YAML as plain data, in one pass: no tag ever calls anything."""
 
-import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import yaml
 
 from rltransfer.errors import InputError
 from rltransfer.io.strict_json import NotPlain, TooLarge, bounded_bytes
 from rltransfer_agents.loading import limits
-from rltransfer_agents.loading.refusal import Refusal, printable, quoted, refusals_about
+from rltransfer_agents.loading.refusal import (
+    Refusal,
+    printable,
+    quoted,
+    refusals_about,
+)
 
-_INTEGER = re.compile(r"[-+]?\d{1,18}")
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?")
-_WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
+# Words that are numbers for `yaml.safe_load`, with which RL Zoo reads, are so here.
+_RESOLVER = yaml.resolver.Resolver()
+_CONSTRUCTOR = yaml.constructor.SafeConstructor()
+_PLAIN: dict[str, Callable[[yaml.ScalarNode], Any]] = {
+    "tag:yaml.org,2002:null": lambda node: None,
+    "tag:yaml.org,2002:bool": _CONSTRUCTOR.construct_yaml_bool,
+    "tag:yaml.org,2002:int": _CONSTRUCTOR.construct_yaml_int,
+    "tag:yaml.org,2002:float": _CONSTRUCTOR.construct_yaml_float,
+}
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -30,20 +41,21 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def parse_yaml(data: bytes) -> Any:
-    """Returns what a YAML document describes, ordered dicts of Python as dicts."""
+    """Returns what a YAML document describes, ordered dicts of Python as dicts.
+
+    Raises:
+        Refusal: if it is damaged, or breaks a limit.
+    """
     if len(data) > limits.YAML_BYTES:
         raise Refusal("yaml", f"YAML may have {limits.YAML_BYTES} bytes")
     try:
-        text = data.decode()
-        _check_events(text)
-        # Composing makes a graph of nodes; only constructing would call anything.
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        # Only constructing objects would call anything; events are text.
+        return _Document(yaml.parse(data.decode(), Loader=yaml.SafeLoader)).value()
     except Refusal:
         raise
     except (yaml.YAMLError, ValueError, RecursionError) as fault:
         reason = quoted(str(fault).partition("\n")[0])
         raise Refusal("yaml", f"this is no YAML: {reason}") from fault
-    return None if node is None else _Reader().value(node, depth=0)
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -58,68 +70,91 @@ def _bytes_of(path: Path) -> bytes:
         ) from fault
 
 
-def _check_events(text: str) -> None:
-    # One after the other, since a few bytes that nest take the parser a second.
-    depth = 0
-    for count, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        # A node has at most two events, and a document four of its own.
-        if count > 2 * limits.YAML_NODES or depth > limits.JSON_DEPTH:
-            raise _too_much()
+@final
+class _Document:
+    """Reads one event after the other, since nesting is slow for the parser.
+
+    An alias stands for all that it repeats, since few of them can make a small file
+    look like a huge one.
+    """
+
+    def __init__(self, events: Iterator[Any]) -> None:
+        self._events = events
+        self._values = 0
+        self._deepest = 0
+        self._anchors: dict[str, tuple[Any, int, int]] = {}
+        """What aliases stand for: the value, how many it holds and how deep."""
+
+    def value(self) -> Any:
+        """Returns the value of the only document."""
+        found: list[Any] = []
+        for event in self._events:
+            if isinstance(event, yaml.NodeEvent):
+                if found:
+                    raise Refusal("yaml", "a file may hold one YAML document")
+                found.append(self._value(event, 0))
+        return found[0] if found else None
+
+    def _value(self, event: Any, depth: int) -> Any:
+        before, outer = self._values, self._deepest
+        self._deepest = depth
+        self._count(1, depth)
+        if isinstance(event, yaml.AliasEvent):
+            if event.anchor not in self._anchors:
+                raise Refusal("yaml", "an alias must follow what it repeats")
+            value, count, height = self._anchors[event.anchor]
+            self._count(count, depth + height)
+        elif isinstance(event, yaml.ScalarEvent):
+            value = _scalar(event)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            value = list(self._parts(yaml.SequenceEndEvent, depth))
+            if (event.tag or "").endswith("apply:collections.OrderedDict"):
+                value = _ordered(value)
+        else:
+            parts = list(self._parts(yaml.MappingEndEvent, depth))
+            value = _entries(parts[::2], parts[1::2])
+        if event.anchor is not None:
+            height = self._deepest - depth
+            self._anchors[event.anchor] = value, self._values - before, height
+        self._deepest = max(outer, self._deepest)
+        return value
+
+    def _parts(self, end: type[yaml.Event], depth: int) -> Iterator[Any]:
+        for event in self._events:
+            if isinstance(event, end):
+                return
+            yield self._value(event, depth + 1)
+
+    def _count(self, values: int, depth: int) -> None:
+        self._values += values
+        self._deepest = max(self._deepest, depth)
+        if self._values > limits.YAML_NODES or depth > limits.JSON_DEPTH:
+            raise Refusal(
+                "yaml",
+                f"YAML may have {limits.YAML_NODES} values, {limits.JSON_DEPTH} deep "
+                "at most",
+            )
 
 
-def _too_much() -> Refusal:
-    return Refusal(
-        "yaml",
-        f"YAML may have {limits.YAML_NODES} values, {limits.JSON_DEPTH} deep at most",
-    )
-
-
-class _Reader:
-    """Counts nodes on the way, since aliases can make few look like many."""
-
-    def __init__(self) -> None:
-        self._seen = 0
-
-    def value(self, node: yaml.Node, depth: int) -> Any:
-        """Returns the plain value of a node."""
-        self._seen += 1
-        if self._seen > limits.YAML_NODES or depth > limits.JSON_DEPTH:
-            raise _too_much()
-        if isinstance(node, yaml.ScalarNode):
-            return _scalar(node)
-        if isinstance(node, yaml.MappingNode):
-            return self._entries(node.value, depth)
-        parts = node.value
-        if node.tag.endswith("python/object/apply:collections.OrderedDict"):
-            pairs = parts[0].value if parts else []
-            return self._entries([_pair(pair) for pair in pairs], depth)
-        return [self.value(part, depth + 1) for part in parts]
-
-    def _entries(self, pairs: list[Any], depth: int) -> dict[str, Any]:
-        entries = {}
-        for key, value in pairs:
-            if not isinstance(key, yaml.ScalarNode):
-                raise Refusal("yaml", "keys must be plain words")
-            entries[key.value] = self.value(value, depth + 1)
-        return entries
-
-
-def _pair(node: Any) -> list[Any]:
-    if not isinstance(node, yaml.SequenceNode) or len(node.value) != 2:
+def _ordered(parts: list[Any]) -> dict[Any, Any]:
+    pairs = parts[0] if parts else []
+    if not isinstance(pairs, list) or not all(
+        isinstance(pair, list) and len(pair) == 2 for pair in pairs
+    ):
         raise Refusal("yaml", "an ordered dict must consist of pairs")
-    return list(node.value)
+    return _entries([key for key, _ in pairs], [value for _, value in pairs])
 
 
-def _scalar(node: yaml.ScalarNode) -> Any:
-    text = node.value
-    if node.style is not None:
+def _entries(keys: list[Any], values: list[Any]) -> dict[Any, Any]:
+    if any(isinstance(key, list | dict) for key in keys):
+        raise Refusal("yaml", "keys must be plain words")
+    return dict(zip(keys, values, strict=True))
+
+
+def _scalar(event: yaml.ScalarEvent) -> Any:
+    text: str = event.value
+    if event.style is not None:
         return text  # quoted: a word, whatever it looks like
-    if text.lower() in _WORDS:
-        return _WORDS[text.lower()]
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    return float(text) if _NUMBER.fullmatch(text) else text
+    tag = _RESOLVER.resolve(yaml.ScalarNode, text, (True, False))
+    construct = _PLAIN.get(tag)
+    return text if construct is None else construct(yaml.ScalarNode(tag, text))

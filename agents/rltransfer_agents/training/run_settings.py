@@ -159,17 +159,8 @@ def _read(path: Path) -> Mapping[str, Any]:
     with storage_faults(path):
         with path.open("rb") as file:
             data = file.read(limits.YAML_BYTES + 1)
-    try:
-        # First as a graph, in which few values may look like many.
-        parse_yaml(data)
-        values = yaml.safe_load(data.decode())
-    # The parser recurses once per bracket.
-    except (yaml.YAMLError, ValueError, RecursionError) as fault:
-        reason = quoted(" ".join(str(fault).split()))
-        raise ArtifactRefused(
-            f"{printable(path)} is no plain YAML ({reason}); restore it or start a new "
-            "run"
-        ) from fault
+    with refusals_about(printable(path)):
+        values = parse_yaml(data)
     if not isinstance(values, dict):
         raise ArtifactRefused(
             f"{printable(path)} holds no mapping of keys to values; restore it or "

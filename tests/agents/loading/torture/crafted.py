@@ -476,6 +476,12 @@ def _others(sound: Specimens) -> Iterator[Case]:
     )
     for name, text in {
         "laughter": anchors,
+        "a list in itself": "a: &a [*a]",
+        "an alias of nothing": "a: *b",
+        "a deep chain": "- &a0 [x]\n"
+        + "".join(f"- &a{n + 1} [*a{n}]\n" for n in range(100)),
+        "two documents": "a: b\n---\na: b\n",
+        "a huge number": "a: " + "1" * 5000,
         "deep": "[" * 5000,
         "deep and closed": "[" * 30_000 + "]" * 30_000,
         "deep in lines": "\n".join(" " * n + "a:" for n in range(350)),
