@@ -162,7 +162,10 @@ def test_settings_that_no_longer_fit_are_refused(stopped: Prepared) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("env: !!python/object/apply:os.system [exit]", "is not of a run of train-source"),
+        (
+            "env: !!python/object/apply:os.system [exit]",
+            "is not of a run of train-source",
+        ),
         ("- a list", "no mapping"),
         ("algo: ppo", "not of a run of train-source"),
         ("[" * 5000, "YAML may have"),
