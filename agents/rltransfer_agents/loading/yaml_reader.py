@@ -17,7 +17,7 @@ from rltransfer_agents.loading.refusal import (
 )
 
 # Words that are numbers for `yaml.safe_load`, with which RL Zoo reads, are so here.
-_RESOLVER = yaml.resolver.Resolver()
+_RESOLVER: Any = yaml.resolver.Resolver()
 _CONSTRUCTOR = yaml.constructor.SafeConstructor()
 _PLAIN: dict[str, Callable[[yaml.ScalarNode], Any]] = {
     "tag:yaml.org,2002:null": lambda node: None,
