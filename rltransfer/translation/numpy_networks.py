@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from rltransfer.mapping import Affine, Chain, Mlp, Network, ResidualAffine
@@ -66,7 +67,18 @@ def _steps(network: Network) -> list[ArrayMap]:
         activation = _ACTIVATIONS[network.output_activation]
         joined: list[ArrayMap] = [lambda x: affine(x) + residual(x)]
         return joined if activation is None else [*joined, activation]
-    raise TypeError(f"no arrays are known for {type(network).__name__}; add it here")
+    return [_in_torch(network)]
+
+
+def _in_torch(network: Network) -> ArrayMap:
+    """Returns any other network, several times slower than one written out here."""
+
+    def compute(x: NDArray[Any]) -> NDArray[Any]:
+        with torch.inference_mode():
+            y: NDArray[Any] = network(torch.from_numpy(np.atleast_2d(x))).numpy()
+        return y if x.ndim > 1 else y[0]
+
+    return compute
 
 
 def _affine(layer: Affine) -> list[ArrayMap]:

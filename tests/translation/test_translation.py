@@ -27,7 +27,25 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+class Halves(Network):
+    """A network that NumPy has no page for."""
+
+    copies, inputs, outputs = None, 3, 3
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def build(cls, settings: dict[str, Any]) -> "Halves":
+        return cls()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x / 2
+
+
 NETWORKS: dict[str, Network] = {
+    "any other": Halves(),
     "affine": Affine(3, 2, activation="tanh", generator=generator()),
     "mixture": Affine(3, 2, activation="sum_to_one", generator=generator()),
     "mlp": Mlp(3, (5, 4), 2, activation="relu", generator=generator()),

@@ -26,10 +26,11 @@ from rltransfer.io import (
     storage_faults,
     write_manifest,
 )
-from rltransfer.io.event_files import EVENTS
+from rltransfer.io.event_files import own_events
 from rltransfer.resume.reproducibility import Resumed
 from rltransfer.resume.stop_signals import StopSignals, resumable, resume_command
 from rltransfer.wrappers import make_in_time
+from rltransfer_agents.loading.run_folder import mark_of
 from rltransfer_agents.training.algorithms import (
     Learner,
     require_spaces,
@@ -233,7 +234,7 @@ def _finished_run(files: RunFiles, config: TrainConfig) -> TrainedRun:
         ) from fault
     written = [files.folder / name for name in (*manifest.files, MANIFEST_NAME)]
     if files.tensorboard_elsewhere is not None:
-        written += sorted(files.tensorboard.glob(EVENTS))
+        written += own_events(files.tensorboard, files.folder, mark_of(files.folder))
     return TrainedRun(
         env_id=config.env_id,
         algorithm=config.algorithm,
