@@ -1,15 +1,22 @@
 """Whether the chosen candidate beats acting at random, with confidence."""
 
 from dataclasses import dataclass
-from typing import final
+from typing import Any, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rltransfer.alignment.step_plan import BestTrial
 from rltransfer.alignment.trials import Trial, Trials
-from rltransfer.domain import StickyRandomPolicy
-from rltransfer.evaluation import Comparison, beats, episodes_needed
+from rltransfer.domain import Policy, StickyRandomPolicy
+from rltransfer.evaluation import (
+    Comparison,
+    beats,
+    confidence_of_each,
+    episodes_needed,
+)
+
+Returns: TypeAlias = NDArray[np.float64]
+"""One for each episode."""
 
 
 @final
@@ -20,19 +27,26 @@ class AcceptanceTest:
     Args:
         random_returns: one for each episode of acting at random.
         returns: one for each episode of the candidate; none of them chose it.
-        confidence: needed to accept it.
+        confidence: needed over all sources together.
+        sources: that are tested; each is one more chance to look good by luck.
     """
 
-    random_returns: NDArray[np.float64]
-    returns: NDArray[np.float64]
+    random_returns: Returns
+    returns: Returns
     confidence: float
+    sources: int = 1
+
+    @property
+    def level(self) -> float:
+        """The confidence that this test needs."""
+        return confidence_of_each(self.confidence, self.sources)
 
     @property
     def comparison(self) -> Comparison | None:
         """The test; None where one side has no episode."""
         if not len(self.returns) or not len(self.random_returns):
             return None
-        return beats(self.returns, self.random_returns, self.confidence)
+        return beats(self.returns, self.random_returns, self.level)
 
     @property
     def accepted(self) -> bool:
@@ -40,9 +54,18 @@ class AcceptanceTest:
         return self.comparison is not None and self.comparison.better
 
     @property
+    def decides(self) -> bool:
+        """Whether there are episodes enough to accept a candidate by their ranks.
+
+        While there are not, more of them may be taken without harm; once there are, a
+        second look would be a second chance to look good by luck.
+        """
+        needed = episodes_needed(len(self.random_returns), self.level)
+        return len(self.random_returns) > 0 and len(self.returns) >= needed
+
+    @property
     def verdict(self) -> str:
         """What the test says, in plain words."""
-        sure = f"{100 * self.confidence:g} %"
         if not len(self.random_returns):
             return (
                 "refused: the budget ended before one random episode did, so there is "
@@ -56,33 +79,38 @@ class AcceptanceTest:
             f"random (p = {self.comparison.p_value:.2g}, {self.comparison.method})"
         )
         if self.accepted:
-            return f"accepted: better than random with {sure} confidence: {figures}"
-        if self._cut_short:
-            return f"refused, too few episodes to decide: {figures}; raise -n"
+            return f"accepted: better than random with {self._sure}: {figures}"
+        ahead = float(self.returns.min()) > float(self.random_returns.max())
+        if ahead and not self.decides:
+            return (
+                f"refused, too few episodes to decide: {figures}; {self._sure} needs "
+                f"p = {1 - self.level:.2g} or less: raise -n"
+            )
         return (
-            f"refused: not better than random with {sure} confidence: {figures}; train "
+            f"refused: not better than random with {self._sure}: {figures}; train "
             "from scratch, try another source, or raise -n"
         )
 
     @property
-    def _cut_short(self) -> bool:
-        """Whether every episode was better, and there were too few of them to tell."""
-        needed = episodes_needed(len(self.random_returns), self.confidence)
-        ahead = float(self.returns.min()) > float(self.random_returns.max())
-        return ahead and len(self.returns) < needed
+    def _sure(self) -> str:
+        sure = f"{100 * self.level:.4g} % confidence"
+        if self.sources == 1:
+            return sure
+        together = f"{100 * self.confidence:g} % over all {self.sources} sources"
+        return f"{sure} ({together}: each is one more chance to look good by luck)"
 
 
-def _episodes(returns: NDArray[np.float64]) -> str:
+def _episodes(returns: Returns) -> str:
     return "1 episode" if len(returns) == 1 else f"{len(returns)} episodes"
 
 
 def random_to_beat(
-    held: NDArray[np.float64],
-    single: NDArray[np.float64],
+    held: Returns,
+    single: Returns,
     episodes: int,
     confidence: float,
     fewest: int,
-) -> NDArray[np.float64]:
+) -> Returns:
     """Returns the random episodes that a mapping has to beat.
 
     Of the two ways to act at random the better one, if it was seen often enough to
@@ -107,49 +135,64 @@ def accept(trials: Trials) -> tuple[Trial, AcceptanceTest]:
     """Acts with the best candidate on fresh episodes, and compares.
 
     How many episodes are aimed at is settled before; where the budget is short, one
-    that would not end in time, going by the mean so far, is not begun.
+    that would not end in time, going by the mean so far, is not begun. Where they turn
+    out to be too few to decide, the steps that are left are used for more.
     """
-    plan, config = trials.plan, trials.problem.config
-    target, chosen = trials.problem.target, trials.ranking[0]
-    best = chosen.plan_facts(target.episode_limit)
-    single = _random_again(trials, best)
-    tested = target.collect(
+    plan, target, chosen = trials.plan, trials.problem.target, trials.ranking[0]
+    config = trials.problem.config
+    at_random = StickyRandomPolicy(
+        target.actions, np.random.default_rng(config.seed_of("random again")), longest=1
+    )
+
+    def act(policy: Policy, use: str, steps: int, episodes: int, **how: Any) -> Returns:
+        return target.collect(
+            policy,
+            purpose="acceptance",
+            seed=config.seed_of(use),
+            steps=steps,
+            episodes=episodes,
+            **how,
+        ).returns
+
+    best, single = chosen.plan_facts(target.episode_limit), np.zeros(0)
+    steps, episodes = plan.random_again(target.meter.used, best)
+    if episodes:
+        # Holding actions may be the better or the worse way to act at random.
+        single = act(at_random, "random again", steps, episodes)
+    returns = act(
         chosen.policy,
-        purpose="acceptance",
-        seed=config.seed_of("acceptance"),
-        steps=plan.budget,
-        episodes=plan.acceptance_episodes,
+        "acceptance",
+        plan.budget,
+        plan.acceptance_episodes,
         whole=True,
         expected_steps=best.episode_steps,
     )
-    returns = tested.returns
     if len(trials.acted) == 1:
         # Nothing was chosen by these: they are as good for a test as any.
         returns = np.concatenate([chosen.rollout.returns, returns])
-    random_returns = random_to_beat(
-        trials.random_returns,
-        single,
-        len(returns),
-        config.confidence,
-        plan.config.fewest_random_episodes,
-    )
-    return chosen, AcceptanceTest(random_returns, returns, config.confidence)
 
+    def tested() -> AcceptanceTest:
+        random_returns = random_to_beat(
+            trials.random_returns,
+            single,
+            len(returns),
+            config.level,
+            plan.config.fewest_random_episodes,
+        )
+        return AcceptanceTest(
+            random_returns, returns, config.confidence, config.sources
+        )
 
-def _random_again(trials: Trials, best: BestTrial) -> NDArray[np.float64]:
-    """Returns random episodes that hold no action, where steps are left over.
-
-    Holding actions may be the better or the worse way to act at random.
-    """
-    target, seed = trials.problem.target, trials.problem.config.seed_of("random again")
-    steps, episodes = trials.plan.random_again(target.meter.used, best)
-    if not episodes:
-        return np.zeros(0)
-    rng = np.random.default_rng(seed)
-    return target.collect(
-        StickyRandomPolicy(target.actions, rng, longest=1),
-        purpose="acceptance",
-        seed=seed,
-        steps=steps,
-        episodes=episodes,
-    ).returns
+    result = tested()
+    left = target.meter.allowed(plan.budget)
+    if result.decides or not len(result.random_returns) or not left:
+        return chosen, result
+    more = plan.random_to_decide(left, len(returns), len(result.random_returns))
+    if more:
+        added = act(at_random, "random left over", left, more)
+        single = np.concatenate([single, added])
+    else:
+        # It may end before its mean; if the budget cuts it short, it does not count.
+        added = act(chosen.policy, "acceptance left over", left, 1)
+        returns = np.concatenate([returns, added])
+    return chosen, tested()

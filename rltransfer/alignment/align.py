@@ -1,7 +1,7 @@
 """Finding a mapping: explore, rounds of fitting and acting, an acceptance test."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -72,7 +72,7 @@ def align(
     plan = StepPlan(
         require_budget(target, config.steps),
         config.steps,
-        config.confidence,
+        config.level,
         target.episode_limit,
     )
     if isinstance(source, Source):
@@ -121,16 +121,20 @@ def align_each(
 ) -> list[Alignment]:
     """Aligns every source with its own share of the budget; best first.
 
+    What one source leaves of its share the next one gets.
+
     Args:
         sources: at least one.
         targets: the target once for each, its meter limited to the share.
-        config: of each alignment.
+        config: of each alignment; how many sources there are is put in.
         watch: is called while they go on.
     """
-    alignments = [
-        align(source, target, config, watch)
-        for source, target in zip(sources, targets, strict=True)
-    ]
+    config = replace(config, sources=len(sources))
+    alignments: list[Alignment] = []
+    for source, target in zip(sources, targets, strict=True):
+        if alignments:
+            target.meter.take_over(alignments[-1].target.meter)
+        alignments.append(align(source, target, config, watch))
     return sorted(alignments, key=lambda alignment: alignment.rank)
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import final
 
 from rltransfer.errors import InputError
+from rltransfer.evaluation import confidence_of_each
 from rltransfer.source_models import LearnConfig
 
 
@@ -182,7 +183,9 @@ class AlignConfig:
     beam: int = 4
     """Most candidates acted with in a round; half as many after the first."""
     confidence: float = 0.95
-    """That the acceptance test needs before a mapping is accepted."""
+    """Needed over all sources before a mapping is accepted."""
+    sources: int = 1
+    """That are tried: each one is one more chance to look good by luck."""
     termination_weight: float = 1.0
     """Of termination in the loss, where both domains have shown one; 0: never."""
     reward_weight: float = 0.0
@@ -203,7 +206,7 @@ class AlignConfig:
     residual: ResidualConfig = field(default_factory=ResidualConfig)
 
     def __post_init__(self) -> None:
-        for name in ("restarts", "updates", "batch_size", "rounds", "beam"):
+        for name in ("restarts", "updates", "batch_size", "rounds", "beam", "sources"):
             if getattr(self, name) < 1:
                 raise InputError(
                     f"{name} must be at least 1, got {getattr(self, name)}"
@@ -215,6 +218,11 @@ class AlignConfig:
                 f"source_steps must be at least 300, got {self.source_steps}: the "
                 "source model is learned from them"
             )
+
+    @property
+    def level(self) -> float:
+        """The confidence that the acceptance test of each source needs."""
+        return confidence_of_each(self.confidence, self.sources)
 
     def seed_of(self, use: str) -> int:
         """Returns the seed of one use of randomness.
@@ -232,6 +240,8 @@ SEED_OFFSETS = {
     "acceptance": 3,
     "random again": 4,
     "fit": 5,
+    "random left over": 6,
+    "acceptance left over": 7,
 }
 """Added to the run's seed. Fits must not draw what the source model drew; all trials of
 a round start alike, so that none is lucky in where it starts.

@@ -139,5 +139,24 @@ class StepPlan:
         episodes = int(left / self.random_episode_steps)
         return left, max(0, min(self.config.acceptance_episodes, episodes))
 
+    def random_to_decide(self, left: int, episodes: int, random_episodes: int) -> int:
+        """Returns how many further random episodes let so few episodes decide.
+
+        Args:
+            left: steps that may be taken.
+            episodes: of the candidate, finished.
+            random_episodes: that they are compared with, at least one.
+
+        Returns:
+            0 where no number would, or so many would not fit.
+        """
+        if not episodes:
+            return 0
+        enough = random_episodes
+        while episodes_needed(enough, self.confidence) > episodes:
+            enough += 1
+        further = enough - random_episodes
+        return further if further * self.random_episode_steps <= left else 0
+
     def _own_steps(self, best: BestTrial) -> float:
         return self.config.length_margin * best.episode_steps * self.needed_episodes

@@ -197,7 +197,7 @@ def _transfer(
     tensorboard = options.tensorboard_folder or folder / "tensorboard"
     session.keep(tensorboard)
     attempts = []
-    config = AlignConfig(seed=options.seed, confidence=_confidence(len(pairs)))
+    config = AlignConfig(seed=options.seed, sources=len(pairs))
     replay_log = ReplayLog(
         replay_log_folder(folder),
         request_of(options, [pair.loaded for pair in pairs], config),
@@ -213,6 +213,9 @@ def _transfer(
         ) as watch:
             for pair in pairs:
                 watch.next_source(pair.loaded.title)
+                if attempts:  # what one source leaves of its share the next one gets
+                    left = attempts[-1].alignment.target.meter
+                    pair.target.meter.take_over(left)
                 found = align(pair.source, pair.target, config, watch)
                 attempts.append(Attempted(pair.loaded, pair.home, found))
         best = min(attempts, key=lambda attempt: attempt.rank)
@@ -222,14 +225,6 @@ def _transfer(
     # Only now: without it a run that has no manifest starts again from nothing.
     remove_replay_log(replay_log_folder(folder))
     return record
-
-
-def _confidence(sources: int) -> float:
-    """Returns what each proof needs, so that all together have 95 %.
-
-    Each further source is one more chance to look good by luck (Bonferroni).
-    """
-    return 1 - 0.05 / sources
 
 
 def _report(

@@ -47,6 +47,13 @@ class StepBudget:
         """Returns how many of `steps` the limit still allows."""
         return steps if self.limit is None else min(steps, self.limit - self.used)
 
+    def take_over(self, other: "StepBudget") -> None:
+        """Raises the limit by the steps that another budget has left, and ends that."""
+        if self.limit is None or other.limit is None:
+            raise ValueError("only what is limited can be handed on")
+        self.limit += other.limit - other.used
+        other.limit = other.used
+
     @contextmanager
     def purpose(self, name: str, *, reported: bool = False) -> Iterator[None]:
         """Says what the steps taken in the block are for.

@@ -1,7 +1,21 @@
+from typing import Any
+
+import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 
-from rltransfer.alignment.acceptance_test import AcceptanceTest, random_to_beat
+from rltransfer.alignment import AlignConfig, SourceModelData, Trial
+from rltransfer.alignment.acceptance_test import AcceptanceTest, accept, random_to_beat
+from rltransfer.alignment.candidates import Candidate
+from rltransfer.alignment.families import FAMILIES
+from rltransfer.alignment.problem import AlignmentProblem
+from rltransfer.alignment.step_plan import StepPlan
+from rltransfer.alignment.trials import Silent, Trials
+from rltransfer.domain import Domain, StickyRandomPolicy
+from rltransfer.mapping import Affine, DomainMapping
+from rltransfer.translation import MappedPolicy, Translation
+from rltransfer.wrappers import StepBudget
 
 
 def test_clearly_better_is_accepted_in_plain_words() -> None:
@@ -11,6 +25,23 @@ def test_clearly_better_is_accepted_in_plain_words() -> None:
     assert acceptance.accepted
     assert acceptance.verdict.startswith(
         "accepted: better than random with 95 % confidence"
+    )
+
+
+def test_of_several_sources_each_needs_more_and_it_says_why() -> None:
+    # 1 of 31 is 0.032: enough for 95 %, too much for one of two sources.
+    alone, one_of_two = (
+        AcceptanceTest(np.arange(30.0), np.array([500.0]), 0.95, sources)
+        for sources in (1, 2)
+    )
+    assert alone.accepted and not one_of_two.accepted
+    assert one_of_two.level == pytest.approx(0.975)
+    assert not one_of_two.decides
+    assert one_of_two.verdict == (
+        "refused, too few episodes to decide: 500.0 over 1 episode against 14.5 over "
+        "30 at random (p = 0.032, exact rank test); 97.5 % confidence (95 % over all 2 "
+        "sources: each is one more chance to look good by luck) needs p = 0.025 or "
+        "less: raise -n"
     )
 
 
@@ -51,3 +82,92 @@ def test_the_better_way_of_acting_at_random_has_to_be_beaten() -> None:
     assert len(beaten(held, single[:2], 5)) == 5
     # Three random episodes against one of the mapping could decide nothing.
     assert len(beaten(held, single, 1)) == 6
+
+
+class Ledge(gym.Env[Any, Any]):
+    """Pays 1 for each step; one of the actions falls off, and that ends it."""
+
+    observation_space = gym.spaces.Box(-np.inf, np.inf, (1,), np.float32)
+    action_space = gym.spaces.Discrete(4)
+
+    def __init__(self, limit: int) -> None:
+        self._limit, self._steps = limit, 0
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        self._steps = 0
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action: Any) -> Any:
+        self._steps += 1
+        seen = np.array([self._steps], np.float32)
+        return seen, 1.0, bool(action == 1), self._steps >= self._limit, {}
+
+
+class Stay:
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: Any = None,
+        deterministic: bool = False,
+    ) -> tuple[Any, Any]:
+        return np.int64(0), state
+
+
+LIMIT = 100
+
+
+def trials_with_left(model_data: SourceModelData, left: int) -> Trials:
+    """Returns two trials of staying; one episode fits after them, and `left` steps.
+
+    Nine or ten random episodes of two or three steps were seen.
+    """
+    budget = 30 + 2 * LIMIT + LIMIT + left
+    target = Domain(lambda: Ledge(LIMIT), "Ledge", StepBudget(budget))
+    config = AlignConfig()
+    rng = np.random.default_rng(0)
+    explored = target.collect(
+        StickyRandomPolicy(target.actions, rng, longest=1),
+        purpose="exploration",
+        seed=0,
+        steps=30,
+    )
+    problem = AlignmentProblem.of(model_data, target, explored.transitions, config)
+    plan = StepPlan(budget, config.steps, config.level).after(explored)
+    trials = Trials(problem, plan, explored, Silent())
+    policy = MappedPolicy(
+        Stay(), Translation.identity(1), target.actions, target.actions
+    )
+    mapping = DomainMapping(Affine.of(torch.eye(1), torch.zeros(1)))
+    for _ in range(2):
+        rollout = target.collect(
+            policy, purpose="selection", seed=0, steps=LIMIT, episodes=1
+        )
+        candidate = Candidate(FAMILIES[0], mapping, 0.1)
+        trials.acted.append(Trial(0, candidate, policy, rollout))
+    trials.ranking = list(trials.acted)
+    return trials
+
+
+def test_steps_that_are_left_let_few_episodes_decide(
+    model_data: SourceModelData,
+) -> None:
+    trials = trials_with_left(model_data, left=80)
+    _, acceptance = accept(trials)
+    assert len(trials.random_returns) < 19
+    # One episode of the candidate needs nineteen others, and no more were taken.
+    assert len(acceptance.returns) == 1 and len(acceptance.random_returns) == 19
+    assert acceptance.accepted
+    meter = trials.problem.target.meter
+    assert meter.limit is not None and meter.used < meter.limit
+
+
+def test_where_too_few_are_left_one_more_episode_is_begun_and_the_budget_holds(
+    model_data: SourceModelData,
+) -> None:
+    trials = trials_with_left(model_data, left=5)
+    _, acceptance = accept(trials)
+    assert acceptance.verdict.startswith("refused, too few episodes to decide")
+    # It did not end, and is left out.
+    assert len(acceptance.returns) == 1
+    assert trials.problem.target.meter.used == trials.plan.budget

@@ -172,6 +172,11 @@ def test_of_several_sources_the_one_that_works_is_first(
     targets = [Domain(Point, "target", StepBudget(800)) for _ in range(2)]
     config = replace(HASTY, learning=replace(QUICK.learning, updates=200))
     ranked = align_each(sources, targets, config)
+    budgets = [target.meter.limit for target in targets]
+    # What the first one left, the second one could use.
+    assert budgets[0] == targets[0].meter.used
+    assert sum(budget or 0 for budget in budgets) == 1600
+    assert all(found.acceptance.sources == 2 for found in ranked)
     assert [found.model_data.source.name for found in ranked] == ["home", "still"]
 
 

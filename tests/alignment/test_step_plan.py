@@ -63,6 +63,13 @@ def test_a_trial_is_affordable_while_the_reserve_stays_whole() -> None:
     assert PLAN.affords_trial(1200, None)
 
 
+def test_random_episodes_are_added_where_they_let_few_episodes_decide() -> None:
+    # One episode needs 19 others, and a random one takes 20 steps.
+    assert PLAN.random_to_decide(left=100, episodes=1, random_episodes=14) == 5
+    assert PLAN.random_to_decide(left=99, episodes=1, random_episodes=14) == 0
+    assert PLAN.random_to_decide(left=100, episodes=0, random_episodes=14) == 0
+
+
 def test_what_the_test_does_not_need_is_acted_at_random() -> None:
     best = BestTrial(100.0, finished=True)
     assert PLAN.random_again(900, best) == (90, 4)  # of 20 steps each
