@@ -44,7 +44,7 @@ class OneHotActions(ActionCodec):
     """Finitely many actions, each a one-hot vector."""
 
     def __init__(self, space: spaces.Discrete) -> None:
-        self._start = int(space.start)
+        self._start, self._space = int(space.start), space
         self._rows = np.eye(int(space.n), dtype=np.float32)
 
     @property
@@ -59,7 +59,20 @@ class OneHotActions(ActionCodec):
 
     @override
     def encode(self, action: Any) -> NDArray[np.float32]:
-        rows: NDArray[np.float32] = self._rows[np.asarray(action) - self._start]
+        places = np.asarray(action) - self._start
+        # A negative place would be taken from the end.
+        inside = (
+            ((places >= 0) & (places < len(self._rows))).all()
+            if places.ndim
+            else 0 <= places < len(self._rows)
+        )
+        if not inside:
+            raise InputError(
+                f"actions of {self._space} are {self._start} to "
+                f"{self._start + len(self._rows) - 1}, got {action}: the agent must be "
+                "one of this environment"
+            )
+        rows: NDArray[np.float32] = self._rows[places]
         return rows
 
     @override
@@ -139,8 +152,27 @@ def codec_of(space: gym.Space[Any], name: str) -> ActionCodec:
         return BoxActions(space)
     raise InputError(
         f"actions must be Discrete or a Box of one dimension, but {name} has {space}: "
-        "make them one of these with a wrapper of your own"
+        + _action_remedy(space)
     )
+
+
+def _action_remedy(space: gym.Space[Any]) -> str:
+    wrapper = "with a gymnasium.ActionWrapper"
+    match space:
+        case spaces.MultiDiscrete() | spaces.MultiBinary():
+            binary = isinstance(space, spaces.MultiBinary)
+            choices = 2**space.n if binary else math.prod(space.nvec.ravel().tolist())
+            return (
+                "several choices at once cannot be mapped yet; where their "
+                f"combinations are few, list them as one Discrete({choices}) {wrapper}"
+            )
+        case spaces.Box():
+            size = int(np.prod(space.shape))
+            return f"reshape them to a Box of shape ({size},) {wrapper}"
+        case spaces.Dict() | spaces.Tuple():
+            return f"join the parts to one Box or one Discrete {wrapper}"
+        case _:
+            return f"make them one of these {wrapper}"
 
 
 def observation_size_of(space: gym.Space[Any], name: str) -> int:
@@ -152,10 +184,36 @@ def observation_size_of(space: gym.Space[Any], name: str) -> int:
     if isinstance(space, spaces.Box) and len(space.shape) == 1 and space.shape[0]:
         return space.shape[0]
     raise InputError(
-        f"observations must be a Box of one dimension, but {name} has {space}: images "
-        "and dictionaries cannot be mapped yet; where it makes sense, flatten with "
-        "gymnasium.wrappers.FlattenObservation"
+        f"observations must be a Box of one dimension, but {name} has {space}: "
+        + _observation_remedy(space)
     )
+
+
+def _observation_remedy(space: gym.Space[Any]) -> str:
+    flatten = "gymnasium.wrappers.FlattenObservation"
+    match space:
+        case spaces.Discrete() | spaces.MultiDiscrete() | spaces.MultiBinary():
+            return (
+                f"numbered states have no distances; make them one-hot with {flatten}"
+            )
+        case spaces.Dict() | spaces.Tuple():
+            return f"where all parts are numbers, join them with {flatten}"
+        case spaces.Box() if _is_image(space):
+            return (
+                "images cannot be mapped yet; make features of them with a "
+                "gymnasium.ObservationWrapper"
+            )
+        case spaces.Box() if 0 in space.shape:
+            return "there is nothing to see in it; show at least one number"
+        case spaces.Box():
+            return f"flatten them with {flatten}"
+        case _:
+            return "show numbers instead, with a gymnasium.ObservationWrapper"
+
+
+def _is_image(space: spaces.Box) -> bool:
+    dimensions = len(space.shape)
+    return dimensions >= 3 or (dimensions == 2 and space.dtype == np.uint8)
 
 
 def describe_space(space: spaces.Space[Any]) -> dict[str, Any]:

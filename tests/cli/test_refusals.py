@@ -80,9 +80,12 @@ def registered() -> Iterator[None]:
         (("--env", BASE, "--device", "abacus"), "--device names a device .*'abacus'"),
         (
             ("--env", "test/Unmappable-v0", "--env-kwargs", "kind=dict"),
-            "one vector.*Dict.*FlattenObservation",
+            "Box of one dimension.*Dict.*FlattenObservation",
         ),
-        (("--env", "test/Unmappable-v0", "--env-kwargs", "kind=image"), "one vector"),
+        (
+            ("--env", "test/Unmappable-v0", "--env-kwargs", "kind=image"),
+            "images cannot",
+        ),
     ],
 )
 def test_wrong_input_to_train_source_is_refused_and_leaves_nothing(
@@ -112,11 +115,11 @@ def test_wrong_input_to_train_source_is_refused_and_leaves_nothing(
         (("--target", BASE, "--target-kwargs", "seed=1", "seed=2"), "'seed' twice"),
         (
             ("--target", "test/Unmappable-v0", "--target-kwargs", "kind=image"),
-            "Box of one dimension.*images and dictionaries",
+            "Box of one dimension.*images cannot be mapped",
         ),
         (
             ("--target", "test/Unmappable-v0", "--target-kwargs", "kind=dict"),
-            "Box of one dimension.*images and dictionaries",
+            "Box of one dimension.*join them with",
         ),
         (
             ("--target", BASE, "--source-env", "Acrobot-v1"),

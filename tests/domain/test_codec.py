@@ -38,35 +38,59 @@ def test_drawn_actions_are_of_the_space_and_survive_the_coding(
 
 
 @pytest.mark.parametrize(
-    "space",
+    ("space", "remedy"),
     [
-        gym.spaces.MultiDiscrete([2, 2]),
-        gym.spaces.Dict({"a": gym.spaces.Discrete(2)}),
-        gym.spaces.Box(-np.inf, np.inf, (1,)),
-        gym.spaces.Box(0, 3, (2,), np.int64),
-        gym.spaces.Box(-1.0, 1.0, (2, 2)),
+        (gym.spaces.MultiDiscrete([2, 3]), r"list them as one Discrete\(6\)"),
+        (gym.spaces.MultiBinary(3), r"list them as one Discrete\(8\)"),
+        (gym.spaces.Dict({"a": gym.spaces.Discrete(2)}), "join the parts"),
+        (gym.spaces.Text(3), "make them one of these"),
+        (gym.spaces.Box(-1.0, 1.0, (2, 2)), r"a Box of shape \(4,\)"),
+        (gym.spaces.Box(-1.0, 1.0, ()), r"a Box of shape \(1,\)"),
+        (gym.spaces.Box(-np.inf, np.inf, (1,)), "how far its motors go"),
+        (gym.spaces.Box(0, 3, (2,), np.int64), "a Box of float32"),
     ],
+    ids=str,
 )
 def test_actions_that_cannot_be_translated_are_refused(
-    space: gym.Space[object],
+    space: gym.Space[object], remedy: str
 ) -> None:
-    with pytest.raises(InputError, match="actions"):
+    with pytest.raises(InputError, match=f"actions .*{remedy}"):
         codec_of(space, "w")
 
 
 @pytest.mark.parametrize(
-    "space",
+    ("space", "remedy"),
     [
-        gym.spaces.Dict({"a": gym.spaces.Box(0.0, 1.0, (2,))}),
-        gym.spaces.Box(0, 255, (8, 8, 3), np.uint8),
-        gym.spaces.Discrete(3),
+        (gym.spaces.Dict({"a": gym.spaces.Box(0.0, 1.0, (2,))}), "join them with"),
+        (gym.spaces.Box(0, 255, (8, 8, 3), np.uint8), "images cannot be mapped yet"),
+        (gym.spaces.Box(-1.0, 1.0, (2, 2)), "flatten them with"),
+        (gym.spaces.Box(-1.0, 1.0, (0,)), "at least one number"),
+        (gym.spaces.Discrete(3), "one-hot with"),
+        (gym.spaces.MultiBinary(3), "one-hot with"),
+        (gym.spaces.Text(3), "show numbers instead"),
     ],
+    ids=str,
 )
 def test_observations_that_cannot_be_mapped_are_refused_by_name(
-    space: gym.Space[object],
+    space: gym.Space[object], remedy: str
 ) -> None:
-    with pytest.raises(InputError, match="Box of one dimension, but World-v0 has"):
+    with pytest.raises(
+        InputError, match=f"Box of one dimension, but World-v0 has .*: .*{remedy}"
+    ):
         observation_size_of(space, "World-v0")
+
+
+@pytest.mark.parametrize("space", [gym.spaces.Discrete(16), gym.spaces.MultiBinary(3)])
+def test_the_remedy_for_numbered_states_works(space: gym.Space[object]) -> None:
+    flat = gym.spaces.flatten_space(space)
+    assert observation_size_of(flat, "World-v0") == gym.spaces.flatdim(space)
+
+
+@pytest.mark.parametrize("action", [4, 8, np.array([5, 4])])
+def test_an_action_out_of_range_is_refused(action: object) -> None:
+    codec = codec_of(gym.spaces.Discrete(3, start=5), "w")
+    with pytest.raises(InputError, match="are 5 to 7, got"):
+        codec.encode(action)
 
 
 def test_spaces_without_bounds_can_be_written() -> None:
