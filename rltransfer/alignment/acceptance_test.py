@@ -6,6 +6,7 @@ from typing import Any, TypeAlias, final
 import numpy as np
 from numpy.typing import NDArray
 
+from rltransfer.alignment.source_model_data import exploring
 from rltransfer.alignment.trials import Trial, Trials
 from rltransfer.domain import Policy, StickyRandomPolicy
 from rltransfer.evaluation import (
@@ -140,9 +141,10 @@ def accept(trials: Trials) -> tuple[Trial, AcceptanceTest]:
     """
     plan, target, chosen = trials.plan, trials.problem.target, trials.ranking[0]
     config = trials.problem.config
-    at_random = StickyRandomPolicy(
-        target.actions, np.random.default_rng(config.seed_of("random again")), longest=1
-    )
+    held, single = trials.random_returns, np.zeros(0)
+
+    def random(use: str) -> np.random.Generator:
+        return np.random.default_rng(config.seed_of(use))
 
     def act(policy: Policy, use: str, steps: int, episodes: int, **how: Any) -> Returns:
         return target.collect(
@@ -154,11 +156,12 @@ def accept(trials: Trials) -> tuple[Trial, AcceptanceTest]:
             **how,
         ).returns
 
-    best, single = chosen.plan_facts(target.episode_limit), np.zeros(0)
+    best = chosen.plan_facts(target.episode_limit)
     steps, episodes = plan.random_again(target.meter.used, best)
     if episodes:
         # Holding actions may be the better or the worse way to act at random.
-        single = act(at_random, "random again", steps, episodes)
+        policy = StickyRandomPolicy(target.actions, random("random again"), longest=1)
+        single = act(policy, "random again", steps, episodes)
     returns = act(
         chosen.policy,
         "acceptance",
@@ -173,7 +176,7 @@ def accept(trials: Trials) -> tuple[Trial, AcceptanceTest]:
 
     def tested() -> AcceptanceTest:
         random_returns = random_to_beat(
-            trials.random_returns,
+            held,
             single,
             len(returns),
             config.level,
@@ -189,8 +192,10 @@ def accept(trials: Trials) -> tuple[Trial, AcceptanceTest]:
         return chosen, result
     more = plan.random_to_decide(left, len(returns), len(result.random_returns))
     if more:
-        added = act(at_random, "random left over", left, more)
-        single = np.concatenate([single, added])
+        # Of the kind whose length is known.
+        policy = exploring(target, config, random("random left over"))
+        added = act(policy, "random left over", left, more)
+        held = np.concatenate([held, added])
     else:
         # It may end before its mean; if the budget cuts it short, it does not count.
         added = act(chosen.policy, "acceptance left over", left, 1)

@@ -38,7 +38,7 @@ class SourceModelData:
     at_random: Transitions
     """Seen while acting at random; in the model's coordinates."""
     rows: Transitions
-    """All that was seen, likewise."""
+    """All that was seen; in the model's coordinates."""
 
     @property
     def terminates(self) -> bool:

@@ -122,7 +122,7 @@ class Trials:
 
     Args:
         problem: as it stands after exploring.
-        plan: of the target's steps, likewise.
+        plan: of the target's steps, after exploring.
         explored: what exploring left.
         watch: is called after each trial.
     """

@@ -160,8 +160,12 @@ def _action_remedy(space: gym.Space[Any]) -> str:
     wrapper = "with a gymnasium.ActionWrapper"
     match space:
         case spaces.MultiDiscrete() | spaces.MultiBinary():
-            binary = isinstance(space, spaces.MultiBinary)
-            choices = 2**space.n if binary else math.prod(space.nvec.ravel().tolist())
+            counts = (
+                space.nvec.ravel().tolist()
+                if isinstance(space, spaces.MultiDiscrete)
+                else [2] * math.prod(space.shape)
+            )
+            choices = math.prod(counts)
             return (
                 "several choices at once cannot be mapped yet; where their "
                 f"combinations are few, list them as one Discrete({choices}) {wrapper}"

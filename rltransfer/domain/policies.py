@@ -1,4 +1,4 @@
-"""Who acts: the seam every agent fits, and the policies that explore."""
+"""Policies: what every agent offers, and those that explore."""
 
 from typing import Any, Protocol, final, runtime_checkable
 
@@ -26,21 +26,21 @@ class Policy(Protocol):
 
 
 @runtime_checkable
-class Remembering(Protocol):
-    """A policy that does not only look at the observation: it draws, or it holds."""
+class StatefulPolicy(Protocol):
+    """A policy whose actions do not follow from the observation alone."""
 
-    def memory(self) -> dict[str, Any]:
-        """Returns all that its next action follows from, as JSON."""
+    def state(self) -> dict[str, Any]:
+        """Returns what else its next action follows from, as JSON."""
         ...
 
-    def recall(self, memory: dict[str, Any]) -> None:
-        """Goes on as if `memory` had been its own."""
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Continues from what `state` returned."""
         ...
 
 
-def memory_of(policy: Policy) -> dict[str, Any] | None:
-    """Returns what `policy` remembers, None where it remembers nothing."""
-    return policy.memory() if isinstance(policy, Remembering) else None
+def policy_state(policy: Policy) -> dict[str, Any] | None:
+    """Returns the state of `policy`, None where it has none."""
+    return policy.state() if isinstance(policy, StatefulPolicy) else None
 
 
 @final
@@ -85,7 +85,7 @@ class StickyRandomPolicy:
         self._left -= 1
         return self._action, state
 
-    def memory(self) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:
         """Returns the state of the generator and the action that is held."""
         held = None if self._action is None else np.asarray(self._action)
         return {
@@ -95,13 +95,13 @@ class StickyRandomPolicy:
             "dtype": None if held is None else str(held.dtype),
         }
 
-    def recall(self, memory: dict[str, Any]) -> None:
-        """Goes on from the memory of an explorer of the same space."""
-        self._rng.bit_generator.state = memory["generator"]
-        self._left, action = memory["left"], memory["action"]
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Continues from the state of such a policy for the same space."""
+        self._rng.bit_generator.state = state["generator"]
+        self._left, action = state["left"], state["action"]
         # Empty brackets: an action without a shape is a scalar, as it was drawn.
         self._action = (
-            None if action is None else np.asarray(action, memory["dtype"])[()]
+            None if action is None else np.asarray(action, state["dtype"])[()]
         )
 
 
@@ -133,20 +133,20 @@ class MixturePolicy:
         acting = self._other if self._rng.random() < self._share else self._policy
         return acting.predict(observation, state, episode_start, deterministic=True)
 
-    def memory(self) -> dict[str, Any]:
-        """Returns the state of the generator and what both policies remember."""
+    def state(self) -> dict[str, Any]:
+        """Returns the state of the generator and of both policies."""
         return {
             "generator": self._rng.bit_generator.state,
-            "policy": memory_of(self._policy),
-            "other": memory_of(self._other),
+            "policy": policy_state(self._policy),
+            "other": policy_state(self._other),
         }
 
-    def recall(self, memory: dict[str, Any]) -> None:
-        """Goes on from the memory of a mixture of such policies."""
-        self._rng.bit_generator.state = memory["generator"]
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Continues from the state of a mixture of such policies."""
+        self._rng.bit_generator.state = state["generator"]
         for policy, its in (
-            (self._policy, memory["policy"]),
-            (self._other, memory["other"]),
+            (self._policy, state["policy"]),
+            (self._other, state["other"]),
         ):
-            if isinstance(policy, Remembering):
-                policy.recall(its)
+            if isinstance(policy, StatefulPolicy):
+                policy.load_state(its)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rltransfer.domain.policies import Policy, Remembering, memory_of
+from rltransfer.domain.policies import Policy, StatefulPolicy, policy_state
 from rltransfer.domain.transitions import Rollout, Transitions
 from rltransfer.errors import ArtifactRefused
 from rltransfer.resume.replay_log import Entry, damage_named
@@ -33,7 +33,7 @@ def entry_of(rollout: Rollout, steps: int, policy: Policy) -> Entry:
         "steps": steps,
         "unfinished_return": rollout.unfinished_return,
         "unfinished_steps": rollout.unfinished_steps,
-        "policy_state": memory_of(policy),
+        "policy_state": policy_state(policy),
     }
     return Entry(content, arrays | {_RETURNS: rollout.returns})
 
@@ -79,14 +79,14 @@ def restore_policy(
         encode: of the domain's actions.
     """
     state = entry.content.get("policy_state")
-    if isinstance(policy, Remembering):
+    if isinstance(policy, StatefulPolicy):
         if state is None:
             raise ArtifactRefused(
                 "a policy that draws needs its state to go on, the replay log has "
                 "none; start a new run"
             )
         try:
-            policy.recall(state)
+            policy.load_state(state)
         except (LookupError, TypeError, ValueError) as fault:
             raise ArtifactRefused(
                 "the replay log's state of a policy that draws fits none; start a new "

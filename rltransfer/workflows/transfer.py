@@ -196,7 +196,7 @@ def _transfer(
     began = time.monotonic()
     tensorboard = options.tensorboard_folder or folder / "tensorboard"
     session.keep(tensorboard)
-    attempts = []
+    attempts: list[Attempted] = []
     config = AlignConfig(seed=options.seed, sources=len(pairs))
     replay_log = ReplayLog(
         replay_log_folder(folder),

@@ -10,9 +10,10 @@ from rltransfer.alignment.acceptance_test import AcceptanceTest, accept, random_
 from rltransfer.alignment.candidates import Candidate
 from rltransfer.alignment.families import FAMILIES
 from rltransfer.alignment.problem import AlignmentProblem
+from rltransfer.alignment.source_model_data import exploring
 from rltransfer.alignment.step_plan import StepPlan
 from rltransfer.alignment.trials import Silent, Trials
-from rltransfer.domain import Domain, StickyRandomPolicy
+from rltransfer.domain import Domain
 from rltransfer.mapping import Affine, DomainMapping
 from rltransfer.translation import MappedPolicy, Translation
 from rltransfer.wrappers import StepBudget
@@ -88,7 +89,7 @@ class Ledge(gym.Env[Any, Any]):
     """Pays 1 for each step; one of the actions falls off, and that ends it."""
 
     observation_space = gym.spaces.Box(-np.inf, np.inf, (1,), np.float32)
-    action_space = gym.spaces.Discrete(4)
+    action_space = gym.spaces.Discrete(2)
 
     def __init__(self, limit: int) -> None:
         self._limit, self._steps = limit, 0
@@ -120,14 +121,13 @@ LIMIT = 100
 def trials_with_left(model_data: SourceModelData, left: int) -> Trials:
     """Returns two trials of staying; one episode fits after them, and `left` steps.
 
-    Nine or ten random episodes of two or three steps were seen.
+    A few short random episodes were seen.
     """
     budget = 30 + 2 * LIMIT + LIMIT + left
     target = Domain(lambda: Ledge(LIMIT), "Ledge", StepBudget(budget))
-    config = AlignConfig()
-    rng = np.random.default_rng(0)
+    config = AlignConfig(longest_hold=1)
     explored = target.collect(
-        StickyRandomPolicy(target.actions, rng, longest=1),
+        exploring(target, config, np.random.default_rng(1)),
         purpose="exploration",
         seed=0,
         steps=30,
@@ -152,7 +152,7 @@ def trials_with_left(model_data: SourceModelData, left: int) -> Trials:
 def test_steps_that_are_left_let_few_episodes_decide(
     model_data: SourceModelData,
 ) -> None:
-    trials = trials_with_left(model_data, left=80)
+    trials = trials_with_left(model_data, left=90)
     _, acceptance = accept(trials)
     assert len(trials.random_returns) < 19
     # One episode of the candidate needs nineteen others, and no more were taken.
@@ -165,7 +165,7 @@ def test_steps_that_are_left_let_few_episodes_decide(
 def test_where_too_few_are_left_one_more_episode_is_begun_and_the_budget_holds(
     model_data: SourceModelData,
 ) -> None:
-    trials = trials_with_left(model_data, left=5)
+    trials = trials_with_left(model_data, left=2)
     _, acceptance = accept(trials)
     assert acceptance.verdict.startswith("refused, too few episodes to decide")
     # It did not end, and is left out.

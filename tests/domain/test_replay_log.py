@@ -17,7 +17,7 @@ from rltransfer.domain import (
     Policy,
     StickyRandomPolicy,
 )
-from rltransfer.domain.policies import Remembering
+from rltransfer.domain.policies import StatefulPolicy
 from rltransfer.errors import ArtifactRefused, EnvironmentFault
 from rltransfer.resume.replay_log import ReplayLog
 from rltransfer.wrappers import StepBudget
@@ -80,10 +80,10 @@ def test_a_policy_goes_on_from_its_memory(continuous: bool, mixed: bool) -> None
         return MixturePolicy(explorer, explorer, 0.5, rng) if mixed else explorer
 
     first, second = fresh(0), fresh(1)
-    assert isinstance(first, Remembering) and isinstance(second, Remembering)
+    assert isinstance(first, StatefulPolicy) and isinstance(second, StatefulPolicy)
     for _ in range(7):
         first.predict(None)
-    second.recall(json.loads(json.dumps(first.memory())))
+    second.load_state(json.loads(json.dumps(first.state())))
     for _ in range(20):
         one, other = first.predict(None)[0], second.predict(None)[0]
         assert type(one) is type(other)

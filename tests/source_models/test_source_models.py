@@ -92,7 +92,7 @@ def test_the_same_seed_learns_the_same_model(
 
 
 def test_a_kind_of_model_that_there_is_not_is_refused(rows: Transitions) -> None:
-    with pytest.raises(InputError, match="control-affine.*got 'magic'"):
+    with pytest.raises(InputError, match=r"control-affine.*got 'magic'"):
         fit_source_model(rows, LearnConfig(kind="magic"), torch.Generator())
 
 

@@ -74,7 +74,7 @@ def _leave_out(part: str) -> None:
     """Gives every stretch of acting back without one part of it."""
     if part == "policy_state":
         for kind in (StickyRandomPolicy, MixturePolicy):
-            kind.recall = _forget  # type: ignore[method-assign]
+            kind.load_state = _forget  # type: ignore[method-assign]
         return
     known = ReplayLog.next
 
