@@ -119,7 +119,7 @@ def align_each(
     config: AlignConfig,
     watch: Watcher | None = None,
 ) -> list[Alignment]:
-    """Aligns every source with its own share of the budget; best first.
+    """Aligns every source with its own share of the budget, in their order.
 
     What one source leaves of its share the next one gets.
 
@@ -129,13 +129,14 @@ def align_each(
         config: of each alignment; how many sources there are is put in.
         watch: is called while they go on.
     """
-    config = replace(config, sources=len(sources))
+    config, watch = replace(config, sources=len(sources)), watch or Silent()
     alignments: list[Alignment] = []
     for source, target in zip(sources, targets, strict=True):
+        watch.source(source.name)
         if alignments:
             target.meter.take_over(alignments[-1].target.meter)
         alignments.append(align(source, target, config, watch))
-    return sorted(alignments, key=lambda alignment: alignment.rank)
+    return alignments
 
 
 def require_budget(target: Domain, config: StepPlanConfig | None = None) -> int:

@@ -92,6 +92,9 @@ def _comparable_scores(trials: Sequence[Trial], cut_short: float) -> list[float]
 class Watcher(Protocol):
     """Is called while an alignment goes on: progress bars, logs."""
 
+    def source(self, name: str) -> None:
+        """Of several alignments the one with this source begins."""
+
     def phase(self, name: str, used: int) -> None:
         """A phase begins; `used` target steps are spent so far."""
 
@@ -105,6 +108,9 @@ class Watcher(Protocol):
 @final
 class Silent:
     """Shows nothing."""
+
+    def source(self, name: str) -> None:
+        """Does nothing."""
 
     def phase(self, name: str, used: int) -> None:
         """Does nothing."""

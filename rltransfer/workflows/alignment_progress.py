@@ -82,7 +82,7 @@ class AlignmentWatch:
         self._bars.stop()
         self._events.close()
 
-    def next_source(self, name: str) -> None:
+    def source(self, name: str) -> None:
         """The alignment with the source of that name begins."""
         self._before += self._used
         self._used = 0

@@ -9,7 +9,7 @@ from typing import final
 
 import numpy as np
 
-from rltransfer.alignment import AlignConfig, Source, align, require_budget
+from rltransfer.alignment import AlignConfig, Source, align_each, require_budget
 from rltransfer.cli.session import Session
 from rltransfer.domain import (
     Domain,
@@ -196,7 +196,6 @@ def _transfer(
     began = time.monotonic()
     tensorboard = options.tensorboard_folder or folder / "tensorboard"
     session.keep(tensorboard)
-    attempts: list[Attempted] = []
     config = AlignConfig(seed=options.seed, sources=len(pairs))
     replay_log = ReplayLog(
         replay_log_folder(folder),
@@ -211,13 +210,16 @@ def _transfer(
         with AlignmentWatch(
             options.budget, options.progress, tensorboard, folder
         ) as watch:
-            for pair in pairs:
-                watch.next_source(pair.loaded.title)
-                if attempts:  # what one source leaves of its share the next one gets
-                    left = attempts[-1].alignment.target.meter
-                    pair.target.meter.take_over(left)
-                found = align(pair.source, pair.target, config, watch)
-                attempts.append(Attempted(pair.loaded, pair.home, found))
+            alignments = align_each(
+                [pair.source for pair in pairs],
+                [pair.target for pair in pairs],
+                config,
+                watch,
+            )
+        attempts = [
+            Attempted(pair.loaded, pair.home, alignment)
+            for pair, alignment in zip(pairs, alignments, strict=True)
+        ]
         best = min(attempts, key=lambda attempt: attempt.rank)
         record = _report(options, folder, attempts, best, began, replay_log)
     store(folder, options, best, record)
