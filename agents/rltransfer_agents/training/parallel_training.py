@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeAlias, final
 
 from rltransfer.errors import (
+    InputError,
     Stopped,
     UserError,
     portable,
@@ -56,6 +57,12 @@ def train_sources(
         UserError: of the first training that failed; the message names it.
         TrainingFault: with the traceback, for faults that no user caused.
     """
+    for place, config in enumerate(configs):
+        if config in configs[:place]:
+            raise InputError(
+                f"each training is asked for once, got {config.algorithm} in "
+                f"{config.env_id} with seed {config.seed} twice; drop one of them"
+            )
     jobs = [
         _Job(f"{config.algorithm} in {config.env_id}", partial(train_source, config))
         for config in configs

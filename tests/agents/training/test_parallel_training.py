@@ -43,3 +43,8 @@ def test_a_refused_folder_is_refused_beside_another_too(
     settings.write_text(settings.read_text().replace("CartPole-v1", "antigravity:X-v0"))
     with pytest.raises(ArtifactRefused, match="antigravity"):
         resume_sources([hostile, finished("a2c")])
+
+
+def test_the_same_training_twice_is_refused(configure: Configure) -> None:
+    with pytest.raises(InputError, match="asked for once"):
+        train_sources([configure("ppo"), configure("ppo")])
