@@ -27,7 +27,7 @@ COLUMNS = (
     "dones",
     "timeouts",
 )
-"""The arrays of a buffer in which its rows lie."""
+"""The arrays of a buffer that hold its rows."""
 _BYTES_PER_FILE = 1 << 24
 _Count: TypeAlias = Annotated[int, Field(ge=0, strict=True)]
 
@@ -98,7 +98,7 @@ class RowStore:
         self._marks = list(marks)
 
     def remove_all_but(self, marks: Sequence[Mark]) -> None:
-        """Removes the files in which no marked row lies."""
+        """Removes the files that hold no marked row."""
         kept = {self._path(mark.first) for mark in marks}
         with storage_faults(self._folder):
             for path in self._folder.iterdir():

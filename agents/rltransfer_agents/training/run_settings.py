@@ -87,8 +87,7 @@ def read_settings(
 ) -> tuple[RunFiles, TrainConfig, dict[str, Any]]:
     """Returns the files, the arguments and the hyperparameters of a stored run.
 
-    Where it says an environment, a folder or a size, it is believed no more than a
-    stranger.
+    Environments, folders and sizes in its files are checked like a stranger's.
 
     Args:
         folder: of the run.

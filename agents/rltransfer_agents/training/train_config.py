@@ -123,6 +123,8 @@ class Progress:
     algorithm: str
     steps: int
     total_steps: int
+    """What the training will take: it ends with a whole rollout."""
+    asked_steps: int
     mean_return: float | None
     """Of the last hundred training episodes, once there are some."""
 

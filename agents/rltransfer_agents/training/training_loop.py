@@ -205,7 +205,7 @@ class TrainingLoop(BaseCallback):
         if not same_states:
             yield (
                 "the environments came to another state by the same actions, so their "
-                "episodes were begun anew"
+                "episodes were started again"
             )
         yield from changed_versions(snapshot.versions, computing_versions())
         if self._learner.device.type != "cpu":
@@ -272,5 +272,13 @@ class TrainingLoop(BaseCallback):
             return
         config, recent = self._setup.config, self._learner.ep_info_buffer
         mean = float(safe_mean([row["r"] for row in recent])) if recent else None
-        steps, total = self._learner.num_timesteps, self._setup.planned_steps
-        self._watch(Progress(config.env_id, config.algorithm, steps, total, mean))
+        self._watch(
+            Progress(
+                config.env_id,
+                config.algorithm,
+                steps=self._learner.num_timesteps,
+                total_steps=self._setup.planned_steps,
+                asked_steps=self._setup.total_steps,
+                mean_return=mean,
+            )
+        )
