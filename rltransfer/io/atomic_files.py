@@ -43,7 +43,7 @@ def _refusal(path: Path, fault: OSError) -> str:
         )
     if fault.errno in _TAKEN:
         return (
-            f"{path}: a file stands where a folder should be, or the reverse "
+            f"{path}: there is a file where a folder should be, or the reverse "
             f"({reason}); choose another --log-folder, or move it away and resume"
         )
     return f"{path}: the disk failed ({reason}); check it, then resume"

@@ -1,7 +1,7 @@
 """TensorBoard's events, written where they are logged.
 
 TensorBoard's own writer hands them to a thread, whose faults come late and as a
-traceback. Apart from the other pages of runs, as its imports take a while.
+traceback. On a page of its own, as its imports take a while.
 """
 
 import io

@@ -44,7 +44,7 @@ class FirstError(NamedTuple):
 
 
 _CHUNK = 1 << 20
-# The largest pages that are written hold statistics of pictures, a line per number.
+# The largest files that are written hold statistics of pictures, a line per number.
 _JSON_BYTES = 16 << 20
 # Once read, a value takes up to two hundred bytes; a list or an object takes longer.
 _JSON_VALUES = 1 << 19
@@ -58,7 +58,7 @@ _BRACKETS_AND_TEXTS = re.compile(
 
 
 class NotPlain(ValueError):
-    """What lies at a path is a folder, a pipe or a device."""
+    """What is at a path is a folder, a pipe or a device."""
 
 
 class TooLarge(ValueError):
@@ -138,7 +138,7 @@ def parse_json(data: bytes, *, most: int, finite: bool = True) -> Any:
             parse_constant=_finite if finite else None,
             parse_float=_finite if finite else None,
         )
-    # Our callers may stand deep in the stack already.
+    # The stack may be deep already where this is called.
     except RecursionError as fault:
         raise ValueError("nested too deeply") from fault
 

@@ -222,7 +222,7 @@ def _array(
     dtype = np.dtype(_DTYPES[kind])
     end = start + math.prod(shape) * dtype.itemsize
     if entry["data_offsets"] != [start, end] or end > len(numbers):
-        raise DamagedFile("tensor", f"{shown} does not lie where it is announced")
+        raise DamagedFile("tensor", f"{shown} is not where its offsets say")
     part = np.frombuffer(numbers[start:end], np.uint8)
     if kind == "BOOL" and (part > 1).any():
         raise DamagedFile("tensor", "a truth value must be 0 or 1")

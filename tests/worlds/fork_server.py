@@ -1,4 +1,4 @@
-"""Imported once by the process that every struck run is forked from, and only there.
+"""Imported once by the process from which every run with a fault is forked.
 
 What is imported at its first use takes seconds; here it is used once.
 """

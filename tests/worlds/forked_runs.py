@@ -94,7 +94,7 @@ def called_apart(
 
     Args:
         words: of the call.
-        output: takes both standard streams, and what happened beside it.
+        output: takes both standard streams, and its events are written beside it.
         fault: what happens on the way.
         before: is called there first.
     """

@@ -1,4 +1,4 @@
-"""The calls to the operating system by which files are written, counted and struck.
+"""The calls of the operating system that write files, counted and made to fail.
 
 Each has a name: what is written, a colon, and where in writing it. A `draft` becomes a
 file when it is whole, `rows` and `events` grow, `previous` is a second name of a file.

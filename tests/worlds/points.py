@@ -88,7 +88,7 @@ class Home:
 
 
 class Broken(Point):
-    """Does what it is told to do wrong at a step.
+    """Does something wrong at a step.
 
     Args:
         fault: what goes wrong.

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias, final
 
 from rltransfer.errors import InputError
 from rltransfer_agents.loading import limits
+from rltransfer_agents.loading.environment_spec import known_id
 from rltransfer_agents.loading.hub import FetchedAgent, fetch_agent, is_on_hub
 from rltransfer_agents.loading.refusal import printable
 from rltransfer_agents.loading.yaml_reader import read_yaml
@@ -81,9 +82,10 @@ def locate(
     elif path.is_file():
         agent = path
     else:
+        env_id = known_id(re.sub(r"_\d+$", "", path.name)) or "CartPole-v1"
         raise InputError(
             "an agent must be a zip file or the folder of a run, there is no "
-            f"{printable(path)}; train one: rltransfer train-source"
+            f"{printable(path)}; train one: rltransfer train-source --env {env_id}"
         )
     return _files_of(agent, statistics, hub)
 

@@ -43,7 +43,7 @@ class _Wrapper:
 @final
 @dataclass(frozen=True)
 class _Description:
-    """What a bundle says in words; the numbers lie beside it."""
+    """The description in a bundle; its numbers are arrays."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
         extra="forbid", allow_inf_nan=False
@@ -127,7 +127,7 @@ def read_bundle(data: bytes) -> PolicyData:
             f"the bundle is of the algorithm {quoted(described.algorithm)}",
         )
     if not 0 <= described.exploration <= 1:
-        raise Refusal("json", "exploration must lie in 0..1")
+        raise Refusal("json", "exploration must be from 0 to 1")
     weights = {
         name.removeprefix(_WEIGHTS): array
         for name, array in arrays.items()
