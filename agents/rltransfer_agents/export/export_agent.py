@@ -57,7 +57,8 @@ def export_agent(
         )
     files = locate(source, best=best, statistics=statistics)
     data = read_policy_data(files, sha256=sha256)
-    return _POLICY_WRITERS[suffix](build_policy(data), path)
+    wrappers = [str(wrapper) for wrapper in data.wrappers]
+    return _POLICY_WRITERS[suffix](build_policy(data), path, wrappers)
 
 
 def rebundle(

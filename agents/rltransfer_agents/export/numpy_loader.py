@@ -1,6 +1,7 @@
 """Acts with a policy out of an .npz file; needs NumPy and nothing else.
 
 Discrete actions are counted from 0: add the start of an environment's action space.
+Observations are those behind the wrappers that the policy's "wrappers" lists, if any.
 """
 
 import json

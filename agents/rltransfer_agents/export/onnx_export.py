@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -29,12 +30,15 @@ EQUAL_SHARE = 0.98
 """Of random observations, on which a mapped policy's file must act as it does."""
 
 
-def export_onnx(policy: FrozenPolicy, path: Path | str) -> tuple[Path, ...]:
+def export_onnx(
+    policy: FrozenPolicy, path: Path | str, wrappers: Sequence[str] = ()
+) -> tuple[Path, ...]:
     """Writes a graph from a batch of observations to likeliest actions.
 
     Args:
         policy: of vectors.
         path: of the file, ending in `.onnx`.
+        wrappers: through which it saw its environment, to be named in the file.
 
     Returns:
         what was written.
@@ -46,7 +50,8 @@ def export_onnx(policy: FrozenPolicy, path: Path | str) -> tuple[Path, ...]:
     _require_onnx()
     target = require_new(path, ONNX_SUFFIX)
     plain = PlainPolicy.of(policy)
-    data = _traced(FrozenModule(plain), plain.observation_shape, policy.action_space)
+    module, shape = FrozenModule(plain), plain.observation_shape
+    data = _traced(module, shape, policy.action_space, wrappers=wrappers)
     require_equal(onnx_runner(data), policy, str(target))
     write_atomically(target, data)
     return (target,)
@@ -119,6 +124,7 @@ def _traced(
     shape: tuple[int, ...],
     action_space: spaces.Space[Any],
     first_action: int = 0,
+    wrappers: Sequence[str] = (),
 ) -> bytes:
     """Returns `module` as the bytes of a model from `observation` to `action`.
 
@@ -127,6 +133,7 @@ def _traced(
         shape: of one observation.
         action_space: described in the file.
         first_action: number of the first discrete action.
+        wrappers: behind which observations are meant, described in the file.
     """
     import onnx
 
@@ -150,7 +157,8 @@ def _traced(
     model = onnx.load_from_string(buffer.getvalue())
     model.producer_name = "rltransfer"
     model.doc_string = (
-        "The likeliest action for each observation, as the environment gives it. "
+        "The likeliest action for each observation, as the environment gives it"
+        f"{''.join(f' through {name}' for name in wrappers)}. "
         f"Actions: {action_space}; discrete ones are counted from {first_action}."
     )
     onnx.checker.check_model(model, full_check=True)

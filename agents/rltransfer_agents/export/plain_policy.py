@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, final
@@ -126,13 +127,16 @@ def _output(policy: FrozenPolicy) -> tuple[Dense, dict[str, Any]]:
             raise TypeError(f"{type(head).__name__} has no plain form; add it here")
 
 
-def export_numpy(policy: FrozenPolicy, path: Path | str) -> tuple[Path, ...]:
+def export_numpy(
+    policy: FrozenPolicy, path: Path | str, wrappers: Sequence[str] = ()
+) -> tuple[Path, ...]:
     """Writes a policy and, beside it, the page of Python that acts with it.
 
     Args:
         policy: of vectors.
         path: of the file, ending in `.npz`; the page is called `numpy_loader.py`. One
             that is there already stays if it is the same.
+        wrappers: through which it saw its environment, to be named in the file.
 
     Returns:
         what was written, the policy first.
@@ -146,7 +150,7 @@ def export_numpy(policy: FrozenPolicy, path: Path | str) -> tuple[Path, ...]:
     has_page = page.is_file() and page.read_bytes() == code
     if not has_page:
         require_new(page, page.suffix)
-    data = _packed(PlainPolicy.of(policy))
+    data = _packed(PlainPolicy.of(policy), wrappers)
     require_equal(numpy_loader.load_policy(io.BytesIO(data)), policy, str(target))
     write_atomically(target, data)
     if has_page:
@@ -155,7 +159,7 @@ def export_numpy(policy: FrozenPolicy, path: Path | str) -> tuple[Path, ...]:
     return target, page
 
 
-def _packed(plain: PlainPolicy) -> bytes:
+def _packed(plain: PlainPolicy, wrappers: Sequence[str]) -> bytes:
     arrays: dict[str, NDArray[Any]] = {
         "mean": plain.mean,
         "deviation": plain.deviation,
@@ -172,6 +176,7 @@ def _packed(plain: PlainPolicy) -> bytes:
         "choice": plain.choice,
         "splits": np.cumsum(plain.sizes)[:-1].astype(int).tolist(),
         "action_shape": plain.action_shape,
+        "wrappers": list(wrappers),
     }
     arrays["policy"] = np.array(json.dumps(words))
     buffer = io.BytesIO()

@@ -1,3 +1,4 @@
+import json
 import re
 import sys
 from pathlib import Path
@@ -77,6 +78,40 @@ def test_onnx_acts_like_the_policy(name: str, tmp_path: Path) -> None:
     # The writer compares before it gives the file its name.
     (path,) = export_onnx(policy, tmp_path / "agent.onnx")
     assert path.stat().st_size > 0
+
+
+def test_the_wrappers_that_a_policy_needs_are_named_in_its_file(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
+    STOCK["dqn"].save(tmp_path / "agent.zip")
+    policy = load_agent(tmp_path / "agent.zip", env_id="CartPole-v1").policy
+    wrapper = "TimeFeatureWrapper(max_steps=9)"
+    (path,) = export_onnx(policy, tmp_path / "agent.onnx", [wrapper])
+    assert f"through {wrapper}" in onnx.load(path).doc_string
+    path, _ = export_numpy(policy, tmp_path / "agent.npz", [wrapper])
+    assert json.loads(str(np.load(path)["policy"]))["wrappers"] == [wrapper]
+
+
+def test_a_file_that_is_there_is_never_overwritten(tmp_path: Path) -> None:
+    STOCK["dqn"].save(tmp_path / "agent.zip")
+    policy = load_agent(tmp_path / "agent.zip", env_id="CartPole-v1").policy
+    page = tmp_path / "numpy_loader.py"
+    page.write_text("my own")
+    with pytest.raises(InputError, match=r"numpy_loader\.py exists already"):
+        export_numpy(policy, tmp_path / "agent.npz")
+    assert not (tmp_path / "agent.npz").exists() and page.read_text() == "my own"
+    page.unlink()
+    assert len(export_numpy(policy, tmp_path / "one.npz")) == 2
+    # The page of the same version serves both.
+    assert export_numpy(policy, tmp_path / "two.npz") == (tmp_path / "two.npz",)
+    for write, name in ((export_numpy, "one.npz"), (export_onnx, "mine.onnx")):
+        (tmp_path / name).write_text("my own")
+        with pytest.raises(InputError, match=f"{name} exists already; remove it"):
+            write(policy, tmp_path / name)
+        assert (tmp_path / name).read_text() == "my own"
+    for suffix in (".safetensors", ".npz"):
+        (tmp_path / f"there{suffix}").mkdir()
+        with pytest.raises(InputError, match="exists already"):
+            export_agent(tmp_path / "agent.zip", tmp_path / f"there{suffix}")
 
 
 def test_a_policy_of_pictures_is_not_written_for_other_runtimes(tmp_path: Path) -> None:
