@@ -1,7 +1,70 @@
 """Makes an agent trained in one environment useful in another.
 
-Import what you need from the room it lives in: `rltransfer.mapping` for the
-mapping core alone, `rltransfer.alignment` for transfer between environments.
+    result = rltransfer.transfer("runs/ppo/CartPole-v1_1", target="Acrobot-v1")
+    print(result)
+
+The functions here are what most people need; the packages below hold the rest, such as
+`rltransfer.mapping` for the mapping core and `rltransfer.alignment` for the method.
 """
 
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from rltransfer.workflows.demo import demo
+    from rltransfer.workflows.evaluate import evaluate
+    from rltransfer.workflows.export import export
+    from rltransfer.workflows.inspect import inspect
+    from rltransfer.workflows.policy_loading import load_agent
+    from rltransfer.workflows.train_source import train_source
+    from rltransfer.workflows.transfer import transfer
+
+__all__ = [
+    "demo",
+    "evaluate",
+    "export",
+    "inspect",
+    "load_agent",
+    "train_source",
+    "transfer",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # What they import takes seconds, and much of the package is used without them.
+    match name:
+        case "demo":
+            from rltransfer.workflows.demo import demo
+
+            return demo
+        case "evaluate":
+            from rltransfer.workflows.evaluate import evaluate
+
+            return evaluate
+        case "export":
+            from rltransfer.workflows.export import export
+
+            return export
+        case "inspect":
+            from rltransfer.workflows.inspect import inspect
+
+            return inspect
+        case "load_agent":
+            from rltransfer.workflows.policy_loading import load_agent
+
+            return load_agent
+        case "train_source":
+            from rltransfer.workflows.train_source import train_source
+
+            return train_source
+        case "transfer":
+            from rltransfer.workflows.transfer import transfer
+
+            return transfer
+        case _:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -6,27 +6,22 @@ from collections.abc import Sequence
 from typing import Any, final
 
 import typer
-from rich.console import Console
 from typer.core import TyperGroup
 from typer.main import get_command
 from typing_extensions import override
 
-from rltransfer.cli.arguments import one_value_each
-from rltransfer.cli.demo_command import demo
-from rltransfer.cli.evaluate_command import evaluate
-from rltransfer.cli.export_command import export
-from rltransfer.cli.inspect_command import inspect
-from rltransfer.cli.session import (
-    Session,
-    current_session,
-    opened,
-    output_kept_clean,
+from rltransfer.cli.agent_commands import demo, evaluate, export, inspect
+from rltransfer.cli.arguments import one_value_each, require_resume_alone
+from rltransfer.cli.last_resort import unforeseen
+from rltransfer.cli.output import (
+    interruptible,
     print_error,
     print_json,
+    standard_output_reserved,
 )
 from rltransfer.cli.train_source_command import train_source
 from rltransfer.cli.transfer_command import transfer
-from rltransfer.errors import UserError
+from rltransfer.errors import UNFORESEEN_STATUS, UserError
 
 
 @final
@@ -48,9 +43,10 @@ class Verbs(TyperGroup):
         **extra: Any,
     ) -> Any:
         arguments = list(sys.argv[1:] if args is None else args)
-        session = Session(arguments)
+        json = "--json" in arguments
         try:
-            with output_kept_clean(session.json), opened(session):
+            require_resume_alone(arguments)
+            with standard_output_reserved(json):
                 result = super().main(
                     one_value_each(arguments),
                     prog_name or "rltransfer",
@@ -59,23 +55,25 @@ class Verbs(TyperGroup):
                     windows_expand_args=windows_expand_args,
                     **extra,
                 )
-            _print_result(session, result)
+            _print_result(json, result)
         except UserError as fault:
-            _fail(session, str(fault), fault.exit_status)
+            _fail(json, str(fault), fault.exit_status)
         except typer.TyperException as fault:
             if not fault.format_message():
                 sys.exit(2)  # no verb: help was printed in place of an error
-            _fail(session, _usage(fault), 2)
+            _fail(json, _usage(fault), 2)
         except typer.Abort:
-            _fail(session, "stopped before anything was done", 130)
+            _fail(json, "stopped before anything was done", 130)
         except BrokenPipeError:
-            # Whoever read the output has left; Python would complain at exit.
+            # The reader of the output has gone; Python would complain at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             sys.exit(1)
+        except Exception as fault:
+            _fail(json, unforeseen(fault), UNFORESEEN_STATUS)
 
     @override
     def invoke(self, ctx: Any) -> Any:
-        with current_session().interruptible():
+        with interruptible():
             return super().invoke(ctx)
 
 
@@ -101,19 +99,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     get_command(app).main(arguments)
 
 
-def _print_result(session: Session, result: Any) -> None:
+def _print_result(json: bool, result: Any) -> None:
     # Help and the like print for themselves and return their exit status.
     if isinstance(result, int):
         if result:
             sys.exit(result)
-    elif session.json:
+    elif json:
         print_json(result.as_json())
     elif result is not None:
-        Console(highlight=False).print(result.as_table())
+        from rich.console import Console
+
+        Console(highlight=False).print(result)
 
 
-def _fail(session: Session, message: str, exit_status: int) -> None:
-    if session.json:
+def _fail(json: bool, message: str, exit_status: int) -> None:
+    if json:
         print_json({"error": {"message": message, "exit_status": exit_status}})
     print_error(message)
     sys.exit(exit_status)

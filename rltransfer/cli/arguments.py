@@ -7,12 +7,23 @@ from typing import Any
 
 from rltransfer.errors import InputError
 
-_PAIRS = frozenset({"--env-kwargs", "--target-kwargs", "--hyperparams", "-params"})
+_PAIRS = frozenset(
+    {"--env-kwargs", "--source-kwargs", "--target-kwargs", "--hyperparams", "-params"}
+)
 _LISTS = frozenset({"--env", "--source", "--source-env"})
 _WITHOUT_POSITIONALS = frozenset({"train-source", "transfer", "demo"})
 """Verbs where a word after the values of an option can only be one more value."""
 
-_PAIR = re.compile(r"([^\W\d]\w*)=(.*)", re.DOTALL)
+_RESUME = "--resume"
+_BESIDE_RESUME = {
+    "train-source": ("--env",),
+    "transfer": ("--env", "--source-env", "--vec-env", "--step-seconds"),
+}
+"""Options that a resumed run takes from the command line, not from its folder."""
+_OF_OUTPUT = (_RESUME, "--json", "--progress", "-P", "--help", "-h")
+
+_PAIR = re.compile(r"([^\W\d][\w.]*)=(.*)", re.DOTALL)
+_ZOO_PAIR = re.compile(r"([^\W\d][\w.]*):(.+)")
 _JSON_WORDS = {"true": True, "false": False, "null": None}
 
 
@@ -26,7 +37,7 @@ def one_value_each(arguments: Sequence[str]) -> list[str]:
     greedy = verb in _WITHOUT_POSITIONALS
     several = _PAIRS | _LISTS if greedy else _PAIRS
     if verb == "train-source":  # a transfer goes on alone
-        several |= {"--resume"}
+        several |= {_RESUME}
     spread: list[str] = []
     option: str | None = None
     values = 0
@@ -47,12 +58,33 @@ def one_value_each(arguments: Sequence[str]) -> list[str]:
     return spread
 
 
-def read_pairs(pairs: Iterable[str], option: str) -> dict[str, Any]:
+def require_resume_alone(arguments: Sequence[str]) -> None:
+    """Raises if more is given beside `--resume` than a folder cannot know.
+
+    Args:
+        arguments: as they were typed.
+    """
+    options = [word.partition("=")[0] for word in arguments if word.startswith("-")]
+    verb = next((word for word in arguments if not word.startswith("-")), "")
+    if _RESUME not in options or verb not in _BESIDE_RESUME:
+        return
+    for option in options:
+        if option not in (*_OF_OUTPUT, *_BESIDE_RESUME[verb]):
+            raise InputError(
+                "--resume takes all else from the folder of the run, got "
+                f"{option} too; drop it, or drop --resume for a new run"
+            )
+
+
+def read_pairs(
+    pairs: Iterable[str], option: str, example: str = "max_episode_steps=200"
+) -> dict[str, Any]:
     """Returns `key=value` pairs as a dictionary.
 
     Args:
         pairs: as they were typed.
         option: that they were given to, for the error.
+        example: of a pair that the option takes.
 
     Raises:
         InputError: one of them is no pair, or a key is given twice.
@@ -61,10 +93,13 @@ def read_pairs(pairs: Iterable[str], option: str) -> dict[str, Any]:
     for pair in pairs:
         match = _PAIR.fullmatch(pair)
         if match is None:
-            raise InputError(
-                f"{option} takes key=value pairs, got {pair!r}; "
-                f"write for example {option} seed=3"
+            zoo = _ZOO_PAIR.fullmatch(pair)
+            remedy = (
+                f"write {option} {zoo[1]}={zoo[2]}"
+                if zoo is not None
+                else f"write for example {option} {example}"
             )
+            raise InputError(f"{option} takes key=value pairs, got {pair!r}; {remedy}")
         key, text = match.groups()
         if key in read:
             raise InputError(

@@ -5,10 +5,12 @@ from typing import Annotated
 
 import typer
 
+from rltransfer.argument_checks import STEP_SECONDS, require_vec_env
 from rltransfer.cli.arguments import read_pairs
 from rltransfer.cli.options import (
     Device,
     EnvKwargs,
+    Hyperparams,
     Json,
     LogFolder,
     Progress,
@@ -16,15 +18,10 @@ from rltransfer.cli.options import (
     StepSeconds,
     TensorboardLog,
     VecEnvChoice,
-    require_at_least,
-    require_device,
-    require_seed,
-    require_stepping,
-    require_writable,
+    read_whole,
 )
-from rltransfer.cli.session import Outcome, current_session
+from rltransfer.cli.output import Outcome
 from rltransfer.errors import InputError
-from rltransfer.wrappers import STEP_SECONDS
 
 
 def train_source(
@@ -40,21 +37,15 @@ def train_source(
         typer.Option(
             "-n",
             "--n-timesteps",
+            parser=read_whole,
+            metavar="N",
             help="Steps to learn from; default: as the hyperparameters say.",
         ),
     ] = None,
     seed: Seed = 0,
     log_folder: LogFolder = Path("runs"),
     env_kwargs: EnvKwargs = None,
-    hyperparams: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--hyperparams",
-            "-params",
-            metavar="KEY=VALUE …",
-            help="Replace values of the hyperparameter file.",
-        ),
-    ] = None,
+    hyperparams: Hyperparams = None,
     device: Device = "auto",
     progress: Progress = False,
     tensorboard_log: TensorboardLog = None,
@@ -72,38 +63,28 @@ def train_source(
     json: Json = False,
 ) -> Outcome:
     """Train an agent in each environment, with tuned hyperparameters."""
-    del json  # what prints the outcome knows
+    del json  # what prints the result reads it
     if resume:
-        current_session().require_alone("--env")
-        from rltransfer.workflows.train_source import resume_each
+        from rltransfer.workflows.train_source import resume_training
 
-        return resume_each(current_session(), resume, progress, env or ())
+        return resume_training(resume, environments=env or (), progress=progress)
     if not env:
         raise InputError("missing option '--env'; see rltransfer train-source --help")
-    if n_timesteps is not None:
-        require_at_least("--n-timesteps", n_timesteps, 1)
-    require_seed(seed)
     kwargs = read_pairs(env_kwargs or (), "--env-kwargs")
-    stepping = require_stepping(vec_env, step_seconds)
-    overrides = read_pairs(hyperparams or (), "--hyperparams")
-    require_writable(log_folder)
-    from rltransfer.workflows.train_source import train_each
-    from rltransfer_agents.training import TrainConfig
+    overrides = read_pairs(hyperparams or (), "--hyperparams", "gamma=0.98")
+    import rltransfer
 
-    configs = [
-        TrainConfig(
-            env_id=env_id,
-            algorithm=algo,
-            log_folder=log_folder,
-            steps=n_timesteps,
-            seed=seed,
-            env_kwargs=kwargs,
-            hyperparameters=overrides,
-            device=require_device(device),
-            tensorboard_folder=tensorboard_log,
-            vec_env=stepping.vec_env,
-            step_seconds=stepping.step_seconds,
-        )
-        for env_id in env
-    ]
-    return train_each(current_session(), configs, progress)
+    return rltransfer.train_source(
+        env,
+        algo,
+        n_timesteps,
+        env_kwargs=kwargs,
+        hyperparams=overrides,
+        seed=seed,
+        log_folder=log_folder,
+        device=device,
+        tensorboard_log=tensorboard_log,
+        vec_env=require_vec_env(vec_env),
+        step_seconds=step_seconds,
+        progress=progress,
+    )

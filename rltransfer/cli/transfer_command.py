@@ -5,10 +5,16 @@ from typing import Annotated
 
 import typer
 
+from rltransfer.argument_checks import (
+    REPORTED_EPISODES,
+    STEP_SECONDS,
+    TARGET_STEPS,
+    require_vec_env,
+)
 from rltransfer.cli.arguments import read_pairs
 from rltransfer.cli.options import (
-    FEWEST_EPISODES,
     Device,
+    Hyperparams,
     Json,
     LogFolder,
     Progress,
@@ -16,15 +22,10 @@ from rltransfer.cli.options import (
     StepSeconds,
     TensorboardLog,
     VecEnvChoice,
-    require_processor,
-    require_stepping,
-    require_writable,
+    read_whole,
 )
-from rltransfer.cli.session import Outcome, current_session
+from rltransfer.cli.output import Outcome
 from rltransfer.errors import InputError
-from rltransfer.workflows.environment_choice import EnvironmentChoice
-from rltransfer.workflows.transfer_request import DEFAULT_BUDGET, TransferOptions
-from rltransfer.wrappers import STEP_SECONDS
 
 
 def transfer(
@@ -58,6 +59,14 @@ def transfer(
             "old one.",
         ),
     ] = None,
+    source_kwargs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--source-kwargs",
+            metavar="KEY=VALUE …",
+            help="Replace recorded arguments of the source's environment.",
+        ),
+    ] = None,
     sha256: Annotated[
         list[str] | None,
         typer.Option("--sha256", help="Hash that the source's file must have."),
@@ -65,13 +74,18 @@ def transfer(
     n_timesteps: Annotated[
         int,
         typer.Option(
-            "-n", "--n-timesteps", help="Target steps, all told: a hard budget."
+            "-n",
+            "--n-timesteps",
+            parser=read_whole,
+            metavar="N",
+            help="Target steps of all sources together, a hard limit.",
         ),
-    ] = DEFAULT_BUDGET,
+    ] = TARGET_STEPS,
     episodes: Annotated[
         int, typer.Option("--episodes", help="Fresh episodes behind each figure.")
-    ] = FEWEST_EPISODES,
+    ] = REPORTED_EPISODES,
     seed: Seed = 0,
+    hyperparams: Hyperparams = None,
     log_folder: LogFolder = Path("runs"),
     device: Device = "auto",
     progress: Progress = False,
@@ -89,17 +103,18 @@ def transfer(
     ] = None,
     json: Json = False,
 ) -> Outcome:
-    """Find the mapping to a target, prove it or refuse it, and report."""
-    del json  # what prints the outcome knows
-    stepping = require_stepping(vec_env, step_seconds)
+    """Find the mapping to a target, accept it or refuse it, and report."""
+    del json  # what prints the result reads it
     if resume is not None:
-        current_session().require_alone(
-            "--env", "--source-env", "--vec-env", "--step-seconds"
-        )
-        from rltransfer.workflows.transfer import resume_run
+        from rltransfer.workflows.transfer import resume_transfer
 
-        return resume_run(
-            resume, progress, stepping, source_env or (), current_session()
+        return resume_transfer(
+            resume,
+            environments=source_env or (),
+            progress=progress,
+            vec_env=require_vec_env(vec_env),
+            step_seconds=step_seconds,
+            handle_signals=True,
         )
     for option, value in (("--source", source), ("--target", target)):
         if not value:
@@ -107,21 +122,33 @@ def transfer(
                 f"missing option {option!r}; see rltransfer transfer --help"
             )
     assert source is not None and target is not None
-    require_processor(device)
+    if device not in ("auto", "cpu"):
+        raise InputError(
+            "--device is cpu here, where batches are too small to gain from another, "
+            f"got {device!r}; choose cpu or auto"
+        )
     kwargs = read_pairs(target_kwargs or (), "--target-kwargs")
-    options = TransferOptions(
-        sources=tuple(source),
-        target=EnvironmentChoice(target, kwargs),
-        source_environments=tuple(source_env or ()),
-        digests=tuple(sha256 or ()),
-        budget=n_timesteps,
-        seed=seed,
-        log_folder=require_writable(log_folder),
-        episodes=episodes,
-        progress=progress,
-        tensorboard_folder=tensorboard_log,
-        stepping=stepping,
-    )
-    from rltransfer.workflows.transfer import transfer_run
+    replaced = read_pairs(source_kwargs or (), "--source-kwargs")
+    overrides = read_pairs(hyperparams or (), "--hyperparams", "restarts=16")
+    from rltransfer.workflows.environments import EnvironmentChoice, Stepping
+    from rltransfer.workflows.transfer import run_transfer
+    from rltransfer.workflows.transfer_request import TransferRequest
 
-    return transfer_run(options, current_session())
+    return run_transfer(
+        TransferRequest(
+            sources=tuple(source),
+            target=EnvironmentChoice(target, kwargs),
+            source_environments=tuple(source_env or ()),
+            source_kwargs=replaced,
+            digests=tuple(sha256 or ()),
+            budget=n_timesteps,
+            seed=seed,
+            log_folder=log_folder,
+            episodes=episodes,
+            hyperparams=overrides,
+            progress=progress,
+            tensorboard_folder=tensorboard_log,
+            stepping=Stepping(require_vec_env(vec_env), step_seconds),
+        ),
+        handle_signals=True,
+    )

@@ -23,6 +23,7 @@ from rltransfer.io.run_folders import (
     latest_run_folder,
     locked,
     next_run_folder,
+    require_writable,
     unfinished_run_folder,
 )
 from rltransfer.io.strict_json import FirstError, read_json, sha256_of
@@ -43,6 +44,7 @@ __all__ = [
     "read_manifest",
     "read_manifest_of",
     "remove_drafts",
+    "require_writable",
     "sha256_of",
     "storage_faults",
     "unfinished_run_folder",

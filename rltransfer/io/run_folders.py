@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rltransfer.errors import LockedError, faults_in
+from rltransfer.errors import LockedError, StorageError, faults_in
 from rltransfer.io.atomic_files import make_folder, remove_drafts, storage_faults
 from rltransfer.io.manifests import MANIFEST_NAME
 
@@ -16,6 +16,16 @@ from rltransfer.io.manifests import MANIFEST_NAME
 def folder_name(env_id: str) -> str:
     """Returns the id of an environment as a name that a folder can bear."""
     return env_id.replace("/", "-").replace(":", "-")
+
+
+def require_writable(log_folder: Path) -> Path:
+    """Returns the folder of runs, made where missing, before any work is done."""
+    make_folder(log_folder)
+    if not os.access(log_folder, os.W_OK | os.X_OK):
+        raise StorageError(
+            f"--log-folder must be writable, {log_folder} is not; choose another"
+        )
+    return log_folder
 
 
 def next_run_folder(root: Path, algorithm: str, env_id: str) -> Path:

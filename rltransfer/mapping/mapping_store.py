@@ -1,6 +1,7 @@
 """Networks on disk: one hashed file of numbers and their description."""
 
 import platform
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -8,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-import rltransfer
 from rltransfer.errors import ArtifactRefused
 from rltransfer.io import make_folder
 from rltransfer.io.tensor_files import read_tensor_file, write_tensor_file
@@ -48,7 +48,7 @@ def save_network(
         "architecture": _describe(network),
         "about": about or {},
         "versions": {
-            "rltransfer": rltransfer.__version__,
+            "rltransfer": version("rltransfer"),
             "torch": torch.__version__,
             "python": platform.python_version(),
         },

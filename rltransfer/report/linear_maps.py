@@ -11,16 +11,13 @@ from rltransfer.domain import ActionCodec, Transitions
 from rltransfer.mapping import Network
 from rltransfer.report.heat_maps import LinearMap
 from rltransfer.report.variable_names import action_names, observation_names
-from rltransfer.workflows.environment_choice import EnvironmentChoice
 
 _DRAWS = 256
 _FLAT = 1e-9
 """Standard deviation below which a sensor is taken not to move."""
 
 
-def state_map(
-    alignment: Alignment, source: EnvironmentChoice, target: EnvironmentChoice
-) -> LinearMap:
+def state_map(alignment: Alignment, source_id: str, target_id: str) -> LinearMap:
     """Returns the state map over the observations that candidates saw.
 
     In standard deviations, so that cells compare. A map that is not affine is shown by
@@ -36,15 +33,13 @@ def state_map(
     rows, columns = values.shape
     return LinearMap(
         values * target_spread / np.maximum(source_spread, _FLAT)[:, None],
-        observation_names(source.env_id, rows),
-        observation_names(target.env_id, columns),
+        observation_names(source_id, rows),
+        observation_names(target_id, columns),
         "source deviations per target deviation",
     )
 
 
-def action_map(
-    alignment: Alignment, source: EnvironmentChoice, target: EnvironmentChoice
-) -> LinearMap:
+def action_map(alignment: Alignment, source_id: str, target_id: str) -> LinearMap:
     """Returns which source action, as it is encoded, each target action is taken for.
 
     Discrete target actions are shown one by one, continuous ones by what a change does.
@@ -55,8 +50,8 @@ def action_map(
     values = np.eye(size) if network is None else _action_values(network, codec)
     return LinearMap(
         values,
-        action_names(source.env_id, values.shape[0]),
-        action_names(target.env_id, values.shape[1]),
+        action_names(source_id, values.shape[0]),
+        action_names(target_id, values.shape[1]),
         "source action for target action",
     )
 

@@ -1,27 +1,58 @@
 """Results as a person reads them."""
 
+import io
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from rich import box
-from rich.console import Group, JustifyMethod, RenderableType
+from rich.console import Console, Group, JustifyMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from rltransfer.evaluation import ReturnSummary
 
+_WIDTH = 100
+
+
+class Result(ABC):
+    """What a verb returns: prints as a table, or as one object of JSON."""
+
+    @abstractmethod
+    def as_json(self) -> dict[str, Any]:
+        """Returns the object that `--json` prints."""
+
+    @abstractmethod
+    def __rich__(self) -> RenderableType:
+        """Returns what rich prints."""
+
+    def table(self, width: int = _WIDTH) -> str:
+        """Returns the table as plain text.
+
+        Args:
+            width: of a line, in characters; longer ones are folded.
+        """
+        text = io.StringIO()
+        Console(file=text, width=width, highlight=False, color_system=None).print(self)
+        return text.getvalue().rstrip()
+
+    def __str__(self) -> str:
+        return self.table()
+
 
 def plain_table(*headings: str, title: str | None = None) -> Table:
-    """Returns an empty table in the one style of this command line.
+    """Returns an empty table in the one style of this project.
 
     Args:
         headings: of the columns; all but the first are set to the right.
-        title: above the table.
+        title: above the table; brackets in it are no markup.
     """
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
-    for place, heading in enumerate(headings):
+    heading = None if title is None else Text(title)
+    table = Table(title=heading, box=box.SIMPLE_HEAD, title_justify="left")
+    for place, column in enumerate(headings):
         # Folded rather than cut: a path without its end is of no use.
         side: JustifyMethod = "right" if place else "left"
-        table.add_column(heading, justify=side, overflow="fold")
+        table.add_column(column, justify=side, overflow="fold")
     return table
 
 
@@ -34,13 +65,13 @@ def returns_table(
     )
     for name, summary in rows:
         if summary is None:
-            table.add_row(name, "-", "-", "-", "-")
+            table.add_row(Text(name), "-", "-", "-", "-")
             continue
         low, high = summary.ci95
         # One episode has no spread to make an interval of.
         interval = f"{low:.1f} to {high:.1f}" if summary.episodes > 1 else "-"
         table.add_row(
-            name,
+            Text(name),
             f"{summary.mean_return:.1f}",
             interval,
             f"{summary.iqm:.1f}",
@@ -49,8 +80,8 @@ def returns_table(
     return table
 
 
-def steps_told(steps: Mapping[str, int]) -> str:
-    """Returns steps by purpose in words, such as `exploration 500, acceptance 200`."""
+def steps_by_purpose(steps: Mapping[str, int]) -> str:
+    """Returns steps in words, such as `exploration 500, acceptance 200`."""
     return ", ".join(f"{purpose} {count:,}" for purpose, count in steps.items())
 
 
@@ -58,7 +89,7 @@ def facts(entries: Sequence[tuple[str, str]]) -> RenderableType:
     """Returns named lines, the names in a column of their own."""
     width = max((len(name) for name, _ in entries), default=0)
     lines = [
-        Text.assemble((f"  {name:<{width}}  ", "bold"), told, overflow="fold")
-        for name, told in entries
+        Text.assemble((f"  {name:<{width}}  ", "bold"), value, overflow="fold")
+        for name, value in entries
     ]
     return Group(*lines)

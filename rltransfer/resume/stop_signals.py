@@ -185,6 +185,3 @@ def resumable(
             stop.add_note(f"go on with {way_on}")
             raise
         raise Stopped(f"stopped before the end; go on with {way_on}") from None
-
-
-ASKING, DEAF_SECONDS, deaf = _SIGNALS, _CLEANING_SECONDS, _ignored_at_first

@@ -1,32 +1,34 @@
 """The whole way once: train, transfer, report."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
 from rich.console import Group, RenderableType
+from typing_extensions import override
 
-from rltransfer.cli.session import Session
-from rltransfer.workflows.environment_choice import EnvironmentChoice
-from rltransfer.workflows.train_source import TrainedSources, train_each
-from rltransfer.workflows.transfer import transfer_run
-from rltransfer.workflows.transfer_record import TransferRecord
-from rltransfer.workflows.transfer_request import TransferOptions
-from rltransfer_agents.training import TrainConfig
+from rltransfer.report.tables import Result
+from rltransfer.workflows.environments import EnvironmentChoice
+from rltransfer.workflows.train_source import TrainingResult, train_source
+from rltransfer.workflows.transfer import run_transfer
+from rltransfer.workflows.transfer_request import TransferRequest
+from rltransfer.workflows.transfer_result import TransferResult
 
 _ENV = "CartPole-v1"
-_TRAINING_STEPS = 30_000
-_BUDGET = 2_000
+TRAINING_STEPS = 30_000
+TARGET_STEPS = 2_000
 
 
 @final
 @dataclass(frozen=True)
-class Demonstration:
-    """An agent was trained, and carried to where it had never been."""
+class Demonstration(Result):
+    """An agent was trained, and transferred to where it had never been."""
 
-    trained: TrainedSources
-    transferred: TransferRecord
+    trained: TrainingResult
+    transferred: TransferResult
 
+    @override
     def as_json(self) -> dict[str, Any]:
         """Returns what `train-source` and what `transfer` print, by verb."""
         return {
@@ -34,39 +36,56 @@ class Demonstration:
             "transfer": self.transferred.as_json(),
         }
 
-    def as_table(self) -> RenderableType:
+    @override
+    def __rich__(self) -> RenderableType:
         """Returns both tables."""
-        return Group(self.trained.as_table(), self.transferred.as_table())
+        return Group(self.trained, self.transferred)
 
 
-def demonstrate(
-    session: Session, log_folder: Path, scramble: int, seed: int, progress: bool
+def demo(
+    log_folder: str | Path = "runs/demo",
+    *,
+    scramble: int = 100,
+    seed: int = 0,
+    training_steps: int = TRAINING_STEPS,
+    steps: int = TARGET_STEPS,
+    hyperparams: Mapping[str, Any] | None = None,
+    progress: bool = False,
+    handle_signals: bool = False,
 ) -> Demonstration:
     """Trains on CartPole, then acts behind sensors and motors never seen.
 
     Args:
-        session: is told what was kept.
         log_folder: where run folders are made.
-        scramble: which unknown sensors and motors.
+        scramble: seed of the sensors and motors.
         seed: of everything else.
-        progress: whether to show it.
+        training_steps: of the source agent.
+        steps: target steps of the transfer.
+        hyperparams: of the transfer.
+        progress: whether to show it on standard error.
+        handle_signals: as for `run_transfer`.
     """
-    config = TrainConfig(
-        env_id=_ENV,
-        algorithm="ppo",
-        log_folder=log_folder,
-        steps=_TRAINING_STEPS,
-        seed=seed,
-    )
-    trained = train_each(session, [config], progress)
-    options = TransferOptions(
-        sources=(trained.runs[0].folder,),
-        target=EnvironmentChoice(
-            "rltransfer/Scrambled-v0", {"base": _ENV, "seed": scramble}
-        ),
-        budget=_BUDGET,
+    trained = train_source(
+        _ENV,
+        steps=training_steps,
         seed=seed,
         log_folder=log_folder,
+        device="cpu",
         progress=progress,
     )
-    return Demonstration(trained, transfer_run(options, session))
+    kwargs = {"base": _ENV, "seed": scramble}
+    request = TransferRequest(
+        sources=(trained.folder,),
+        target=EnvironmentChoice("rltransfer/Scrambled-v0", kwargs),
+        budget=steps,
+        seed=seed,
+        log_folder=Path(log_folder),
+        hyperparams=hyperparams or {},
+        progress=progress,
+    )
+    try:
+        transferred = run_transfer(request, handle_signals=handle_signals)
+    except KeyboardInterrupt as stop:
+        stop.add_note(f"kept: {trained.folder}")
+        raise
+    return Demonstration(trained, transferred)

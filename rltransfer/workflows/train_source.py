@@ -1,19 +1,31 @@
-"""Trainings, as the command line runs and shows them."""
+"""Source agents, trained with tuned hyperparameters."""
 
-from collections.abc import Sequence
+import os
+import shutil
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, final
 
+import torch
 from rich.console import Group, RenderableType
-from rich.progress import TaskID
+from typing_extensions import override
 
-from rltransfer.cli.session import Session
-from rltransfer.report.tables import facts, plain_table
-from rltransfer.workflows.alignment_progress import bars
+from rltransfer.argument_checks import STEP_SECONDS, VecEnv
+from rltransfer.domain import Policy
+from rltransfer.errors import InputError
+from rltransfer.io import require_writable, storage_faults
+from rltransfer.report.tables import Result, facts, plain_table
+from rltransfer.workflows.environments import (
+    EnvironmentChoice,
+    MakeEnv,
+    Stepping,
+    environment_id,
+    require_plain,
+)
+from rltransfer.workflows.policy_loading import load_agent
+from rltransfer.workflows.progress_bars import TrainingBars
 from rltransfer_agents.training import (
-    Progress,
     TrainConfig,
     TrainedRun,
     resume_sources,
@@ -23,92 +35,159 @@ from rltransfer_agents.training import (
 
 @final
 @dataclass(frozen=True)
-class TrainedSources:
+class TrainingResult(Result):
     """Finished trainings."""
 
     runs: tuple[TrainedRun, ...]
 
+    @property
+    def run(self) -> TrainedRun:
+        """The only training; raises where there are several."""
+        if len(self.runs) != 1:
+            raise InputError(
+                f"one of {len(self.runs)} trainings must be chosen; take it from `runs`"
+            )
+        return self.runs[0]
+
+    @property
+    def folder(self) -> Path:
+        """The run folder of the only training: a source for `transfer`."""
+        return self.run.folder
+
+    @property
+    def policy(self) -> Policy:
+        """The best agent of the only training; read from its folder."""
+        return load_agent(self.folder, env=self.run.env_id).policy
+
+    def save(self, path: str | Path) -> Path:
+        """Copies the run's folder to `path`, which must not exist, and returns it."""
+        path = Path(path)
+        if path.exists():
+            raise InputError(f"a run is saved to a new folder, {path} exists already")
+        with storage_faults(path):
+            shutil.copytree(self.folder, path, ignore=shutil.ignore_patterns(".*"))
+        return path
+
+    @override
     def as_json(self) -> dict[str, Any]:
         """Returns the object that `--json` prints."""
         return {"runs": [run.record() for run in self.runs]}
 
-    def as_table(self) -> RenderableType:
+    @override
+    def __rich__(self) -> RenderableType:
         """Returns one row per run, and how those went on that were interrupted."""
         table = plain_table("env", "algo", "steps", "mean return", "seconds")
+        entries = []
         for run in self.runs:
+            asked = f" ({run.asked_steps:,} asked)"
             table.add_row(
-                run.env_id,
+                EnvironmentChoice(run.env_id, run.env_kwargs).title,
                 run.algorithm,
-                f"{run.steps:,}",
+                f"{run.steps:,}" + (asked if run.steps != run.asked_steps else ""),
                 f"{run.mean_return:.1f}",
                 f"{run.seconds:.1f}",
             )
-        told = []
-        for run in self.runs:
-            told.append(("run", str(run.folder)))
+            entries.append(("run", str(run.folder)))
+            names = [os.path.relpath(path, run.folder) for path in run.files]
+            entries.append(("files", ", ".join(names)))
             if run.resumed != "no":
-                told.append(
-                    ("resume", "; ".join((run.resumed, *run.reproducibility_warnings)))
-                )
-        return Group(table, facts(told))
+                warnings = run.reproducibility_warnings
+                entries.append(("resume", "; ".join((run.resumed, *warnings))))
+        return Group(table, facts(entries))
 
 
-def train_each(
-    session: Session, configs: Sequence[TrainConfig], progress: bool
-) -> TrainedSources:
-    """Trains what `configs` ask for, side by side, and keeps the session informed."""
-    with TrainingBars(shown=progress) as shown:
-        return _kept(session, train_sources(configs, shown.watch))
+def train_source(
+    env: str | MakeEnv | Sequence[str | MakeEnv],
+    algo: str = "ppo",
+    steps: int | None = None,
+    *,
+    env_kwargs: Mapping[str, Any] | None = None,
+    hyperparams: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    log_folder: str | Path = "runs",
+    device: str = "auto",
+    tensorboard_log: str | Path | None = None,
+    vec_env: VecEnv = "dummy",
+    step_seconds: float = STEP_SECONDS,
+    progress: bool = False,
+) -> TrainingResult:
+    """Trains an agent in each environment; several are trained side by side.
 
+    Args:
+        env: id of the environment, or a callable that makes it; or several.
+        algo: ppo, a2c, dqn, sac or td3.
+        steps: environment steps to learn from; by default as many as the tuned
+            hyperparameters say.
+        env_kwargs: what the environments are made with.
+        hyperparams: replace values of the tuned hyperparameters.
+        seed: of everything drawn.
+        log_folder: a run's folder becomes `log_folder/ALGO/ENV_N`, as RL Zoo names it.
+        device: cpu, cuda, or auto.
+        tensorboard_log: folder for TensorBoard; by default in the run's folder.
+        vec_env: `dummy`, or `subproc` for each environment in a process of its own.
+        step_seconds: longest time of one step of an environment, in seconds.
+        progress: whether to show it on standard error.
 
-def resume_each(
-    session: Session, folders: Sequence[Path], progress: bool, typed: Sequence[str]
-) -> TrainedSources:
-    """Goes on with the trainings in `folders`; finished ones are shown as they are."""
-    with TrainingBars(shown=progress) as shown:
-        return _kept(session, resume_sources(folders, shown.watch, typed))
-
-
-def _kept(session: Session, runs: Sequence[TrainedRun]) -> TrainedSources:
-    for run in runs:
-        session.keep(run.folder)
-    return TrainedSources(tuple(runs))
-
-
-@final
-class TrainingBars:
-    """A bar for each training that is under way."""
-
-    def __init__(self, shown: bool) -> None:
-        self._bars = bars(shown)
-        self._tasks: dict[tuple[str, str], TaskID] = {}
-
-    def __enter__(self) -> "TrainingBars":
-        """Starts showing."""
-        self._bars.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        fault: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Stops showing."""
-        self._bars.stop()
-
-    def watch(self, progress: Progress) -> None:
-        """Moves the bar of one training."""
-        key = (progress.env_id, progress.algorithm)
-        if key not in self._tasks:
-            self._tasks[key] = self._bars.add_task(
-                f"{progress.algorithm} {progress.env_id}",
-                total=progress.total_steps,
-                told="",
-            )
-        mean = progress.mean_return
-        self._bars.update(
-            self._tasks[key],
-            completed=min(progress.steps, progress.total_steps),
-            told="" if mean is None else f"mean return {mean:.1f}",
+    Raises:
+        InputError: wrong arguments, or spaces that the algorithm cannot act in.
+        EnvironmentFault: an environment broke its contract.
+        StorageError: the disk refused.
+        Stopped: SIGINT or SIGTERM ended it; what was learned is kept.
+    """
+    environments = [env] if isinstance(env, str) or callable(env) else env
+    stepping = Stepping(vec_env, step_seconds)
+    kwargs = require_plain("--env-kwargs", env_kwargs or {})
+    configs = [
+        TrainConfig(
+            env_id=environment_id(one),
+            algorithm=algo,
+            log_folder=Path(log_folder),
+            steps=steps,
+            seed=seed,
+            env_kwargs=kwargs,
+            hyperparameters=hyperparams or {},
+            device=require_device(device),
+            tensorboard_folder=None
+            if tensorboard_log is None
+            else Path(tensorboard_log),
+            vec_env=stepping.vec_env,
+            step_seconds=stepping.step_seconds,
         )
+        for one in environments
+    ]
+    require_writable(Path(log_folder))
+    with TrainingBars(shown=progress) as bars:
+        return TrainingResult(tuple(train_sources(configs, bars.watch)))
+
+
+def resume_training(
+    folders: Sequence[str | Path],
+    *,
+    environments: Collection[str] = (),
+    progress: bool = False,
+) -> TrainingResult:
+    """Goes on with interrupted trainings; finished ones are returned as they are.
+
+    Args:
+        folders: of the runs.
+        environments: ids that the user named: what a file may not import by itself.
+        progress: whether to show it on standard error.
+    """
+    with TrainingBars(shown=progress) as bars:
+        runs = resume_sources([Path(f) for f in folders], bars.watch, environments)
+    return TrainingResult(tuple(runs))
+
+
+def require_device(device: str) -> str:
+    """Returns the name that torch has for a device that is there."""
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as fault:
+        reason = str(fault).splitlines()[0].rstrip(".")
+        raise InputError(
+            f"--device names a device that torch can use here, got {device!r} "
+            f"({reason}); choose cpu or auto"
+        ) from fault
+    return device

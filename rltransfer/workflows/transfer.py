@@ -1,167 +1,180 @@
-"""One transfer from its options to its record and its folder."""
+"""A transfer from its request to its result and its folder."""
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
-from rltransfer.alignment import AlignConfig, Source, align_each, require_budget
-from rltransfer.cli.session import Session
+from rltransfer.alignment import Source, align_each, require_budget
+from rltransfer.argument_checks import (
+    REPORTED_EPISODES,
+    STEP_SECONDS,
+    TARGET_STEPS,
+    VecEnv,
+)
 from rltransfer.domain import (
     Domain,
     Policy,
     StickyRandomPolicy,
-    describe_space,
 )
-from rltransfer.errors import InputError
 from rltransfer.evaluation import ReturnSummary, summarise
-from rltransfer.io import (
-    MANIFEST_NAME,
-    Manifest,
-    installed_versions,
-    locked,
-    next_run_folder,
-    write_json,
-    write_manifest,
-)
-from rltransfer.resume.replay_log import ReplayLog, remove_replay_log
-from rltransfer.translation import save_translation
-from rltransfer.workflows.alignment_progress import AlignmentWatch
-from rltransfer.workflows.environment_choice import EnvironmentChoice, Stepping
-from rltransfer.workflows.source_agents import (
-    MAPPING_FOLDER,
-    LoadedPolicy,
+from rltransfer.io import MANIFEST_NAME, locked, next_run_folder, require_writable
+from rltransfer.resume.replay_log import ReplayLog, is_replay_log, remove_replay_log
+from rltransfer.resume.stop_signals import StopSignals, resumable, resume_command
+from rltransfer.workflows.environments import (
+    EnvironmentChoice,
+    MakeEnv,
+    Stepping,
     domain_of,
-    load_policy,
+    environment_id,
+    require_plain,
+)
+from rltransfer.workflows.policy_loading import (
+    AgentLike,
+    environment_of,
+    load_agent,
     require_fit,
 )
-from rltransfer.workflows.transfer_drawing import draw
-from rltransfer.workflows.transfer_record import (
-    RECORD,
-    Attempted,
-    FinishedTransfer,
-    TransferRecord,
-)
+from rltransfer.workflows.progress_bars import AlignmentProgress
+from rltransfer.workflows.transfer_folder import AlignedSource, write_transfer
 from rltransfer.workflows.transfer_request import (
-    TransferOptions,
-    options_of,
+    TransferRequest,
+    interrupted_request,
+    recorded_request,
     replay_log_folder,
-    request_of,
     require_transfer,
 )
-from rltransfer.workflows.transfer_stops import StopSignals
+from rltransfer.workflows.transfer_result import FinishedTransfer, TransferResult
 from rltransfer.wrappers import StepBudget, StepTimeout
+from rltransfer_agents.loading import LoadedPolicy
 from rltransfer_agents.training.training_run import isolated
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Pair:
-    """A source, and the target with the source's own share of the budget."""
-
-    loaded: LoadedPolicy
-    home: EnvironmentChoice
-    source: Source
-    target: Domain
-
-
-@contextmanager
-def opened_pairs(options: TransferOptions) -> Iterator[list[Pair]]:
-    """Opens every source with a target of its own, or raises; closes them after."""
-    with ExitStack() as stack:
-        yield [_pair(options, place, stack) for place in range(len(options.sources))]
-
-
-def _pair(options: TransferOptions, place: int, stack: ExitStack) -> Pair:
-    path = options.sources[place]
-    named = options.source_environment(place)
-    loaded = load_policy(path, env_id=named, sha256=options.digest(place))
-    if loaded.home is None:
-        raise InputError(
-            f"{path} does not say which environment its agent is from; "
-            "name it with --env"
-        )
-    domain = domain_of(loaded.home, options.stepping)
-    stack.callback(domain.close)
-    require_fit(loaded, domain, "name the agent's own environment with --env")
-    target = domain_of(options.target, options.stepping, StepBudget(options.share))
-    stack.callback(target.close)
-    require_budget(target)
-    return Pair(
-        loaded, loaded.home, Source(domain, loaded.policy, loaded.title), target
-    )
-
-
-def store(
-    folder: Path, options: TransferOptions, best: Attempted, record: TransferRecord
-) -> None:
-    """Writes the mapping, the picture, the record and the manifest."""
-    save_translation(folder / MAPPING_FOLDER, best.alignment.policy.translation)
-    draw(folder / "transfer.png", options.target, best, record)
-    write_json(folder / RECORD, record.as_json())
-    write_manifest(
-        folder,
-        Manifest(
-            verb="transfer",
-            versions=installed_versions(),
-            seeds={"transfer": options.seed},
-            steps={
-                **record.steps,
-                "reported, not counted": record.reported_steps,
-                "taken again after a stop": record.steps_taken_again,
-            },
-            spaces={
-                "observation": describe_space(best.alignment.target.observation_space),
-                "action": describe_space(best.alignment.target.action_space),
-            },
-            settings={
-                "target": options.target.env_id,
-                "target_kwargs": dict(options.target.kwargs),
-                "source": str(best.loaded.path.resolve()),
-                "source_env": best.home.env_id,
-                "source_kwargs": dict(best.home.kwargs),
-                "source_sha256": best.loaded.sha256,
-                "budget": options.budget,
-            },
-            results={
-                "accepted": record.accepted,
-                "verdict": record.verdict,
-                "resumed": record.resumed,
-                "reproducibility_warnings": list(record.reproducibility_warnings),
-            },
-        ),
-    )
-
 
 REPORT_SEED = 3 * 10**6
 """Far from every other seed: the episodes that report choose nothing."""
 
 
-def transfer_run(options: TransferOptions, session: Session) -> TransferRecord:
-    """Aligns every source with the target, keeps the best and reports on it."""
+def transfer(
+    source: AgentLike | Sequence[AgentLike],
+    target: str | MakeEnv,
+    *,
+    target_kwargs: Mapping[str, Any] | None = None,
+    source_env: str | MakeEnv | Sequence[str | MakeEnv] | None = None,
+    source_kwargs: Mapping[str, Any] | None = None,
+    steps: int = TARGET_STEPS,
+    episodes: int = REPORTED_EPISODES,
+    seed: int = 0,
+    sha256: str | Sequence[str] | None = None,
+    hyperparams: Mapping[str, Any] | None = None,
+    log_folder: str | Path = "runs",
+    tensorboard_log: str | Path | None = None,
+    vec_env: VecEnv = "dummy",
+    step_seconds: float = STEP_SECONDS,
+    progress: bool = False,
+) -> TransferResult:
+    """Finds a mapping to a source agent that lets it act in the target.
+
+    The mapping is tested against acting at random in the target: `accepted` and
+    `verdict` say what came of it. Observations of both environments are vectors, of any
+    two lengths; actions are discrete or continuous, also different ones.
+
+    An interrupted run goes on with `rltransfer.workflows.transfer.resume_transfer`.
+
+    Args:
+        source: anything that `load_agent` reads, or what it returned; several share
+            the steps, and the best is kept.
+        target: id of the environment to act in, or a callable that makes it.
+        target_kwargs: what the target is made with.
+        source_env: another environment than the one that the source's files name; one
+            for all sources, or one for each.
+        source_kwargs: arguments of the sources' environments; each replaces the
+            recorded one of its name, the others are kept.
+        steps: target steps from which anything is learned or chosen, a hard limit.
+        episodes: fresh ones behind each reported figure; they choose nothing.
+        seed: of everything drawn.
+        sha256: the hash that the source's file must have; one for each source.
+        hyperparams: replace values of `rltransfer.alignment.AlignConfig`, such as
+            `{"restarts": 16, "learning.updates": 500}`.
+        log_folder: the run's folder becomes `log_folder/transfer/TARGET_N`.
+        tensorboard_log: folder for TensorBoard; by default in the run's folder.
+        vec_env: `dummy`, or `subproc` for each environment in a process of its own.
+        step_seconds: longest time of one step of an environment, in seconds.
+        progress: whether to show it on standard error.
+
+    Raises:
+        InputError: wrong arguments, or spaces that cannot be mapped; nothing was made.
+        ArtifactRefused: a file of the source is refused.
+        EnvironmentFault: an environment broke its contract.
+        StorageError: the disk refused.
+    """
+    sources = [source] if isinstance(source, str | Path | LoadedPolicy) else source
+    if source_env is None:
+        environments: Sequence[str | MakeEnv] = ()
+    elif isinstance(source_env, str) or callable(source_env):
+        environments = (source_env,)
+    else:
+        environments = source_env
+    digests = (sha256,) if isinstance(sha256, str) else sha256 or ()
+    return run_transfer(
+        TransferRequest(
+            sources=tuple(
+                one if isinstance(one, LoadedPolicy) else Path(one) for one in sources
+            ),
+            target=EnvironmentChoice(
+                environment_id(target),
+                require_plain("--target-kwargs", target_kwargs or {}),
+            ),
+            source_environments=tuple(map(environment_id, environments)),
+            source_kwargs=require_plain("--source-kwargs", source_kwargs or {}),
+            digests=tuple(digests),
+            budget=steps,
+            seed=seed,
+            log_folder=Path(log_folder),
+            episodes=episodes,
+            hyperparams=hyperparams or {},
+            progress=progress,
+            tensorboard_folder=None
+            if tensorboard_log is None
+            else Path(tensorboard_log),
+            stepping=Stepping(vec_env, step_seconds),
+        )
+    )
+
+
+def run_transfer(
+    request: TransferRequest, *, handle_signals: bool = False
+) -> TransferResult:
+    """Aligns every source with the target, keeps the best and reports on it.
+
+    Args:
+        request: what to do.
+        handle_signals: whether SIGINT and SIGTERM end the run where nothing that was
+            acted is lost; otherwise they do what they do elsewhere.
+    """
     # One thread: on small networks more of them wait for one another, above all where
     # the machine has other work.
     with isolated():
+        require_writable(request.log_folder)
         # Before there is a folder, so that wrong input leaves nothing behind.
-        with opened_pairs(options) as pairs:
-            env_id = options.target.env_id
-            folder = next_run_folder(options.log_folder, "transfer", env_id)
-            stops = StopSignals(folder)
-            with locked(folder), stops.heard():
-                return _transfer(options, pairs, folder, session, stops)
+        with _opened_pairs(request) as pairs:
+            env_id = request.target.env_id
+            folder = next_run_folder(request.log_folder, "transfer", env_id)
+            with locked(folder), _resumable(folder, request, handle_signals):
+                return _transfer(request, pairs, folder, handle_signals)
 
 
-def resume_run(
-    folder: Path,
-    progress: bool,
-    stepping: Stepping,
-    typed: Collection[str],
-    session: Session,
-) -> TransferRecord | FinishedTransfer:
+def resume_transfer(
+    folder: str | Path,
+    *,
+    environments: Collection[str] = (),
+    progress: bool = False,
+    vec_env: VecEnv = "dummy",
+    step_seconds: float = STEP_SECONDS,
+    handle_signals: bool = False,
+) -> TransferResult | FinishedTransfer:
     """Goes on with an interrupted transfer; returns a finished one as it is.
 
     No target step that was written down is taken again. With the same versions on the
@@ -170,113 +183,167 @@ def resume_run(
 
     Args:
         folder: of the run.
+        environments: ids that the user named: what a file may not import by itself.
         progress: whether to show it.
-        stepping: of the environments; need not be that of before.
-        typed: environments that the user named: what a file may not import by itself.
-        session: is told what was kept.
+        vec_env: as for `transfer`; need not be that of before.
+        step_seconds: likewise.
+        handle_signals: as for `run_transfer`.
     """
+    folder = Path(folder)
+    stepping = Stepping(vec_env, step_seconds)
     require_transfer(folder)
-    stops = StopSignals(folder)
-    with isolated(), locked(folder), stops.heard():
+    with isolated(), locked(folder):
         if (folder / MANIFEST_NAME).exists():
             remove_replay_log(replay_log_folder(folder))
             return FinishedTransfer.at(folder)
-        options = options_of(folder, progress, stepping, typed)
-        with opened_pairs(options) as pairs:
-            return _transfer(options, pairs, folder, session, stops)
+        request = interrupted_request(folder, progress, stepping, environments)
+        with (
+            _resumable(folder, request, handle_signals),
+            _opened_pairs(request) as pairs,
+        ):
+            return _transfer(request, pairs, folder, handle_signals)
+
+
+@contextmanager
+def _resumable(
+    folder: Path, request: TransferRequest, handle_signals: bool
+) -> Iterator[None]:
+    """Adds to what ends a run before its end how to go on with it."""
+
+    def command() -> str | None:
+        finished = (folder / MANIFEST_NAME).is_file()
+        if not finished and not is_replay_log(replay_log_folder(folder)):
+            return None
+        # What has to be typed again: no file may import a module.
+        named = [*request.source_environments, request.target.env_id]
+        kwargs = [*request.source_kwargs.values(), *request.target.kwargs.values()]
+        return resume_command("transfer", folder, [*named, *kwargs])
+
+    with resumable(command, handle_signals):
+        yield
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _Pair:
+    """A source, and the target with the source's own share of the budget."""
+
+    loaded: LoadedPolicy
+    source: Source
+    target: Domain
+
+
+@contextmanager
+def _opened_pairs(request: TransferRequest) -> Iterator[list[_Pair]]:
+    """Opens every source with a target of its own, or raises; closes them after."""
+    with ExitStack() as stack:
+        yield [_pair(request, place, stack) for place in range(len(request.sources))]
+
+
+def _pair(request: TransferRequest, place: int, stack: ExitStack) -> _Pair:
+    loaded = load_agent(
+        request.sources[place],
+        env=request.source_environment(place),
+        env_kwargs=request.source_kwargs,
+        sha256=request.digest(place),
+    )
+    domain = domain_of(environment_of(loaded), request.stepping)
+    stack.callback(domain.close)
+    require_fit(loaded, domain, "name the agent's own environment with --env")
+    target = domain_of(request.target, request.stepping, StepBudget(request.share))
+    stack.callback(target.close)
+    require_budget(target)
+    return _Pair(loaded, Source(domain, loaded.policy, loaded.title), target)
 
 
 def _transfer(
-    options: TransferOptions,
-    pairs: list[Pair],
-    folder: Path,
-    session: Session,
-    stops: StopSignals,
-) -> TransferRecord:
+    request: TransferRequest, pairs: list[_Pair], folder: Path, handle_signals: bool
+) -> TransferResult:
     began = time.monotonic()
-    tensorboard = options.tensorboard_folder or folder / "tensorboard"
-    session.keep(tensorboard)
-    config = AlignConfig(seed=options.seed, sources=len(pairs))
+    # Acting comes to its end first; a second signal stops at once in any case, since an
+    # environment may hang.
+    signals = StopSignals(1, lambda: not replay_log.acting, handle_signals)
     replay_log = ReplayLog(
         replay_log_folder(folder),
-        request_of(options, [pair.loaded for pair in pairs], config),
-        stops.obey,
+        recorded_request(request, [pair.loaded for pair in pairs]),
+        signals.check,
     )
-    stops.spare(replay_log)
-    with StepTimeout(options.stepping.step_seconds).active() as timeout:
-        for domain in (d for pair in pairs for d in (pair.source.domain, pair.target)):
-            domain.use_replay_log(replay_log)
-            domain.use_timeout(timeout)
-        with AlignmentWatch(
-            options.budget, options.progress, tensorboard, folder
-        ) as watch:
-            alignments = align_each(
-                [pair.source for pair in pairs],
-                [pair.target for pair in pairs],
-                config,
-                watch,
-            )
-        attempts = [
-            Attempted(pair.loaded, pair.home, alignment)
-            for pair, alignment in zip(pairs, alignments, strict=True)
-        ]
-        best = min(attempts, key=lambda attempt: attempt.rank)
-        record = _report(options, folder, attempts, best, began, replay_log)
-    store(folder, options, best, record)
-    session.keep(folder)
-    # Only now: without it a run that has no manifest starts again from nothing.
-    remove_replay_log(replay_log_folder(folder))
-    return record
+    timeout = StepTimeout(request.stepping.step_seconds)
+    with signals:
+        with timeout.active():
+            for pair in pairs:
+                for domain in (pair.source.domain, pair.target):
+                    domain.use_replay_log(replay_log)
+                    domain.use_timeout(timeout)
+            aligned = _aligned(request, pairs, folder)
+            best = min(aligned, key=lambda one: one.rank)
+            result = _reported(request, folder, aligned, best, began, replay_log)
+        write_transfer(request, best, result)
+        # Only now: without it a run that has no manifest starts again from nothing.
+        remove_replay_log(replay_log_folder(folder))
+    return result
 
 
-def _report(
-    options: TransferOptions,
+def _aligned(
+    request: TransferRequest, pairs: list[_Pair], folder: Path
+) -> list[AlignedSource]:
+    config = request.align_config()
+    logs = request.tensorboard_folder or folder / "tensorboard"
+    sources, targets = [pair.source for pair in pairs], [pair.target for pair in pairs]
+    with AlignmentProgress(request.budget, request.progress, logs, folder) as watch:
+        alignments = align_each(sources, targets, config, watch)
+    return [
+        AlignedSource(pair.loaded, alignment)
+        for pair, alignment in zip(pairs, alignments, strict=True)
+    ]
+
+
+def _reported(
+    request: TransferRequest,
     folder: Path,
-    attempts: list[Attempted],
-    best: Attempted,
+    aligned: list[AlignedSource],
+    best: AlignedSource,
     began: float,
     replay_log: ReplayLog,
-) -> TransferRecord:
-    target, home = best.alignment.target, best.alignment.model_data.source.domain
-    rng = np.random.default_rng(options.seed + REPORT_SEED)
-    # One step each: what everybody means by random actions.
-    at_random = StickyRandomPolicy(target.actions, rng, longest=1)
+) -> TransferResult:
+    """Returns the result, with figures over fresh episodes."""
+    alignment = best.alignment
+    target, home = alignment.target, alignment.model_data.source.domain
+    seed = request.seed + REPORT_SEED
 
     def figures(domain: Domain, policy: Policy) -> ReturnSummary:
-        seed = options.seed + REPORT_SEED
-        returns = domain.evaluate(policy, episodes=options.episodes, seed=seed)
-        return summarise(returns, options.seed)
+        returns = domain.evaluate(policy, episodes=request.episodes, seed=seed)
+        return summarise(returns, request.seed)
 
-    steps: dict[str, int] = {}
-    for attempt in attempts:
-        for purpose, count in attempt.alignment.target.meter.taken.items():
-            steps[purpose] = steps.get(purpose, 0) + count
-    random, zero_shot = (
-        figures(target, policy) for policy in (at_random, best.alignment.policy)
+    # One step each: what everybody means by random actions.
+    at_random = StickyRandomPolicy(
+        target.actions, np.random.default_rng(seed), longest=1
     )
-    at_home = figures(home, best.loaded.policy)
-    return TransferRecord(
-        run=folder,
+    steps: dict[str, int] = {}
+    for one in aligned:
+        for purpose, count in one.alignment.target.meter.taken.items():
+            steps[purpose] = steps.get(purpose, 0) + count
+    return TransferResult(
+        policy=alignment.policy,
+        folder=folder,
         source=best.loaded.title,
-        target=options.target.title,
-        accepted=best.alignment.acceptance.accepted,
-        verdict=best.alignment.acceptance.verdict,
-        budget=options.budget,
+        source_environment=environment_of(best.loaded),
+        target=request.target,
+        accepted=alignment.acceptance.accepted,
+        verdict=alignment.acceptance.verdict,
+        budget=request.budget,
         steps=steps,
+        random=figures(target, at_random),
+        zero_shot=figures(target, alignment.policy),
+        source_at_home=figures(home, best.loaded.policy),
+        improved=None,
+        # Counted by the episodes above.
         reported_steps=sum(target.meter.reported.values()),
         seconds=time.monotonic() - began,
-        seed=options.seed,
-        random=random,
-        source_at_home=at_home,
-        zero_shot=zero_shot,
-        improved=None,
-        sources=tuple(attempt.record(attempt is best) for attempt in attempts),
+        seed=request.seed,
+        sources=tuple(one.record(one is best) for one in aligned),
         picture=folder / "transfer.png",
         resumed=replay_log.resumed,
         reproducibility_warnings=replay_log.reproducibility_warnings,
-        steps_taken_again=sum(
-            steps
-            for name, steps in replay_log.interrupted_steps.items()
-            if name == options.target.title
-        ),
+        steps_taken_again=replay_log.interrupted_steps.get(request.target.title, 0),
     )

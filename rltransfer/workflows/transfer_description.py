@@ -1,39 +1,94 @@
-"""What a transfer says about itself; nothing is opened but its manifest and mapping."""
+"""What the folder of a transfer says about itself: its manifest and its mapping."""
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, final
+from typing import Any, ClassVar, final
 
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from rich.console import RenderableType
+from typing_extensions import override
 
 from rltransfer.io import (
     MANIFEST_NAME,
+    FirstError,
     Manifest,
     changed_files,
     read_manifest,
     sha256_of,
 )
-from rltransfer.report.tables import facts, steps_told
-from rltransfer.workflows.environment_choice import EnvironmentChoice
-from rltransfer.workflows.source_agents import MAPPING_FOLDER
-from rltransfer.workflows.transfer_folder import TransferSettings
+from rltransfer.report.tables import Result, facts, steps_by_purpose
+from rltransfer.workflows.environments import EnvironmentChoice
 from rltransfer_agents.loading import limits
 from rltransfer_agents.loading.agent_loading import require_digest
+from rltransfer_agents.loading.hub import is_on_hub
 from rltransfer_agents.loading.refusal import Refusal, printable, refusals_about
+
+MAPPING_FOLDER = "mapping"
+"""Within a transfer's run folder."""
+
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _MOST_STEPS = 10**15
 _LONGEST_NAME = 200
 # As the manifest of a transfer has them.
-_REPORTED, _AGAIN = "reported, not counted", "taken again after a stop"
+REPORTED, AGAIN = "reported, not counted", "taken again after a stop"
 
 
 @final
 @dataclass(frozen=True)
-class InspectedTransfer:
+class TransferSettings:
+    """The settings in the manifest of a transfer, of the right types."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = {"extra": "forbid"}
+
+    target: str
+    target_kwargs: dict[str, Any]
+    source: str
+    source_env: str
+    source_kwargs: dict[str, Any]
+    source_sha256: str
+    budget: int
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> "TransferSettings":
+        """Returns settings that were read, or raises."""
+        try:
+            read = _ADAPTER.validate_python(dict(settings))
+        except ValidationError as fault:
+            where = FirstError.of(fault).where
+            raise Refusal(
+                "manifest", f"its settings are not of a transfer ({where})"
+            ) from fault
+        if is_on_hub(read.source):
+            # What was fetched is named by its place in the cache.
+            raise Refusal("manifest", "its agent must lie on this disk, not on the hub")
+        return read
+
+    @property
+    def agent(self) -> Path:
+        """Where the agent lay."""
+        return Path(self.source)
+
+    @property
+    def target_environment(self) -> EnvironmentChoice:
+        """Where it acts, as recorded: not for use without a check."""
+        return EnvironmentChoice(self.target, self.target_kwargs)
+
+    @property
+    def source_environment(self) -> EnvironmentChoice:
+        """Where its agent was trained, as recorded."""
+        return EnvironmentChoice(self.source_env, self.source_kwargs)
+
+
+_ADAPTER = TypeAdapter(TransferSettings)
+
+
+@final
+@dataclass(frozen=True)
+class TransferDescription(Result):
     """A finished transfer as its manifest describes it."""
 
     path: Path
@@ -43,7 +98,7 @@ class InspectedTransfer:
     """Files of the mapping that are not as the manifest has them."""
 
     @classmethod
-    def at(cls, path: Path, *, sha256: str | None = None) -> "InspectedTransfer":
+    def at(cls, path: Path, *, sha256: str | None = None) -> "TransferDescription":
         """Returns what the transfer at `path` says, whatever it was made between.
 
         Args:
@@ -56,7 +111,7 @@ class InspectedTransfer:
         manifest = read_manifest(path)
         with refusals_about(printable(path / MANIFEST_NAME)):
             settings = TransferSettings.of(manifest.settings)
-            _require_sound(manifest, settings)
+            _require_complete(manifest, settings)
             require_digest(settings.source_sha256, sha256)
         mapping = Manifest(**{**vars(manifest), "files": _mapping_files(manifest)})
         return cls(path, settings, manifest, tuple(changed_files(path, mapping)))
@@ -72,27 +127,28 @@ class InspectedTransfer:
     def steps(self) -> dict[str, int]:
         """Counted target steps by purpose."""
         steps = self.manifest.steps.items()
-        return {name: count for name, count in steps if name not in (_REPORTED, _AGAIN)}
+        return {name: count for name, count in steps if name not in (REPORTED, AGAIN)}
 
+    @override
     def as_json(self) -> dict[str, Any]:
         """Returns all that is known, paths as text."""
-        told, results = self.settings, self.manifest.results
+        settings, results = self.settings, self.manifest.results
         return {
             "kind": "transfer",
             "path": str(self.path),
-            "source": told.source,
-            "source_sha256": told.source_sha256,
-            "source_env": told.source_env,
-            "source_kwargs": told.source_kwargs,
-            "target": told.target,
-            "target_kwargs": told.target_kwargs,
+            "source": settings.source,
+            "source_sha256": settings.source_sha256,
+            "source_env": settings.source_env,
+            "source_kwargs": settings.source_kwargs,
+            "target": settings.target,
+            "target_kwargs": settings.target_kwargs,
             "accepted": results["accepted"],
             "verdict": results["verdict"],
-            "budget": told.budget,
+            "budget": settings.budget,
             "target_steps": sum(self.steps.values()),
             "steps": self.steps,
-            "reported_steps": self.manifest.steps.get(_REPORTED, 0),
-            "steps_taken_again": self.manifest.steps.get(_AGAIN, 0),
+            "reported_steps": self.manifest.steps.get(REPORTED, 0),
+            "steps_taken_again": self.manifest.steps.get(AGAIN, 0),
             "seeds": self.manifest.seeds,
             "spaces": self.manifest.spaces,
             "mapping_sha256": self.mapping_sha256,
@@ -100,23 +156,22 @@ class InspectedTransfer:
             "versions": self.manifest.versions,
         }
 
-    def as_table(self) -> RenderableType:
+    @override
+    def __rich__(self) -> RenderableType:
         """Returns the same in words."""
-        told, manifest = self.settings, self.manifest
-        gone = "" if os.path.exists(told.agent) else " (gone: put it back)"
-        home = EnvironmentChoice(told.source_env, told.source_kwargs)
-        target = EnvironmentChoice(told.target, told.target_kwargs)
+        settings, manifest = self.settings, self.manifest
+        gone = "" if os.path.exists(settings.agent) else " (gone: put it back)"
         entries = {
             "kind": "transfer",
-            "source": f"{told.source}{gone}",
-            "SHA-256": told.source_sha256,
-            "at home in": home.title,
-            "target": target.title,
+            "source": f"{settings.source}{gone}",
+            "SHA-256": settings.source_sha256,
+            "at home in": settings.source_environment.title,
+            "target": settings.target_environment.title,
             "verdict": manifest.results["verdict"],
-            "target steps": f"{sum(self.steps.values()):,} of {told.budget:,}: "
-            + steps_told(self.steps),
-            "observations": _space_told(manifest.spaces.get("observation", {})),
-            "actions": _space_told(manifest.spaces.get("action", {})),
+            "target steps": f"{sum(self.steps.values()):,} of {settings.budget:,}: "
+            + steps_by_purpose(self.steps),
+            "observations": _space_text(manifest.spaces.get("observation", {})),
+            "actions": _space_text(manifest.spaces.get("action", {})),
             "mapping hash": self.mapping_sha256,
             "changed": ", ".join(self.changed),
             "versions": ", ".join(f"{k} {v}" for k, v in manifest.versions.items()),
@@ -126,8 +181,8 @@ class InspectedTransfer:
         )
 
 
-def _require_sound(manifest: Manifest, settings: TransferSettings) -> None:
-    """Raises where what is told of a transfer is not of the right kind."""
+def _require_complete(manifest: Manifest, settings: TransferSettings) -> None:
+    """Raises where an entry that is shown is missing or of the wrong kind."""
     results = manifest.results
     if not isinstance(results.get("accepted"), bool):
         raise Refusal("manifest", "its results must say whether it was accepted")
@@ -143,8 +198,8 @@ def _require_sound(manifest: Manifest, settings: TransferSettings) -> None:
     for count in (*manifest.steps.values(), settings.budget):
         if not 0 <= count <= _MOST_STEPS:
             raise Refusal("manifest", f"its steps must lie in 0..{_MOST_STEPS}")
-    for told in (manifest.spaces, settings.source_kwargs, settings.target_kwargs):
-        _require_shallow(told)
+    for value in (manifest.spaces, settings.source_kwargs, settings.target_kwargs):
+        _require_shallow(value)
 
 
 def _require_shallow(value: object, depth: int = 0) -> None:
@@ -171,7 +226,7 @@ def _mapping_files(manifest: Manifest) -> dict[str, str]:
     }
 
 
-def _space_told(space: dict[str, Any]) -> str:
+def _space_text(space: dict[str, Any]) -> str:
     kind, shape = space.get("kind", "unknown"), space.get("shape")
     size = tuple(shape) if isinstance(shape, list) else f"({space.get('n', '')})"
     return str(space["text"]) if "text" in space else f"{kind}{size}"

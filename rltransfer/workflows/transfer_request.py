@@ -1,20 +1,25 @@
 """What a transfer is asked for; kept in its folder until it is finished."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, field
+import ast
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, final
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from rltransfer.alignment import AlignConfig
-from rltransfer.cli.arguments import read_value
-from rltransfer.cli.options import FEWEST_EPISODES, require_at_least, require_seed
+from rltransfer.argument_checks import (
+    REPORTED_EPISODES,
+    TARGET_STEPS,
+    require_at_least,
+    require_seed,
+)
 from rltransfer.errors import ArtifactRefused, InputError
 from rltransfer.io import MANIFEST_NAME, read_manifest
 from rltransfer.resume.replay_log import is_replay_log, read_request
-from rltransfer.workflows.environment_choice import EnvironmentChoice, Stepping
-from rltransfer.workflows.source_agents import LoadedPolicy
+from rltransfer.workflows.environments import EnvironmentChoice, Stepping
+from rltransfer_agents.loading import LoadedPolicy
 from rltransfer_agents.loading.environment_spec import (
     require_harmless,
     require_registered,
@@ -23,26 +28,40 @@ from rltransfer_agents.loading.hub import is_on_hub
 from rltransfer_agents.loading.refusal import printable, refusals_about
 from rltransfer_agents.loading.run_folder import require_own_files, require_own_logs
 
-DEFAULT_BUDGET = 3_000
+_VERB = "transfer"
+_MOST_EPISODES = 10**6
+_LONGEST_VALUE = 10**4
+_MOST_OF_DEFAULT = 100
+_FIXED = ("seed", "sources", "confidence")
+"""Of the configuration: given in other ways."""
+_KINDS: Mapping[type, tuple[tuple[type, ...], str]] = {
+    int: ((int,), "a whole number"),
+    float: ((int, float), "a number"),
+    str: ((str,), "a word"),
+}
 
 
 @final
 @dataclass(frozen=True)
-class TransferOptions:
+class TransferRequest:
     """Checked as far as that needs neither files nor environments."""
 
-    sources: tuple[Path, ...]
+    sources: tuple[Path | LoadedPolicy, ...]
     target: EnvironmentChoice
     source_environments: tuple[str, ...] = ()
     """None, one for all sources, or one for each."""
+    source_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    """Replace recorded arguments of the sources' environments, one by one."""
     digests: tuple[str, ...] = ()
     """SHA-256 that the sources must have; none, or one for each."""
-    budget: int = DEFAULT_BUDGET
-    """Target steps, all told."""
+    budget: int = TARGET_STEPS
+    """Target steps of all sources together."""
     seed: int = 0
     log_folder: Path = Path("runs")
-    episodes: int = FEWEST_EPISODES
+    episodes: int = REPORTED_EPISODES
     """Fresh ones for each reported figure; they choose nothing."""
+    hyperparams: Mapping[str, Any] = field(default_factory=dict)
+    """Replace values of `AlignConfig`, such as `restarts` or `learning.updates`."""
     progress: bool = False
     tensorboard_folder: Path | None = None
     stepping: Stepping = field(default_factory=Stepping)
@@ -50,8 +69,10 @@ class TransferOptions:
     def __post_init__(self) -> None:
         require_at_least("--n-timesteps", self.budget, 1)
         reason = "figures on fewer say little"
-        require_at_least("--episodes", self.episodes, FEWEST_EPISODES, reason)
+        require_at_least("--episodes", self.episodes, REPORTED_EPISODES, reason)
         require_seed(self.seed)
+        if not self.sources:
+            raise InputError("a transfer needs at least one --source, got none")
         named = len(self.source_environments)
         if named > 1 and named != len(self.sources):
             raise InputError(
@@ -63,6 +84,7 @@ class TransferOptions:
                 "--sha256 is given once for each --source, got "
                 f"{len(self.digests)} for {len(self.sources)}; name one for each"
             )
+        self.align_config()
 
     @property
     def share(self) -> int:
@@ -79,10 +101,48 @@ class TransferOptions:
         """Returns the SHA-256 that the source at `place` must have, if one is given."""
         return self.digests[place] if self.digests else None
 
+    def align_config(self) -> AlignConfig:
+        """Returns effort and rules of the alignment with each source."""
+        config = AlignConfig(seed=self.seed, sources=len(self.sources))
+        for name, value in self.hyperparams.items():
+            config = _with_value(config, name, value)
+        return config
 
-_VERB = "transfer"
-_MOST_EPISODES = 10**6
-_LONGEST_VALUE = 10**4
+
+def _with_value(config: Any, name: str, value: Any, prefix: str = "") -> Any:
+    """Returns a configuration with one value replaced.
+
+    Args:
+        config: to start from.
+        name: of a field, or of a field of a part after the part's name and a dot.
+        value: of the field's type.
+        prefix: of the names of this part.
+    """
+    first, _, rest = name.partition(".")
+    default = getattr(config, first, None)
+    if first in _FIXED or is_dataclass(default) != bool(rest):
+        known = ", ".join(_names(AlignConfig()))
+        raise InputError(f"--hyperparams of a transfer are {known}; got {prefix}{name}")
+    if rest:
+        changed = _with_value(default, rest, value, f"{prefix}{first}.")
+        return replace(config, **{first: changed})
+    types, kind = _KINDS.get(type(default), ((), "not a number"))
+    if isinstance(value, bool) or not isinstance(value, types):
+        raise InputError(f"{prefix}{name} is {kind}, got {value!r}; give one")
+    if not isinstance(value, str) and default and value > _MOST_OF_DEFAULT * default:
+        raise InputError(
+            f"{prefix}{name} is at most {_MOST_OF_DEFAULT} times its default of "
+            f"{default}, got {value}; give less"
+        )
+    return replace(config, **{name: value})
+
+
+def _names(config: Any, prefix: str = "") -> Iterator[str]:
+    for name, value in vars(config).items():
+        if is_dataclass(value):
+            yield from _names(value, f"{prefix}{name}.")
+        elif type(value) in _KINDS and name not in _FIXED:
+            yield prefix + name
 
 
 def replay_log_folder(run: Path) -> Path:
@@ -90,36 +150,40 @@ def replay_log_folder(run: Path) -> Path:
     return run / ".resume"
 
 
-def request_of(
-    options: TransferOptions, actors: Sequence[LoadedPolicy], config: AlignConfig
+def recorded_request(
+    request: TransferRequest, loaded: Sequence[LoadedPolicy]
 ) -> dict[str, Any]:
     """Returns all that shapes the result, as JSON."""
-    tensorboard = options.tensorboard_folder
+    tensorboard = request.tensorboard_folder
     return {
         "verb": _VERB,
         "sources": [
-            {"path": str(loaded.path.resolve()), "sha256": loaded.sha256}
-            for loaded in actors
+            {"path": str(policy.path.resolve()), "sha256": policy.sha256}
+            for policy in loaded
         ],
-        "source_env": list(options.source_environments),
-        "target": options.target.env_id,
-        # As they are typed: JSON would make lists of tuples.
-        "target_kwargs": {
-            name: repr(value) for name, value in options.target.kwargs.items()
-        },
-        "budget": options.budget,
-        "episodes": options.episodes,
-        "seed": options.seed,
+        "source_env": list(request.source_environments),
+        "source_kwargs": _as_text(request.source_kwargs),
+        "target": request.target.env_id,
+        "target_kwargs": _as_text(request.target.kwargs),
+        "budget": request.budget,
+        "episodes": request.episodes,
+        "seed": request.seed,
         "tensorboard_log": None if tensorboard is None else str(tensorboard.resolve()),
-        "align": asdict(config),
+        "hyperparams": dict(request.hyperparams),
+        "align": asdict(request.align_config()),
     }
+
+
+def _as_text(kwargs: Mapping[str, Any]) -> dict[str, str]:
+    # As literals of Python: JSON would make lists of tuples.
+    return {name: repr(value) for name, value in kwargs.items()}
 
 
 def require_transfer(run: Path) -> None:
     """Raises unless `run` is the folder of a transfer, finished or not."""
     # Before anything is read: what goes on here writes here.
     require_own_files(run)
-    # The journal first: a run that ends now writes its manifest before that goes.
+    # The replay log first: a run that ends now writes its manifest before that goes.
     if is_replay_log(replay_log_folder(run)):
         return
     if (run / MANIFEST_NAME).is_file() and read_manifest(run).verb == _VERB:
@@ -130,81 +194,102 @@ def require_transfer(run: Path) -> None:
     )
 
 
-def options_of(
+def interrupted_request(
     run: Path, progress: bool, stepping: Stepping, typed: Collection[str]
-) -> TransferOptions:
+) -> TransferRequest:
     """Returns what the interrupted transfer in `run` was asked for.
 
     Args:
         run: its folder.
         progress: whether to show progress now.
         stepping: of the environments, now.
-        typed: what the user typed about environments.
+        typed: environments that the user named: what a file may not import by itself.
     """
-    asked = _asked(run)
-    kwargs = {name: read_value(text) for name, text in asked.target_kwargs.items()}
-    tensorboard = asked.tensorboard_log
+    recorded = _recorded(run)
+    tensorboard = recorded.tensorboard_log
     logs = None if tensorboard is None else Path(tensorboard)
-    if any(is_on_hub(source.path) for source in asked.sources):
+    if any(is_on_hub(source.path) for source in recorded.sources):
         # What was fetched is named by its place in the cache: nothing is fetched here.
         raise ArtifactRefused(
             f"the agents of a run that goes on must lie on this disk, {printable(run)} "
             "has one on the hub; start a new run"
         )
     with refusals_about(printable(run)):
-        for env_id in (asked.target, *asked.source_env):
+        for env_id in (recorded.target, *recorded.source_env):
             require_registered(env_id, typed=typed)
-        require_harmless(kwargs, typed=typed)
+        target_kwargs, source_kwargs = (
+            require_harmless(_values(run, text), typed=typed)
+            for text in (recorded.target_kwargs, recorded.source_kwargs)
+        )
     if logs is not None:
         require_own_logs(logs, run)
-    return TransferOptions(
-        sources=tuple(Path(source.path) for source in asked.sources),
-        target=EnvironmentChoice(asked.target, kwargs),
-        source_environments=tuple(asked.source_env),
-        digests=tuple(source.sha256 for source in asked.sources),
-        budget=asked.budget,
-        seed=asked.seed,
+    return TransferRequest(
+        sources=tuple(Path(source.path) for source in recorded.sources),
+        target=EnvironmentChoice(recorded.target, target_kwargs),
+        source_environments=tuple(recorded.source_env),
+        source_kwargs=source_kwargs,
+        digests=tuple(source.sha256 for source in recorded.sources),
+        budget=recorded.budget,
+        seed=recorded.seed,
         log_folder=run.parent.parent,
-        episodes=asked.episodes,
+        episodes=recorded.episodes,
+        hyperparams=recorded.hyperparams,
         progress=progress,
         tensorboard_folder=logs,
         stepping=stepping,
     )
 
 
-def _asked(run: Path) -> "_Asked":
+def _recorded(run: Path) -> "_Recorded":
     try:
-        return _ADAPTER.validate_python(read_request(replay_log_folder(run))["request"])
+        request = read_request(replay_log_folder(run))["request"]
+        return _ADAPTER.validate_python(request)
     except (KeyError, ValidationError) as fault:
-        raise ArtifactRefused(
-            f"{printable(run)} holds no request of a transfer; start a new run"
-        ) from fault
+        raise _no_request(run) from fault
+
+
+def _values(run: Path, kwargs: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        return {name: ast.literal_eval(text) for name, text in kwargs.items()}
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as fault:
+        raise _no_request(run) from fault
+
+
+def _no_request(run: Path) -> ArtifactRefused:
+    return ArtifactRefused(
+        f"{printable(run)} holds no request of a transfer; start a new run"
+    )
 
 
 @final
 @dataclass(frozen=True)
-class _AskedSource:
+class _RecordedSource:
     path: str
     sha256: str
 
 
+_Literals = dict[str, Annotated[str, Field(max_length=_LONGEST_VALUE)]]
+
+
 @final
 @dataclass(frozen=True)
-class _Asked:
-    """What `request_of` wrote."""
+class _Recorded:
+    """What `recorded_request` wrote."""
 
     __pydantic_config__: ClassVar[ConfigDict] = {"extra": "forbid"}
 
     verb: str
-    sources: Annotated[list[_AskedSource], Field(min_length=1)]
+    sources: Annotated[list[_RecordedSource], Field(min_length=1)]
     source_env: list[str]
     target: str
-    target_kwargs: dict[str, Annotated[str, Field(max_length=_LONGEST_VALUE)]]
+    target_kwargs: _Literals
     budget: int
     episodes: Annotated[int, Field(le=_MOST_EPISODES)]
     seed: int
     tensorboard_log: str | None
     align: dict[str, Any]
+    source_kwargs: _Literals = field(default_factory=dict)
+    hyperparams: dict[str, Any] = field(default_factory=dict)
 
 
-_ADAPTER = TypeAdapter(_Asked)
+_ADAPTER = TypeAdapter(_Recorded)

@@ -11,7 +11,6 @@ from rltransfer.wrappers.old_gym_env import OldGymEnv
 from rltransfer.wrappers.replayable_env import EnvSnapshot, ReplayableEnv
 from rltransfer.wrappers.step_timeout import (
     START_SECONDS,
-    STEP_SECONDS,
     StepTimeout,
     make_in_time,
 )
@@ -19,7 +18,6 @@ from rltransfer.wrappers.subprocess_env import SubprocessEnv, subprocess_envs
 
 __all__ = [
     "START_SECONDS",
-    "STEP_SECONDS",
     "CheckedEnv",
     "CountedEnv",
     "EnvSnapshot",

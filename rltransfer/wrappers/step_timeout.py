@@ -7,10 +7,9 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Protocol, Self, TypeVar, final
 
+from rltransfer.argument_checks import STEP_SECONDS
 from rltransfer.errors import EnvironmentFault, InputError
 
-STEP_SECONDS = 60.0
-"""Longest time of one step or reset, unless asked otherwise."""
 START_SECONDS = 60.0
 """What making an environment, with all that it imports, may take beside that."""
 _TICKS = 4

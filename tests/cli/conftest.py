@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, final
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from rltransfer.cli import app
@@ -42,9 +43,16 @@ class Call:
 
 Command = Callable[..., Call]
 
+QUICK = (
+    "--hyperparams",
+    *("restarts=2", "updates=10", "rounds=1", "source_steps=600"),
+    *("learning.width=16", "learning.updates=20", "actions.updates=20"),
+)
+"""For transfers that take little effort."""
 
-def call(*words: object) -> Call:
-    """Runs `rltransfer` with these words."""
+
+def call(*words: object, app: typer.Typer = app) -> Call:
+    """Runs `rltransfer`, or another command line, with these words."""
     arguments: Sequence[str] = [str(word) for word in words]
     result = CliRunner().invoke(app, arguments)
     if result.exception is not None and not isinstance(result.exception, SystemExit):

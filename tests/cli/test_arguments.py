@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
+import typer
 
 from rltransfer.cli.arguments import one_value_each, read_pairs, read_value
+from rltransfer.cli.options import read_whole
 from rltransfer.errors import InputError
 
 
@@ -87,7 +89,7 @@ def test_pairs_become_a_dictionary_and_keep_later_equal_signs() -> None:
     }
 
 
-@pytest.mark.parametrize("pair", ["seed", "=3", "3=a", "a b=1", "a.b=1", ""])
+@pytest.mark.parametrize("pair", ["seed", "=3", "3=a", "a b=1", ".b=1", ""])
 def test_what_is_no_pair_is_refused_with_an_example(pair: str) -> None:
     with pytest.raises(InputError, match=r"key=value pairs, got .* write for example"):
         read_pairs([pair], "--target-kwargs")
@@ -96,3 +98,21 @@ def test_what_is_no_pair_is_refused_with_an_example(pair: str) -> None:
 def test_a_key_given_twice_is_refused() -> None:
     with pytest.raises(InputError, match="each key once, got 'seed' twice"):
         read_pairs(["seed=1", "seed=2"], "--env-kwargs")
+
+
+def test_a_pair_as_rl_zoo_writes_it_is_answered_with_ours() -> None:
+    with pytest.raises(InputError, match=r"write --hyperparams learning_rate=1e-3$"):
+        read_pairs(["learning_rate:1e-3"], "--hyperparams")
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("2000", 2000), ("1e4", 10_000), ("10_000", 10_000)]
+)
+def test_steps_may_be_typed_as_numbers_are_written(text: str, number: int) -> None:
+    assert read_whole(text) == number
+
+
+@pytest.mark.parametrize("text", ["1.5", "many", "1e400", "nan", ""])
+def test_a_number_that_is_not_whole_is_refused(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="is not a whole number"):
+        read_whole(text)

@@ -4,17 +4,14 @@ import json
 import shutil
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-from rltransfer.alignment import AlignConfig
-from rltransfer.source_models import LearnConfig
-from rltransfer.workflows import transfer as carry
+from rltransfer.workflows.transfer import REPORT_SEED
 from tests.conftest import Count
 
-from .conftest import Command
+from .conftest import QUICK, Command
 
 pytestmark = pytest.mark.torture
 
@@ -48,20 +45,6 @@ def test_no_file_runs_anything_whatever_verb_opens_it(count: Count) -> None:
         assert verb == "inspect" or endings[f"{verb}: exit 76"], verb
 
 
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    effort = partial(
-        AlignConfig,
-        restarts=2,
-        updates=5,
-        rounds=1,
-        source_steps=600,
-        learning=LearnConfig(width=16, updates=5),
-    )
-    monkeypatch.setattr(carry, "AlignConfig", effort)
-
-
-@pytest.mark.usefixtures("quick")
 def test_modules_are_imported_at_the_word_of_the_user_and_of_no_file(
     command: Command, agent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,7 +55,7 @@ def test_modules_are_imported_at_the_word_of_the_user_and_of_no_file(
     )
     monkeypatch.syspath_prepend(tmp_path)
     typed = "my_robots:My-v0"
-    words = ("--target", typed, "-n", 600, "-f", tmp_path / "runs", "--json")
+    words = ("--target", typed, "-n", 600, *QUICK, "-f", tmp_path / "runs", "--json")
     call = command("transfer", "--source", agent, *words)
     assert call.exit_status == 0, call.errors
     run = call.json["run"]
@@ -84,7 +67,6 @@ def test_modules_are_imported_at_the_word_of_the_user_and_of_no_file(
     assert again.json["env"] == typed
 
 
-@pytest.mark.usefixtures("quick")
 def test_transfers_from_the_hub_and_from_transfers_act_by_what_lies_here(
     command: Command, agent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,13 +86,13 @@ def test_transfers_from_the_hub_and_from_transfers_act_by_what_lies_here(
     source = "hf://zoo/ppo-CartPole-v1"
     # Short episodes keep it quick.
     target = ("CartPole-v1", "--target-kwargs", "max_episode_steps=20")
-    words = ("--target", *target, "-n", 600, "-f", tmp_path, "--json")
+    words = ("--target", *target, "-n", 600, *QUICK, "-f", tmp_path, "--json")
     # From the hub, then from the transfer that this makes.
     for _ in range(2):
         call = command("transfer", "--source", source, *words)
         assert call.exit_status == 0, call.errors
         source = call.json["run"]
-    again = command("evaluate", source, "--seed", carry.REPORT_SEED, "--json")
+    again = command("evaluate", source, "--seed", REPORT_SEED, "--json")
     assert again.json["mean_return"] == call.json["zero_shot"]["mean_return"]
     manifest = Path(source) / "manifest.json"
     told = json.loads(manifest.read_text())

@@ -4,22 +4,21 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 from stable_baselines3 import PPO
 
-from rltransfer.alignment import AlignConfig
+import rltransfer
 from rltransfer.cli import main
-from rltransfer.source_models import LearnConfig
-from rltransfer.workflows import transfer as carry
-from rltransfer.workflows.source_agents import load_policy
 
-from .conftest import Command, call
+from .conftest import QUICK, Command, call
 
 SCRAMBLED = (
     *("--target", "rltransfer/Scrambled-v0"),
@@ -30,18 +29,8 @@ Change = Callable[[dict[str, Any]], object]
 
 def transferred(source: Path, folder: Path, *target: str) -> Path:
     """Returns the folder of a transfer that took little effort."""
-    quick = partial(
-        AlignConfig,
-        restarts=2,
-        updates=5,
-        rounds=1,
-        source_steps=600,
-        learning=LearnConfig(width=16, updates=5),
-    )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(carry, "AlignConfig", quick)
-        words = ("transfer", "--source", source, *target, "-n", 600, "-f", folder)
-        found = call(*words, "--json")
+    words = ("transfer", "--source", source, *target, "-n", 600, *QUICK, "-f", folder)
+    found = call(*words, "--json")
     assert found.exit_status == 0, found.errors
     return Path(found.json["run"])
 
@@ -282,7 +271,7 @@ def test_an_exported_transfer_acts_as_the_transfer_does(
     rows = np.random.default_rng(1).normal(scale=2, size=(400, 4)).astype(np.float32)
     model = reference.ReferenceEvaluator(str(written))
     (actions,) = model.run(None, {"observation": rows})
-    expected, _ = load_policy(transfer).policy.predict(rows, deterministic=True)
+    expected, _ = rltransfer.load_agent(transfer).predict(rows, deterministic=True)
     assert set(np.unique(expected)) == {0, 1}
     assert np.mean(actions == expected) >= 0.99
 
@@ -346,7 +335,7 @@ def test_a_transfer_whose_agent_is_gone_is_not_exported(
         assert "put it back or make the transfer again" in refused.error
 
 
-def test_environments_of_a_module_are_named_to_export_a_transfer(
+def test_a_transfer_is_exported_without_its_environments(
     command: Command, agent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("onnx")
@@ -357,19 +346,11 @@ def test_environments_of_a_module_are_named_to_export_a_transfer(
     )
     monkeypatch.syspath_prepend(tmp_path)
     run = transferred(agent, tmp_path, "--target", "our_robots:Our-v0")
-    words = ("export", run, tmp_path / "mapped.onnx")
-    refused = command(*words)
-    assert refused.exit_status == 76
-    assert "with --env" in refused.error
-    assert command(*words, "--env", "our_robots:Our-v0").exit_status == 0
-
-
-def test_an_environment_of_no_use_is_refused(
-    command: Command, agent: Path, tmp_path: Path
-) -> None:
-    refused = command("export", agent, tmp_path / "m.npz", "--env", "CartPole-v1")
-    assert refused.exit_status == 2
-    assert "--env is for transfers" in refused.error
+    # No file imports the module, and none is needed to export.
+    del gym.registry["Our-v0"]
+    monkeypatch.delitem(sys.modules, "our_robots")
+    assert command("export", run, tmp_path / "mapped.onnx").exit_status == 0
+    assert "our_robots" not in sys.modules
 
 
 @pytest.mark.parametrize("made", ["agent", "transfer"])

@@ -8,11 +8,28 @@ import time
 from pathlib import Path
 
 import pytest
+import typer
 
-from rltransfer.errors import EnvironmentFault, LockedError, Stopped
-from rltransfer.workflows import source_agents
+from rltransfer.cli.app import Verbs
+from rltransfer.cli.options import Json
+from rltransfer.errors import EnvironmentFault, LockedError, Stopped, set_run_folder
 
-from .conftest import Command
+from .conftest import Command, call
+
+
+def failing(fault: BaseException) -> typer.Typer:
+    """A command line whose only verb fails."""
+    app = typer.Typer(cls=Verbs, name="rltransfer")
+
+    @app.callback()
+    def verbs() -> None:
+        """Makes the verb below a verb."""
+
+    @app.command()
+    def work(json: Json = False) -> None:
+        raise fault
+
+    return app
 
 
 def in_a_process(*words: object, code: str = "") -> subprocess.CompletedProcess[str]:
@@ -26,16 +43,29 @@ def in_a_process(*words: object, code: str = "") -> subprocess.CompletedProcess[
     )
 
 
-def test_help_needs_none_of_the_heavy_packages() -> None:
-    heavy = "{'torch', 'stable_baselines3', 'scipy.stats', 'matplotlib'}"
-    code = (
-        "import atexit, sys; atexit.register("
-        f"lambda: print('heavy:', sorted({heavy} & set(sys.modules))))"
+HEAVY = "torch stable_baselines3 gymnasium scipy matplotlib pydantic".split()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import rltransfer; dir(rltransfer)",
+        "import typer.main as t; from rltransfer.cli import app; t.get_command(app)",
+        "from rltransfer.cli import main; main(['--help'])",
+    ],
+)
+def test_importing_and_help_need_none_of_the_heavy_packages(code: str) -> None:
+    found = f"{set(HEAVY)} & set(sys.modules)"
+    check = f"import atexit, sys; atexit.register(lambda: print({found}))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{check}; {code}"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
-    done = in_a_process("--help", code=code)
-    assert done.returncode == 0
-    assert "train-source" in done.stdout
-    assert done.stdout.endswith("heavy: []\n")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("set()\n")
 
 
 def test_the_module_runs_like_the_script() -> None:
@@ -118,43 +148,35 @@ def test_without_a_verb_there_is_help_and_no_error(command: Command) -> None:
     ],
 )
 def test_every_kind_of_fault_has_its_exit_status(
-    command: Command,
-    monkeypatch: pytest.MonkeyPatch,
-    fault: Exception,
-    exit_status: int,
+    fault: Exception, exit_status: int
 ) -> None:
-    def strike(*arguments: object, **options: object) -> None:
-        raise fault
-
-    monkeypatch.setattr(source_agents, "load_policy", strike)
-    call = command("evaluate", "somewhere", "--json")
-    assert call.exit_status == exit_status
-    assert call.json["error"] == {"message": str(fault), "exit_status": exit_status}
+    found = call("work", "--json", app=failing(fault))
+    assert found.exit_status == exit_status
+    assert found.json["error"] == {"message": str(fault), "exit_status": exit_status}
 
 
-def test_a_fault_of_the_program_keeps_its_traceback(
-    command: Command, monkeypatch: pytest.MonkeyPatch
+def test_what_nobody_foresaw_is_one_line_and_a_traceback_in_the_run_folder(
+    tmp_path: Path,
 ) -> None:
-    def strike(*arguments: object, **options: object) -> None:
-        raise ZeroDivisionError("ours")
+    fault = ZeroDivisionError("ours")
+    set_run_folder(fault, tmp_path)
+    found = call("work", "--json", app=failing(fault))
+    assert found.exit_status == 70
+    assert found.json["error"] == {"message": found.error, "exit_status": 70}
+    assert "unforeseen ZeroDivisionError (ours)" in found.error
+    (path,) = tmp_path.iterdir()
+    assert str(path) in found.error
+    assert "ZeroDivisionError: ours" in path.read_text()
 
-    monkeypatch.setattr(source_agents, "load_policy", strike)
-    with pytest.raises(ZeroDivisionError, match="ours"):
-        command("evaluate", "somewhere")
 
-
-def test_ctrl_c_is_one_line_that_says_what_was_kept(
-    command: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def strike(*arguments: object, **options: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(source_agents, "load_policy", strike)
-    call = command("evaluate", "somewhere")
-    assert call.exit_status == 130
-    assert call.error == (
-        "stopped before the end; kept: nothing; run the same command again"
-    )
+def test_ctrl_c_is_one_line_that_says_what_was_kept() -> None:
+    stop = KeyboardInterrupt()
+    found = call("work", app=failing(stop))
+    assert found.exit_status == 130
+    told = "stopped before the end; {}; run the same command again"
+    assert found.error == told.format("kept: nothing")
+    stop.add_note("kept: runs/a")
+    assert call("work", app=failing(stop)).error == told.format("kept: runs/a")
 
 
 def test_ctrl_c_while_training_stops_at_a_boundary(tmp_path: Path) -> None:

@@ -1,18 +1,14 @@
 """Agents that strangers published, through every verb that takes one."""
 
 import shutil
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-from rltransfer.alignment import AlignConfig
-from rltransfer.source_models import LearnConfig
-from rltransfer.workflows import transfer as carry
 from tests.conftest import Count
 from tests.published import AGENTS, published_folder
 
-from .conftest import Command
+from .conftest import QUICK, Command
 
 pytestmark = pytest.mark.torture
 
@@ -120,18 +116,9 @@ def test_a_whole_transfer_begins_with_one(
     monkeypatch: pytest.MonkeyPatch,
     count: Count,
 ) -> None:
-    quick = partial(
-        AlignConfig,
-        restarts=2,
-        updates=10,
-        rounds=1,
-        source_steps=600,
-        learning=LearnConfig(width=16, updates=10),
-    )
-    monkeypatch.setattr(carry, "AlignConfig", quick)
     source = ("--source", published / f"{name}_1", *words(name))
     call = command(
-        *("transfer", *source, "--target", WHOLE[name], "-n", 1200),
+        *("transfer", *source, "--target", WHOLE[name], "-n", 1200, *QUICK),
         *("-f", tmp_path, "--json"),
     )
     assert call.exit_status == 0, call.errors

@@ -10,7 +10,7 @@ import pytest
 from rltransfer.domain import Domain
 from rltransfer.errors import EnvironmentFault
 from rltransfer.io import read_json, read_manifest
-from rltransfer.workflows import transfer as carry
+from rltransfer.io.tensor_files import kind_of, pack, unpack
 from tests.worlds.fault_injection import Fault, send
 from tests.worlds.forked_runs import QUICK, called_apart
 
@@ -35,11 +35,6 @@ def run_in(folder: Path) -> Path:
 def files_of(run: Path) -> dict[str, bytes]:
     # Hidden is only the lock, which names its last owner.
     return {str(path): path.read_bytes() for path in run.rglob("[!.]*.*")}
-
-
-@pytest.fixture
-def little_effort(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(carry, "AlignConfig", QUICK)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +92,6 @@ def test_a_finished_run_without_its_record_is_refused(
         assert "make the transfer again" in call.error
 
 
-@pytest.mark.usefixtures("little_effort")
 def test_a_damaged_log_is_refused_by_the_name_of_its_file(
     command: Command, interrupted: Path, tmp_path: Path
 ) -> None:
@@ -115,11 +109,17 @@ def test_a_damaged_log_is_refused_by_the_name_of_its_file(
 def test_another_version_of_the_rules_is_refused(
     command: Command, interrupted: Path
 ) -> None:
-    # The run was begun with little effort; here the defaults hold.
+    # As if it had been begun by a version with another default.
+    path = interrupted / ".resume" / "request.safetensors"
+    data = path.read_bytes()
+    content, kind = unpack(data).content, kind_of(data)
+    assert kind is not None
+    content["request"]["align"]["batch_size"] = 128
+    path.write_bytes(pack(kind, content, {}))
     call = command("transfer", "--resume", interrupted)
     assert call.exit_status == 76
     assert "a run goes on with what it was begun with" in call.error
-    assert "align.actions.updates=10 and now it is 400" in call.error
+    assert "align.batch_size=128 and now it is 256" in call.error
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,6 @@ def test_a_folder_of_something_else_is_refused_and_left_alone(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.usefixtures("little_effort")
 def test_a_fault_of_the_target_keeps_what_was_acted(
     command: Command,
     agent: Path,
@@ -158,7 +157,7 @@ def test_a_fault_of_the_target_keeps_what_was_acted(
         return step(self, action)
 
     monkeypatch.setattr(Domain, "step", faulty)
-    call = command(*words(agent, tmp_path)[:-1])
+    call = command(*words(agent, tmp_path)[:-1], *QUICK)
     assert call.exit_status == 77
     run = run_in(tmp_path)
     assert call.error.endswith(

@@ -6,10 +6,18 @@ import pytest
 from rich.console import Console
 
 from rltransfer.evaluation import ReturnSummary
-from rltransfer.report.tables import facts, returns_table, steps_told
-from rltransfer.workflows.transfer_record import SourceRecord, TransferRecord
+from rltransfer.report.tables import facts, returns_table, steps_by_purpose
+from rltransfer.workflows.environments import EnvironmentChoice
+from rltransfer.workflows.transfer_result import SourceRecord, TransferResult
 
 LONG = Path("/a/very/long/folder/that/does/not/fit") / ("deeper/" * 8)
+
+
+class Still:
+    """Acts always alike."""
+
+    def predict(self, *arguments: object, **options: object) -> tuple[int, None]:
+        return 0, None
 
 
 def printed(renderable: object, width: int = 80) -> str:
@@ -31,7 +39,7 @@ def test_what_was_not_measured_is_a_dash() -> None:
 
 
 def test_steps_are_told_by_purpose() -> None:
-    told = steps_told({"exploration": 1500, "acceptance": 20})
+    told = steps_by_purpose({"exploration": 1500, "acceptance": 20})
     assert told == "exploration 1,500, acceptance 20"
 
 
@@ -55,10 +63,12 @@ def test_a_transfer_is_told_with_all_its_steps() -> None:
         kept=True,
         verdict="refused: …",
     )
-    record = TransferRecord(
-        run=LONG,
+    record = TransferResult(
+        policy=Still(),
+        folder=LONG,
         source="ppo A-v0",
-        target="B-v0",
+        source_environment=EnvironmentChoice("A-v0", {"gain": 2}),
+        target=EnvironmentChoice("B-v0"),
         accepted=False,
         verdict="refused: not better than random",
         budget=1000,
@@ -73,8 +83,9 @@ def test_a_transfer_is_told_with_all_its_steps() -> None:
         sources=(source, source),
         picture=LONG / "transfer.png",
     )
-    text = printed(record.as_table(), 100)
+    text = printed(record, 100)
     for told in ("800 of 1,000", "exploration 500", "1,234", "refused", "improved"):
         assert told in text
     assert str(LONG / "transfer.png") in "".join(text.split())
     assert record.as_json()["target_steps"] == 800
+    assert record.table(100) == text.rstrip() == str(record)

@@ -1,18 +1,12 @@
 """Each verb once from the words typed to the numbers printed, with little effort."""
 
-from functools import partial
 from pathlib import Path
-from typing import Any
 
-import pytest
-
-from rltransfer.alignment import AlignConfig
 from rltransfer.io import changed_files, read_json, read_manifest
-from rltransfer.source_models import LearnConfig
-from rltransfer.workflows import demo as demonstration
-from rltransfer.workflows import transfer as carry
+from rltransfer.workflows.demo import demo
+from rltransfer.workflows.transfer import REPORT_SEED
 
-from .conftest import Command
+from .conftest import QUICK, Command
 
 FIGURES = {"mean_return", "iqm", "ci95", "episodes"}
 TARGET = (
@@ -20,19 +14,6 @@ TARGET = (
     *("--target-kwargs", "base=CartPole-v1", "seed=100"),
 )
 PNG = b"\x89PNG\r\n"
-
-
-@pytest.fixture
-def little_effort(monkeypatch: pytest.MonkeyPatch) -> None:
-    quick = partial(
-        AlignConfig,
-        restarts=4,
-        updates=20,
-        rounds=1,
-        source_steps=600,
-        learning=LearnConfig(updates=20),
-    )
-    monkeypatch.setattr(carry, "AlignConfig", quick)
 
 
 def test_train_source_prints_what_the_design_says(
@@ -90,16 +71,15 @@ def test_evaluate_prints_mean_iqm_interval_episodes_and_seeds(
         assert told in call.output
 
 
-@pytest.mark.usefixtures("little_effort")
 def test_transfer_prints_what_the_design_says_and_fills_a_folder(
     command: Command, agent: Path, tmp_path: Path
 ) -> None:
-    words = ("transfer", "--source", agent, *TARGET, "-n", 600, "-f", tmp_path)
+    words = ("transfer", "--source", agent, *TARGET, "-n", 600, *QUICK, "-f", tmp_path)
     call = command(*words, "--json")
     assert call.exit_status == 0
     found = call.json
     for figure in ("random", "source_at_home", "zero_shot"):
-        assert set(found[figure]) == FIGURES
+        assert FIGURES <= set(found[figure])
         assert found[figure]["episodes"] == 20
     assert found["improved"] is None
     assert isinstance(found["accepted"], bool)
@@ -114,18 +94,17 @@ def test_transfer_prints_what_the_design_says_and_fills_a_folder(
     manifest = read_manifest(folder)
     assert manifest.verb == "transfer"
     assert changed_files(folder, manifest) == []
-    again = command("evaluate", folder, "--seed", carry.REPORT_SEED, "--json").json
+    again = command("evaluate", folder, "--seed", REPORT_SEED, "--json").json
     assert again["env"] == "rltransfer/Scrambled-v0"
     assert again["env_kwargs"] == {"base": "CartPole-v1", "seed": 100}
     assert again["mean_return"] == found["zero_shot"]["mean_return"]
 
 
-@pytest.mark.usefixtures("little_effort")
 def test_several_sources_share_the_budget_and_the_table_shows_all(
     command: Command, agent: Path, tmp_path: Path
 ) -> None:
     sources = ("--source", agent, agent / "CartPole-v1.zip")
-    words = ("transfer", *sources, *TARGET, "-n", 1001, "-f", tmp_path)
+    words = ("transfer", *sources, *TARGET, "-n", 1001, *QUICK, "-f", tmp_path)
     call = command(*words, "-P")
     assert call.exit_status == 0
     for told in ("random", "zero-shot", "source at home", "kept", "target steps"):
@@ -139,15 +118,12 @@ def test_several_sources_share_the_budget_and_the_table_shows_all(
     assert [row["kept"] for row in found["sources"]].count(True) == 1
 
 
-@pytest.mark.usefixtures("little_effort")
-def test_the_demonstration_trains_and_transfers(
-    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(demonstration, "_TRAINING_STEPS", 128)
-    monkeypatch.setattr(demonstration, "_BUDGET", 500)
-    call = command("demo", "-f", tmp_path, "--json")
-    assert call.exit_status == 0
-    found: dict[str, Any] = call.json
-    assert set(found) == {"train_source", "transfer"}
-    assert found["transfer"]["target"].startswith("rltransfer/Scrambled-v0")
-    assert Path(found["transfer"]["picture"]).is_file()
+def test_the_demonstration_trains_and_transfers(tmp_path: Path) -> None:
+    effort = {"restarts": 2, "updates": 10, "rounds": 1, "source_steps": 600}
+    found = demo(tmp_path, training_steps=128, steps=500, hyperparams=effort)
+    assert set(found.as_json()) == {"train_source", "transfer"}
+    assert found.transferred.target.env_id == "rltransfer/Scrambled-v0"
+    assert found.transferred.picture is not None
+    assert found.transferred.picture.is_file()
+    for word in ("mean return", "zero-shot", found.transferred.verdict[:8]):
+        assert word in str(found)

@@ -14,10 +14,10 @@ import torch
 # Each registers or imports what a transfer needs.
 import rltransfer.cli.app as app
 import rltransfer.io.event_files as events
-import rltransfer.workflows.transfer as carry
+import rltransfer.workflows.transfer as transfers
 import rltransfer_agents.training.training_loop as course
 
-__all__ = ["app", "carry", "course", "events"]
+__all__ = ["app", "course", "events", "transfers"]
 
 # A fork of a process whose torch has threads would hang.
 torch.set_num_threads(1)

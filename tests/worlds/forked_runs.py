@@ -4,7 +4,6 @@ import json
 import multiprocessing
 import os
 from collections.abc import Callable, Sequence
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -32,16 +31,12 @@ TINY = AlignConfig(
     actions=ActionFitConfig(updates=10),
 )
 
-QUICK = partial(
-    AlignConfig,
-    restarts=2,
-    updates=10,
-    rounds=1,
-    source_steps=300,
-    learning=LearnConfig(width=8, updates=20),
-    actions=ActionFitConfig(updates=10),
+QUICK = (
+    "--hyperparams",
+    *("restarts=2", "updates=10", "rounds=1", "source_steps=300"),
+    *("learning.width=8", "learning.updates=20", "actions.updates=10"),
 )
-"""What a call of the command line takes in place of the defaults."""
+"""For calls of the command line that take little effort."""
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["tests.worlds.fork_server"])
@@ -148,9 +143,7 @@ def _call(
     before: Call | None,
 ) -> None:
     from rltransfer.cli import main
-    from rltransfer.workflows import transfer as carry
-    from rltransfer.workflows import transfer as storing
-    from rltransfer.workflows import transfer_request as options
+    from rltransfer.workflows import transfer_folder, transfer_request
 
     handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     os.dup2(handle, 1)
@@ -158,12 +151,11 @@ def _call(
     if before is not None:
         before()
     with (
-        mock.patch.object(carry, "AlignConfig", QUICK),
-        mock.patch.object(options, "FEWEST_EPISODES", 1),
-        mock.patch.object(storing, "draw", _scribble),
+        mock.patch.object(transfer_request, "REPORTED_EPISODES", 1),
+        mock.patch.object(transfer_folder, "draw", _scribble),
         injected(fault) as events,
     ):
-        main(words)
+        main(words if "--resume" in words else [*words, *QUICK])
     output.with_suffix(".events").write_text(json.dumps(events))
 
 

@@ -5,15 +5,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, final
+from typing import Any, TypeAlias, final
 
+from rltransfer.argument_checks import (
+    STEP_SECONDS,
+    VecEnv,
+    require_at_least,
+    require_seed,
+    require_vec_env,
+)
 from rltransfer.errors import InputError
 from rltransfer.resume.reproducibility import Resumed
-from rltransfer.wrappers import STEP_SECONDS, StepTimeout
+from rltransfer.wrappers import StepTimeout
 from rltransfer_agents.training.algorithms import require_algorithm
-
-# Far below what SB3 adds per environment and far above what anyone types.
-_SEEDS = 2**31
 
 
 @final
@@ -42,7 +46,7 @@ class TrainConfig:
     """Least time between two snapshots from which an interrupted run goes on."""
     progress_seconds: float = 0.2
     """Least time between two reports of progress; not stored with the run."""
-    vec_env: Literal["dummy", "subproc"] = "dummy"
+    vec_env: VecEnv = "dummy"
     """RL Zoo's words: environments in this process, or each in one of its own."""
     step_seconds: float = STEP_SECONDS
     """Longest time of one step or reset of an environment."""
@@ -51,24 +55,15 @@ class TrainConfig:
         # Names are typed as Stable-Baselines3 writes them, too.
         object.__setattr__(self, "algorithm", self.algorithm.lower())
         require_algorithm(self.algorithm)
-        if self.steps is not None and self.steps < 1:
-            raise InputError(
-                f"--n-timesteps is at least 1, got {self.steps}; give more"
-            )
-        if not 0 <= self.seed < _SEEDS:
-            raise InputError(
-                f"--seed must be from 0 to {_SEEDS - 1}, got {self.seed}; choose "
-                "another"
-            )
+        if self.steps is not None:
+            require_at_least("--n-timesteps", self.steps, 1)
+        require_seed(self.seed)
         if self.evaluations < 0 or self.evaluation_episodes < 1:
             raise InputError(
                 "evaluations are at least 0 and their episodes at least 1, got "
                 f"{self.evaluations} and {self.evaluation_episodes}; give more"
             )
-        if self.vec_env not in ("dummy", "subproc"):
-            raise InputError(
-                f"--vec-env is dummy or subproc, got {self.vec_env!r}; choose one"
-            )
+        require_vec_env(self.vec_env)
         StepTimeout(self.step_seconds)  # knows what a time must be
         if not self.snapshot_seconds >= 0:
             raise InputError(

@@ -15,12 +15,12 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
-import rltransfer_envs.scrambled  # noqa: F401  imported when it is first made
 from hostile_runs import Change, of_interrupted, of_trainings, of_transfers, sound_runs
 from malicious import made_links, vectors, written
 from specimens import specimens
 from watch import MARK, Watch
 
+import rltransfer_envs.scrambled_env  # noqa: F401  imported when it is first made
 from rltransfer.cli import main as run_command
 from rltransfer.errors import UserError
 from rltransfer.mapping import Network, load_network

@@ -16,11 +16,15 @@ from watch import Strike
 from rltransfer.errors import Stopped
 from rltransfer.io.nested_values import pack_nested
 from rltransfer.io.tensor_files import kind_of, pack, unpack
-from rltransfer.source_models import LearnConfig
-from rltransfer.workflows import transfer as carry
+from rltransfer.workflows import transfer as transfers
 from rltransfer_agents.training import TrainConfig, train_source
 
 MODULE = "antigravity:X-v0"
+_QUICK = (
+    "--hyperparams",
+    *("restarts=2", "updates=5", "rounds=1", "source_steps=600"),
+    *("learning.width=16", "learning.updates=5"),
+)
 Change = Callable[[Path], object]
 
 
@@ -40,24 +44,16 @@ class Runs:
 def sound_runs(call: Callable[..., int], folder: Path) -> Runs:
     """Returns freshly made runs; the command line is at its quickest from here on."""
     agent = train_source(_training(folder / "agents", "a2c", steps=64)).folder
-    quick = carry.AlignConfig(
-        restarts=2,
-        updates=5,
-        rounds=1,
-        source_steps=600,
-        learning=LearnConfig(width=16, updates=5),
-    )
-    mock.patch.object(carry, "AlignConfig", lambda **changes: quick).start()
     interrupted = folder / "interrupted" / "transfer" / "CartPole-v1_1"
-    store = carry.store
+    write = transfers.write_transfer
 
-    def keep(run: Path, *rest: Any) -> None:
-        shutil.copytree(run, interrupted)
-        store(run, *rest)
+    def keep(request: Any, best: Any, result: Any) -> None:
+        shutil.copytree(result.folder, interrupted)
+        write(request, best, result)
 
-    with mock.patch.object(carry, "store", keep):
+    with mock.patch.object(transfers, "write_transfer", keep):
         words = ("--target", "CartPole-v1", "-n", 600, "-f", folder / "transfers")
-        assert call("transfer", "--source", agent, *words) == 0
+        assert call("transfer", "--source", agent, *words, *_QUICK) == 0
     (transfer,) = folder.glob("transfers/transfer/*")
     return Runs(_stopped(folder / "trainings"), transfer, interrupted)
 

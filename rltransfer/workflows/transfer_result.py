@@ -1,5 +1,6 @@
-"""What came of a transfer, as `--json` and the table say it."""
+"""What came of a transfer, as Python, `--json` and the table say it."""
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,15 +9,24 @@ from typing import Annotated, Any, final
 from pydantic import AfterValidator, TypeAdapter, ValidationError
 from rich.console import Group, RenderableType
 from rich.text import Text
+from typing_extensions import override
 
-from rltransfer.alignment import Alignment
-from rltransfer.errors import ArtifactRefused
+from rltransfer.domain import Policy
+from rltransfer.errors import ArtifactRefused, InputError
 from rltransfer.evaluation import ReturnSummary
-from rltransfer.io import FirstError, read_json
-from rltransfer.report.tables import facts, plain_table, returns_table, steps_told
+from rltransfer.io import FirstError, read_json, storage_faults
+from rltransfer.report.tables import (
+    Result,
+    facts,
+    plain_table,
+    returns_table,
+    steps_by_purpose,
+)
 from rltransfer.resume.reproducibility import Resumed
-from rltransfer.workflows.environment_choice import EnvironmentChoice
-from rltransfer.workflows.source_agents import LoadedPolicy
+from rltransfer.workflows.environments import EnvironmentChoice
+from rltransfer.workflows.policy_loading import load_transfer
+
+RECORD = "transfer.json"
 
 
 @final
@@ -30,7 +40,7 @@ class SourceRecord:
     """Of its best candidate, by name."""
     alignment_error: float
     acceptance_return: float | None
-    """Mean over the episodes of the acceptance test; None where there were none."""
+    """Mean over the acceptance test; None where the budget left no episode for it."""
     target_steps: int
     accepted: bool
     kept: bool
@@ -39,13 +49,17 @@ class SourceRecord:
 
 @final
 @dataclass(frozen=True)
-class TransferRecord:
+class TransferResult(Result):
     """One transfer; figures rest on fresh episodes that chose nothing."""
 
-    run: Path
+    policy: Policy
+    """Acts in the target; its `predict` is that of a Stable-Baselines3 model."""
+    folder: Path
     source: str
-    target: str
+    source_environment: EnvironmentChoice
+    target: EnvironmentChoice
     accepted: bool
+    """Whether the mapping is better than random with confidence."""
     verdict: str
     budget: int
     steps: Mapping[str, int]
@@ -64,9 +78,9 @@ class TransferRecord:
     reproducibility_warnings: tuple[str, ...] = ()
     """Why the run may differ from one that was never interrupted."""
     steps_taken_again: int = 0
-    """Target steps of stretches that a stop broke off, as far as they are known.
+    """Target steps lost to an interruption, as far as they are known.
 
-    They changed nothing and are in no other count; `kill -9` leaves none to know of.
+    They changed nothing and are in no other count; `kill -9` leaves no count of them.
     """
 
     @property
@@ -74,11 +88,16 @@ class TransferRecord:
         """Every step from which something was learned or chosen."""
         return sum(self.steps.values())
 
+    def save(self, path: str | Path) -> Path:
+        """Copies the run's folder to `path`, which must not exist, and returns it."""
+        return _copied(self.folder, Path(path))
+
+    @override
     def as_json(self) -> dict[str, Any]:
         """Returns the object that `--json` prints."""
         improved = self.improved
         return {
-            "run": str(self.run),
+            "run": str(self.folder),
             "accepted": self.accepted,
             "verdict": self.verdict,
             "target_steps": self.target_steps,
@@ -88,7 +107,9 @@ class TransferRecord:
             "zero_shot": self.zero_shot.as_json(),
             "improved": None if improved is None else improved.as_json(),
             "source": self.source,
-            "target": self.target,
+            "source_env": self.source_environment.env_id,
+            "source_kwargs": dict(self.source_environment.kwargs),
+            "target": self.target.title,
             "seed": self.seed,
             "budget": self.budget,
             "steps": dict(self.steps),
@@ -100,7 +121,8 @@ class TransferRecord:
             "steps_taken_again": self.steps_taken_again,
         }
 
-    def as_table(self) -> RenderableType:
+    @override
+    def __rich__(self) -> RenderableType:
         """Returns figures, steps and the verdict; sources where there are several."""
         rows = [
             ("random", self.random),
@@ -110,54 +132,62 @@ class TransferRecord:
         if self.improved is not None:
             rows.insert(2, ("improved", self.improved))
         parts: list[RenderableType] = [
-            returns_table(rows, title=f"{self.source} → {self.target}")
+            returns_table(rows, title=f"{self.source} → {self.target.title}")
         ]
         if len(self.sources) > 1:
-            parts.append(self._sources_table())
-        steps = f"{self.target_steps:,} of {self.budget:,}: {steps_told(self.steps)}"
-        reported = f"{self.reported_steps:,} in the fresh episodes above"
-        told = [
-            ("target steps", steps),
-            ("not counted", f"{reported}, which chose nothing"),
+            parts.append(_sources_table(self.sources))
+        steps = f"{self.target_steps:,} of {self.budget:,}: "
+        entries = [
+            ("source at home", f"in {self.source_environment.title}"),
+            ("target steps", steps + steps_by_purpose(self.steps)),
+            (
+                "not counted",
+                f"{self.reported_steps:,} in the fresh episodes above, which chose "
+                "nothing",
+            ),
             ("time", f"{self.seconds:.1f} s"),
-            ("run", str(self.run)),
+            ("run", str(self.folder)),
         ]
         if self.picture is not None:
-            told.append(("picture", str(self.picture)))
+            entries.append(("picture", str(self.picture)))
         if self.resumed != "no":
-            told.append(
-                ("resume", "; ".join((self.resumed, *self.reproducibility_warnings)))
-            )
+            warnings = self.reproducibility_warnings
+            entries.append(("resume", "; ".join((self.resumed, *warnings))))
         colour = "green" if self.accepted else "yellow"
-        return Group(*parts, facts(told), Text(f"\n{self.verdict}", style=colour))
+        return Group(*parts, facts(entries), Text(f"\n{self.verdict}", style=colour))
 
-    def _sources_table(self) -> RenderableType:
-        table = plain_table(
-            "source",
-            "family",
-            "alignment error",
-            "acceptance test",
-            "target steps",
-            "verdict",
-            "kept",
+
+def _sources_table(sources: tuple[SourceRecord, ...]) -> RenderableType:
+    table = plain_table(
+        "source",
+        "family",
+        "alignment error",
+        "acceptance test",
+        "target steps",
+        "verdict",
+        "kept",
+    )
+    for row in sources:
+        tested = row.acceptance_return
+        table.add_row(
+            row.source,
+            row.family,
+            f"{row.alignment_error:.3f}",
+            "-" if tested is None else f"{tested:.1f}",
+            f"{row.target_steps:,}",
+            "accepted" if row.accepted else "refused",
+            "yes" if row.kept else "no",
         )
-        for row in self.sources:
-            acceptance = (
-                "-" if row.acceptance_return is None else f"{row.acceptance_return:.1f}"
-            )
-            table.add_row(
-                row.source,
-                row.family,
-                f"{row.alignment_error:.3f}",
-                acceptance,
-                f"{row.target_steps:,}",
-                "accepted" if row.accepted else "refused",
-                "yes" if row.kept else "no",
-            )
-        return table
+    return table
 
 
-RECORD = "transfer.json"
+def _copied(folder: Path, path: Path) -> Path:
+    if path.exists():
+        raise InputError(f"a transfer is saved to a new folder, {path} exists already")
+    with storage_faults(path):
+        # Hidden files are the lock of the run and what it went on from.
+        shutil.copytree(folder, path, ignore=shutil.ignore_patterns(".*"))
+    return path
 
 
 def _with_verdict(record: dict[str, Any]) -> dict[str, Any]:
@@ -173,7 +203,7 @@ _ADAPTER: TypeAdapter[dict[str, Any]] = TypeAdapter(
 
 @final
 @dataclass(frozen=True)
-class FinishedTransfer:
+class FinishedTransfer(Result):
     """What a finished run says about itself; nothing was done."""
 
     folder: Path
@@ -190,11 +220,27 @@ class FinishedTransfer:
         except ValidationError as fault:
             raise _refusal(path, FirstError.of(fault).message) from fault
 
+    @property
+    def accepted(self) -> bool:
+        """Whether the mapping is better than random with confidence."""
+        return self.record.get("accepted") is True
+
+    @property
+    def policy(self) -> Policy:
+        """Acts in the target; read from the folder."""
+        return load_transfer(self.folder).policy
+
+    def save(self, path: str | Path) -> Path:
+        """Copies the run's folder to `path`, which must not exist, and returns it."""
+        return _copied(self.folder, Path(path))
+
+    @override
     def as_json(self) -> dict[str, Any]:
         """Returns the object that the run printed at its end."""
         return self.record
 
-    def as_table(self) -> RenderableType:
+    @override
+    def __rich__(self) -> RenderableType:
         """Returns that there was nothing to do, and the verdict."""
         return facts(
             [
@@ -207,38 +253,6 @@ class FinishedTransfer:
 
 def _refusal(path: Path, reason: str) -> ArtifactRefused:
     return ArtifactRefused(
-        f"{path} does not tell what came of the transfer ({reason}); restore the file, "
+        f"{path} does not say what came of the transfer ({reason}); restore the file, "
         "or make the transfer again with the same options"
     )
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Attempted:
-    """One source, and how aligning it went."""
-
-    loaded: LoadedPolicy
-    home: EnvironmentChoice
-    alignment: Alignment
-
-    @property
-    def rank(self) -> tuple[bool, float]:
-        """Smaller is better: accepted first, then by measured return."""
-        return self.alignment.rank
-
-    def record(self, kept: bool) -> SourceRecord:
-        """Returns its row in the table of sources."""
-        acceptance, chosen = self.alignment.acceptance, self.alignment.chosen
-        return SourceRecord(
-            source=self.loaded.title,
-            path=str(self.loaded.path),
-            family=chosen.candidate.family.name,
-            alignment_error=chosen.candidate.alignment_error,
-            acceptance_return=float(acceptance.returns.mean())
-            if len(acceptance.returns)
-            else None,
-            target_steps=self.alignment.target.meter.used,
-            accepted=acceptance.accepted,
-            kept=kept,
-            verdict=acceptance.verdict,
-        )

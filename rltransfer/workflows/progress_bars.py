@@ -1,4 +1,4 @@
-"""How an alignment goes: a bar on standard error, scalars for TensorBoard."""
+"""How long work takes: bars on standard error, and scalars for TensorBoard."""
 
 import sys
 from pathlib import Path
@@ -20,16 +20,17 @@ from rltransfer.io import make_folder, storage_faults
 from rltransfer.io.event_files import EventFile, event_path, own_events
 from rltransfer.mapping import Progress as FitProgress
 from rltransfer_agents.loading.run_folder import mark_of
+from rltransfer_agents.training import Progress as TrainingProgress
 
 
-def bars(shown: bool) -> Progress:
-    """Returns progress bars, which stay away where they are not `shown`."""
+def progress_bars(shown: bool) -> Progress:
+    """Returns progress bars, which are hidden unless `shown`."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[told]}"),
+        TextColumn("{task.fields[note]}"),
         console=Console(file=sys.stderr),
         disable=not shown,
         # Standard streams are redirected where it matters; once is enough.
@@ -39,8 +40,8 @@ def bars(shown: bool) -> Progress:
 
 
 @final
-class AlignmentWatch:
-    """Watches the alignments of one transfer, one after the other.
+class AlignmentProgress:
+    """Shows the alignments of one transfer, one after the other.
 
     Args:
         budget: target steps of all of them.
@@ -58,7 +59,7 @@ class AlignmentWatch:
             for events in own_events(tensorboard_folder, run, mark):
                 events.unlink()
         self._events = EventFile(event_path(tensorboard_folder, mark))
-        self._bars = bars(shown)
+        self._bars = progress_bars(shown)
         self._shown = shown
         self._budget = budget
         self._task: TaskID | None = None
@@ -66,10 +67,10 @@ class AlignmentWatch:
         self._used = 0
         self._updates = 0
 
-    def __enter__(self) -> "AlignmentWatch":
+    def __enter__(self) -> "AlignmentProgress":
         """Starts showing."""
         self._bars.start()
-        self._task = self._bars.add_task("", total=self._budget, told="")
+        self._task = self._bars.add_task("", total=self._budget, note="")
         return self
 
     def __exit__(
@@ -104,7 +105,7 @@ class AlignmentWatch:
         self._move(self._used, None, f"{done}, loss {loss:.3f}")
 
     def tried(self, trial: Trial, used: int) -> None:
-        """Shows and records what a candidate earned."""
+        """Shows and records the return of a candidate."""
         at = self._before + used
         self._events.add(
             {
@@ -113,20 +114,59 @@ class AlignmentWatch:
             },
             at,
         )
-        told = f"{trial.candidate.family.name}: return {trial.score:.1f}"
-        self._move(used, None, told)
-        self._say(f"round {trial.round + 1}, {told}")
+        note = f"{trial.candidate.family.name}: return {trial.score:.1f}"
+        self._move(used, None, note)
+        self._say(f"round {trial.round + 1}, {note}")
 
-    def _move(self, used: int, description: str | None, told: str) -> None:
+    def _move(self, used: int, description: str | None, note: str) -> None:
         self._used = used
         if self._task is not None:
             self._bars.update(
                 self._task,
                 completed=self._before + used,
                 description=description,
-                told=told,
+                note=note,
             )
 
-    def _say(self, told: str) -> None:
+    def _say(self, note: str) -> None:
         if self._shown:
-            self._bars.console.print(told, highlight=False)
+            self._bars.console.print(note, highlight=False)
+
+
+@final
+class TrainingBars:
+    """A bar for each training that is under way."""
+
+    def __init__(self, shown: bool) -> None:
+        self._bars = progress_bars(shown)
+        self._tasks: dict[tuple[str, str], TaskID] = {}
+
+    def __enter__(self) -> "TrainingBars":
+        """Starts showing."""
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        fault: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stops showing."""
+        self._bars.stop()
+
+    def watch(self, progress: TrainingProgress) -> None:
+        """Moves the bar of one training."""
+        key = (progress.env_id, progress.algorithm)
+        if key not in self._tasks:
+            self._tasks[key] = self._bars.add_task(
+                f"{progress.algorithm} {progress.env_id}",
+                total=progress.total_steps,
+                note="",
+            )
+        mean = progress.mean_return
+        self._bars.update(
+            self._tasks[key],
+            completed=min(progress.steps, progress.total_steps),
+            note="" if mean is None else f"mean return {mean:.1f}",
+        )

@@ -1,29 +1,28 @@
-"""`rltransfer inspect`: what is inside a file, without running it."""
+"""What is inside an agent's file or a transfer's folder, without running any of it."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, final
+from typing import Any, final
 
-import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
+from typing_extensions import override
 
-from rltransfer.cli.options import Json
-from rltransfer.cli.session import Outcome
 from rltransfer.errors import ArtifactRefused, InputError
-from rltransfer.report.tables import facts, plain_table
-
-if TYPE_CHECKING:
-    from rltransfer_agents.loading import ArtifactDescription
+from rltransfer.report.tables import Result, facts, plain_table
+from rltransfer.workflows.policy_loading import is_transfer
+from rltransfer.workflows.transfer_description import TransferDescription
+from rltransfer_agents.loading import ArtifactDescription, describe_artifact
 
 
 @final
 @dataclass(frozen=True)
-class Inspected:
-    """A file as it describes itself."""
+class AgentDescription(Result):
+    """An agent's file as it describes itself."""
 
-    description: "ArtifactDescription"
+    description: ArtifactDescription
 
+    @override
     def as_json(self) -> dict[str, Any]:
         """Returns all that is known, paths as text."""
         entries = asdict(self.description) | {"usable": self.description.usable}
@@ -32,10 +31,11 @@ class Inspected:
             for name, value in entries.items()
         }
 
-    def as_table(self) -> RenderableType:
+    @override
+    def __rich__(self) -> RenderableType:
         """Returns what is known, and what was refused and why."""
         about = self.description
-        told = {
+        entries = {
             "kind": about.kind,
             "usable": "yes" if about.usable else "no",
             "algorithm": about.algorithm,
@@ -52,7 +52,7 @@ class Inspected:
             "ignored": ", ".join(about.ignored),
         }
         parts: list[RenderableType] = [
-            facts([(name, str(value)) for name, value in told.items() if value])
+            facts([(name, str(value)) for name, value in entries.items() if value])
         ]
         if about.refused:
             table = plain_table("refused", "code", "reason")
@@ -72,30 +72,27 @@ class Inspected:
 
 
 def inspect(
-    path: Annotated[
-        Path,
-        typer.Argument(
-            help="Run folder, RL Zoo folder, zip, bundle, statistics or transfer."
-        ),
-    ],
-    sha256: Annotated[
-        str | None, typer.Option("--sha256", help="Hash the agent's file must have.")
-    ] = None,
-    json: Json = False,
-) -> Outcome:
-    """Say what is inside a file or folder, without running any of it."""
-    del json  # what prints the outcome knows
-    from rltransfer.workflows.source_agents import is_transfer
-    from rltransfer.workflows.transfer_description import InspectedTransfer
-    from rltransfer_agents.loading import describe_artifact
+    path: str | Path, *, sha256: str | None = None
+) -> AgentDescription | TransferDescription:
+    """Returns what is inside a file or folder, without running any of it.
 
+    Args:
+        path: a run folder, an RL Zoo folder, a zip, a bundle, statistics, or the folder
+            of a transfer.
+        sha256: the hash that the agent's file must have.
+
+    Raises:
+        InputError: there is nothing to inspect.
+        ArtifactRefused: a manifest is damaged, or the hash is another.
+    """
+    path = Path(path)
     try:
         if is_transfer(path):
-            return InspectedTransfer.at(path, sha256=sha256)
+            return TransferDescription.at(path, sha256=sha256)
     except ArtifactRefused as fault:
         # An agent can be described without its manifest; a transfer is nothing else.
         try:
-            return Inspected(describe_artifact(path, sha256=sha256))
+            return AgentDescription(describe_artifact(path, sha256=sha256))
         except InputError:
             raise fault from None
-    return Inspected(describe_artifact(path, sha256=sha256))
+    return AgentDescription(describe_artifact(path, sha256=sha256))

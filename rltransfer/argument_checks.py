@@ -1,0 +1,39 @@
+"""Defaults that several rooms share, and checks of arguments; imports nothing slow."""
+
+from typing import Literal, TypeAlias, cast
+
+from rltransfer.errors import InputError
+
+VecEnv: TypeAlias = Literal["dummy", "subproc"]
+"""RL Zoo's words: in this process, or each environment in one of its own."""
+
+STEP_SECONDS = 60.0
+"""Longest time of one step or reset of an environment."""
+REPORTED_EPISODES = 20
+"""Fresh episodes behind a reported figure."""
+TARGET_STEPS = 3_000
+"""Step budget of a transfer."""
+MOST_SEEDS = 2**31
+"""Far below what is added for each environment, and far above what anyone types."""
+
+
+def require_seed(seed: int) -> None:
+    """Raises unless every generator takes `seed`."""
+    if not 0 <= seed < MOST_SEEDS:
+        raise InputError(
+            f"--seed must be from 0 to {MOST_SEEDS - 1}, got {seed}; choose another"
+        )
+
+
+def require_at_least(option: str, value: int, least: int, reason: str = "") -> None:
+    """Raises unless `value`, given to `option`, is `least` or more."""
+    if value < least:
+        why = f" ({reason})" if reason else ""
+        raise InputError(f"{option} is at least {least}{why}, got {value}; give more")
+
+
+def require_vec_env(vec_env: str) -> VecEnv:
+    """Returns where environments are stepped; raises for a word of another meaning."""
+    if vec_env not in ("dummy", "subproc"):
+        raise InputError(f"--vec-env is dummy or subproc, got {vec_env!r}; choose one")
+    return cast(VecEnv, vec_env)

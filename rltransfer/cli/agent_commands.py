@@ -1,0 +1,118 @@
+"""Verbs about one agent: `evaluate`, `inspect`, `export`; and `demo`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rltransfer.argument_checks import REPORTED_EPISODES, STEP_SECONDS, require_vec_env
+from rltransfer.cli.arguments import read_pairs
+from rltransfer.cli.options import (
+    EnvKwargs,
+    Json,
+    LogFolder,
+    Progress,
+    Seed,
+    Sha256,
+    StepSeconds,
+    VecEnvChoice,
+)
+from rltransfer.cli.output import Outcome
+
+_Agent = Annotated[
+    Path, typer.Argument(help="Run folder, RL Zoo folder, zip, or transfer.")
+]
+
+
+def evaluate(
+    agent: _Agent,
+    env: Annotated[
+        str | None,
+        typer.Option(
+            "--env", "--source-env", metavar="ID", help="Default: the agent's own."
+        ),
+    ] = None,
+    env_kwargs: EnvKwargs = None,
+    episodes: Annotated[
+        int,
+        typer.Option("--episodes", help="Fresh episodes; more narrow the interval."),
+    ] = REPORTED_EPISODES,
+    seed: Seed = 0,
+    sha256: Sha256 = None,
+    vec_env: VecEnvChoice = "dummy",
+    step_seconds: StepSeconds = STEP_SECONDS,
+    json: Json = False,
+) -> Outcome:
+    """Report the returns of an agent or of a transfer, with their interval."""
+    del json  # what prints the result reads it
+    kwargs = read_pairs(env_kwargs or (), "--env-kwargs")
+    import rltransfer
+
+    return rltransfer.evaluate(
+        agent,
+        env,
+        env_kwargs=kwargs,
+        episodes=episodes,
+        seed=seed,
+        sha256=sha256,
+        vec_env=require_vec_env(vec_env),
+        step_seconds=step_seconds,
+    )
+
+
+def inspect(
+    path: Annotated[
+        Path,
+        typer.Argument(
+            help="Run folder, RL Zoo folder, zip, bundle, statistics or transfer."
+        ),
+    ],
+    sha256: Sha256 = None,
+    json: Json = False,
+) -> Outcome:
+    """Say what is inside a file or folder, without running any of it."""
+    del json  # what prints the result reads it
+    import rltransfer
+
+    return rltransfer.inspect(path, sha256=sha256)
+
+
+def export(
+    agent: _Agent,
+    to: Annotated[
+        Path,
+        typer.Argument(
+            help="File to write: .safetensors (bundle), .npz (NumPy alone) or .onnx; "
+            "a transfer: .onnx."
+        ),
+    ],
+    sha256: Sha256 = None,
+    json: Json = False,
+) -> Outcome:
+    """Write an agent as a bundle, NumPy arrays or ONNX; a transfer as ONNX."""
+    del json  # what prints the result reads it
+    import rltransfer
+
+    return rltransfer.export(agent, to, sha256=sha256)
+
+
+def demo(
+    scramble: Annotated[
+        int, typer.Option("--scramble", help="Which unknown sensors and motors.")
+    ] = 100,
+    seed: Seed = 0,
+    log_folder: LogFolder = Path("runs/demo"),
+    progress: Progress = True,
+    json: Json = False,
+) -> Outcome:
+    """Train on CartPole, then act behind sensors and motors never seen."""
+    del json  # what prints the result reads it
+    from rltransfer.workflows.demo import demo as run_demo
+
+    return run_demo(
+        log_folder,
+        scramble=scramble,
+        seed=seed,
+        progress=progress,
+        handle_signals=True,
+    )

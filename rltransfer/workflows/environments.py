@@ -1,0 +1,134 @@
+"""Environments as users name them: an id, or a callable that makes one."""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeAlias, final
+
+import gymnasium as gym
+import numpy as np
+
+import rltransfer_envs as rltransfer_envs
+from rltransfer.argument_checks import STEP_SECONDS, VecEnv, require_vec_env
+from rltransfer.domain import Domain
+from rltransfer.errors import InputError
+from rltransfer.wrappers import (
+    StepBudget,
+    StepTimeout,
+    SubprocessEnv,
+    make_in_time,
+)
+from rltransfer_envs.making import make
+
+MakeEnv: TypeAlias = Callable[..., gym.Env[Any, Any]]
+"""Makes an environment; is called with the environment's arguments."""
+
+_PLAIN = (type(None), bool, int, float, str)
+
+
+@final
+@dataclass(frozen=True)
+class EnvironmentChoice:
+    """An id and what to make the environment with."""
+
+    env_id: str
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """Id and arguments, as tables show them."""
+        kwargs = ", ".join(f"{name}={value}" for name, value in self.kwargs.items())
+        return f"{self.env_id} ({kwargs})" if kwargs else self.env_id
+
+
+@final
+@dataclass(frozen=True)
+class Stepping:
+    """Where environments are stepped, and how long that may take; changes no result."""
+
+    vec_env: VecEnv = "dummy"
+    step_seconds: float = STEP_SECONDS
+
+    def __post_init__(self) -> None:
+        StepTimeout(self.step_seconds)  # checks the time
+        require_vec_env(self.vec_env)
+
+
+def environment_id(env: str | MakeEnv) -> str:
+    """Returns the id of an environment; registers a callable that makes one.
+
+    A callable is registered with Gymnasium as `python/NAME-v0`, so that all that takes
+    an id takes it. Such an id is known in this process only.
+
+    Raises:
+        InputError: `env` is neither.
+    """
+    if isinstance(env, str):
+        return env
+    if isinstance(env, gym.Env) or not callable(env):
+        raise InputError(
+            "an environment is named by its id or made by a callable, got "
+            f"{type(env).__name__}; pass for example lambda: gymnasium.make(...)"
+        )
+    made_by = env.func if isinstance(env, partial) else env
+    name = re.sub(r"\W+", "", getattr(made_by, "__name__", type(env).__name__))
+    for version in range(len(gym.registry) + 1):
+        env_id = f"python/{name}-v{version}"
+        known = gym.registry.get(env_id)
+        if known is None:
+            gym.register(env_id, env)
+        if known is None or known.entry_point is env:
+            break
+    return env_id
+
+
+def require_plain(option: str, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns an environment's arguments, which must be values that files can hold.
+
+    Raises:
+        InputError: one of them is an object.
+    """
+    for name, value in kwargs.items():
+        if not _is_plain(value):
+            raise InputError(
+                f"{option} takes finite numbers, text, and lists and dictionaries of "
+                f"these, got {name} of {type(value).__name__}; pass a callable that "
+                "makes the environment with it"
+            )
+    return dict(kwargs)
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return all(isinstance(k, str) and _is_plain(v) for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    # JSON has no infinity.
+    finite = not isinstance(value, float) or math.isfinite(value)
+    return isinstance(value, _PLAIN) and finite
+
+
+def domain_of(
+    choice: EnvironmentChoice,
+    stepping: Stepping | None = None,
+    meter: StepBudget | None = None,
+) -> Domain:
+    """Returns an environment as a domain.
+
+    Args:
+        choice: id and arguments.
+        stepping: where it is stepped; by default in this process.
+        meter: counts the steps taken in it.
+
+    Raises:
+        InputError: there is no such environment, or its spaces cannot be mapped.
+    """
+    make_here = partial(make, choice.env_id, **choice.kwargs)
+    seconds = STEP_SECONDS if stepping is None else stepping.step_seconds
+    if stepping is None or stepping.vec_env == "dummy":
+        in_time = partial(make_in_time, make_here, choice.title, seconds)
+        return Domain(in_time, choice.title, meter)
+    apart = partial(SubprocessEnv, make_here, choice.title, seconds, np.float32)
+    return Domain(apart, choice.title, meter)

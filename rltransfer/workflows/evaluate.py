@@ -1,0 +1,150 @@
+"""The returns of an agent or of a transfer in fresh episodes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Group, RenderableType
+from typing_extensions import override
+
+from rltransfer.argument_checks import (
+    REPORTED_EPISODES,
+    STEP_SECONDS,
+    VecEnv,
+    require_at_least,
+    require_seed,
+)
+from rltransfer.evaluation import ReturnSummary, summarise
+from rltransfer.report.tables import Result, facts, returns_table
+from rltransfer.workflows.environments import (
+    EnvironmentChoice,
+    MakeEnv,
+    Stepping,
+    domain_of,
+)
+from rltransfer.workflows.policy_loading import (
+    MADE_FOR,
+    AgentLike,
+    environment_of,
+    load_agent,
+    require_fit,
+)
+from rltransfer.wrappers import StepTimeout
+from rltransfer_agents.loading import LoadedPolicy
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class EvaluationResult(Result):
+    """Fresh episodes of one policy in one environment."""
+
+    agent: LoadedPolicy
+    notes: tuple[str, ...]
+    """What a reader of the figures should know."""
+    environment: EnvironmentChoice
+    seed: int
+    returns: NDArray[np.float64]
+    """Undiscounted, as the environment pays them; shape (episode,)."""
+    summary: ReturnSummary
+
+    @property
+    def mean_return(self) -> float:
+        """Mean over the episodes."""
+        return self.summary.mean_return
+
+    @property
+    def made_for(self) -> EnvironmentChoice | None:
+        """The target of a transfer, as recorded; None for an agent."""
+        found = self.agent.provenance.get(MADE_FOR)
+        return found and EnvironmentChoice(found["env"], found["env_kwargs"])
+
+    @override
+    def as_json(self) -> dict[str, Any]:
+        """Returns the object that `--json` prints."""
+        return {
+            "env": self.environment.env_id,
+            "env_kwargs": dict(self.environment.kwargs),
+            "seed": self.seed,
+            **self.summary.as_json(),
+            "run": str(self.agent.path),
+            "notes": list(self.notes),
+            "made_for": self.agent.provenance.get(MADE_FOR),
+        }
+
+    @override
+    def __rich__(self) -> RenderableType:
+        """Returns the figures and the seeds of the episodes."""
+        last = self.seed + self.summary.episodes - 1
+        entries = [("agent", str(self.agent.path))]
+        if self.made_for is not None and self.made_for != self.environment:
+            entries.append(("mapping", f"made for {self.made_for.title}"))
+        if self.summary.episodes == 1:
+            entries.append(("seed", f"{self.seed}"))
+        else:
+            entries.append(("seeds", f"{self.seed} to {last}"))
+        entries += [("note", note) for note in self.notes]
+        return Group(
+            returns_table(
+                [(self.agent.title, self.summary)], title=self.environment.title
+            ),
+            facts(entries),
+        )
+
+
+def evaluate(
+    agent: AgentLike,
+    env: str | MakeEnv | None = None,
+    *,
+    env_kwargs: Mapping[str, Any] | None = None,
+    episodes: int = REPORTED_EPISODES,
+    seed: int = 0,
+    sha256: str | None = None,
+    vec_env: VecEnv = "dummy",
+    step_seconds: float = STEP_SECONDS,
+) -> EvaluationResult:
+    """Returns the returns of an agent or of a transfer, with their interval.
+
+    Args:
+        agent: anything that `load_agent` reads, or what it returned.
+        env: where to evaluate it; by default the agent's own environment.
+        env_kwargs: arguments of the environment; each replaces the recorded one of its
+            name, the others are kept.
+        episodes: how many; episode i is reset with `seed` + i.
+        seed: of the first episode.
+        sha256: the hash that the agent's file must have.
+        vec_env: `dummy`, or `subproc` for an environment in a process of its own.
+        step_seconds: longest time of one step of the environment, in seconds.
+
+    Raises:
+        InputError: the agent does not fit the environment, or an argument is wrong.
+        ArtifactRefused: a file of the agent is refused.
+        EnvironmentFault: the environment broke its contract.
+    """
+    require_at_least("--episodes", episodes, 1)
+    require_seed(seed)
+    stepping = Stepping(vec_env, step_seconds)
+    loaded = load_agent(agent, env=env, env_kwargs=env_kwargs, sha256=sha256)
+    environment = environment_of(loaded)
+    domain = domain_of(environment, stepping)
+    try:
+        notes = require_fit(
+            loaded,
+            domain,
+            "transfer it: rltransfer transfer "
+            f"--source {loaded.path} --target {environment.env_id}",
+        )
+        with StepTimeout(step_seconds).active() as timeout:
+            domain.use_timeout(timeout)
+            returns = domain.evaluate(loaded.policy, episodes=episodes, seed=seed)
+    finally:
+        domain.close()
+    return EvaluationResult(
+        loaded,
+        (*loaded.notes, *notes),
+        environment,
+        seed,
+        returns,
+        summarise(returns, seed),
+    )

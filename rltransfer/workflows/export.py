@@ -1,0 +1,112 @@
+"""An agent or a mapped policy for machines that have neither torch nor us."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from rich.console import RenderableType
+from typing_extensions import override
+
+from rltransfer.errors import InputError
+from rltransfer.report.tables import Result, facts
+from rltransfer.workflows.policy_loading import is_transfer, load_transfer
+from rltransfer_agents.export import EQUAL_SHARE, export_agent, export_mapped_onnx
+from rltransfer_agents.loading.refusal import printable
+from rltransfer_agents.policies import FrozenPolicy
+
+_MAPPED_SUFFIX = ".onnx"
+
+
+@final
+@dataclass(frozen=True)
+class ExportedPolicy(Result):
+    """A file that was written and compared with its original."""
+
+    agent: Path
+    written: tuple[Path, ...]
+    """Every file, the policy first."""
+    checked: str
+    """In what it was found to agree with its original."""
+
+    @override
+    def as_json(self) -> dict[str, Any]:
+        """Returns all paths."""
+        files = [str(path) for path in self.written]
+        return {"agent": str(self.agent), "written": files[0], "files": files}
+
+    @override
+    def __rich__(self) -> RenderableType:
+        """Returns all paths, and in what they agree."""
+        return facts(
+            [
+                ("agent", str(self.agent)),
+                *(("written", str(path)) for path in self.written),
+                ("checked", self.checked),
+            ]
+        )
+
+
+def export(
+    agent: str | Path, to: str | Path, *, sha256: str | None = None
+) -> ExportedPolicy:
+    """Writes an agent as a bundle, NumPy arrays or ONNX; a transfer as ONNX.
+
+    What was written is read back and compared with its original.
+
+    Args:
+        agent: anything that `load_agent` reads.
+        to: the file, which decides the format: `.safetensors` (bundle), `.npz` (NumPy
+            alone) or `.onnx`; a transfer: `.onnx`.
+        sha256: the hash that the agent's file must have.
+
+    Raises:
+        InputError: the file cannot be written, or its format cannot hold the agent.
+        ArtifactRefused: a file of the agent is refused.
+    """
+    to = Path(to)
+    _require_writable_file(to)
+    if is_transfer(Path(agent)):
+        return _export_transfer(Path(agent), to, sha256)
+    written = export_agent(agent, to, sha256=sha256)
+    return ExportedPolicy(
+        Path(agent), written, "equal to the agent on random observations"
+    )
+
+
+def _require_writable_file(to: Path) -> None:
+    """Raises where a file could not be written in the end, before there is any work."""
+    folder = to.parent
+    if to.is_dir():
+        raise InputError(
+            f"an agent is written to a file, {to} is a folder; name a file in it"
+        )
+    if not folder.is_dir():
+        kind = "is a file" if folder.exists() else "does not exist"
+        raise InputError(
+            f"the folder of the file to write must exist, {folder} {kind}; make it "
+            "first or name another"
+        )
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(
+            f"the folder of the file to write must be writable, {folder} is not; "
+            "change its permissions or name another"
+        )
+
+
+def _export_transfer(path: Path, to: Path, sha256: str | None) -> ExportedPolicy:
+    mapped = load_transfer(path, sha256=sha256)
+    source = printable(mapped.settings.source)
+    if to.suffix != _MAPPED_SUFFIX:
+        raise InputError(
+            f"a mapped policy is written as {_MAPPED_SUFFIX}, got {to}; rename it, or "
+            f"export the source agent for .npz or a bundle: {source}"
+        )
+    if not isinstance(mapped.policy.policy, FrozenPolicy):
+        raise InputError(
+            f"a mapped policy can be written where its source is an agent, {path} was "
+            f"made from the transfer {source}; make one from the agent itself"
+        )
+    written = export_mapped_onnx(mapped.policy, mapped.action_space, to)
+    share = f"{EQUAL_SHARE:.0%} or more of random observations"
+    return ExportedPolicy(path, written, f"acts as the transfer does on {share}")

@@ -1,0 +1,245 @@
+"""Agents and transfers that can act, by the path where they lie."""
+
+import math
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeAlias, final
+
+import gymnasium as gym
+import numpy as np
+
+from rltransfer.domain import Domain, Policy, codec_of
+from rltransfer.domain.action_codec import observation_size_of
+from rltransfer.errors import ArtifactRefused, InputError, UserError
+from rltransfer.io import MANIFEST_NAME, Manifest, read_manifest
+from rltransfer.translation import MappedPolicy, load_translation
+from rltransfer.workflows.environments import (
+    EnvironmentChoice,
+    MakeEnv,
+    environment_id,
+    require_plain,
+)
+from rltransfer.workflows.transfer_description import MAPPING_FOLDER, TransferSettings
+from rltransfer_agents import loading
+from rltransfer_agents.loading import LoadedPolicy, Refusal
+from rltransfer_agents.loading.agent_loading import require_digest
+from rltransfer_agents.loading.environment_spec import (
+    require_harmless,
+    require_registered,
+)
+from rltransfer_agents.loading.hub import is_on_hub
+from rltransfer_agents.loading.refusal import (
+    printable,
+    refusals_about,
+    refuse_unforeseen,
+)
+from rltransfer_agents.loading.space_agreement import require_same_spaces
+from rltransfer_agents.loading.spaces import space_of
+
+AgentLike: TypeAlias = str | Path | LoadedPolicy
+"""Whatever names an agent: a path, a repository of the hub, or a loaded policy."""
+
+MADE_FOR = "made_for"
+"""In the provenance of a transfer's policy: the environment its mapping is for."""
+_LONGEST_CHAIN = 8
+_OF_MISFITS = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
+
+
+def load_agent(
+    path: AgentLike,
+    *,
+    env: str | MakeEnv | None = None,
+    env_kwargs: Mapping[str, Any] | None = None,
+    sha256: str | None = None,
+) -> LoadedPolicy:
+    """Returns the agent or the transfer at `path`, without running anything in it.
+
+    Args:
+        path: a run folder of ours or of RL Zoo, a zip of Stable-Baselines3, a safe
+            bundle, the folder of a transfer, or `hf://ORGANISATION/REPOSITORY`; also
+            what this function returned before.
+        env: another environment than the recorded one: an id, or a callable that makes
+            it.
+        env_kwargs: arguments of the environment; each replaces the recorded one of its
+            name, the others are kept.
+        sha256: the hash that the agent's file must have.
+
+    Raises:
+        InputError: there is no agent, or its environment is not known.
+        ArtifactRefused: a file is damaged, unsafe, or does not fit the others.
+    """
+    env_id = None if env is None else environment_id(env)
+    overrides = require_plain("--env-kwargs", env_kwargs or {})
+    # A file may name a module only where the user did.
+    typed = [str(value) for value in overrides.values()]
+    typed += [] if env_id is None else [env_id]
+    if isinstance(path, LoadedPolicy):
+        require_digest(path.sha256, sha256)
+        loaded = path
+    elif is_transfer(Path(path)):
+        loaded = _loaded_transfer(Path(path), env_id, sha256, typed)
+    else:
+        loaded = loading.load_agent(path, env_id=env_id, sha256=sha256)
+        if not is_on_hub(path):
+            # What was fetched is named by the folder of its file in the cache: the file
+            # is a link away from the statistics beside it.
+            loaded = replace(loaded, path=Path(path))
+        else:
+            loaded = replace(loaded, path=loaded.path.parent)
+    return replace(
+        loaded,
+        env_id=env_id or loaded.env_id,
+        env_kwargs={**loaded.env_kwargs, **overrides},
+    )
+
+
+def environment_of(loaded: LoadedPolicy) -> EnvironmentChoice:
+    """Returns where a loaded policy acts."""
+    assert loaded.env_id is not None
+    return EnvironmentChoice(loaded.env_id, loaded.env_kwargs)
+
+
+def require_fit(loaded: LoadedPolicy, domain: Domain, remedy: str) -> tuple[str, ...]:
+    """Raises unless a policy can act in an environment; returns what to note.
+
+    Args:
+        loaded: what shall act.
+        domain: where it shall act.
+        remedy: what to do where it cannot.
+    """
+    return require_same_spaces(
+        loaded, domain, path=loaded.path, env_name=domain.name, remedy=remedy
+    )
+
+
+def is_transfer(path: Path) -> bool:
+    """Tells whether a finished transfer lies at `path`.
+
+    Raises:
+        ArtifactRefused: there is a manifest, and it cannot be read.
+    """
+    # Not of `Path`: paths out of files may be too long, or lead where one may not look.
+    return (
+        os.path.isfile(path / MANIFEST_NAME) and read_manifest(path).verb == "transfer"
+    )
+
+
+def _loaded_transfer(
+    path: Path, env_id: str | None, sha256: str | None, typed: Collection[str]
+) -> LoadedPolicy:
+    mapped = load_transfer(path, sha256=sha256)
+    settings = mapped.settings
+    with refusals_about(printable(path / MANIFEST_NAME)):
+        kwargs = require_harmless(settings.target_kwargs, typed=typed)
+        known = env_id or require_registered(settings.target, typed=typed)
+    return LoadedPolicy(
+        policy=mapped.policy,
+        title=f"{mapped.source_title} through a mapping",
+        observation_space=mapped.observation_space,
+        action_space=mapped.action_space,
+        env_id=known,
+        env_kwargs=kwargs,
+        path=path,
+        sha256=settings.source_sha256,
+        provenance={MADE_FOR: {"env": settings.target, "env_kwargs": kwargs}},
+    )
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class StoredTransfer:
+    """The mapped policy of a transfer's folder; no environment is needed for it."""
+
+    policy: MappedPolicy
+    settings: TransferSettings
+    source_title: str
+    observation_space: gym.Space[Any]
+    action_space: gym.Space[Any]
+
+
+def load_transfer(
+    path: Path, *, sha256: str | None = None, outer: tuple[Path, ...] = ()
+) -> StoredTransfer:
+    """Returns what lies in the folder of a transfer.
+
+    Args:
+        path: of the folder.
+        sha256: what the file of the agent it acts through must have.
+        outer: transfers that were made from this one and are being opened.
+
+    Raises:
+        InputError: the agent it acts through is gone.
+        ArtifactRefused: a file is damaged, or does not fit the others.
+    """
+    here = path.resolve()
+    if here in outer or len(outer) >= _LONGEST_CHAIN:
+        raise Refusal(
+            "folder",
+            f"{printable(path)}: transfers may be made from transfers, "
+            f"{_LONGEST_CHAIN} deep and in no circle",
+        )
+    with refusals_about(printable(path / MANIFEST_NAME)):
+        manifest = read_manifest(path)
+        settings = TransferSettings.of(manifest.settings)
+        require_digest(settings.source_sha256, sha256)
+        observation_space, action_space = _spaces(manifest)
+    policy, title, source_actions = _source(path, settings, (*outer, here))
+    translation = load_translation(path / MAPPING_FOLDER)
+    name, home = settings.target, settings.source_env
+    try:
+        mapped = MappedPolicy(
+            policy,
+            translation,
+            codec_of(source_actions, home),
+            codec_of(action_space, name),
+        )
+        rows = np.zeros((1, observation_size_of(observation_space, name)), np.float32)
+        mapped.predict(rows, deterministic=True)
+    except (*_OF_MISFITS, UserError) as fault:
+        raise ArtifactRefused(
+            f"the mapping of {printable(path)} must fit between {printable(home)} and "
+            f"{printable(name)}, and does not; make the transfer again"
+        ) from fault
+    return StoredTransfer(mapped, settings, title, observation_space, action_space)
+
+
+def _source(
+    path: Path, settings: TransferSettings, outer: tuple[Path, ...]
+) -> tuple[Policy, str, gym.Space[Any]]:
+    """Returns the policy that a transfer acts through, its title and its actions."""
+    if not os.path.exists(settings.agent):
+        raise InputError(
+            f"{printable(path)} acts through the agent it was made from, and "
+            f"{printable(settings.agent)} is gone: put it back or make the transfer "
+            "again"
+        )
+    digest = settings.source_sha256
+    if is_transfer(settings.agent):
+        inner = load_transfer(settings.agent, sha256=digest, outer=outer)
+        title = f"{inner.source_title} through a mapping"
+        return inner.policy, title, inner.action_space
+    agent = loading.load_agent(
+        settings.agent, env_id=settings.source_env, sha256=digest
+    )
+    return agent.policy, agent.title, agent.action_space
+
+
+def _spaces(manifest: Manifest) -> list[gym.Space[Any]]:
+    """Returns the spaces of the target, as its manifest describes them."""
+    with refuse_unforeseen():
+        return [_space(manifest.spaces[name]) for name in ("observation", "action")]
+
+
+def _space(described: Mapping[str, Any]) -> gym.Space[Any]:
+    if described["kind"] != "Box":
+        return space_of(described["kind"], dict(described))
+    shape, dtype = tuple(described["shape"]), np.dtype(described["dtype"])
+    low, high = (
+        # JSON has no infinity: null is no bound.
+        np.array([none if value is None else value for value in described[side]], dtype)
+        for side, none in (("low", -math.inf), ("high", math.inf))
+    )
+    bounds = {"low": low.reshape(shape), "high": high.reshape(shape)}
+    return space_of("Box", {**bounds, "shape": shape, "dtype": dtype})
