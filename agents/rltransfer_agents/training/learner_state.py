@@ -38,16 +38,13 @@ COUNTERS = attributes(
 LAST_STEP = attributes("_last_obs", "_last_episode_starts", "_last_original_obs")
 
 
-def _take_weights(learner: Learner) -> dict[str, Any]:
-    """Networks and optimizers."""
-    return learner.get_parameters()
-
-
-def _put_weights(learner: Learner, weights: dict[str, Any]) -> None:
-    learner.set_parameters(weights, exact_match=True, device=learner.device)
-
-
-WEIGHTS = Item(_take_weights, _put_weights)
+# Networks and optimizers.
+WEIGHTS = Item(
+    lambda learner: learner.get_parameters(),
+    lambda learner, weights: learner.set_parameters(
+        weights, exact_match=True, device=learner.device
+    ),
+)
 
 
 def _take_temperature(learner: Learner) -> torch.Tensor | None:

@@ -48,57 +48,29 @@ def require_names(found: Mapping[str, Any], expected: Collection[str]) -> None:
         raise ValueError(f"expected {sorted(expected)}, got {list(found)}")
 
 
-def _take_torch(learner: Learner) -> torch.Tensor:
-    del learner  # there is one for the process, as Stable-Baselines3 has it
-    return torch.get_rng_state()
+# Stable-Baselines3 draws from the generators of the process, not from its own.
+TORCH = Item(
+    lambda learner: torch.get_rng_state(),
+    lambda learner, state: torch.set_rng_state(state),
+)
+NUMPY = Item(
+    lambda learner: np.random.get_state(legacy=False),
+    lambda learner, state: np.random.set_state(state),
+)
+PYTHON = Item(
+    lambda learner: random.getstate(),
+    lambda learner, state: random.setstate(state),
+)
 
 
-def _put_torch(learner: Learner, state: torch.Tensor) -> None:
-    del learner
-    torch.set_rng_state(state)
+def _generator_of_actions(learner: Learner) -> np.random.BitGenerator:
+    return learner.action_space.np_random.bit_generator
 
 
-TORCH = Item(_take_torch, _put_torch)
-
-
-def _take_numpy(learner: Learner) -> dict[str, Any]:
-    del learner
-    state = np.random.get_state(legacy=False)
-    assert isinstance(state, dict)
-    return state
-
-
-def _put_numpy(learner: Learner, state: dict[str, Any]) -> None:
-    del learner
-    np.random.set_state(state)
-
-
-NUMPY = Item(_take_numpy, _put_numpy)
-
-
-def _take_python(learner: Learner) -> tuple[Any, ...]:
-    del learner
-    return random.getstate()
-
-
-def _put_python(learner: Learner, state: tuple[Any, ...]) -> None:
-    del learner
-    random.setstate(state)
-
-
-PYTHON = Item(_take_python, _put_python)
-
-
-def _take_actions(learner: Learner) -> dict[str, Any]:
-    state = learner.action_space.np_random.bit_generator.state
-    return dict(copy.deepcopy(state))
-
-
-def _put_actions(learner: Learner, state: dict[str, Any]) -> None:
-    learner.action_space.np_random.bit_generator.state = state
-
-
-RANDOM_ACTIONS = Item(_take_actions, _put_actions)
+RANDOM_ACTIONS = Item(
+    lambda learner: copy.deepcopy(_generator_of_actions(learner).state),
+    lambda learner, state: setattr(_generator_of_actions(learner), "state", state),
+)
 
 
 def _statistics(envs: VecNormalize) -> dict[str, RunningMeanStd]:
