@@ -17,6 +17,9 @@ _TOLERANCE = 1e-4
 # Where two choices are this near to each other, rounding may decide between them.
 _TIE = 1e-3
 
+_WIDEST = 1000.0
+"""Bounds further out than this are taken for none: CartPole has 3.4e38."""
+
 Act = Callable[[Any], NDArray[Any]]
 """Maps a batch of observations to actions, without chance."""
 
@@ -49,7 +52,8 @@ def require_equal(act: Act, original: FrozenPolicy, what: str, seed: int = 0) ->
     if actions.shape == expected.shape:
         gaps = np.abs(actions.astype(np.float64) - expected.astype(np.float64))
         allowed = _TOLERANCE * np.maximum(1, np.abs(expected))
-        wrong = (gaps > allowed).reshape(len(gaps), -1).any(axis=1)
+        # Written so that a number that is not finite counts as wrong.
+        wrong = ~(gaps <= allowed).reshape(len(gaps), -1).all(axis=1)
         if not (wrong & ~_is_tied(original, observations)).any():
             return
         worst = f"by up to {gaps.max():.3g}"
@@ -69,11 +73,18 @@ def random_observations(space: spaces.Space[Any], seed: int) -> Any:
             name: random_observations(part, seed + place)
             for place, (name, part) in enumerate(space.spaces.items())
         }
-    rng = np.random.default_rng(seed)
-    if isinstance(space, spaces.Box) and not space.is_bounded():
-        # Sampling an unbounded space would mostly give numbers no policy ever sees.
-        drawn = rng.normal(scale=3, size=(_OBSERVATIONS, *space.shape))
-        return np.clip(drawn, space.low, space.high).astype(space.dtype)
+    if isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.floating):
+        rng = np.random.default_rng(seed)
+        shape = (_OBSERVATIONS, *space.shape)
+        low, high = space.low.astype(np.float64), space.high.astype(np.float64)
+        near = np.maximum(np.abs(low), np.abs(high)) <= _WIDEST
+        drawn = np.where(
+            near,
+            rng.uniform(np.where(near, low, 0), np.where(near, high, 1), shape),
+            # Up to bounds that mean none, numbers would be ones no policy ever sees.
+            np.clip(rng.normal(scale=3, size=shape), low, high),
+        )
+        return drawn.astype(space.dtype)
     space.seed(seed)
     return np.stack([space.sample() for _ in range(_OBSERVATIONS)])
 

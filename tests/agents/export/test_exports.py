@@ -23,6 +23,7 @@ from rltransfer_agents.export import (
     export_onnx,
     rebundle,
 )
+from rltransfer_agents.export.export_checks import random_observations, require_equal
 from rltransfer_agents.loading import Refusal, load_agent
 
 _VECTORS = sorted(
@@ -112,6 +113,25 @@ def test_a_file_that_is_there_is_never_overwritten(tmp_path: Path) -> None:
         (tmp_path / f"there{suffix}").mkdir()
         with pytest.raises(InputError, match="exists already"):
             export_agent(tmp_path / "agent.zip", tmp_path / f"there{suffix}")
+
+
+def test_files_are_compared_on_observations_of_ordinary_size() -> None:
+    low, high = np.array([-4.8, -3.4e38, 2.0]), np.array([4.8, 3.4e38, np.inf])
+    rows = random_observations(spaces.Box(low, high, dtype=np.float64), seed=0)
+    assert np.abs(rows[:, 0]).max() <= 4.8 and np.abs(rows[:, 0]).mean() > 2
+    assert 5 < np.abs(rows[:, 1]).max() < 20
+    assert (rows[:, 2] >= 2).all() and np.isfinite(rows).all()
+
+
+def test_a_file_that_gives_no_numbers_is_not_equal(tmp_path: Path) -> None:
+    STOCK["sac"].save(tmp_path / "agent.zip")
+    policy = load_agent(tmp_path / "agent.zip", env_id="Pendulum-v1").policy
+
+    def broken(rows: Any) -> Any:
+        return policy.predict(rows, deterministic=True)[0] * np.nan
+
+    with pytest.raises(InputError, match="must act as the original"):
+        require_equal(broken, policy, "a file")
 
 
 def test_a_policy_of_pictures_is_not_written_for_other_runtimes(tmp_path: Path) -> None:
