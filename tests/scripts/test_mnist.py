@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
+import mnist_mapping
 from digits import accuracy, train
 from digits.digit_tasks import balanced_subset
-from digits.digit_training import table, verdict
+from digits.digit_training import run_script, table, verdict
 from mnist_mapping import mapping_and_head, train_scratch
 from rltransfer.mapping import Affine, Chain, Examples
 
@@ -71,14 +72,18 @@ def test_listing_two_runs_on_its_own(tiny: Path, tmp_path: Path) -> None:
     assert lines[-1] == "IMPORTED set()"
 
 
-def test_damaged_data_end_in_one_line(tiny: Path, tmp_path: Path) -> None:
+def test_damaged_data_end_in_one_line(
+    tiny: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tiny / "mnist" / "t10k-labels-idx1-ubyte.gz"
     path.write_bytes(path.read_bytes()[:-3])
-    done = run("mnist_mapping.py", "--data-dir", str(tiny), cwd=tmp_path)
-    assert done.returncode == 76
-    assert done.stdout == ""
-    assert done.stderr.count("\n") == 1
-    assert "SHA-256 must be" in done.stderr
+    with pytest.raises(SystemExit) as ended:
+        run_script(lambda: mnist_mapping.main(["--data-dir", str(tiny)]))
+    printed = capsys.readouterr()
+    assert ended.value.code == 76
+    assert printed.out == ""
+    assert printed.err.count("\n") == 1
+    assert "SHA-256 must be" in printed.err
 
 
 def source() -> Chain:
