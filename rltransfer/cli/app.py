@@ -43,7 +43,8 @@ class Verbs(TyperGroup):
         **extra: Any,
     ) -> Any:
         arguments = list(sys.argv[1:] if args is None else args)
-        json = "--json" in arguments
+        # Help is no result; it is printed for a person.
+        json = "--json" in arguments and not {"-h", "--help"} & set(arguments)
         try:
             require_resume_alone(arguments)
             with standard_output_reserved(json):

@@ -4,13 +4,12 @@ import json
 import os
 import signal
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
 from typing import Any, Protocol, final, runtime_checkable
 
 from rltransfer.errors import UserError
+from rltransfer.resume.stop_signals import StopSignal, StopSignals
 
 
 @runtime_checkable
@@ -94,39 +93,16 @@ class Terminated(UserError):
     exit_status = 143
 
 
-class _SigTerm(KeyboardInterrupt):
-    """SIGTERM, raised where it arrived."""
-
-
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Turns Ctrl-C and SIGTERM into an error that says what was kept."""
     try:
-        with _sigterm_raised():
+        with StopSignals(patience=0):
             yield
     except KeyboardInterrupt as stop:
         kept = "; ".join(getattr(stop, "__notes__", ())) or "kept: nothing"
-        kind = Terminated if isinstance(stop, _SigTerm) else Interrupted
+        terminated = isinstance(stop, StopSignal) and stop.number == signal.SIGTERM
+        kind = Terminated if terminated else Interrupted
         raise kind(
             f"stopped before the end; {kept}; run the same command again"
         ) from None
-
-
-@contextmanager
-def _sigterm_raised() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        # Python gives signals to the main thread alone.
-        yield
-        return
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        raise _SigTerm
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        # A run that was stopped leaves a handler of its own, which must stay.
-        if signal.getsignal(signal.SIGTERM) is interrupt:
-            signal.signal(signal.SIGTERM, before)
