@@ -58,7 +58,7 @@ class DiscreteActuatorMap(ActuatorMap):
     def _checked(self, action: Any) -> int:
         # A negative index would silently count from the end.
         if not self.source.contains(action):
-            raise InputError(f"actions must lie in {self.space}, got {action!r}")
+            raise InputError(f"actions must be in {self.space}, got {action!r}")
         return int(action)
 
 
@@ -84,7 +84,7 @@ class ContinuousActuatorMap(ActuatorMap):
 
     @cached_property
     def _mirror(self) -> Float64[np.ndarray, " action"]:
-        # Reversing about the centre of the range swaps its ends, whatever they are. In
+        # Reversing about the centre of the range swaps its ends, for any range. In
         # double precision the swapped ends are exact.
         return self.source.low.astype(np.float64) + self.source.high.astype(np.float64)
 

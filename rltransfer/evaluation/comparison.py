@@ -160,6 +160,6 @@ def doubled_ranks(values: Float[np.ndarray, " value"]) -> Int[np.ndarray, " valu
 def _normal_tail(ranks: NDArray[np.int64], taken: int, rank_sum: int) -> float:
     total = len(ranks)
     spread = taken * (total - taken) / total * float(ranks.var(ddof=1))
-    # Half a rank, doubled: sums lie one apart, and the first one counts.
+    # The continuity correction: half a rank, doubled.
     excess = rank_sum - 1 - taken * float(ranks.mean())
     return 0.5 * math.erfc(excess / math.sqrt(2 * spread)) if spread else 1.0

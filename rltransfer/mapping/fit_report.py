@@ -31,7 +31,7 @@ class RunningMeans:
         self._sums = {name: total[staying] for name, total in self._sums.items()}
 
     def read(self) -> dict[str, Float[Tensor, " copies"]]:
-        """Returns the means and starts anew."""
+        """Returns the means and resets them."""
         means = {name: total / self._count for name, total in self._sums.items()}
         self._sums, self._count = {}, 0
         return means

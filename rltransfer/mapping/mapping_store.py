@@ -26,7 +26,7 @@ DOMAIN_MAPPING = "domain-mapping"
 def refused(folder: Path, reason: str) -> ArtifactRefused:
     """Returns the error that says why `folder` cannot be loaded."""
     return ArtifactRefused(
-        f"{folder} cannot be loaded as a network: {reason}; restore it or save it anew"
+        f"{folder} cannot be loaded as a network: {reason}; restore it or save it again"
     )
 
 
@@ -43,7 +43,7 @@ def save_network(
     numbers = {name: value.numpy() for name, value in network.state_dict().items()}
     unfit = [name for name, value in numbers.items() if not np.isfinite(value).all()]
     if unfit:
-        raise ValueError(f"only finite numbers are stored; {unfit} are not; fit anew")
+        raise ValueError(f"only finite numbers are stored; {unfit} are not; fit again")
     description = {
         "architecture": _describe(network),
         "about": about or {},
@@ -77,7 +77,7 @@ def load_network(folder: Path, kind: type[S]) -> S:
         # Shapes cost nothing here, so that an absurd one is seen before it is made.
         with torch.device("meta"):
             network = _build(description["architecture"])
-    # Whatever a wrong description makes of a constructor: bad keys, sizes or types.
+    # All that wrong keys, sizes or types in a description can raise.
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as fault:
         raise refused(folder, f"it describes no network we know ({fault})") from fault
     if not isinstance(network, kind):
@@ -100,7 +100,7 @@ def _checked(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         if (folder / _VERSION_1).exists():
             raise ArtifactRefused(
                 f"{folder} was written by version 0.1.0 of rltransfer, which this "
-                "version does not read; make the transfer again, or fit it anew"
+                "version does not read; make the transfer again, or fit it again"
             )
         raise refused(folder, f"{FILE} is missing")
     found = read_tensor_file(folder / FILE, KIND)

@@ -128,7 +128,7 @@ def _host(mirror: str) -> str | None:
 
 
 def _cache() -> Path:
-    """Returns the user's cache, where freedesktop.org says it is."""
+    """Returns the user's cache, by the rules of freedesktop.org."""
     root = os.environ.get("XDG_CACHE_HOME")
     return (Path(root) if root else Path.home() / ".cache") / "rltransfer"
 

@@ -9,7 +9,7 @@ from rltransfer_envs.making import make, nearest_ids
 
 
 @pytest.mark.parametrize(
-    ("env_id", "says"),
+    ("env_id", "message"),
     [
         ("CartPol-v1", "not registered .* nearest: CartPole-v1"),
         ("lunarlander-v3", "not registered .* nearest: LunarLander-v3"),
@@ -23,15 +23,15 @@ from rltransfer_envs.making import make, nearest_ids
 )
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_an_unknown_environment_is_answered_with_the_nearest(
-    env_id: str, says: str
+    env_id: str, message: str
 ) -> None:
-    with pytest.raises(InputError, match=says) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         make(env_id)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("env_id", "kwargs", "says"),
+    ("env_id", "kwargs", "message"),
     [
         ("LunarLander-v3", {"gravty": -7}, "takes .*gravity.*; got gravty=-7"),
         ("LunarLander-v3", {"gravity": 3}, "refuses gravity=3: .* between -12 and 0"),
@@ -48,9 +48,9 @@ def test_an_unknown_environment_is_answered_with_the_nearest(
     ],
 )
 def test_wrong_arguments_are_answered_with_the_right_ones(
-    env_id: str, kwargs: dict[str, Any], says: str
+    env_id: str, kwargs: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(InputError, match=says):
+    with pytest.raises(InputError, match=message):
         make(env_id, **kwargs)
 
 

@@ -100,7 +100,7 @@ def test_a_swimmers_links_are_joined_in_a_row() -> None:
 
 
 @pytest.mark.parametrize(
-    ("env_id", "change", "says"),
+    ("env_id", "change", "message"),
     [
         ("rltransfer/CartPole-v0", {"pole_mass": 0}, "pole_mass must be positive"),
         ("rltransfer/CartPole-v0", {"gravity": -1.0}, "gravity must be 0 or more"),
@@ -119,9 +119,9 @@ def test_a_swimmers_links_are_joined_in_a_row() -> None:
     ],
 )
 def test_impossible_parameters_are_refused(
-    env_id: str, change: dict[str, Any], says: str
+    env_id: str, change: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(InputError, match=says):
+    with pytest.raises(InputError, match=message):
         gym.make(env_id, **change)
 
 

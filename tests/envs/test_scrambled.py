@@ -76,7 +76,7 @@ def test_actions_there_and_back_are_the_same(base: str) -> None:
         assert actuators.source_action(action) in gym.make(base).action_space
 
 
-def test_sensors_turn_scale_and_shift() -> None:
+def test_sensors_rotate_scale_and_shift() -> None:
     quarter = np.array([[0.0, -1.0], [1.0, 0.0]])
     sensors = Sensors(quarter, np.array([2.0, 5.0]), np.array([10.0, 20.0]))
     reading = sensors.reading(np.array([1.0, 3.0]))
@@ -114,7 +114,7 @@ def test_the_seed_alone_decides_the_scramble() -> None:
     assert not np.array_equal(once.sensors.matrix, other.sensors.matrix)
 
 
-def test_a_motor_turned_round_swaps_the_ends_of_its_own_range() -> None:
+def test_a_reversed_motor_swaps_the_ends_of_its_own_range() -> None:
     low, high = np.array([0.0, -1.0], "f4"), np.array([0.5, 3.0], "f4")
     source = spaces.Box(low, high)
     actuators = ContinuousActuatorMap(source, np.array([1, 0]), np.array([-1.0, 1.0]))
@@ -140,9 +140,9 @@ def test_discrete_actions_are_permuted_from_where_they_start() -> None:
 
 
 @pytest.mark.parametrize("action", [-1, 3, 0.5])
-def test_an_action_that_is_none_is_refused(action: Any) -> None:
+def test_an_action_out_of_range_is_refused(action: Any) -> None:
     actuators = DiscreteActuatorMap(spaces.Discrete(3), np.array([2, 0, 1]))
-    with pytest.raises(InputError, match=r"must lie in Discrete\(3\)"):
+    with pytest.raises(InputError, match=r"must be in Discrete\(3\)"):
         actuators.source_action(action)
 
 
@@ -200,7 +200,7 @@ def test_an_environment_that_is_not_registered_can_be_scrambled() -> None:
 
 
 @pytest.mark.parametrize(
-    ("base", "seed", "says"),
+    ("base", "seed", "message"),
     [
         (None, 0, "needs the id .* pass for example base=CartPole-v1"),
         ("Cartpole-v1", 0, "'Cartpole-v1' is not registered .* nearest: CartPole-v1"),
@@ -212,24 +212,26 @@ def test_an_environment_that_is_not_registered_can_be_scrambled() -> None:
         ("rltransfer/Scrambled-v0", 0, "must not be scrambled itself"),
     ],
 )
-def test_a_base_or_seed_that_will_not_do_is_refused_in_one_line(
-    base: Any, seed: Any, says: str
+def test_a_base_or_seed_that_is_not_allowed_is_refused_in_one_line(
+    base: Any, seed: Any, message: str
 ) -> None:
-    with pytest.raises(InputError, match=says) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         gym.make("rltransfer/Scrambled-v0", base=base, seed=seed)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("actions", "says"),
+    ("actions", "message"),
     [
         (spaces.MultiDiscrete([2, 3]), "only Discrete actions and vectors"),
         (spaces.Box(-1.0, 1.0, (2, 2)), "only Discrete actions and vectors"),
         (spaces.Box(-np.inf, np.inf, (2,)), "actions without bounds"),
     ],
 )
-def test_actions_that_cannot_be_permuted_are_refused(actions: Any, says: str) -> None:
-    with pytest.raises(InputError, match=says):
+def test_actions_that_cannot_be_permuted_are_refused(
+    actions: Any, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
         Scrambled(Still(VECTOR, actions), seed=0)
 
 

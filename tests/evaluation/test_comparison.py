@@ -28,26 +28,26 @@ def test_welch_with_one_constant_side_has_the_freedom_of_the_other() -> None:
     assert p_value == pytest.approx(0.5 - math.atan(19) / math.pi)
 
 
-def test_ranks_of_three_above_three_are_one_deal_in_twenty() -> None:
+def test_ranks_of_three_above_three_are_one_split_in_twenty() -> None:
     assert rank_test(np.array([4.0, 5.0, 6.0]), np.arange(3.0)) == pytest.approx(1 / 20)
 
 
-def test_ranks_with_ties_count_every_deal_at_least_as_good() -> None:
-    # Pooled 1, 1, 2 have ranks 1.5, 1.5, 3. One of three deals gives a single episode
+def test_ranks_with_ties_count_every_split_at_least_as_good() -> None:
+    # Pooled 1, 1, 2 have ranks 1.5, 1.5, 3. One of three splits gives a single episode
     # rank 3; all three give it 1.5 or more.
     assert rank_test(np.array([2.0]), np.array([1.0, 1.0])) == pytest.approx(1 / 3)
     assert rank_test(np.array([1.0]), np.array([1.0, 2.0])) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [(1, 6), (4, 3), (5, 4)])
-def test_ranks_are_counted_as_by_listing_every_deal(ours: int, theirs: int) -> None:
+def test_ranks_are_counted_as_by_listing_every_split(ours: int, theirs: int) -> None:
     rng = np.random.default_rng(ours)
     pooled = rng.integers(0, 5, ours + theirs).astype(np.float64)
     ranks = [(pooled < value).sum() + (pooled <= value).sum() for value in pooled]
-    deals = [sum(deal) for deal in itertools.combinations(ranks, ours)]
-    as_good = sum(deal >= sum(ranks[:ours]) for deal in deals)
+    splits = [sum(split) for split in itertools.combinations(ranks, ours)]
+    as_good = sum(split >= sum(ranks[:ours]) for split in splits)
     p_value = rank_test(pooled[:ours], pooled[ours:])
-    assert p_value == pytest.approx(as_good / len(deals))
+    assert p_value == pytest.approx(as_good / len(splits))
 
 
 @pytest.mark.parametrize("episodes", [8, 30, 400])

@@ -132,7 +132,7 @@ def test_classes_are_learned_through_a_network_that_ends_in_its_head() -> None:
     assert (network(inputs).argmax(dim=1) == rows.labels).float().mean() > 0.95
 
 
-def test_what_wants_no_gradient_stays_as_it_is() -> None:
+def test_what_requires_no_gradient_stays_as_it_is() -> None:
     trunk = Affine(2, 3, generator=generator()).requires_grad_(False)
     head = Affine(3, 1, generator=generator(1))
     before, start = numbers(trunk), numbers(head)
@@ -151,7 +151,7 @@ def test_any_torch_module_can_be_fitted() -> None:
     assert report.losses.item() < 0.1
 
 
-def test_candidates_end_where_they_would_alone() -> None:
+def test_restarts_end_where_they_would_alone() -> None:
     stack, report = fitted(copies=3, updates=40)
     start = Affine(2, 1, copies=3, generator=generator())
     for place in range(3):
@@ -192,7 +192,7 @@ def poisoned(network: Affine, place: int) -> Affine:
     return network
 
 
-def test_a_candidate_that_is_not_finite_stops_alone() -> None:
+def test_a_restart_that_is_not_finite_stops_alone() -> None:
     network = poisoned(Affine(2, 1, copies=3, generator=generator()), 1)
     config = FitConfig(updates=40, batch_size=16)
     report = fit(network, Regression(), line(), config, generator=generator(2))
@@ -259,7 +259,7 @@ def test_halving_keeps_the_best_and_drops_the_rest() -> None:
     torch.testing.assert_close(network.weight, whole.weight)
 
 
-def test_dropped_candidates_leave_the_tensors() -> None:
+def test_dropped_restarts_leave_the_tensors() -> None:
     sizes: list[int] = []
 
     class Watched(nn.Module):
@@ -273,7 +273,7 @@ def test_dropped_candidates_leave_the_tensors() -> None:
     assert sizes[:5] == [8] * 5 and sizes[-5:] == [2] * 5
 
 
-def test_a_candidate_that_gets_no_better_stops_in_its_best_state() -> None:
+def test_a_restart_that_gets_no_better_stops_in_its_best_state() -> None:
     start = Affine.of(torch.tensor([[2.001], [-1.0]]), torch.tensor([0.5]))
     network = stacked([start, Affine(2, 1, generator=generator())])
     config = FitConfig(

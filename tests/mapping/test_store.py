@@ -69,7 +69,7 @@ def test_saving_again_replaces(folder: Path) -> None:
     assert load_network(folder, Mlp).settings == STORED["mlp"].settings
 
 
-def test_what_was_said_about_a_network_comes_back(folder: Path) -> None:
+def test_what_is_stored_about_a_network_comes_back(folder: Path) -> None:
     about = load_about(folder)
     assert about["about"] == {"seed": 3}
     assert about["versions"]["torch"] == torch.__version__
@@ -161,7 +161,7 @@ FOREIGN: dict[str, tuple[str, Any, str]] = {
         zeros(bias=2) | {"weight": np.full((3, 2), np.inf, np.float32)},
         "not finite",
     ),
-    "nothing said": ("network", {}, "nothing else"),
+    "no description": ("network", {}, "nothing else"),
     "no architecture": ("network", {"about": {}, "versions": {}}, "nothing else"),
     "unknown network": ("network", described({"network": "os.system"}), "no network"),
     "nameless": ("network", described({}), "no network we know"),

@@ -20,7 +20,7 @@ def idx(values: np.ndarray) -> bytes:
     return gzip.compress(header + values.astype(np.uint8).tobytes(), mtime=0)
 
 
-def vouch(folder: Path) -> None:
+def list_hashes(folder: Path) -> None:
     """Writes the hashes of what lies in `folder`."""
     sums = (
         f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n"
@@ -42,5 +42,5 @@ def tiny(tmp_path: Path) -> Path:
             if len(shape) == 3:
                 values = draw.integers(0, 256, shape)
             (folder / file).write_bytes(idx(values))
-        vouch(folder)
+        list_hashes(folder)
     return data

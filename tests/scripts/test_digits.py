@@ -23,7 +23,7 @@ from digits.digit_tasks import (
 from digits.digit_training import accuracy
 from rltransfer.errors import ArtifactRefused, InputError, StorageError
 from rltransfer.mapping import Affine, Examples
-from tests.scripts.conftest import idx, vouch
+from tests.scripts.conftest import idx, list_hashes
 
 LABELS = "train-labels-idx1-ubyte.gz"
 IMAGES = "train-images-idx3-ubyte.gz"
@@ -67,14 +67,14 @@ def test_an_idx_shorter_than_announced_is_refused() -> None:
 # A folder that the user gives.
 
 
-def test_a_folder_that_vouches_for_its_own_data_is_read(tiny: Path) -> None:
+def test_a_folder_that_lists_its_own_hashes_is_read(tiny: Path) -> None:
     task = mnist(tiny)
     assert task.train.inputs.shape == (120, 784)
     assert task.test.labels.tolist() == [*range(10)] * 4
     assert 0 <= task.train.inputs.min() < task.train.inputs.max() <= 1
 
 
-def test_other_data_than_the_published_need_vouching(tiny: Path) -> None:
+def test_other_data_than_the_published_need_hashes(tiny: Path) -> None:
     (tiny / "mnist" / "SHA256SUMS").unlink()
     with pytest.raises(ArtifactRefused, match="cut off after") as fault:
         mnist(tiny)
@@ -98,11 +98,11 @@ def test_a_missing_file_is_named(tiny: Path) -> None:
 
 def test_labels_and_pictures_must_fit(tiny: Path) -> None:
     (tiny / "mnist" / LABELS).write_bytes(idx(np.zeros(119)))
-    vouch(tiny / "mnist")
+    list_hashes(tiny / "mnist")
     with pytest.raises(ArtifactRefused, match="120 labels below 10 are needed"):
         mnist(tiny)
     (tiny / "mnist" / IMAGES).write_bytes(idx(np.zeros((120, 8, 8))))
-    vouch(tiny / "mnist")
+    list_hashes(tiny / "mnist")
     with pytest.raises(ArtifactRefused, match="must be 28 by 28, they are 8 by 8"):
         mnist(tiny)
 
@@ -144,7 +144,7 @@ def test_the_second_mirror_helps_out_and_the_cache_remembers(
     assert asked == ["one", "two"]
 
 
-def test_a_damaged_cache_is_filled_anew(
+def test_a_damaged_cache_is_filled_again(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache.mkdir(parents=True)
@@ -172,9 +172,7 @@ def test_what_a_mirror_sends_wrong_is_refused_and_not_kept(
     assert not cache.exists()
 
 
-def test_no_network_is_told_in_one_line(
-    cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_network_is_one_line(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mirrors(monkeypatch)
     with pytest.raises(Offline, match=r"no route to host.*--data-dir") as fault:
         contents(SOME, FILE, None)
@@ -182,7 +180,7 @@ def test_no_network_is_told_in_one_line(
     assert not cache.exists()
 
 
-def test_a_cache_that_cannot_be_written_is_told(
+def test_a_cache_that_cannot_be_written_is_reported(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache.parent.write_text("a file where the folder should be")
@@ -192,7 +190,7 @@ def test_a_cache_that_cannot_be_written_is_told(
     one_line(fault)
 
 
-def test_offline_the_bundled_digits_stand_in(
+def test_offline_the_bundled_digits_are_used(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mirrors(monkeypatch)

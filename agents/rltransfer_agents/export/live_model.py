@@ -129,7 +129,7 @@ def _extractor(policy: Any) -> tuple[bool, list[tuple[nn.Linear, str]]]:
             layers[-1] = (layers[-1][0], kind)
         elif not isinstance(leaf, nn.Flatten | nn.Identity | nn.Dropout):
             raise InputError(
-                f"an extractor of one's own may have dense layers and activations, "
+                f"your own extractor may have dense layers and activations, "
                 f"{name} has {kind}; export it as ONNX with torch instead"
             )
     return True, layers

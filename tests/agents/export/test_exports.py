@@ -232,7 +232,7 @@ def test_the_name_tells_the_format(suffix: str, tmp_path: Path) -> None:
     assert path.stat().st_size > 0
 
 
-def test_an_unknown_format_is_told(tmp_path: Path) -> None:
+def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
     STOCK["dqn"].save(tmp_path / "agent.zip")
     with pytest.raises(InputError, match=r"must end in \.safetensors, \.npz, \.onnx"):
         export_agent(tmp_path / "agent.zip", tmp_path / "agent.pt")

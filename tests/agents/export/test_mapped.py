@@ -25,16 +25,16 @@ _TARGETS: dict[str, spaces.Space[Any]] = {
 }
 
 
-def mapped(source: str, target: spaces.Space[Any], bent: bool, path: Path) -> Any:
+def mapped(source: str, target: spaces.Space[Any], nonlinear: bool, path: Path) -> Any:
     STOCK[source].save(path / "agent.zip")
     policy = load_agent(path / "agent.zip", env_id="CartPole-v1").policy
     here, there = (
         codec_of(space, "a space") for space in (policy.action_space, target)
     )
     generator = torch.Generator().manual_seed(4)
-    kind = "identity" if bent else "sum_to_one"
+    kind = "identity" if nonlinear else "sum_to_one"
     state: Network = Affine(4, _STATE, activation=kind, generator=generator)
-    if bent:
+    if nonlinear:
         state = ResidualAffine.around(state, (6,), generator=generator)
         for parameter in state.residual.layers[-1].parameters():
             parameter.data.normal_(generator=generator)
@@ -47,13 +47,13 @@ def mapped(source: str, target: spaces.Space[Any], bent: bool, path: Path) -> An
     return MappedPolicy(policy, translation, here, there)
 
 
-@pytest.mark.parametrize("bent", [False, True])
+@pytest.mark.parametrize("nonlinear", [False, True])
 @pytest.mark.parametrize("target", sorted(_TARGETS))
 @pytest.mark.parametrize("source", ["ppo", "sac"])
 def test_a_mapped_policy_acts_alike_in_onnx(
-    source: str, target: str, bent: bool, tmp_path: Path
+    source: str, target: str, nonlinear: bool, tmp_path: Path
 ) -> None:
-    policy = mapped(source, _TARGETS[target], bent, tmp_path)
+    policy = mapped(source, _TARGETS[target], nonlinear, tmp_path)
     # The writer compares before it gives the file its name.
     (path,) = export_mapped_onnx(policy, _TARGETS[target], tmp_path / "mapped.onnx")
     assert path.stat().st_size > 0
@@ -95,9 +95,9 @@ def test_an_action_map_that_is_not_affine_is_written_as_well(
 ) -> None:
     target = spaces.Box(-2.0, 1.0, (motors,), np.float32)
     policy = mapped("ppo", target, False, tmp_path)
-    bent = Mlp(motors, (4,), 4, generator=torch.Generator().manual_seed(0))
+    nonlinear = Mlp(motors, (4,), 4, generator=torch.Generator().manual_seed(0))
     parts = policy.translation
-    odd = Translation(parts.state, parts.unwhiten, parts.gain, bent)
+    odd = Translation(parts.state, parts.unwhiten, parts.gain, nonlinear)
     here, there = (codec_of(s, "a space") for s in (policy.policy.action_space, target))
     mapped_policy = MappedPolicy(policy.policy, odd, here, there)
     (path,) = export_mapped_onnx(mapped_policy, target, tmp_path / "m.onnx")
