@@ -80,7 +80,10 @@ class CheckedEnv(gym.Wrapper[Any, Any, Any, Any]):
         cause = reset_cause(result)
         if cause is not None:
             raise self._fault(cause)
-        return self._checked("observation of reset", result[0]), result[1]
+        try:
+            return self.check("observation of reset", result[0]), result[1]
+        except Misfit as misfit:
+            raise self._misfit_fault(misfit) from misfit
 
     @override
     def step(self, action: Any) -> Step:
@@ -120,19 +123,16 @@ class CheckedEnv(gym.Wrapper[Any, Any, Any, Any]):
         """Returns the observation and the reward of a step, checked."""
         try:
             number = checked_reward(reward)
+            return self.check("observation", observation), number
         except Misfit as misfit:
-            raise self._fault(Cause(str(misfit), misfit.remedy)) from misfit
-        return self._checked("observation", observation), number
+            raise self._misfit_fault(misfit) from misfit
 
     def timeout_fault(self, seconds: float) -> EnvironmentFault:
         """Returns the fault of a call that has lasted for `seconds`."""
         return self._fault(late_cause(self._call, seconds))
 
-    def _checked(self, name: str, observation: Any) -> Any:
-        try:
-            return self.check(name, observation)
-        except Misfit as misfit:
-            raise self._fault(Cause(str(misfit), misfit.remedy)) from misfit
+    def _misfit_fault(self, misfit: Misfit) -> EnvironmentFault:
+        return self._fault(Cause(str(misfit), misfit.remedy))
 
     def _fault(self, cause: Cause) -> EnvironmentFault:
         return env_fault(self.name, self.steps, cause)

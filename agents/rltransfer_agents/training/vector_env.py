@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import or_
 from typing import Any, NoReturn, final
 
 import gymnasium as gym
@@ -77,7 +78,7 @@ class VectorEnv(VecEnv):
         self,
     ) -> tuple[NDArray[Any], NDArray[np.float32], NDArray[np.bool_], list[Any]]:
         steps = self.step_some(self._all, list(self.actions))
-        ended = [index for index, over in enumerate(steps.overs) if over]
+        ended = _true(steps.overs)
         if ended:
             for index in ended:
                 # A copy: the first observation of the next episode takes its place.
@@ -123,10 +124,9 @@ class VectorEnv(VecEnv):
             answers = [self._apart[index].receive() for index in which]
             seen, paid, terminated, truncated, infos = zip(*answers, strict=True)
             rows, rewards = np.array(seen), list(paid)
-        overs = [end or cut for end, cut in zip(terminated, truncated, strict=True)]
-        for index, over in enumerate(overs):
-            if over:
-                infos[index]["TimeLimit.truncated"] = not terminated[index]
+        overs = list(map(or_, terminated, truncated))
+        for index in _true(overs):
+            infos[index]["TimeLimit.truncated"] = not terminated[index]
         return Steps(rows, rewards, overs, list(infos))
 
     def snapshots(self) -> list[EnvSnapshot]:
@@ -185,6 +185,11 @@ class VectorEnv(VecEnv):
         indices: int | Iterable[int] | None = None,
     ) -> list[bool]:
         return [False for _ in self._get_indices(indices)]
+
+
+def _true(values: list[bool]) -> list[int]:
+    # Most steps end no episode.
+    return [i for i, true in enumerate(values) if true] if True in values else []
 
 
 def _refuse(name: str) -> NoReturn:
