@@ -14,7 +14,11 @@ from rltransfer.errors import InputError
 
 
 class ActionCodec(ABC):
-    """Actions of one space as vectors of a fixed size; one action, or one per row."""
+    """Actions of one space as vectors of a fixed size; one action, or one per row.
+
+    Choices are counted from 0, whatever the `start` of their space: see
+    `rltransfer.wrappers.zero_based_env`.
+    """
 
     @property
     @abstractmethod
@@ -28,15 +32,19 @@ class ActionCodec(ABC):
 
     @abstractmethod
     def encode(self, action: Any) -> NDArray[np.float32]:
-        """Returns `action`, as the environment takes it, as a vector."""
+        """Returns `action` as a vector.
+
+        Raises:
+            InputError: there is no such choice.
+        """
 
     @abstractmethod
     def decode(self, vector: NDArray[Any]) -> Any:
-        """Returns the action nearest to `vector`, as the environment takes it."""
+        """Returns the action nearest to `vector`."""
 
     @abstractmethod
     def draw(self, rng: np.random.Generator) -> Any:
-        """Returns an action drawn evenly, as the environment takes it."""
+        """Returns an action drawn evenly."""
 
 
 @final
@@ -44,7 +52,6 @@ class OneHotActions(ActionCodec):
     """Finitely many actions, each a one-hot vector."""
 
     def __init__(self, space: spaces.Discrete) -> None:
-        self._start, self._space = int(space.start), space
         self._rows = np.eye(int(space.n), dtype=np.float32)
 
     @property
@@ -59,29 +66,22 @@ class OneHotActions(ActionCodec):
 
     @override
     def encode(self, action: Any) -> NDArray[np.float32]:
-        places = np.asarray(action) - self._start
-        # A negative place would be taken from the end.
-        inside = (
-            ((places >= 0) & (places < len(self._rows))).all()
-            if places.ndim
-            else 0 <= places < len(self._rows)
-        )
-        if not inside:
+        # NumPy would count negative ones from the end.
+        if not np.all((0 <= action) & (action < self.size)):
             raise InputError(
-                f"actions of {self._space} are {self._start} to "
-                f"{self._start + len(self._rows) - 1}, got {action}: the agent must be "
-                "one of this environment"
+                f"actions are counted from 0 to {self.size - 1}, got {action}; use a "
+                "policy that was made for this environment"
             )
-        rows: NDArray[np.float32] = self._rows[places]
+        rows: NDArray[np.float32] = self._rows[action]
         return rows
 
     @override
     def decode(self, vector: NDArray[Any]) -> Any:
-        return vector.argmax(axis=-1) + self._start
+        return vector.argmax(axis=-1)
 
     @override
     def draw(self, rng: np.random.Generator) -> np.int64:
-        return np.int64(rng.integers(self.size) + self._start)
+        return np.int64(rng.integers(self.size))
 
 
 @final

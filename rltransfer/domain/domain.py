@@ -15,7 +15,13 @@ from rltransfer.domain.policies import Policy
 from rltransfer.domain.replayed_acting import entry_of, restore_policy, rollout_of
 from rltransfer.domain.transitions import Rollout, Transitions
 from rltransfer.resume.replay_log import Entry, ReplayLog
-from rltransfer.wrappers import CheckedEnv, CountedEnv, StepBudget, StepTimeout
+from rltransfer.wrappers import (
+    CheckedEnv,
+    CountedEnv,
+    StepBudget,
+    StepTimeout,
+    SubprocessEnv,
+)
 
 
 @final
@@ -40,15 +46,16 @@ class Domain:
         env = make_env()
         self.name = name
         self.meter = meter or StepBudget()
-        self.observation_space = env.observation_space
-        self.action_space = env.action_space
+        # What is in a process of its own is checked there.
+        apart = isinstance(env, SubprocessEnv)
+        self._checked = env if apart else CheckedEnv(env, name, np.float32)
+        self._env = CountedEnv(self._checked, self.meter)
+        self.observation_space, self.action_space = self._checked.declared_spaces
         self.observation_size = observation_size_of(self.observation_space, name)
         self.actions = codec_of(self.action_space, name)
         spec = env.spec
         self.episode_limit = None if spec is None else spec.max_episode_steps
         """Steps after which episodes are truncated, where the environment says."""
-        self._checked = CheckedEnv(env, name, np.float32)
-        self._env = CountedEnv(self._checked, self.meter)
         self._replay_log: ReplayLog | None = None
 
     def use_replay_log(self, replay_log: ReplayLog) -> None:
@@ -60,7 +67,8 @@ class Domain:
 
     def use_timeout(self, timeout: StepTimeout) -> None:
         """Ends calls that last too long, while `timeout` is active."""
-        self._checked.timeout = timeout
+        if isinstance(self._checked, CheckedEnv):
+            self._checked.timeout = timeout
 
     def collect(
         self,

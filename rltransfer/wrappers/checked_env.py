@@ -5,10 +5,11 @@ from typing import Any, TypeAlias, final
 
 import gymnasium as gym
 import numpy as np
+from gymnasium import spaces
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from rltransfer.errors import EnvironmentFault, UserError
+from rltransfer.errors import EnvironmentFault, InputError, UserError
 from rltransfer.wrappers.env_faults import (
     Cause,
     env_fault,
@@ -27,6 +28,7 @@ from rltransfer.wrappers.observation_check import (
     fits_single_precision,
 )
 from rltransfer.wrappers.step_timeout import StepTimeout
+from rltransfer.wrappers.zero_based_env import counted_from_zero
 
 Step: TypeAlias = tuple[Any, float, bool, bool, dict[str, Any]]
 """Observation, reward, terminated, truncated, info: as in Gymnasium, and checked."""
@@ -41,6 +43,9 @@ _FAULTS = (Exception, SystemExit)
 class CheckedEnv(gym.Wrapper[Any, Any, Any, Any]):
     """An environment whose observations and rewards are valid, or a fault.
 
+    Discrete and MultiDiscrete actions and observations are counted from 0, whatever
+    `start` the environment's own spaces have.
+
     Args:
         env: any environment.
         name: what faults call it.
@@ -51,16 +56,25 @@ class CheckedEnv(gym.Wrapper[Any, Any, Any, Any]):
     """
 
     def __init__(self, env: gym.Env[Any, Any], name: str, dtype: Any = None) -> None:
-        super().__init__(env)
+        super().__init__(counted_from_zero(env))
+        self.declared_spaces = env.observation_space, env.action_space
+        """As the environment itself has them; choices may start anywhere."""
         self.name = name
         self.timeout = StepTimeout()
         """Knows which call is running; raises once it is active."""
         self.steps = 0
         """Taken since the environment was made."""
         self.calls = 0
-        self.check = check_for(env.observation_space, dtype)
+        self.check = check_for(self.observation_space, dtype)
         """Of observations."""
         self._call = "reset"
+        self._choices: int | NDArray[Any] | None = None
+        """How many actions there are, if they are counted."""
+        match self.action_space:
+            case spaces.Discrete() as space:
+                self._choices = int(space.n)
+            case spaces.MultiDiscrete() as space:
+                self._choices = space.nvec
 
     @override
     def reset(
@@ -96,6 +110,16 @@ class CheckedEnv(gym.Wrapper[Any, Any, Any, Any]):
 
         For several environments, which `check_together` checks at once.
         """
+        choices = self._choices
+        if choices is not None and not (
+            0 <= action < choices
+            if type(choices) is int
+            else np.all((np.asarray(action) >= 0) & (np.asarray(action) < choices))
+        ):
+            raise InputError(
+                f"the actions of {self.name} are counted from 0 to {choices - 1}, the "
+                f"policy chose {action}; use a policy made for this environment"
+            )
         self.steps += 1
         self.calls += 1
         self._call = "step"

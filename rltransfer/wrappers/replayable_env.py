@@ -61,6 +61,11 @@ class ReplayableEnv(gym.Wrapper[Any, Any, Any, Any]):
         self._observation: NDArray[Any] = np.zeros(0)
         self._return = 0.0
 
+    @property
+    def declared_spaces(self) -> tuple[gym.Space[Any], gym.Space[Any]]:
+        """Of observations and actions, as the environment itself has them."""
+        return self.checked.declared_spaces
+
     @override
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

@@ -51,9 +51,8 @@ class SubprocessEnv(gym.Env[Any, Any]):
         self._seconds = seconds
         self._request = "start"
         self._worker = worker or _started(make, name, dtype)
-        self.observation_space, self.action_space, limit = self._receive(
-            "start", seconds + START_SECONDS
-        )
+        about = self._receive("start", seconds + START_SECONDS)
+        self.observation_space, self.action_space, self.declared_spaces, limit = about
         # All that is asked of a specification here; the real one may not travel.
         self.spec = EnvSpec(id="Subprocess-v0", max_episode_steps=limit)
 
@@ -152,7 +151,8 @@ def _serving(make: MakeEnv, name: str, dtype: Any) -> Answer:
                 # Not through the wrappers, which add themselves to a copy.
                 spec = env.checked.env.spec
                 limit = None if spec is None else spec.max_episode_steps
-                return env.observation_space, env.action_space, limit
+                own = env.declared_spaces
+                return env.observation_space, env.action_space, own, limit
             case "reset":
                 seed, options = argument
                 return env.reset(seed=seed, options=options)

@@ -8,11 +8,18 @@ from rltransfer.domain.action_codec import codec_of, describe_space, observation
 from rltransfer.errors import InputError
 
 
-def test_discrete_actions_are_one_hot_counted_from_their_start() -> None:
+def test_discrete_actions_are_one_hot_counted_from_zero() -> None:
     codec = codec_of(gym.spaces.Discrete(3, start=5), "w")
-    assert codec.encode(6).tolist() == [0.0, 1.0, 0.0]
-    assert codec.encode(np.array([5, 7])).tolist() == [[1, 0, 0], [0, 0, 1]]
-    assert codec.decode(np.array([0.1, 0.2, 0.9])) == 7
+    assert codec.encode(1).tolist() == [0.0, 1.0, 0.0]
+    assert codec.encode(np.array([0, 2])).tolist() == [[1, 0, 0], [0, 0, 1]]
+    assert codec.decode(np.array([0.1, 0.2, 0.9])) == 2
+
+
+@pytest.mark.parametrize("action", [-1, 3, np.array([0, -1]), np.int64(3)])
+def test_a_discrete_action_out_of_range_is_refused(action: object) -> None:
+    codec = codec_of(gym.spaces.Discrete(3), "w")
+    with pytest.raises(InputError, match="actions are counted from 0 to 2, got"):
+        codec.encode(action)
 
 
 def test_box_actions_are_scaled_to_one_and_clipped() -> None:
@@ -23,7 +30,7 @@ def test_box_actions_are_scaled_to_one_and_clipped() -> None:
 
 
 @pytest.mark.parametrize(
-    "space", [gym.spaces.Discrete(4, start=2), gym.spaces.Box(-3.0, 1.0, (3,))]
+    "space", [gym.spaces.Discrete(4), gym.spaces.Box(-3.0, 1.0, (3,))]
 )
 def test_drawn_actions_are_of_the_space_and_survive_the_coding(
     space: gym.Space[object],

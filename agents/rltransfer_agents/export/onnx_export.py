@@ -78,8 +78,7 @@ def export_mapped_onnx(
     target = require_new(path, ONNX_SUFFIX)
     size = policy.translation.state.inputs
     module = MappedModule(policy, action_space)
-    first = module.first_action if isinstance(action_space, spaces.Discrete) else 0
-    data = _traced(module, (size,), action_space, first)
+    data = _traced(module, (size,), action_space)
     rows = np.random.default_rng(0).normal(size=(_OBSERVATIONS, size))
     rows = rows.astype(np.float32)
     expected = np.asarray(policy.predict(rows, deterministic=True)[0])
@@ -123,7 +122,6 @@ def _traced(
     module: nn.Module,
     shape: tuple[int, ...],
     action_space: spaces.Space[Any],
-    first_action: int = 0,
     wrappers: Sequence[str] = (),
 ) -> bytes:
     """Returns `module` as the bytes of a model from `observation` to `action`.
@@ -132,7 +130,6 @@ def _traced(
         module: of policies.
         shape: of one observation.
         action_space: described in the file.
-        first_action: number of the first discrete action.
         wrappers: behind which observations are meant, described in the file.
     """
     import onnx
@@ -159,7 +156,7 @@ def _traced(
     model.doc_string = (
         "The likeliest action for each observation, as the environment gives it"
         f"{''.join(f' through {name}' for name in wrappers)}. "
-        f"Actions: {action_space}; discrete ones are counted from {first_action}."
+        f"Actions: {action_space}; choices are counted from 0, not from its start."
     )
     onnx.checker.check_model(model, full_check=True)
     data: bytes = model.SerializeToString()

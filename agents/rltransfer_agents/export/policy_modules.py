@@ -91,11 +91,6 @@ class MappedModule(nn.Module):
         self._state, self._unwhiten = translation.state, translation.unwhiten
         self._gain, self._action = translation.gain, translation.action
 
-    @property
-    def first_action(self) -> int:
-        """What the original calls the first discrete action of the target."""
-        return int(self._codec.decode(np.eye(self._codec.size)[0]))
-
     def forward(
         self, observation: Float[Tensor, "row observation"]
     ) -> Shaped[Tensor, "row *action"]:
@@ -104,7 +99,7 @@ class MappedModule(nn.Module):
         action: Tensor = self._policy(self._unwhiten(white))
         if self._gain is None or self._action is None:
             if isinstance(self._target, spaces.Discrete):
-                return action + self.first_action
+                return action
             return _decoded(_encoded(action, self._source), self._target)
         wanted = _encoded(action, self._source)
         gain = self._gain(white).unflatten(1, (-1, wanted.shape[1]))
@@ -117,7 +112,7 @@ class MappedModule(nn.Module):
         distance: Tensor = ((apart @ metric) * apart).sum(dim=2)
         nearest = distance.argmin(dim=1)
         if isinstance(self._target, spaces.Discrete):
-            return nearest + self.first_action
+            return nearest
         return _decoded(listed[nearest], self._target)
 
     def _solved(

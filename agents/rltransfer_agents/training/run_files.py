@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -21,6 +22,7 @@ from rltransfer_agents.loading.running_statistics import (
 )
 from rltransfer_agents.training.algorithms import Learner
 from rltransfer_agents.training.train_config import TrainConfig
+from rltransfer_agents.training.vector_env import VectorEnv
 
 
 @final
@@ -120,9 +122,25 @@ def save_agent(learner: Learner, path: Path, statistics_path: Path) -> None:
     if envs is not None:
         write_statistics(statistics_path, statistics_of(envs))
     buffer = io.BytesIO()
-    # The folder of one machine has no place in a file that travels.
-    learner.save(buffer, exclude=["tensorboard_log"])
+    with _declared_spaces(learner):
+        # The folder of one machine has no place in a file that travels.
+        learner.save(buffer, exclude=["tensorboard_log"])
     write_atomically(path, buffer.getvalue())
+
+
+@contextmanager
+def _declared_spaces(learner: Learner) -> Iterator[None]:
+    """Gives a learner the environment's own spaces; it counts choices from 0."""
+    envs = learner.get_env()
+    assert envs is not None and isinstance(envs.unwrapped, VectorEnv)
+    before = learner.action_space
+    declared = envs.unwrapped.declared_spaces[1]
+    try:
+        if declared != before:
+            learner.action_space = declared
+        yield
+    finally:
+        learner.action_space = before
 
 
 def save_last(learner: Learner, files: RunFiles) -> None:

@@ -59,6 +59,8 @@ class VectorEnv(VecEnv):
             for env in self._here:
                 env.checked.timeout = timeout
         super().__init__(len(envs), envs[0].observation_space, envs[0].action_space)
+        self.declared_spaces = envs[0].declared_spaces
+        """As the environment itself has them; its choices may start anywhere."""
         self._all = range(len(envs))
         self.actions: NDArray[Any] = np.zeros(0)
         """Of the last step of all."""

@@ -1,5 +1,6 @@
 """Every step is checked, faults are named, environments are brought back."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -8,9 +9,14 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
+from rltransfer.domain import Domain
 from rltransfer.errors import EnvironmentFault
 from rltransfer.wrappers import CheckedEnv, ReplayableEnv, subprocess_envs
+from rltransfer_agents.loading import load_agent
+from rltransfer_agents.training import TrainConfig, train_source
 from rltransfer_agents.training.vector_env import VectorEnv
+
+Configure = Callable[..., TrainConfig]
 
 FAULTS: dict[str, tuple[str, Any]] = {
     "NaN observation": ("observation", np.array([0.0, np.nan], np.float32)),
@@ -176,3 +182,33 @@ def test_environments_in_processes_of_their_own_step_as_here() -> None:
         assert one.attributes == two.attributes and one.steps == two.steps
     for envs in (here, apart, other):
         envs.close()
+
+
+class Shifted(Faulty):
+    """Its choices are 1, 2 and 3; takes no other."""
+
+    action_space = spaces.Discrete(3, start=1)
+
+    def __init__(self) -> None:
+        super().__init__("raise", -1)
+
+    def step(self, action: Any) -> Any:
+        assert self.action_space.contains(action)
+        return super().step(action)
+
+
+gym.register("training-tests/Shifted-v0", Shifted)
+
+
+@pytest.mark.parametrize("algorithm", ["dqn", "ppo"])
+def test_a_training_counts_the_choices_of_any_environment_from_zero(
+    configure: Configure, algorithm: str
+) -> None:
+    env_id = "training-tests/Shifted-v0"
+    run = train_source(configure(algorithm, env_id=env_id))
+    agent = load_agent(run.folder)
+    assert agent.action_space == Shifted.action_space
+    domain = Domain(Shifted, env_id)
+    assert domain.action_space == Shifted.action_space
+    returns = domain.evaluate(agent.policy, episodes=3, seed=0)
+    assert returns.tolist() == [10.0, 10.0, 10.0]
