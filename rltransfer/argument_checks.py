@@ -9,6 +9,8 @@ VecEnv: TypeAlias = Literal["dummy", "subproc"]
 
 STEP_SECONDS = 60.0
 """Longest time of one step or reset of an environment."""
+EPISODE_CAP = 100_000
+"""Most steps of one reported or evaluated episode."""
 REPORTED_EPISODES = 20
 """Fresh episodes behind a reported figure."""
 TARGET_STEPS = 3_000

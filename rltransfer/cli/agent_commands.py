@@ -5,10 +5,16 @@ from typing import Annotated
 
 import typer
 
-from rltransfer.argument_checks import REPORTED_EPISODES, STEP_SECONDS, require_vec_env
+from rltransfer.argument_checks import (
+    EPISODE_CAP,
+    REPORTED_EPISODES,
+    STEP_SECONDS,
+    require_vec_env,
+)
 from rltransfer.cli.arguments import read_pairs
 from rltransfer.cli.options import (
     EnvKwargs,
+    EpisodeCap,
     Json,
     LogFolder,
     Progress,
@@ -41,6 +47,7 @@ def evaluate(
     sha256: Sha256 = None,
     vec_env: VecEnvChoice = "dummy",
     step_seconds: StepSeconds = STEP_SECONDS,
+    episode_cap: EpisodeCap = EPISODE_CAP,
     json: Json = False,
 ) -> Outcome:
     """Report the returns of an agent or of a transfer, with their interval."""
@@ -57,6 +64,7 @@ def evaluate(
         sha256=sha256,
         vec_env=require_vec_env(vec_env),
         step_seconds=step_seconds,
+        episode_cap=episode_cap,
     )
 
 

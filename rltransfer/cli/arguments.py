@@ -17,7 +17,13 @@ _WITHOUT_POSITIONALS = frozenset({"train-source", "transfer", "demo"})
 _RESUME = "--resume"
 _BESIDE_RESUME = {
     "train-source": ("--env",),
-    "transfer": ("--env", "--source-env", "--vec-env", "--step-seconds"),
+    "transfer": (
+        "--env",
+        "--source-env",
+        "--vec-env",
+        "--step-seconds",
+        "--episode-cap",
+    ),
 }
 """Options that a resumed run takes from the command line, not from its folder."""
 _OF_OUTPUT = (_RESUME, "--json", "--progress", "-P", "--help", "-h")

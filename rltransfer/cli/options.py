@@ -50,6 +50,13 @@ StepSeconds: TypeAlias = Annotated[
     float,
     typer.Option("--step-seconds", help="Longest time of one step of an environment."),
 ]
+EpisodeCap: TypeAlias = Annotated[
+    int,
+    typer.Option(
+        "--episode-cap",
+        help="Most steps of one reported episode; for environments that may not end.",
+    ),
+]
 Hyperparams: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(

@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
-from rltransfer.argument_checks import STEP_SECONDS, require_vec_env
+from rltransfer.argument_checks import EPISODE_CAP, STEP_SECONDS, require_vec_env
 from rltransfer.cli.arguments import read_pairs
 from rltransfer.cli.options import (
     Device,
     EnvKwargs,
+    EpisodeCap,
     Hyperparams,
     Json,
     LogFolder,
@@ -51,6 +52,7 @@ def train_source(
     tensorboard_log: TensorboardLog = None,
     vec_env: VecEnvChoice = "dummy",
     step_seconds: StepSeconds = STEP_SECONDS,
+    episode_cap: EpisodeCap = EPISODE_CAP,
     resume: Annotated[
         list[Path] | None,
         typer.Option(
@@ -86,5 +88,6 @@ def train_source(
         tensorboard_log=tensorboard_log,
         vec_env=require_vec_env(vec_env),
         step_seconds=step_seconds,
+        episode_cap=episode_cap,
         progress=progress,
     )

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from rltransfer.argument_checks import (
+    EPISODE_CAP,
     REPORTED_EPISODES,
     STEP_SECONDS,
     TARGET_STEPS,
@@ -14,6 +15,7 @@ from rltransfer.argument_checks import (
 from rltransfer.cli.arguments import read_pairs
 from rltransfer.cli.options import (
     Device,
+    EpisodeCap,
     Hyperparams,
     Json,
     LogFolder,
@@ -92,6 +94,7 @@ def transfer(
     tensorboard_log: TensorboardLog = None,
     vec_env: VecEnvChoice = "dummy",
     step_seconds: StepSeconds = STEP_SECONDS,
+    episode_cap: EpisodeCap = EPISODE_CAP,
     resume: Annotated[
         Path | None,
         typer.Option(
@@ -114,6 +117,7 @@ def transfer(
             progress=progress,
             vec_env=require_vec_env(vec_env),
             step_seconds=step_seconds,
+            episode_cap=episode_cap,
             handle_signals=True,
         )
     for option, value in (("--source", source), ("--target", target)):
@@ -148,7 +152,7 @@ def transfer(
             hyperparams=overrides,
             progress=progress,
             tensorboard_folder=tensorboard_log,
-            stepping=Stepping(require_vec_env(vec_env), step_seconds),
+            stepping=Stepping(require_vec_env(vec_env), step_seconds, episode_cap),
         ),
         handle_signals=True,
     )

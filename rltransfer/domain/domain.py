@@ -10,10 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from rltransfer.argument_checks import EPISODE_CAP
 from rltransfer.domain.action_codec import codec_of, observation_size_of
 from rltransfer.domain.policies import Policy
 from rltransfer.domain.replayed_acting import entry_of, restore_policy, rollout_of
 from rltransfer.domain.transitions import Rollout, Transitions
+from rltransfer.errors import EnvironmentFault
 from rltransfer.resume.replay_log import Entry, ReplayLog
 from rltransfer.wrappers import (
     CheckedEnv,
@@ -21,6 +23,7 @@ from rltransfer.wrappers import (
     StepBudget,
     StepTimeout,
     SubprocessEnv,
+    ignores_seeds,
 )
 
 
@@ -32,6 +35,7 @@ class Domain:
         make_env: makes the environment.
         name: what errors and reports call it.
         meter: counts the steps taken; by default a fresh one without a limit.
+        episode_cap: most steps of one reported episode.
 
     Raises:
         InputError: spaces that cannot be mapped.
@@ -42,10 +46,12 @@ class Domain:
         make_env: Callable[[], gym.Env[Any, Any]],
         name: str,
         meter: StepBudget | None = None,
+        episode_cap: int = EPISODE_CAP,
     ) -> None:
         env = make_env()
         self.name = name
         self.meter = meter or StepBudget()
+        self._episode_cap = episode_cap
         # What is in a process of its own is checked there.
         apart = isinstance(env, SubprocessEnv)
         self._checked = env if apart else CheckedEnv(env, name, np.float32)
@@ -131,6 +137,9 @@ class Domain:
 
         Episode i is reset with `seed` + i. Nothing may be chosen by what comes back:
         the steps are booked as reported, not as taken.
+
+        Raises:
+            EnvironmentFault: an episode has not ended after `episode_cap` steps.
         """
         asked = {
             "domain": self.name,
@@ -146,10 +155,16 @@ class Domain:
             return rollout.returns
         returns = np.zeros(episodes)
         steps = 0
-        with self._stretch(), self.meter.purpose(purpose, reported=True):
+        with (
+            self._stretch(interruptible=True),
+            self.meter.purpose(purpose, reported=True),
+        ):
             for episode in range(episodes):
                 observation, over = self.reset(seed + episode), False
+                last = steps + self._episode_cap
                 while not over:
+                    if steps == last:
+                        raise self._endless()
                     action, _ = policy.predict(observation, deterministic=True)
                     observation, reward, terminated, truncated = self.step(action)
                     returns[episode] += reward
@@ -159,6 +174,10 @@ class Domain:
             rollout = replace(_Recorder(self).rollout(), returns=returns)
             self._log(asked, entry_of(rollout, steps, policy))
         return returns
+
+    def ignores_seeds(self, seed: int) -> bool:
+        """Tells whether two resets with one seed show different observations."""
+        return ignores_seeds(self._env, seed)
 
     def reset(self, seed: int | None = None) -> NDArray[np.float32]:
         """Starts an episode and returns its first observation, checked."""
@@ -170,17 +189,25 @@ class Domain:
         observation, reward, terminated, truncated, _ = self._env.step(action)
         return observation, reward, terminated, truncated
 
+    def _endless(self) -> EnvironmentFault:
+        return EnvironmentFault(
+            f"{self.name}: a reported episode must end, one has not within "
+            f"{self._episode_cap:,} steps; give the environment an end, say "
+            "max_episode_steps=1000 in --env-kwargs or --target-kwargs, or allow more "
+            "with --episode-cap"
+        )
+
     def close(self) -> None:
         """Closes the environment."""
         self._env.close()
 
     @contextmanager
-    def _stretch(self) -> Iterator[None]:
+    def _stretch(self, interruptible: bool = False) -> Iterator[None]:
         if self._replay_log is None:
             yield
             return
         begun = self._checked.steps
-        with self._replay_log.stretch():
+        with self._replay_log.stretch(interruptible):
             try:
                 yield
             except BaseException:

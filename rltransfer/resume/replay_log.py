@@ -140,9 +140,13 @@ class ReplayLog:
             return Entry(stored.content["entry"], stored.arrays)
 
     @contextmanager
-    def stretch(self) -> Iterator[None]:
-        """Holds while one stretch is acted and written."""
-        self._acting = True
+    def stretch(self, interruptible: bool = False) -> Iterator[None]:
+        """Holds while one stretch is acted and written.
+
+        Args:
+            interruptible: whether a stop may interrupt it, as it chooses nothing.
+        """
+        self._acting = not interruptible
         try:
             yield
         finally:

@@ -11,7 +11,13 @@ import gymnasium as gym
 import numpy as np
 
 import rltransfer_envs as rltransfer_envs
-from rltransfer.argument_checks import STEP_SECONDS, VecEnv, require_vec_env
+from rltransfer.argument_checks import (
+    EPISODE_CAP,
+    STEP_SECONDS,
+    VecEnv,
+    require_at_least,
+    require_vec_env,
+)
 from rltransfer.domain import Domain
 from rltransfer.errors import InputError
 from rltransfer.wrappers import (
@@ -50,10 +56,13 @@ class Stepping:
 
     vec_env: VecEnv = "dummy"
     step_seconds: float = STEP_SECONDS
+    episode_cap: int = EPISODE_CAP
+    """Most steps of one reported episode."""
 
     def __post_init__(self) -> None:
         StepTimeout(self.step_seconds)  # checks the time
         require_vec_env(self.vec_env)
+        require_at_least("--episode-cap", self.episode_cap, 1)
 
 
 def environment_id(env: str | MakeEnv) -> str:
@@ -126,9 +135,10 @@ def domain_of(
         InputError: there is no such environment, or its spaces cannot be mapped.
     """
     make_here = partial(make, choice.env_id, **choice.kwargs)
-    seconds = STEP_SECONDS if stepping is None else stepping.step_seconds
-    if stepping is None or stepping.vec_env == "dummy":
+    stepping = stepping or Stepping()
+    seconds, cap = stepping.step_seconds, stepping.episode_cap
+    if stepping.vec_env == "dummy":
         in_time = partial(make_in_time, make_here, choice.title, seconds)
-        return Domain(in_time, choice.title, meter)
+        return Domain(in_time, choice.title, meter, cap)
     apart = partial(SubprocessEnv, make_here, choice.title, seconds, np.float32)
-    return Domain(apart, choice.title, meter)
+    return Domain(apart, choice.title, meter, cap)

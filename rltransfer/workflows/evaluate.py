@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from typing_extensions import override
 
 from rltransfer.argument_checks import (
+    EPISODE_CAP,
     REPORTED_EPISODES,
     STEP_SECONDS,
     VecEnv,
@@ -31,7 +32,7 @@ from rltransfer.workflows.policy_loading import (
     load_agent,
     require_fit,
 )
-from rltransfer.wrappers import StepTimeout
+from rltransfer.wrappers import SEEDS_IGNORED, StepTimeout
 from rltransfer_agents.loading import LoadedPolicy
 
 
@@ -48,6 +49,8 @@ class EvaluationResult(Result):
     returns: NDArray[np.float64]
     """Undiscounted, as the environment pays them; shape (episode,)."""
     summary: ReturnSummary
+    seeds_ignored: bool
+    """Whether two resets with one seed show different observations."""
 
     @property
     def mean_return(self) -> float:
@@ -70,6 +73,7 @@ class EvaluationResult(Result):
             **self.summary.as_json(),
             "run": str(self.agent.path),
             "notes": list(self.notes),
+            "seeds_ignored": self.seeds_ignored,
             "made_for": self.agent.provenance.get(MADE_FOR),
         }
 
@@ -103,6 +107,7 @@ def evaluate(
     sha256: str | None = None,
     vec_env: VecEnv = "dummy",
     step_seconds: float = STEP_SECONDS,
+    episode_cap: int = EPISODE_CAP,
 ) -> EvaluationResult:
     """Returns the returns of an agent or of a transfer, with their interval.
 
@@ -116,6 +121,7 @@ def evaluate(
         sha256: the hash that the agent's file must have.
         vec_env: `dummy`, or `subproc` for an environment in a process of its own.
         step_seconds: longest time of one step of the environment, in seconds.
+        episode_cap: most steps of one reported episode; longer ones are a fault.
 
     Raises:
         InputError: the agent does not fit the environment, or an argument is wrong.
@@ -124,7 +130,7 @@ def evaluate(
     """
     require_at_least("--episodes", episodes, 1)
     require_seed(seed)
-    stepping = Stepping(vec_env, step_seconds)
+    stepping = Stepping(vec_env, step_seconds, episode_cap)
     loaded = load_agent(agent, env=env, env_kwargs=env_kwargs, sha256=sha256)
     environment = environment_of(loaded)
     domain = domain_of(environment, stepping)
@@ -137,14 +143,16 @@ def evaluate(
         )
         with StepTimeout(step_seconds).active() as timeout:
             domain.use_timeout(timeout)
+            seeds_ignored = domain.ignores_seeds(seed)
             returns = domain.evaluate(loaded.policy, episodes=episodes, seed=seed)
     finally:
         domain.close()
     return EvaluationResult(
         loaded,
-        (*loaded.notes, *notes),
+        (*loaded.notes, *notes, *([SEEDS_IGNORED] if seeds_ignored else [])),
         environment,
         seed,
         returns,
         summarise(returns, seed),
+        seeds_ignored,
     )

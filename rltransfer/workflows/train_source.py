@@ -11,7 +11,7 @@ import torch
 from rich.console import Group, RenderableType
 from typing_extensions import override
 
-from rltransfer.argument_checks import STEP_SECONDS, VecEnv
+from rltransfer.argument_checks import EPISODE_CAP, STEP_SECONDS, VecEnv
 from rltransfer.domain import Policy
 from rltransfer.errors import InputError
 from rltransfer.io import require_writable, storage_faults
@@ -25,6 +25,7 @@ from rltransfer.workflows.environments import (
 )
 from rltransfer.workflows.policy_loading import load_agent
 from rltransfer.workflows.progress_bars import TrainingBars
+from rltransfer.wrappers import SEEDS_IGNORED
 from rltransfer_agents.training import (
     TrainConfig,
     TrainedRun,
@@ -90,6 +91,10 @@ class TrainingResult(Result):
             entries.append(("run", str(run.folder)))
             names = [os.path.relpath(path, run.folder) for path in run.files]
             entries.append(("files", ", ".join(names)))
+            if run.seeds_ignored:
+                entries.append(("note", SEEDS_IGNORED))
+            if run.capped_episodes:
+                entries.append(("note", _capped(run.capped_episodes)))
             if run.resumed != "no":
                 warnings = run.reproducibility_warnings
                 entries.append(("resume", "; ".join((run.resumed, *warnings))))
@@ -109,6 +114,7 @@ def train_source(
     tensorboard_log: str | Path | None = None,
     vec_env: VecEnv = "dummy",
     step_seconds: float = STEP_SECONDS,
+    episode_cap: int = EPISODE_CAP,
     progress: bool = False,
 ) -> TrainingResult:
     """Trains an agent in each environment; several are trained side by side.
@@ -126,6 +132,7 @@ def train_source(
         tensorboard_log: folder for TensorBoard; by default in the run's folder.
         vec_env: `dummy`, or `subproc` for each environment in a process of its own.
         step_seconds: longest time of one step of an environment, in seconds.
+        episode_cap: most steps of one evaluated episode, which ends there.
         progress: whether to show it on standard error.
 
     Raises:
@@ -135,7 +142,7 @@ def train_source(
         Stopped: SIGINT or SIGTERM ended it; what was learned is kept.
     """
     environments = [env] if isinstance(env, str) or callable(env) else env
-    stepping = Stepping(vec_env, step_seconds)
+    stepping = Stepping(vec_env, step_seconds, episode_cap)
     kwargs = require_plain("--env-kwargs", env_kwargs or {})
     configs = [
         TrainConfig(
@@ -152,12 +159,20 @@ def train_source(
             else Path(tensorboard_log),
             vec_env=stepping.vec_env,
             step_seconds=stepping.step_seconds,
+            episode_cap=stepping.episode_cap,
         )
         for one in environments
     ]
     require_writable(Path(log_folder))
     with TrainingBars(shown=progress) as bars:
         return TrainingResult(tuple(train_sources(configs, bars.watch)))
+
+
+def _capped(episodes: int) -> str:
+    return (
+        f"{episodes:,} evaluated episodes were ended by --episode-cap: their returns "
+        "are of their first steps"
+    )
 
 
 def resume_training(

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from rltransfer.alignment import Source, align_each, require_budget
 from rltransfer.argument_checks import (
+    EPISODE_CAP,
     REPORTED_EPISODES,
     STEP_SECONDS,
     TARGET_STEPS,
@@ -73,6 +74,7 @@ def transfer(
     tensorboard_log: str | Path | None = None,
     vec_env: VecEnv = "dummy",
     step_seconds: float = STEP_SECONDS,
+    episode_cap: int = EPISODE_CAP,
     progress: bool = False,
 ) -> TransferResult:
     """Finds a mapping to a source agent that lets it act in the target.
@@ -102,6 +104,7 @@ def transfer(
         tensorboard_log: folder for TensorBoard; by default in the run's folder.
         vec_env: `dummy`, or `subproc` for each environment in a process of its own.
         step_seconds: longest time of one step of an environment, in seconds.
+        episode_cap: most steps of one reported episode; longer ones are a fault.
         progress: whether to show it on standard error.
 
     Raises:
@@ -139,7 +142,7 @@ def transfer(
             tensorboard_folder=None
             if tensorboard_log is None
             else Path(tensorboard_log),
-            stepping=Stepping(vec_env, step_seconds),
+            stepping=Stepping(vec_env, step_seconds, episode_cap),
         )
     )
 
@@ -173,6 +176,7 @@ def resume_transfer(
     progress: bool = False,
     vec_env: VecEnv = "dummy",
     step_seconds: float = STEP_SECONDS,
+    episode_cap: int = EPISODE_CAP,
     handle_signals: bool = False,
 ) -> TransferResult | FinishedTransfer:
     """Goes on with an interrupted transfer; returns a finished one as it is.
@@ -187,10 +191,11 @@ def resume_transfer(
         progress: whether to show it.
         vec_env: as for `transfer`; need not be that of before.
         step_seconds: likewise.
+        episode_cap: likewise.
         handle_signals: as for `run_transfer`.
     """
     folder = Path(folder)
-    stepping = Stepping(vec_env, step_seconds)
+    stepping = Stepping(vec_env, step_seconds, episode_cap)
     require_transfer(folder)
     with isolated(), locked(folder):
         if (folder / MANIFEST_NAME).exists():
@@ -275,13 +280,21 @@ def _transfer(
                 for domain in (pair.source.domain, pair.target):
                     domain.use_replay_log(replay_log)
                     domain.use_timeout(timeout)
+            seeds_ignored = _seeds_ignored(pairs, request.seed)
             aligned = _aligned(request, pairs, folder)
             best = min(aligned, key=lambda one: one.rank)
             result = _reported(request, folder, aligned, best, began, replay_log)
+            result = replace(result, seeds_ignored=seeds_ignored)
         write_transfer(request, best, result)
         # Only now: without it a run that has no manifest starts again from nothing.
         remove_replay_log(replay_log_folder(folder))
     return result
+
+
+def _seeds_ignored(pairs: list[_Pair], seed: int) -> tuple[str, ...]:
+    domains = [pairs[0].target, *(pair.source.domain for pair in pairs)]
+    names = {domain.name: domain.ignores_seeds(seed) for domain in domains}
+    return tuple(name for name, ignored in names.items() if ignored)
 
 
 def _aligned(

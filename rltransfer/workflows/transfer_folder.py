@@ -95,6 +95,7 @@ def write_transfer(
                 "verdict": result.verdict,
                 "resumed": result.resumed,
                 "reproducibility_warnings": list(result.reproducibility_warnings),
+                "seeds_ignored": list(result.seeds_ignored),
             },
         ),
     )

@@ -25,6 +25,7 @@ from rltransfer.report.tables import (
 from rltransfer.resume.reproducibility import Resumed
 from rltransfer.workflows.environments import EnvironmentChoice
 from rltransfer.workflows.policy_loading import load_transfer
+from rltransfer.wrappers import SEEDS_IGNORED
 
 RECORD = "transfer.json"
 
@@ -77,6 +78,8 @@ class TransferResult(Result):
     resumed: Resumed = "no"
     reproducibility_warnings: tuple[str, ...] = ()
     """Why the run may differ from one that was never interrupted."""
+    seeds_ignored: tuple[str, ...] = ()
+    """Environments in which two resets with one seed show different observations."""
     steps_taken_again: int = 0
     """Target steps lost to an interruption, as far as they are known.
 
@@ -119,6 +122,7 @@ class TransferResult(Result):
             "resumed": self.resumed,
             "reproducibility_warnings": list(self.reproducibility_warnings),
             "steps_taken_again": self.steps_taken_again,
+            "seeds_ignored": list(self.seeds_ignored),
         }
 
     @override
@@ -150,6 +154,7 @@ class TransferResult(Result):
         ]
         if self.picture is not None:
             entries.append(("picture", str(self.picture)))
+        entries += [("note", f"{name}: {SEEDS_IGNORED}") for name in self.seeds_ignored]
         if self.resumed != "no":
             warnings = self.reproducibility_warnings
             entries.append(("resume", "; ".join((self.resumed, *warnings))))

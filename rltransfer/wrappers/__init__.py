@@ -9,6 +9,7 @@ from rltransfer.wrappers.checked_env import CheckedEnv, Step, check_together
 from rltransfer.wrappers.counted_env import CountedEnv, StepBudget
 from rltransfer.wrappers.old_gym_env import OldGymEnv
 from rltransfer.wrappers.replayable_env import EnvSnapshot, ReplayableEnv
+from rltransfer.wrappers.seed_check import SEEDS_IGNORED, ignores_seeds
 from rltransfer.wrappers.step_timeout import (
     START_SECONDS,
     StepTimeout,
@@ -17,6 +18,7 @@ from rltransfer.wrappers.step_timeout import (
 from rltransfer.wrappers.subprocess_env import SubprocessEnv, subprocess_envs
 
 __all__ = [
+    "SEEDS_IGNORED",
     "START_SECONDS",
     "CheckedEnv",
     "CountedEnv",
@@ -28,6 +30,7 @@ __all__ = [
     "StepTimeout",
     "SubprocessEnv",
     "check_together",
+    "ignores_seeds",
     "make_in_time",
     "subprocess_envs",
 ]

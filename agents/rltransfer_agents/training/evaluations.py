@@ -71,7 +71,7 @@ def _act(learner: Learner, statistics: Statistics | None) -> Act:
 
 
 def play_episodes(
-    envs: VectorEnv, act: Act, seed: int
+    envs: VectorEnv, act: Act, seed: int, cap: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Returns the returns and lengths of one episode in each environment.
 
@@ -81,6 +81,7 @@ def play_episodes(
         envs: the environments.
         act: the policy.
         seed: the episode in environment i starts from `seed` + i.
+        cap: steps after which an episode ends in any case.
     """
     returns = np.zeros(envs.num_envs)
     lengths = np.zeros(envs.num_envs, np.int64)
@@ -94,7 +95,9 @@ def play_episodes(
         for index, observation in zip(running, steps.observations, strict=True):
             observations[index] = observation
         running = [
-            index for index, over in zip(running, steps.overs, strict=True) if not over
+            index
+            for index, over in zip(running, steps.overs, strict=True)
+            if not over and lengths[index] < cap
         ]
     return returns, lengths
 
@@ -108,13 +111,18 @@ class Evaluations:
         envs: has an environment for each episode of an evaluation.
         every: steps between evaluations; 0 for none before the end.
         seed: of the first episode; every evaluation plays the same episodes.
+        cap: most steps of one episode, which ends there.
     """
 
-    def __init__(self, path: Path, envs: VectorEnv, every: int, seed: int) -> None:
+    def __init__(
+        self, path: Path, envs: VectorEnv, every: int, seed: int, cap: int
+    ) -> None:
         self._path = path
         self._envs = envs
         self._every = every
         self._seed = seed
+        self._cap = cap
+        self._capped_reports = 0
         self.steps: list[int] = []
         self.returns: list[NDArray[np.float64]] = []
         self.lengths: list[NDArray[np.int64]] = []
@@ -124,15 +132,26 @@ class Evaluations:
         """The best mean return so far."""
         return max((float(row.mean()) for row in self.returns), default=-np.inf)
 
+    @property
+    def capped_episodes(self) -> int:
+        """How many episodes were as long as they may be."""
+        capped = sum(int((row >= self._cap).sum()) for row in self.lengths)
+        return capped + self._capped_reports
+
+    @property
+    def last_steps(self) -> int:
+        """Steps that were learnt from before the last evaluation."""
+        return self.steps[-1] if self.steps else 0
+
     def due(self, steps: int) -> bool:
         """Whether the agent has learnt long enough to be evaluated again."""
-        last = self.steps[-1] if self.steps else 0
+        last = self.last_steps
         return self._every > 0 and steps // self._every > last // self._every
 
     def add(self, act: Act, steps: int) -> bool:
         """Evaluates once more and returns whether no earlier evaluation was better."""
         best = self.best
-        returns, lengths = play_episodes(self._envs, act, self._seed)
+        returns, lengths = play_episodes(self._envs, act, self._seed, self._cap)
         self.steps.append(steps)
         self.returns.append(returns)
         self.lengths.append(lengths)
@@ -152,7 +171,9 @@ class Evaluations:
 
     def report(self, act: Act, seed: int) -> NDArray[np.float64]:
         """Returns the returns of other episodes, which choose nothing."""
-        return play_episodes(self._envs, act, seed)[0]
+        returns, lengths = play_episodes(self._envs, act, seed, self._cap)
+        self._capped_reports += int((lengths >= self._cap).sum())
+        return returns
 
     def _write(self) -> None:
         buffer = io.BytesIO()

@@ -9,6 +9,7 @@ import torch
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from rltransfer.argument_checks import EPISODE_CAP
 from rltransfer.errors import ArtifactRefused, InputError
 from rltransfer.io import FirstError, make_folder, storage_faults, write_atomically
 from rltransfer_agents.loading import limits
@@ -39,6 +40,7 @@ class _Arguments(BaseModel):
     device: str
     env: str
     env_kwargs: dict[str, Any]
+    episode_cap: int = EPISODE_CAP
     eval_episodes: int
     hyperparams: dict[str, Any]
     n_evaluations: int
@@ -62,6 +64,7 @@ def write_settings(
         device=config.device,
         env=config.env_id,
         env_kwargs=dict(config.env_kwargs),
+        episode_cap=config.episode_cap,
         eval_episodes=config.evaluation_episodes,
         hyperparams=dict(config.hyperparameters),
         n_evaluations=config.evaluations,
@@ -130,6 +133,7 @@ def read_settings(
         snapshot_seconds=arguments.snapshot_seconds,
         vec_env=arguments.vec_env,
         step_seconds=arguments.step_seconds,
+        episode_cap=arguments.episode_cap,
     )
     files = RunFiles.of(config, folder)
     hyperparameters = checked_hyperparameters(

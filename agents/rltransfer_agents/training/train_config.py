@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, final
 
 from rltransfer.argument_checks import (
+    EPISODE_CAP,
     STEP_SECONDS,
     VecEnv,
     require_at_least,
@@ -51,6 +52,10 @@ class TrainConfig:
     step_seconds: float = STEP_SECONDS
     """Longest time of one step or reset of an environment."""
 
+    episode_cap: int = EPISODE_CAP
+    """Most steps of one evaluated episode, which ends there; training episodes go on,
+    for a task without an end may be trained."""
+
     def __post_init__(self) -> None:
         # Names are typed as Stable-Baselines3 writes them, too.
         object.__setattr__(self, "algorithm", self.algorithm.lower())
@@ -65,6 +70,7 @@ class TrainConfig:
             )
         require_vec_env(self.vec_env)
         StepTimeout(self.step_seconds)  # knows what a time must be
+        require_at_least("--episode-cap", self.episode_cap, 1)
         if not self.snapshot_seconds >= 0:
             raise InputError(
                 f"snapshot_seconds is at least 0, got {self.snapshot_seconds}"
@@ -91,6 +97,10 @@ class TrainedRun:
     resumed: Resumed = "no"
     reproducibility_warnings: tuple[str, ...] = ()
     """Why the run may differ from one that was never interrupted."""
+    seeds_ignored: bool = False
+    """Whether the environment's resets do not follow their seed."""
+    capped_episodes: int = 0
+    """Evaluated episodes that reached `episode_cap`."""
 
     def record(self) -> dict[str, Any]:
         """Returns what `--json` prints about it."""
@@ -106,6 +116,8 @@ class TrainedRun:
             "resumed": self.resumed,
             "reproducibility_warnings": list(self.reproducibility_warnings),
             "files": [str(path) for path in self.files],
+            "seeds_ignored": self.seeds_ignored,
+            "capped_episodes": self.capped_episodes,
         }
 
 

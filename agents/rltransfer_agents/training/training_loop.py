@@ -8,7 +8,7 @@ import inspect
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, NoReturn, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,12 @@ class TrainingResult:
     resumed: Resumed
     reproducibility_warnings: tuple[str, ...]
     state_sha256: str
+    seeds_ignored: bool
+    capped_episodes: int
+
+
+class _EvaluationStopped(Exception):
+    """A signal asked to stop during an evaluation; the learner is as before it."""
 
 
 @final
@@ -120,12 +126,7 @@ class TrainingLoop(BaseCallback):
             raise
         save_last(learner, setup.files)
         state_sha256 = digest(learner)
-        assert self._best is not None
-        act = self._stoppable(self._best.act(learner))
-        returns = [
-            setup.evaluations.report(act, setup.config.seed + seed)
-            for seed in _REPORT_SEEDS
-        ]
+        returns = self._report()
         return TrainingResult(
             steps=learner.num_timesteps,
             mean_return=float(np.mean(returns)),
@@ -133,17 +134,19 @@ class TrainingLoop(BaseCallback):
             resumed=self._resumed,
             reproducibility_warnings=tuple(self._warnings),
             state_sha256=state_sha256,
+            seeds_ignored=setup.seeds_ignored,
+            capped_episodes=setup.evaluations.capped_episodes,
         )
 
     @override
     def _on_rollout_start(self) -> None:
         """Does what is due between two rollouts; stops if asked to."""
-        if self._snapshot is not None:
-            self._restore(self._snapshot)
-            self._snapshot = None
-            return
+        restored = self._restore()
+        # After a restart, too: the run may have been stopped while it was evaluated.
         if self._setup.evaluations.due(self._learner.num_timesteps):
             self._evaluate()
+        if restored:
+            return
         if self._setup.snapshots.due or self._stop.asked:
             self._save_snapshot()
         if self._stop.asked:
@@ -175,14 +178,21 @@ class TrainingLoop(BaseCallback):
     @override
     def _on_training_end(self) -> None:
         """Evaluates what training ended with."""
-        self._evaluate()
+        # Nothing is left to learn where the run was stopped after the last rollout.
+        self._restore()
+        if self._setup.evaluations.last_steps < self._learner.num_timesteps:
+            self._evaluate()
         self._report_progress()
 
     @property
     def _seconds(self) -> float:
         return time.monotonic() - self._start
 
-    def _restore(self, snapshot: TrainingSnapshot) -> None:
+    def _restore(self) -> bool:
+        """Goes on from the snapshot, if there is one and it has not been used."""
+        snapshot, self._snapshot = self._snapshot, None
+        if snapshot is None:
+            return False
         learner = self._learner
         same_states = restore(learner, snapshot.learner)
         for warning in self._new_warnings(snapshot, same_states):
@@ -198,6 +208,7 @@ class TrainingLoop(BaseCallback):
         # So that steps per second are those of the whole run.
         learner.start_time = time.time_ns() - self._seconds * 1e9
         learner._num_timesteps_at_start = 0
+        return True
 
     def _new_warnings(
         self, snapshot: TrainingSnapshot, same_states: bool
@@ -215,8 +226,14 @@ class TrainingLoop(BaseCallback):
         learner, evaluations = self._learner, self._setup.evaluations
         files = self._setup.files
         require_finite(learner)
-        act = self._stoppable(current_act(learner))
-        if evaluations.add(act, learner.num_timesteps):
+        try:
+            is_best = evaluations.add(
+                self._stoppable(current_act(learner)), learner.num_timesteps
+            )
+        except _EvaluationStopped:
+            self._save_snapshot()
+            self._end_early()
+        if is_best:
             save_agent(learner, files.best_agent, files.best_statistics)
             self._best = PolicySnapshot.of(learner)
         logger = learner.logger
@@ -227,12 +244,28 @@ class TrainingLoop(BaseCallback):
         )
         logger.dump(learner.num_timesteps)
 
+    def _report(self) -> list[NDArray[np.float64]]:
+        """Returns the returns of the best policy in episodes that choose nothing."""
+        learner, setup = self._learner, self._setup
+        assert self._best is not None
+        last = PolicySnapshot.of(learner)
+        act = self._stoppable(self._best.act(learner))
+        try:
+            return [
+                setup.evaluations.report(act, setup.config.seed + seed)
+                for seed in _REPORT_SEEDS
+            ]
+        except _EvaluationStopped:
+            last.act(learner)
+            self._save_snapshot()
+            self._end_early()
+
     def _stoppable(self, act: Act) -> Act:
-        """Returns a policy that stops at once if asked to for the second time."""
+        """Returns a policy that ends its evaluation if a signal asks to stop."""
 
         def act_or_stop(observations: NDArray[Any]) -> NDArray[Any]:
-            if self._stop.urgent:
-                self._end_early()
+            if self._stop.asked:
+                raise _EvaluationStopped
             actions = act(observations)
             self._require_finite_actions(actions)
             return actions
@@ -259,7 +292,7 @@ class TrainingLoop(BaseCallback):
             rows,
         )
 
-    def _end_early(self) -> None:
+    def _end_early(self) -> NoReturn:
         raise Stopped(
             f"{self._setup.config.env_id}: stopped at step "
             f"{self._learner.num_timesteps}"

@@ -220,6 +220,8 @@ class _Results(BaseModel):
     reproducibility_warnings: list[str] = Field(
         validation_alias=AliasChoices("reproducibility_warnings", "doubts")
     )
+    seeds_ignored: bool = False
+    capped_episodes: int = 0
 
 
 def _finished_run(files: RunFiles, config: TrainConfig) -> TrainedRun:
@@ -247,4 +249,6 @@ def _finished_run(files: RunFiles, config: TrainConfig) -> TrainedRun:
         files=tuple(written),
         resumed=results.resumed,
         reproducibility_warnings=tuple(results.reproducibility_warnings),
+        seeds_ignored=results.seeds_ignored,
+        capped_episodes=results.capped_episodes,
     )

@@ -50,6 +50,8 @@ class Prepared:
     planned_steps: int
     """What the training will take: it ends with a whole rollout."""
     evaluation_envs: VectorEnv
+    seeds_ignored: bool
+    """Whether two resets with one seed show different observations."""
     stack: ExitStack
     """Closes what has to be closed."""
 
@@ -79,7 +81,10 @@ def prepare(
     )
     planned = _planned_steps(learner, config.steps or hyperparameters["n_timesteps"])
     _require_updates(config.algorithm, learner, planned)
-    return Prepared(learner, planned, evaluation_envs, stack)
+    seed = config.seed + _EVALUATION_SEED
+    first, again = (evaluation_envs.reset_some([0], [seed]) for _ in range(2))
+    seeds_ignored = not np.array_equal(first, again)
+    return Prepared(learner, planned, evaluation_envs, seeds_ignored, stack)
 
 
 @final
@@ -94,6 +99,7 @@ class TrainingSetup:
     planned_steps: int
     learner: Learner
     evaluations: Evaluations
+    seeds_ignored: bool
     snapshots: SnapshotFiles
     logs: TrainingLogs
 
@@ -108,6 +114,7 @@ def set_up_training(
         prepared.evaluation_envs,
         every=max(1, total // config.evaluations) if config.evaluations else 0,
         seed=config.seed + _EVALUATION_SEED,
+        cap=config.episode_cap,
     )
     buffer = getattr(learner, "replay_buffer", None)
     snapshots = SnapshotFiles(files.snapshots, buffer, config.snapshot_seconds)
@@ -120,6 +127,7 @@ def set_up_training(
         prepared.planned_steps,
         learner,
         evaluations,
+        prepared.seeds_ignored,
         snapshots,
         logs,
     )
