@@ -53,8 +53,9 @@ class Domain:
         self.meter = meter or StepBudget()
         self._episode_cap = episode_cap
         # What is in a process of its own is checked there.
-        apart = isinstance(env, SubprocessEnv)
-        self._checked = env if apart else CheckedEnv(env, name, np.float32)
+        self._checked = (
+            env if isinstance(env, SubprocessEnv) else CheckedEnv(env, name, np.float32)
+        )
         self._env = CountedEnv(self._checked, self.meter)
         self.observation_space, self.action_space = self._checked.declared_spaces
         self.observation_size = observation_size_of(self.observation_space, name)

@@ -41,7 +41,7 @@ class ZeroBasedEnv(gym.Wrapper[Any, Any, Any, Any]):
         result: Any = self.env.reset(seed=seed, options=options)
         # What has another form is a fault, which is found by who checks it.
         if not isinstance(result, tuple) or not result:
-            return result  # type: ignore[no-any-return]
+            return result
         return _shifted(result[0], self._declared[0], -1), *result[1:]
 
     @override
