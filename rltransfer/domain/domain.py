@@ -53,7 +53,7 @@ class Domain:
         self.meter = meter or StepBudget()
         self._episode_cap = episode_cap
         # What is in a process of its own is checked there.
-        self._checked = (
+        self._checked: CheckedEnv | SubprocessEnv = (
             env if isinstance(env, SubprocessEnv) else CheckedEnv(env, name, np.float32)
         )
         self._env = CountedEnv(self._checked, self.meter)

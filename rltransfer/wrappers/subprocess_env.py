@@ -51,7 +51,9 @@ class SubprocessEnv(gym.Env[Any, Any]):
         self._seconds = seconds
         self._request = "start"
         self._worker = worker or _started(make, name, dtype)
-        about = self._receive("start", seconds + START_SECONDS)
+        about: tuple[Any, Any, tuple[Any, Any], Any] = self._receive(
+            "start", seconds + START_SECONDS
+        )
         self.observation_space, self.action_space, self.declared_spaces, limit = about
         # All that is asked of a specification here; the real one may not travel.
         self.spec = EnvSpec(id="Subprocess-v0", max_episode_steps=limit)
