@@ -57,7 +57,9 @@ class Domain:
             env if isinstance(env, SubprocessEnv) else CheckedEnv(env, name, np.float32)
         )
         self._env = CountedEnv(self._checked, self.meter)
-        self.observation_space, self.action_space = self._checked.declared_spaces
+        declared = self._checked.declared_spaces
+        self.observation_space: gym.Space[Any] = declared[0]
+        self.action_space: gym.Space[Any] = declared[1]
         self.observation_size = observation_size_of(self.observation_space, name)
         self.actions = codec_of(self.action_space, name)
         spec = env.spec
