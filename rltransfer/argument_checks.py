@@ -1,6 +1,8 @@
 """Defaults that several rooms share, and checks of arguments; imports nothing slow."""
 
-from typing import Literal, TypeAlias, cast
+import ast
+import re
+from typing import Any, Literal, TypeAlias, cast
 
 from rltransfer.errors import InputError
 
@@ -39,3 +41,37 @@ def require_vec_env(vec_env: str) -> VecEnv:
     if vec_env not in ("dummy", "subproc"):
         raise InputError(f"--vec-env is dummy or subproc, got {vec_env!r}; choose one")
     return cast(VecEnv, vec_env)
+
+
+_ACTIVATIONS = {"LeakyReLU": "leaky_relu"}
+
+
+def data_of_code(value: object) -> object:
+    """Returns data from Python code as RL Zoo has it, such as `dict(net_arch=[8])`.
+
+    Nothing is run. None stands for anything else.
+    """
+    if not isinstance(value, str) or not re.search(r"[(\[{]", value):
+        return None
+    try:
+        return _data(ast.parse(value.strip(), mode="eval").body)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return None
+
+
+def _data(node: ast.expr | None) -> Any:
+    match node:
+        case ast.Call(func=ast.Name(id="dict"), args=[], keywords=keywords):
+            return {str(word.arg): _data(word.value) for word in keywords}
+        case ast.Dict(keys=keys, values=values):
+            return {_data(k): _data(v) for k, v in zip(keys, values, strict=True)}
+        # Networks of Stable-Baselines3 1.x had their parts in a list.
+        case ast.List(elts=[ast.Call() | ast.Dict() as only]):
+            return _data(only)
+        case ast.List(elts=elements) | ast.Tuple(elts=elements):
+            return [_data(element) for element in elements]
+        case ast.Attribute(attr=name):
+            return _ACTIVATIONS.get(name, name.lower())
+        case ast.expr():
+            return ast.literal_eval(node)
+    raise ValueError("no value")

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from rltransfer.argument_checks import data_of_code
 from rltransfer.errors import InputError
 
 _PAIRS = frozenset(
@@ -100,11 +101,11 @@ def read_pairs(
         match = _PAIR.fullmatch(pair)
         if match is None:
             zoo = _ZOO_PAIR.fullmatch(pair)
-            remedy = (
-                f"write {option} {zoo[1]}={zoo[2]}"
-                if zoo is not None
-                else f"write for example {option} {example}"
-            )
+            remedy = f"write for example {option} {example}"
+            if zoo is not None:
+                data = data_of_code(zoo[2])
+                value = zoo[2] if data is None else repr(data)
+                remedy = f"write {option} {_quoted(f'{zoo[1]}={value}')}"
             raise InputError(f"{option} takes key=value pairs, got {pair!r}; {remedy}")
         key, text = match.groups()
         if key in read:
@@ -113,6 +114,11 @@ def read_pairs(
             )
         read[key] = read_value(text)
     return read
+
+
+def _quoted(word: str) -> str:
+    # Python writes texts in single quotes, which are no trouble inside of double ones.
+    return word if re.fullmatch(r"[\w.,=/+-]+", word) else f'"{word}"'
 
 
 def read_value(text: str) -> Any:

@@ -31,7 +31,7 @@ def train_source(
         typer.Option("--env", metavar="ID …", help="Several are trained side by side."),
     ] = None,
     algo: Annotated[
-        str, typer.Option("--algo", help="ppo, a2c, dqn, sac or td3.")
+        str, typer.Option("--algo", help="By Stable-Baselines3's name.")
     ] = "ppo",
     n_timesteps: Annotated[
         int | None,

@@ -98,7 +98,8 @@ class AlignmentProgress:
         self._updates += 1
         best = progress.losses.argmin()
         loss = float(progress.losses[best])
-        name = f"transfer/loss/{family}"
+        # TensorBoard replaces blanks in tags.
+        name = f"transfer/loss/{family.replace(' ', '_')}"
         terms = {f"{name}/{k}": float(term[best]) for k, term in progress.terms.items()}
         self._events.add({name: loss, **terms}, self._updates)
         done = f"{family} {progress.update}/{progress.updates}"
@@ -159,6 +160,16 @@ class TrainingBars:
         """Moves the bar of one training."""
         key = (progress.env_id, progress.algorithm)
         if key not in self._tasks:
+            if progress.total_steps != progress.asked_steps:
+                # Also where no progress is shown: the training costs more.
+                self._bars.console.print(
+                    f"{progress.algorithm} {progress.env_id}: takes "
+                    f"{progress.total_steps:,} steps, {progress.asked_steps:,} asked, "
+                    "since it learns from whole rollouts",
+                    highlight=False,
+                    markup=False,
+                    soft_wrap=True,
+                )
             self._tasks[key] = self._bars.add_task(
                 f"{progress.algorithm} {progress.env_id}",
                 total=progress.total_steps,

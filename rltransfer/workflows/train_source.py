@@ -121,7 +121,7 @@ def train_source(
 
     Args:
         env: id of the environment, or a callable that makes it; or several.
-        algo: ppo, a2c, dqn, sac or td3.
+        algo: a name in `rltransfer_agents.training.ALGORITHMS`, such as ppo or sac.
         steps: environment steps to learn from; by default as many as the tuned
             hyperparameters say.
         env_kwargs: what the environments are made with.

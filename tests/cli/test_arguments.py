@@ -1,5 +1,6 @@
 """What is typed is read as it is meant, and never run."""
 
+import shlex
 from typing import Any
 
 import pytest
@@ -100,9 +101,21 @@ def test_a_key_given_twice_is_refused() -> None:
         read_pairs(["seed=1", "seed=2"], "--env-kwargs")
 
 
-def test_a_pair_as_rl_zoo_writes_it_is_answered_with_ours() -> None:
-    with pytest.raises(InputError, match=r"write --hyperparams learning_rate=1e-3$"):
-        read_pairs(["learning_rate:1e-3"], "--hyperparams")
+@pytest.mark.parametrize(
+    ("typed", "ours"),
+    [
+        ("learning_rate:0.001", "learning_rate=0.001"),
+        ("policy_kwargs:dict(net_arch=[8])", "\"policy_kwargs={'net_arch': [8]}\""),
+        ("train_freq:(1, 'episode')", "\"train_freq=[1, 'episode']\""),
+    ],
+)
+def test_a_pair_as_rl_zoo_writes_it_is_answered_with_ours(
+    typed: str, ours: str
+) -> None:
+    with pytest.raises(InputError) as refusal:
+        read_pairs([typed], "--hyperparams")
+    assert str(refusal.value).endswith(f"; write --hyperparams {ours}")
+    assert read_pairs(shlex.split(ours), "--hyperparams")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Hyperparameters as plain data: what values they may have, and the tuned ones."""
 
-import ast
 import math
 import re
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from pydantic import (
     create_model,
 )
 
+from rltransfer.argument_checks import data_of_code
 from rltransfer.errors import InputError
 from rltransfer.io import FirstError
 
@@ -154,14 +154,14 @@ def _first_fault(
         if key in _OPTIONS:
             return f"{key} is no hyperparameter; use {_OPTIONS[key]} {values[key]}"
         if key in PolicyKwargs.model_fields:
-            value = _plain_data(values[key]) or values[key]
+            value = data_of_code(values[key]) or values[key]
             return f"{key} is part of policy_kwargs; {_written(key, value)}"
         near = get_close_matches(key, kinds, n=1)
         remedy = f"nearest: {near[0]}" if near else f"known: {', '.join(kinds)}"
         return f"{algorithm} has no hyperparameter {key!r}; {remedy}"
     if first.kind == "missing":
         return f"{algorithm} needs the hyperparameter {key!r}; give it a value"
-    plain = _plain_data(values[key])
+    plain = data_of_code(values[key])
     if plain is not None:
         given = f"{key} is data and not Python code, got {values[key]!r}"
         return f"{given}; {_written(key, plain)}"
@@ -179,41 +179,12 @@ _OPTIONS = {
     "env_kwargs": "--env-kwargs",
 }
 """Arguments of Stable-Baselines3's models that are options of the command."""
-_ACTIVATIONS = {"LeakyReLU": "leaky_relu"}
 
 
 def _written(key: str, value: object) -> str:
     if key in PolicyKwargs.model_fields:
         key, value = "policy_kwargs", {key: value}
     return f'write --hyperparams "{key}={value!r}"'
-
-
-def _plain_data(value: object) -> object:
-    """Returns data from RL Zoo's Python code, such as `dict(net_arch=[8])`."""
-    if not isinstance(value, str) or not re.search(r"[(\[{]", value):
-        return None
-    try:
-        return _data(ast.parse(value.strip(), mode="eval").body)
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
-        return None
-
-
-def _data(node: ast.expr | None) -> Any:
-    match node:
-        case ast.Call(func=ast.Name(id="dict"), args=[], keywords=keywords):
-            return {str(word.arg): _data(word.value) for word in keywords}
-        case ast.Dict(keys=keys, values=values):
-            return {_data(k): _data(v) for k, v in zip(keys, values, strict=True)}
-        # Networks of Stable-Baselines3 1.x had their parts in a list.
-        case ast.List(elts=[ast.Call() | ast.Dict() as only]):
-            return _data(only)
-        case ast.List(elts=elements) | ast.Tuple(elts=elements):
-            return [_data(element) for element in elements]
-        case ast.Attribute(attr=name):
-            return _ACTIVATIONS.get(name, name.lower())
-        case ast.expr():
-            return ast.literal_eval(node)
-    raise ValueError("no value")
 
 
 _DEFAULT = "default"
