@@ -73,8 +73,13 @@ def random_observations(space: spaces.Space[Any], seed: int) -> Any:
             name: random_observations(part, seed + place)
             for place, (name, part) in enumerate(space.spaces.items())
         }
+    rng = np.random.default_rng(seed)
+    # Choices are counted from 0, whatever their start: as the wrappers show them.
+    if isinstance(space, spaces.Discrete):
+        return rng.integers(int(space.n), size=_OBSERVATIONS)
+    if isinstance(space, spaces.MultiDiscrete):
+        return rng.integers(space.nvec, size=(_OBSERVATIONS, *space.shape))
     if isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.floating):
-        rng = np.random.default_rng(seed)
         shape = (_OBSERVATIONS, *space.shape)
         low, high = space.low.astype(np.float64), space.high.astype(np.float64)
         near = np.maximum(np.abs(low), np.abs(high)) <= _WIDEST

@@ -148,8 +148,11 @@ def export_numpy(
     page = target.with_name("numpy_loader.py")
     code = Path(numpy_loader.__file__).read_bytes()
     has_page = page.is_file() and page.read_bytes() == code
-    if not has_page:
-        require_new(page, page.suffix)
+    if not has_page and (page.exists() or page.is_symlink()):
+        raise InputError(
+            f"{target.name} is written together with {page.name}, {page} exists "
+            "already and is another one; write to another folder, or move it away"
+        )
     data = _packed(PlainPolicy.of(policy), wrappers)
     require_equal(numpy_loader.load_policy(io.BytesIO(data)), policy, str(target))
     write_atomically(target, data)

@@ -97,7 +97,9 @@ def test_a_file_that_is_there_is_never_overwritten(tmp_path: Path) -> None:
     policy = load_agent(tmp_path / "agent.zip", env_id="CartPole-v1").policy
     page = tmp_path / "numpy_loader.py"
     page.write_text("my own")
-    with pytest.raises(InputError, match=r"numpy_loader\.py exists already"):
+    with pytest.raises(
+        InputError, match=r"numpy_loader\.py exists already and is another"
+    ):
         export_numpy(policy, tmp_path / "agent.npz")
     assert not (tmp_path / "agent.npz").exists() and page.read_text() == "my own"
     page.unlink()
@@ -121,6 +123,9 @@ def test_files_are_compared_on_observations_of_ordinary_size() -> None:
     assert np.abs(rows[:, 0]).max() <= 4.8 and np.abs(rows[:, 0]).mean() > 2
     assert 5 < np.abs(rows[:, 1]).max() < 20
     assert (rows[:, 2] >= 2).all() and np.isfinite(rows).all()
+    assert set(random_observations(spaces.Discrete(3, start=7), 0)) == {0, 1, 2}
+    places = random_observations(spaces.MultiDiscrete([2, 3], start=[5, 9]), 0)
+    assert places.max(axis=0).tolist() == [1, 2]
 
 
 def test_a_file_that_gives_no_numbers_is_not_equal(tmp_path: Path) -> None:
