@@ -1,29 +1,15 @@
-"""From a path to a policy that acts, without running anything that lies there."""
+"""The files of an agent, read into plain data without running anything in them."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, final
 
-from numpy.typing import NDArray
-
-from rltransfer.domain import Policy
 from rltransfer.errors import InputError
 from rltransfer.io import read_manifest, sha256_of
 from rltransfer.io.strict_json import NotPlain, TooLarge, bounded_bytes
 from rltransfer_agents.loading import limits
-from rltransfer_agents.loading.agent_files import (
-    AgentFiles,
-    Fetch,
-    StatisticsChoice,
-    locate,
-)
+from rltransfer_agents.loading.agent_files import AgentFiles
 from rltransfer_agents.loading.bundle import is_bundle, read_bundle
-from rltransfer_agents.loading.environment_spec import require_harmless, require_known
-from rltransfer_agents.loading.environment_wrappers import (
-    EnvironmentWrapper,
-    wrappers_of,
-)
-from rltransfer_agents.loading.hub import fetch_agent
+from rltransfer_agents.loading.environment_wrappers import wrappers_of
 from rltransfer_agents.loading.policy_data import Normalisations, PolicyData
 from rltransfer_agents.loading.refusal import (
     Refusal,
@@ -38,121 +24,6 @@ from rltransfer_agents.loading.running_statistics import (
     require_fit,
 )
 from rltransfer_agents.loading.sb3_checkpoint import read_checkpoint
-from rltransfer_agents.loading.stock_policies import build_policy
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class LoadedPolicy:
-    """A policy out of a file: how it acts, where it belongs, where it came from.
-
-    `predict` has the signature of Stable-Baselines3's and takes observations as the
-    environment gives them; normalisation happens inside.
-    """
-
-    policy: Policy
-    title: str
-    """For tables, such as `ppo CartPole-v1`."""
-    observation_space: Any
-    action_space: Any
-    env_id: str | None
-    """The registered environment it was made for, if that is known."""
-    env_kwargs: dict[str, Any]
-    """What that environment was made with."""
-    path: Path
-    """The file that was read, also where a folder was given."""
-    sha256: str
-    """Of that file."""
-    wrappers: tuple[EnvironmentWrapper, ...] = ()
-    """What its run put around the environment, the innermost first; not yet around
-    `env_id`."""
-    algorithm: str = ""
-    """RL Zoo's word, such as `ppo`; empty for a policy made by a transfer."""
-    statistics: Path | None = None
-    """The file with the means and variances that normalise its observations."""
-    normalised: bool = False
-    notes: tuple[str, ...] = ()
-    """What a user should know about what was read and what was not."""
-    provenance: dict[str, Any] = field(default_factory=dict)
-    """What the files say about versions, steps, seed and so on, for manifests."""
-
-    def predict(
-        self,
-        observation: Any,
-        state: tuple[NDArray[Any], ...] | None = None,
-        episode_start: NDArray[Any] | None = None,
-        deterministic: bool = False,
-    ) -> tuple[Any, tuple[NDArray[Any], ...] | None]:
-        """Returns the action for one observation, or one for each of a batch.
-
-        Args:
-            observation: as the environment gives it, before any normalisation.
-            state: handed back as it came; no policy that can be loaded is recurrent.
-            episode_start: has no effect, for the same reason.
-            deterministic: the likeliest action instead of a drawn one.
-        """
-        return self.policy.predict(observation, state, episode_start, deterministic)
-
-
-def load_agent(
-    path: Path | str,
-    *,
-    env_id: str | None = None,
-    sha256: str | None = None,
-    best: bool | None = None,
-    statistics: StatisticsChoice = None,
-    fetch: Fetch = fetch_agent,
-) -> LoadedPolicy:
-    """Returns the agent at `path`.
-
-    Args:
-        path: a run folder of ours or of RL Zoo, a zip of Stable-Baselines3, a bundle,
-            or `hf://ORGANISATION/REPOSITORY[@REVISION]`.
-        env_id: the environment it was trained in, where the files do not say it or
-            name one that is not registered.
-        sha256: the hash that the agent's file must have.
-        best: the best agent of a run or the last one; None takes the best of our own
-            runs and the last of others.
-        statistics: the file of `VecNormalize` that belongs to it, by its path or by
-            its name beside the agent; "none" if it has none; None looks for the usual
-            names.
-        fetch: gets an agent from the hub.
-
-    Raises:
-        InputError: if there is no agent, or its environment is not known.
-        ArtifactRefused: if a file is damaged, unsafe, or does not fit the others.
-    """
-    files = locate(path, best=best, statistics=statistics, fetch=fetch)
-    data = read_policy_data(files, sha256=sha256)
-    with refusals_about(printable(files.agent)), refuse_unforeseen():
-        env_kwargs = require_harmless(data.env_kwargs)
-        policy = build_policy(data)
-    if env_id is None:
-        env_id = require_known(data.env_id or files.env_name, str(files.agent))
-    return LoadedPolicy(
-        policy=policy,
-        title=f"{data.algorithm} {env_id}",
-        observation_space=data.observation_space,
-        action_space=data.action_space,
-        env_id=env_id,
-        env_kwargs=env_kwargs,
-        wrappers=data.wrappers,
-        path=files.agent,
-        sha256=data.sha256,
-        algorithm=data.algorithm,
-        statistics=files.statistics,
-        normalised=bool(data.normalisations),
-        notes=notes_on(files),
-        provenance={
-            "policy_class": data.policy_class,
-            "steps": data.steps,
-            "seed": data.seed,
-            "versions": data.versions,
-            "sha256": data.sha256,
-            "statistics_sha256": data.statistics_sha256,
-            "hub": files.hub,
-        },
-    )
 
 
 def read_policy_data(files: AgentFiles, *, sha256: str | None = None) -> PolicyData:
@@ -252,8 +123,24 @@ def read_statistics_of(files: AgentFiles) -> tuple[Normalisations, str | None]:
     return normalisations, sha256_of(data)
 
 
+def exported_kind(path: Path, data: bytes) -> str | None:
+    """Returns what an exported file is called, None for what may be an agent."""
+    if path.suffix == ".onnx":
+        return "policy exported as ONNX"
+    # The name of a zip's first member stands after 30 bytes.
+    if path.suffix == ".npz" and data[:2] == b"PK" and b".npy" in data[30:100]:
+        return "policy exported for NumPy"
+    return None
+
+
 def require_zip(path: Path, data: bytes) -> None:
     """Raises if a file does not even begin as an agent's does."""
+    exported = exported_kind(path, data)
+    if exported is not None:
+        raise InputError(
+            f"{printable(path)} is a {exported}, which acts elsewhere; name the agent "
+            "it was made from"
+        )
     if not data.startswith(b"PK"):
         raise InputError(
             f"{printable(path)} must be a zip written by Stable-Baselines3, it is "

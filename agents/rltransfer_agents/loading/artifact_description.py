@@ -11,6 +11,7 @@ from rltransfer.io import sha256_of
 from rltransfer_agents.loading import limits, sb3_checkpoint
 from rltransfer_agents.loading.agent_files import AgentFiles, StatisticsChoice, locate
 from rltransfer_agents.loading.agent_loading import (
+    exported_kind,
     notes_on,
     read_bounded,
     read_statistics_of,
@@ -100,6 +101,11 @@ _SPACES = ("observation_space", "action_space")
 _NEEDED = {"policy_class", "keywords", "tensors", "normalisations", *_SPACES}
 
 
+_EXPORTED = (
+    Refused("kind", "exported", "it acts elsewhere; name the agent it was made from"),
+)
+
+
 @final
 class _Parts:
     """The parts of an agent that could be read, and the refusals of the others."""
@@ -147,6 +153,11 @@ def describe_artifact(
     data = _bytes_of(files.agent, sha256, limits.ARCHIVE_BYTES)
     parts = _Parts()
     known: dict[str, Any] = {}
+    exported = exported_kind(files.agent, data)
+    if exported is not None:
+        return ArtifactDescription(
+            files.agent, exported, sha256_of(data), len(data), refused=_EXPORTED
+        )
     if is_bundle(data):
         kind = "safe bundle"
         if parts.add("bundle", lambda: read_bundle(data)):

@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
+from rltransfer.wrappers.zero_based_env import starts_at_zero, zero_based
 
 from rltransfer.errors import InputError
 from rltransfer_agents.loading.feature_builders import is_image
@@ -36,7 +37,13 @@ class HasSpaces(Protocol):
 
 
 def require_same_spaces(
-    agent: HasSpaces, env: HasSpaces, *, path: Path | str, env_name: str, remedy: str
+    agent: HasSpaces,
+    env: HasSpaces,
+    *,
+    path: Path | str,
+    env_name: str,
+    remedy: str,
+    at_home: bool = False,
 ) -> tuple[str, ...]:
     """Raises unless an agent can act in an environment as it stands.
 
@@ -50,6 +57,8 @@ def require_same_spaces(
         path: of the agent, for messages.
         env_name: of the environment, for messages.
         remedy: what to do where they disagree.
+        at_home: the agent was trained in this very environment. Then its choices may
+            be counted from 0 where the environment's are not: it saw them so.
 
     Returns:
         What differs without harm, one line for each, to be shown with the result.
@@ -57,19 +66,14 @@ def require_same_spaces(
     Raises:
         InputError: naming both spaces and the first difference.
     """
+    seen, shown = agent.observation_space, env.observation_space
+    done, taken = agent.action_space, env.action_space
+    if at_home:
+        shown = zero_based(shown) if starts_at_zero(seen) else shown
+        taken = zero_based(taken) if starts_at_zero(done) else taken
     for word, own, other, difference in (
-        (
-            "observations",
-            agent.observation_space,
-            env.observation_space,
-            _observation_difference(agent.observation_space, env.observation_space),
-        ),
-        (
-            "actions",
-            agent.action_space,
-            env.action_space,
-            _difference(agent.action_space, env.action_space, bounds=True),
-        ),
+        ("observations", seen, shown, _observation_difference(seen, shown)),
+        ("actions", done, taken, _difference(done, taken, bounds=True)),
     ):
         if difference is not None:
             raise InputError(
@@ -77,8 +81,7 @@ def require_same_spaces(
                 f"{printable(path)} knows {space_text(own)} and {env_name} has "
                 f"{space_text(other)}, which differ in {difference}; {remedy}"
             )
-    own, other = agent.observation_space, env.observation_space
-    if _parts_equal(own, other):
+    if _parts_equal(seen, shown):
         return ()
     return (
         f"the observations of {env_name} have other bounds or another float width "

@@ -94,7 +94,10 @@ def _multi_discrete(state: dict[Any, Any]) -> spaces.Space[Any]:
         or counts.sum() > limits.SPACE_CHOICES
     ):
         raise Refusal("space", "nvec must be a row of positive numbers")
-    return spaces.MultiDiscrete(counts.astype(np.int64))
+    start = read_array(state.get("start", np.zeros_like(counts)))
+    if start.dtype.kind not in "iu" or start.shape != counts.shape:
+        raise Refusal("space", "start must have one whole number for each of nvec")
+    return spaces.MultiDiscrete(counts.astype(np.int64), start=start.astype(np.int64))
 
 
 def _multi_binary(state: dict[Any, Any]) -> spaces.Space[Any]:
@@ -160,7 +163,9 @@ def space_to_json(
         case spaces.Discrete():
             return {"kind": "Discrete", "n": int(space.n), "start": int(space.start)}
         case spaces.MultiDiscrete():
-            return {"kind": "MultiDiscrete", "nvec": [int(n) for n in space.nvec]}
+            rows = {"nvec": space.nvec, "start": space.start}
+            words = {name: [int(n) for n in row] for name, row in rows.items()}
+            return {"kind": "MultiDiscrete", **words}
         case spaces.MultiBinary():
             whole = isinstance(space.n, int)
             return {"kind": "MultiBinary", "n": space.n if whole else list(space.shape)}
@@ -193,13 +198,16 @@ def space_from_json(
             bounds = {"low": low, "high": high, "shape": low.shape, "dtype": low.dtype}
             return space_of("Box", bounds)
         case "MultiDiscrete":
-            counts = value.get("nvec")
-            if not isinstance(counts, list) or not all(
-                type(count) is int and 0 < count <= limits.SPACE_CHOICES
-                for count in counts
-            ):
-                raise Refusal("space", "nvec must be a row of positive numbers")
-            return space_of("MultiDiscrete", {"nvec": np.array(counts, np.int64)})
+            rows = {"nvec": value.get("nvec")}
+            if "start" in value:
+                rows["start"] = value["start"]
+            for row in rows.values():
+                if not isinstance(row, list) or not all(
+                    type(n) is int and abs(n) < 1 << 32 for n in row
+                ):
+                    raise Refusal("space", "nvec and start must be rows of numbers")
+            state = {word: np.array(row, np.int64) for word, row in rows.items()}
+            return space_of("MultiDiscrete", state)
         case "Dict":
             parts = value.get("spaces")
             if is_part or not isinstance(parts, list):

@@ -8,8 +8,8 @@ from stock_agents import STOCK
 from torch import nn
 
 from rltransfer.errors import InputError
-from rltransfer_agents.export import rebundle
-from rltransfer_agents.loading import describe_artifact
+from rltransfer_agents.export import export_agent, rebundle
+from rltransfer_agents.loading import describe_artifact, load_agent
 
 
 class OwnPolicy(ActorCriticPolicy):
@@ -42,6 +42,38 @@ def test_a_bundle_is_described(tmp_path: Path) -> None:
     (path,) = rebundle(tmp_path / "agent.zip", tmp_path / "agent.safetensors")
     told = describe_artifact(path)
     assert (told.usable, told.kind, told.algorithm) == (True, "safe bundle", "sac")
+
+
+@pytest.mark.parametrize(("ending", "word"), [("npz", "NumPy"), ("onnx", "ONNX")])
+def test_exported_policies_are_called_what_they_are(
+    ending: str, word: str, tmp_path: Path
+) -> None:
+    STOCK["ppo"].save(tmp_path / "agent.zip")
+    path = tmp_path / f"agent.{ending}"
+    export_agent(tmp_path / "agent.zip", path)
+    description = describe_artifact(path)
+    assert word in description.kind
+    assert not description.usable
+    with pytest.raises(InputError, match="name the agent it was made from"):
+        load_agent(path, env_id="CartPole-v1")
+
+
+def test_wrappers_and_arguments_of_the_environment_are_described(
+    tmp_path: Path,
+) -> None:
+    STOCK["ppo"].save(tmp_path / "Pendulum-v1.zip")
+    settings = tmp_path / "Pendulum-v1"
+    settings.mkdir()
+    (settings / "config.yml").write_text(
+        "env_kwargs: {g: 4.5}\n"
+        "env_wrapper: sb3_contrib.common.wrappers.TimeFeatureWrapper\n"
+    )
+    description = describe_artifact(tmp_path / "Pendulum-v1.zip")
+    assert description.environment_kwargs == {"g": 4.5}
+    assert description.wrappers == ("TimeFeatureWrapper()",)
+    (settings / "config.yml").write_text("env_wrapper: mine.Own\n")
+    (refused,) = describe_artifact(tmp_path / "Pendulum-v1.zip").refused
+    assert (refused.part, refused.code) == ("wrappers", "wrapper")
 
 
 def test_each_refusal_is_listed(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from stable_baselines3 import PPO
 from stock_agents import STOCK, Still, numbers
 from torch import nn
 
+from rltransfer_agents.export import rebundle
 from rltransfer_agents.loading import Refusal, load_agent
 
 
@@ -174,3 +175,14 @@ def test_ars_with_a_bare_layer_acts_as_with_a_sequence_of_one(
     actions, _ = load_agent(bare, env_id="CartPole-v1").predict(observations)
     expected, _ = model.predict(observations, deterministic=True)
     np.testing.assert_allclose(actions, expected, rtol=0, atol=1e-5)
+
+
+def test_the_start_of_choices_is_read_and_kept_in_bundles(tmp_path: Path) -> None:
+    space = spaces.MultiDiscrete([3, 1], start=[5, -2])
+    STOCK["ppo"].save(tmp_path / "agent.zip")
+    fields = {"action_space": serialized(space)}
+    path = rewritten(tmp_path / "agent.zip", fields, None, old=False)
+    assert load_agent(path, env_id="CartPole-v1").action_space == space
+    rebundle(path, tmp_path / "agent.safetensors")
+    bundle = load_agent(tmp_path / "agent.safetensors", env_id="CartPole-v1")
+    assert bundle.action_space == space

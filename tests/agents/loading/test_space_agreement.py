@@ -20,9 +20,14 @@ class Spaces:
     action_space: Any = field(default_factory=lambda: _DONE)
 
 
-def notes(agent: Spaces, env: Spaces) -> tuple[str, ...]:
+def notes(agent: Spaces, env: Spaces, at_home: bool = False) -> tuple[str, ...]:
     return require_same_spaces(
-        agent, env, path="agent.zip", env_name="Task-v0", remedy="use transfer"
+        agent,
+        env,
+        path="agent.zip",
+        env_name="Task-v0",
+        remedy="use transfer",
+        at_home=at_home,
     )
 
 
@@ -99,3 +104,17 @@ def test_actions_may_have_another_float_width() -> None:
     third = 1 / 3
     own, other = box(-third, third, 2), box(-third, third, 2, dtype=np.float64)
     assert notes(Spaces(action_space=own), Spaces(action_space=other)) == ()
+
+
+def test_at_home_choices_may_be_counted_from_another_start() -> None:
+    own = Spaces(spaces.Dict(a=spaces.Discrete(3)), spaces.MultiDiscrete([2, 3]))
+    shifted = Spaces(
+        spaces.Dict(a=spaces.Discrete(3, start=2)),
+        spaces.MultiDiscrete([2, 3], start=[1, 5]),
+    )
+    assert notes(own, shifted, at_home=True) == ()
+    with pytest.raises(InputError, match="differ in start of the part 'a'"):
+        notes(own, shifted)
+    # An agent that counts from elsewhere was not trained so.
+    with pytest.raises(InputError, match="differ in start"):
+        notes(shifted, own, at_home=True)
