@@ -1,4 +1,4 @@
-"""Agents that strangers trained and published, where they have been laid beside."""
+"""Published agents of RL Zoo, in a folder beside the repository."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ FOLDER = Path(__file__).parents[2] / "shared" / "checkpoints"
 
 
 def published_folder() -> Path:
-    """Returns where they lie, or skips the test."""
+    """Returns the folder of the published agents, or skips the test."""
     if not FOLDER.is_dir():
         pytest.skip("published agents are not in ../shared/checkpoints")
     return FOLDER

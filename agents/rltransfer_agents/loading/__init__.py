@@ -1,4 +1,4 @@
-"""Agents from strangers, read as data: nothing in their files is imported or run."""
+"""Published agents read as data: nothing in their files is imported or run."""
 
 from rltransfer_agents.loading.artifact_description import (
     ArtifactDescription,

@@ -85,7 +85,7 @@ def read_bounded(path: Path, most: int = limits.ARCHIVE_BYTES) -> bytes:
         return bounded_bytes(path, most)
     except NotPlain as fault:
         raise InputError(
-            f"an agent must lie in a plain file, {printable(path)} is none; name its "
+            f"an agent must be a plain file, {printable(path)} is not; name its "
             "zip or the folder of its run"
         ) from fault
     except TooLarge as fault:
@@ -164,5 +164,6 @@ def _require_hash_of_run(files: AgentFiles, path: Path, data: bytes) -> None:
     digest = read_manifest(files.run).files.get(name)
     if digest != sha256_of(data):
         raise Refusal(
-            "manifest", f"{printable(name)} is not what its run's manifest vouches for"
+            "manifest",
+            f"{printable(name)} differs from the file that its run's manifest names",
         )

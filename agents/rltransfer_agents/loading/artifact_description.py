@@ -1,4 +1,4 @@
-"""What can be said about a file, for people."""
+"""What a file holds, described for people part by part."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
@@ -52,7 +52,7 @@ class Refused:
 @final
 @dataclass(frozen=True)
 class ArtifactDescription:
-    """All that can be said about a file without running it; None where unknown."""
+    """What is known about a file without running it; None where unknown."""
 
     path: Path
     kind: str
@@ -67,7 +67,7 @@ class ArtifactDescription:
     environment_id: str | None = None
     """The registered id that this means."""
     nearest_id: str | None = None
-    """The registered id most like it, where it means none; a suggestion."""
+    """The nearest registered id, where the name is not registered; a suggestion."""
     environment_kwargs: dict[str, Any] = field(default_factory=dict)
     wrappers: tuple[str, ...] = ()
     """What its run put around the environment, the innermost first."""
@@ -115,7 +115,7 @@ class _Parts:
         self.read: dict[str, Any] = {}
 
     def add(self, part: str, read: Callable[[], Any], name: str | None = None) -> bool:
-        """Reads a part, kept under its name or another; tells whether it was read."""
+        """Reads a part, kept under its name or another; returns whether it was read."""
         try:
             with refuse_unforeseen():
                 self.read[name or part.replace(" ", "_")] = read()

@@ -89,7 +89,7 @@ def _without_algorithm(name: str) -> str:
     return rest if first.lower() in ALGORITHMS else name
 
 
-# No colon, nothing that a terminal or a table acts upon. Paths are left: robots are
+# No colon, nothing that changes a terminal or a table. Paths are allowed: robots are
 # described by files of their own, which are read as data.
 _PLAIN = re.compile(r"[\w ./+~=,-]*", re.ASCII)
 _LONGEST_TEXT = 1000

@@ -34,8 +34,8 @@ class EnvironmentWrapper:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        told = ", ".join(f"{name}={value}" for name, value in self.kwargs.items())
-        return f"{self.name}({told})"
+        kwargs = ", ".join(f"{name}={value}" for name, value in self.kwargs.items())
+        return f"{self.name}({kwargs})"
 
 
 @final
@@ -92,8 +92,8 @@ def checked_wrapper(path: str, kwargs: Mapping[str, Any]) -> EnvironmentWrapper:
             raise Refusal("wrapper", f"{name} takes {takes}, got {quoted(key)}")
         if not check(value):
             flat = isinstance(value, str | int | float)
-            told = quoted(value) if flat else type(value).__name__
-            raise Refusal("wrapper", f"{name} does not take {key}={told}")
+            given = quoted(value) if flat else type(value).__name__
+            raise Refusal("wrapper", f"{name} does not take {key}={given}")
     return EnvironmentWrapper(name, dict(kwargs))
 
 

@@ -31,7 +31,7 @@ def hub_faults(reference: str) -> Iterator[None]:
         yield
     except errors.HFValidationError as fault:
         raise InputError(
-            f"{reference}: no repository of the hub may have such a name; mend it"
+            f"{reference}: no repository of the hub may have such a name; check it"
         ) from fault
     except errors.GatedRepoError as fault:
         raise InputError(
@@ -63,7 +63,7 @@ def hub_faults(reference: str) -> Iterator[None]:
             raise _broken_off(reference) from fault
         raise StorageError(
             f"{reference}: the hub's cache cannot be written ({fault.strerror}); make "
-            "room or mend it, or name another folder in HF_HOME"
+            "room or repair it, or name another folder in HF_HOME"
         ) from fault
 
 
@@ -112,7 +112,7 @@ def fetch_agent(
         cache: where files are kept, if not where the hub's client keeps all.
 
     Raises:
-        InputError: if the reference is none, or nothing can be had under it.
+        InputError: if the reference is not valid, or nothing can be fetched.
     """
     repository, revision = _parsed(str(reference))
     if find_spec("huggingface_hub") is None:
@@ -143,7 +143,7 @@ def _parsed(reference: str) -> tuple[str, str | None]:
     if match is None:
         raise InputError(
             f"an agent on the hub is named {SCHEME}ORGANISATION/REPOSITORY, with "
-            f"@REVISION where one is meant, got {quoted(reference)}; mend the name"
+            f"@REVISION where one is meant, got {quoted(reference)}; check the name"
         )
     return match[1], match[2]
 
@@ -173,8 +173,8 @@ def _chosen(names: list[str], repository: str, reference: str) -> str:
     named = [name for name in agents if name.rpartition(".")[0] == stem]
     if named or len(agents) == 1:
         return (named or agents)[0]
-    told = ", ".join(map(quoted, agents[:8])) or "none"
+    names = ", ".join(map(quoted, agents[:8])) or "none"
     raise InputError(
-        f"{reference} must hold one agent, it holds {told}; fetch the file yourself "
+        f"{reference} must hold one agent, it holds {names}; fetch the file yourself "
         "and pass its path"
     )

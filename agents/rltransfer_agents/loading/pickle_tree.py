@@ -1,8 +1,8 @@
-"""What a pickle consists of once it is read without being obeyed.
+"""What a pickle describes, as a tree that was read without running it.
 
 Plain values stand for themselves: numbers, text, bytes, lists, tuples, dicts. Trees out
 of files may share parts or contain themselves, so they are never printed or compared
-as a whole, and whoever walks one bounds the depth.
+as a whole, and code that walks one must bound the depth.
 """
 
 from dataclasses import dataclass, field
@@ -149,7 +149,7 @@ class Stack:
         raise broken("it closes what it never opened")
 
     def discard(self) -> None:
-        """Drops what is on top, be it a mark."""
+        """Drops what is on top, also a mark."""
         if not self._values:
             raise broken("it discards a value that is not there")
         del self._values[-1]

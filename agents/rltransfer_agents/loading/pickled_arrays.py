@@ -78,7 +78,7 @@ def read_shape(tree: Any) -> tuple[int, ...]:
 
 
 def read_integer(tree: Any, what: str) -> int:
-    """Returns a whole number, be it Python's or NumPy's."""
+    """Returns a whole number of Python or NumPy."""
     number = read_array(tree)
     if number.ndim or number.dtype.kind not in "iu":
         raise Refusal("space", f"{what} must be a whole number")
@@ -86,7 +86,7 @@ def read_integer(tree: Any, what: str) -> int:
 
 
 def read_number(tree: Any, what: str) -> float:
-    """Returns a finite number, be it Python's or NumPy's."""
+    """Returns a finite number of Python or NumPy."""
     number = read_array(tree)
     if number.ndim or not math.isfinite(number):
         raise Refusal("non-finite", f"{what} must be a finite number")

@@ -52,7 +52,7 @@ class PolicyData:
     sha256: str = ""
     """Of the file."""
     statistics_sha256: str | None = None
-    """Of the file of statistics, where they lie in one of their own."""
+    """Of the statistics' own file, if there is one."""
 
 
 @final

@@ -1,4 +1,4 @@
-"""What an agent's author told its policy class: the part that changes how it acts."""
+"""Keyword arguments of a policy class: those that change how the agent acts."""
 
 import math
 from collections.abc import Callable
@@ -34,7 +34,7 @@ class Keywords:
     """Names of those that have no influence on how the agent acts."""
 
     def actor_widths(self) -> list[int] | None:
-        """Returns the widths of the acting network's hidden layers, if they are said.
+        """Returns the widths of the actor's hidden layers, if the file has them.
 
         Older versions allowed shared layers in front: `[128, {"pi": [64]}]`.
         """

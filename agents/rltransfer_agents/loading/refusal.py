@@ -1,4 +1,4 @@
-"""How the reader says no: a code, the rule with the value that broke it, a remedy."""
+"""Refusals of files: a code, the rule with the value that broke it, a remedy."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -81,7 +81,7 @@ def refusals_about(subject: str) -> Iterator[None]:
 def refuse_unforeseen() -> Iterator[None]:
     """Turns what no check foresaw in a hostile file into a refusal.
 
-    The last net; the torture tests count how often it is reached, and want never.
+    A last resort; the torture tests count how often it is reached, which must be 0.
     """
     try:
         yield
@@ -94,17 +94,17 @@ def refuse_unforeseen() -> Iterator[None]:
 
 
 def printable(path: object) -> str:
-    """Returns a path as it stands, or escaped where a terminal would act upon it."""
+    """Returns a path, escaped if it has characters that control a terminal."""
     text = str(path)
     return text if text.isprintable() else quoted(text, limit=1000)
 
 
 def quoted(value: object, limit: int = 80) -> str:
-    """Returns text out of a file so that it can neither span lines nor flood them.
+    """Returns text from a file on one line, escaped and cut to a length.
 
     Only for strings, numbers and flat values: nested ones may be exponentially long.
     """
-    # repr escapes what terminals act upon; the slice comes first, against long texts.
+    # repr escapes control characters; the slice comes first, against long texts.
     text = repr(value[:limit] if isinstance(value, str | bytes) else value)
     return text if len(text) <= limit + 3 else f"{text[:limit]}…"
 
@@ -112,11 +112,11 @@ def quoted(value: object, limit: int = 80) -> str:
 def parse_object(data: bytes) -> dict[str, Any]:
     """Returns a JSON object, with each key given once at every depth.
 
-    Numbers such as Infinity pass, since trainers write them for switched-off limits;
-    whoever uses a number checks that it is finite.
+    Infinity passes, since trainers write it for limits that are off; code that uses a
+    number checks that it is finite.
 
     Raises:
-        Refusal: if it is none, or breaks a limit.
+        Refusal: if it is not one, or breaks a limit.
     """
     try:
         value = parse_json(data, most=limits.JSON_BYTES, finite=False)

@@ -1,7 +1,6 @@
 """A run that goes on writes to its own folder, and elsewhere only where it did before.
 
-Folders of runs are passed around; one that a stranger packed must not make us write or
-read outside it.
+Folders of runs are passed around; none may make us write or read outside it.
 """
 
 import os
@@ -31,7 +30,7 @@ def require_own_files(run: Path) -> None:
 
 
 def mark_of(run: Path) -> str:
-    """Returns what tells a run from others, also from one that a stranger packed."""
+    """Returns a name of this run on this machine; a copy elsewhere has another."""
     return sha256_of(str(run.resolve()).encode())[:12]
 
 

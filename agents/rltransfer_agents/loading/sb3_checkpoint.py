@@ -53,7 +53,7 @@ def space_of_field(fields: Fields, name: str) -> spaces.Space[Any]:
 
 
 def keywords_of(fields: Fields) -> Keywords:
-    """Returns what the policy's class was told."""
+    """Returns the keyword arguments of the policy's class."""
     entry = fields.get("policy_kwargs", {})
     with refusals_about("policy_kwargs"):
         if isinstance(entry, dict) and ":serialized:" in entry:

@@ -65,7 +65,7 @@ def _end(data: bytes) -> tuple[int, int, int]:
     if _LARGE_16 in (count,) or _LARGE_32 in (size, offset) or _has_64(data, position):
         count, size, offset, stop = _end_64(data, position)
     if offset + size != stop:
-        raise damaged("the directory does not lie in front of the end")
+        raise damaged("the directory is not directly before the end")
     return count, size, offset
 
 
@@ -141,7 +141,7 @@ _DEFLATED = 8
 
 
 def check_member(member: Member, allowed: Callable[[str], bool]) -> None:
-    """Raises if a member breaks a rule that can be told from the directory."""
+    """Raises if a member breaks a rule that the directory alone can show."""
     name = quoted(member.name)
     if not allowed(member.name):
         raise Refusal("member", f"a member of this name does not belong here: {name}")
@@ -183,7 +183,7 @@ def span(data: bytes, member: Member) -> tuple[int, int]:
         member.method,
         member.name.encode("ascii"),
     ):
-        raise damaged(f"{name} is called otherwise where it lies")
+        raise damaged(f"{name} has another name in its own header")
     if start + member.packed > len(data):
         raise damaged(f"{name} is cut off")
     return start, start + member.packed
@@ -251,8 +251,8 @@ def read_members(
 
     Args:
         data: the whole file.
-        allowed: tells whether a name may occur at all.
-        wanted: tells whether a member is read; the others are not even unpacked.
+        allowed: whether a name may occur at all.
+        wanted: whether a member is read; the others are not even unpacked.
         most: how many members there may be.
 
     Raises:

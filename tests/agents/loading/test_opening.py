@@ -130,7 +130,7 @@ def test_the_best_agent_of_our_own_run_is_taken(run: Path) -> None:
 def test_a_file_that_changed_after_the_run_is_refused(run: Path) -> None:
     finished(run)
     STOCK["ppo"].save(run / "CartPole-v1.zip", seed=2)
-    with pytest.raises(Refusal, match="manifest vouches for") as refused:
+    with pytest.raises(Refusal, match="manifest names") as refused:
         load_agent(run)
     assert refused.value.code == "manifest"
 
