@@ -20,6 +20,7 @@ from rltransfer.cli.options import (
     Progress,
     Seed,
     Sha256,
+    Statistics,
     StepSeconds,
     VecEnvChoice,
 )
@@ -45,6 +46,7 @@ def evaluate(
     ] = REPORTED_EPISODES,
     seed: Seed = 0,
     sha256: Sha256 = None,
+    statistics: Statistics = None,
     vec_env: VecEnvChoice = "dummy",
     step_seconds: StepSeconds = STEP_SECONDS,
     episode_cap: EpisodeCap = EPISODE_CAP,
@@ -62,6 +64,7 @@ def evaluate(
         episodes=episodes,
         seed=seed,
         sha256=sha256,
+        statistics=statistics,
         vec_env=require_vec_env(vec_env),
         step_seconds=step_seconds,
         episode_cap=episode_cap,
@@ -76,13 +79,20 @@ def inspect(
         ),
     ],
     sha256: Sha256 = None,
+    statistics: Statistics = None,
+    verbose: Annotated[
+        bool,
+        typer.Option("--verbose", help="Also list the fields that are not read."),
+    ] = False,
     json: Json = False,
 ) -> Outcome:
     """Say what is inside a file or folder, without running any of it."""
     del json  # what prints the result reads it
     import rltransfer
 
-    return rltransfer.inspect(path, sha256=sha256)
+    return rltransfer.inspect(
+        path, sha256=sha256, statistics=statistics, verbose=verbose
+    )
 
 
 def export(
@@ -95,13 +105,14 @@ def export(
         ),
     ],
     sha256: Sha256 = None,
+    statistics: Statistics = None,
     json: Json = False,
 ) -> Outcome:
     """Write an agent as a bundle, NumPy arrays or ONNX; a transfer as ONNX."""
     del json  # what prints the result reads it
     import rltransfer
 
-    return rltransfer.export(agent, to, sha256=sha256)
+    return rltransfer.export(agent, to, sha256=sha256, statistics=statistics)
 
 
 def demo(

@@ -11,7 +11,7 @@ from rltransfer.errors import InputError
 _PAIRS = frozenset(
     {"--env-kwargs", "--source-kwargs", "--target-kwargs", "--hyperparams", "-params"}
 )
-_LISTS = frozenset({"--env", "--source", "--source-env"})
+_LISTS = frozenset({"--env", "--source", "--source-env", "--statistics"})
 _WITHOUT_POSITIONALS = frozenset({"train-source", "transfer", "demo"})
 """Verbs where a word after the values of an option can only be one more value."""
 

@@ -38,6 +38,15 @@ Json: TypeAlias = Annotated[
 Sha256: TypeAlias = Annotated[
     str | None, typer.Option("--sha256", help="Hash the agent's file must have.")
 ]
+Statistics: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--statistics",
+        metavar="FILE",
+        help="The agent's VecNormalize statistics, by path or name beside the agent; "
+        "none: it has none.",
+    ),
+]
 VecEnvChoice: TypeAlias = Annotated[
     str,
     typer.Option(

@@ -73,6 +73,14 @@ def transfer(
         list[str] | None,
         typer.Option("--sha256", help="Hash that the source's file must have."),
     ] = None,
+    statistics: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--statistics",
+            metavar="FILE …",
+            help="VecNormalize statistics of each source in order; none: it has none.",
+        ),
+    ] = None,
     n_timesteps: Annotated[
         int,
         typer.Option(
@@ -145,6 +153,7 @@ def transfer(
             source_environments=tuple(source_env or ()),
             source_kwargs=replaced,
             digests=tuple(sha256 or ()),
+            statistics=tuple(statistics or ()),
             budget=n_timesteps,
             seed=seed,
             log_folder=log_folder,

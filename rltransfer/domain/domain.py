@@ -36,6 +36,8 @@ class Domain:
         name: what errors and reports call it.
         meter: counts the steps taken; by default a fresh one without a limit.
         episode_cap: most steps of one reported episode.
+        mapped: whether its spaces must be such that they can be mapped; otherwise it
+            serves to evaluate only.
 
     Raises:
         InputError: spaces that cannot be mapped.
@@ -47,6 +49,8 @@ class Domain:
         name: str,
         meter: StepBudget | None = None,
         episode_cap: int = EPISODE_CAP,
+        *,
+        mapped: bool = True,
     ) -> None:
         env = make_env()
         self.name = name
@@ -60,8 +64,9 @@ class Domain:
         declared = self._checked.declared_spaces
         self.observation_space: gym.Space[Any] = declared[0]
         self.action_space: gym.Space[Any] = declared[1]
-        self.observation_size = observation_size_of(self.observation_space, name)
-        self.actions = codec_of(self.action_space, name)
+        if mapped:
+            self.observation_size = observation_size_of(self.observation_space, name)
+            self.actions = codec_of(self.action_space, name)
         spec = env.spec
         self.episode_limit = None if spec is None else spec.max_episode_steps
         """Steps after which episodes are truncated, where the environment says."""
@@ -173,21 +178,21 @@ class Domain:
                     returns[episode] += reward
                     over = terminated or truncated
                     steps += 1
-            # Only the returns are kept: nothing else is asked for again.
-            rollout = replace(_Recorder(self).rollout(), returns=returns)
-            self._log(asked, entry_of(rollout, steps, policy))
+            if self._replay_log is not None:
+                # Only the returns are kept: nothing else is asked for again.
+                rollout = replace(_Recorder(self).rollout(), returns=returns)
+                self._log(asked, entry_of(rollout, steps, policy))
         return returns
 
     def ignores_seeds(self, seed: int) -> bool:
         """Tells whether two resets with one seed show different observations."""
         return ignores_seeds(self._env, seed)
 
-    def reset(self, seed: int | None = None) -> NDArray[np.float32]:
+    def reset(self, seed: int | None = None) -> Any:
         """Starts an episode and returns its first observation, checked."""
-        observation: NDArray[np.float32] = self._env.reset(seed=seed)[0]
-        return observation
+        return self._env.reset(seed=seed)[0]
 
-    def step(self, action: Any) -> tuple[NDArray[np.float32], float, bool, bool]:
+    def step(self, action: Any) -> tuple[Any, float, bool, bool]:
         """Takes one step and returns what it brought, checked."""
         observation, reward, terminated, truncated, _ = self._env.step(action)
         return observation, reward, terminated, truncated

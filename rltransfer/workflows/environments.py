@@ -26,6 +26,7 @@ from rltransfer.wrappers import (
     SubprocessEnv,
     make_in_time,
 )
+from rltransfer_agents.loading.environment_wrappers import EnvironmentWrapper, wrapped
 from rltransfer_envs.making import make
 
 MakeEnv: TypeAlias = Callable[..., gym.Env[Any, Any]]
@@ -41,12 +42,23 @@ class EnvironmentChoice:
 
     env_id: str
     kwargs: Mapping[str, Any] = field(default_factory=dict)
+    wrappers: tuple[EnvironmentWrapper, ...] = ()
+    """What a run of RL Zoo put around it, the innermost first."""
 
     @property
     def title(self) -> str:
-        """Id and arguments, as tables show them."""
+        """Id, arguments and wrappers, as tables show them."""
         kwargs = ", ".join(f"{name}={value}" for name, value in self.kwargs.items())
-        return f"{self.env_id} ({kwargs})" if kwargs else self.env_id
+        title = f"{self.env_id} ({kwargs})" if kwargs else self.env_id
+        return " in ".join([title, *map(str, self.wrappers)])
+
+    def make(self) -> gym.Env[Any, Any]:
+        """Returns the environment in its wrappers.
+
+        Raises:
+            InputError: there is none, or its arguments or wrappers do not fit.
+        """
+        return wrapped(make(self.env_id, **self.kwargs), self.wrappers)
 
 
 @final
@@ -123,6 +135,8 @@ def domain_of(
     choice: EnvironmentChoice,
     stepping: Stepping | None = None,
     meter: StepBudget | None = None,
+    *,
+    mapped: bool = True,
 ) -> Domain:
     """Returns an environment as a domain.
 
@@ -130,15 +144,15 @@ def domain_of(
         choice: id and arguments.
         stepping: where it is stepped; by default in this process.
         meter: counts the steps taken in it.
+        mapped: whether its spaces must be such that they can be mapped.
 
     Raises:
         InputError: there is no such environment, or its spaces cannot be mapped.
     """
-    make_here = partial(make, choice.env_id, **choice.kwargs)
     stepping = stepping or Stepping()
     seconds, cap = stepping.step_seconds, stepping.episode_cap
     if stepping.vec_env == "dummy":
-        in_time = partial(make_in_time, make_here, choice.title, seconds)
-        return Domain(in_time, choice.title, meter, cap)
-    apart = partial(SubprocessEnv, make_here, choice.title, seconds, np.float32)
-    return Domain(apart, choice.title, meter, cap)
+        in_time = partial(make_in_time, choice.make, choice.title, seconds)
+        return Domain(in_time, choice.title, meter, cap, mapped=mapped)
+    apart = partial(SubprocessEnv, choice.make, choice.title, seconds, np.float32)
+    return Domain(apart, choice.title, meter, cap, mapped=mapped)

@@ -34,6 +34,7 @@ from rltransfer.workflows.policy_loading import (
 )
 from rltransfer.wrappers import SEEDS_IGNORED, StepTimeout
 from rltransfer_agents.loading import LoadedPolicy
+from rltransfer_agents.loading.agent_files import StatisticsChoice
 
 
 @final
@@ -66,9 +67,12 @@ class EvaluationResult(Result):
     @override
     def as_json(self) -> dict[str, Any]:
         """Returns the object that `--json` prints."""
+        statistics = self.agent.statistics
         return {
             "env": self.environment.env_id,
             "env_kwargs": dict(self.environment.kwargs),
+            "env_wrappers": [str(wrapper) for wrapper in self.environment.wrappers],
+            "statistics": None if statistics is None else str(statistics),
             "seed": self.seed,
             **self.summary.as_json(),
             "run": str(self.agent.path),
@@ -82,6 +86,8 @@ class EvaluationResult(Result):
         """Returns the figures and the seeds of the episodes."""
         last = self.seed + self.summary.episodes - 1
         entries = [("agent", str(self.agent.path))]
+        if self.agent.statistics is not None:
+            entries.append(("statistics", str(self.agent.statistics)))
         if self.made_for is not None and self.made_for != self.environment:
             entries.append(("mapping", f"made for {self.made_for.title}"))
         if self.summary.episodes == 1:
@@ -105,6 +111,7 @@ def evaluate(
     episodes: int = REPORTED_EPISODES,
     seed: int = 0,
     sha256: str | None = None,
+    statistics: StatisticsChoice = None,
     vec_env: VecEnv = "dummy",
     step_seconds: float = STEP_SECONDS,
     episode_cap: int = EPISODE_CAP,
@@ -119,6 +126,7 @@ def evaluate(
         episodes: how many; episode i is reset with `seed` + i.
         seed: of the first episode.
         sha256: the hash that the agent's file must have.
+        statistics: of the agent, as for `load_agent`.
         vec_env: `dummy`, or `subproc` for an environment in a process of its own.
         step_seconds: longest time of one step of the environment, in seconds.
         episode_cap: most steps of one reported episode; longer ones are a fault.
@@ -131,9 +139,11 @@ def evaluate(
     require_at_least("--episodes", episodes, 1)
     require_seed(seed)
     stepping = Stepping(vec_env, step_seconds, episode_cap)
-    loaded = load_agent(agent, env=env, env_kwargs=env_kwargs, sha256=sha256)
+    loaded = load_agent(
+        agent, env=env, env_kwargs=env_kwargs, sha256=sha256, statistics=statistics
+    )
     environment = environment_of(loaded)
-    domain = domain_of(environment, stepping)
+    domain = domain_of(environment, stepping, mapped=False)
     try:
         notes = require_fit(
             loaded,

@@ -10,8 +10,13 @@ from typing_extensions import override
 
 from rltransfer.errors import InputError
 from rltransfer.report.tables import Result, facts
-from rltransfer.workflows.policy_loading import is_transfer, load_transfer
+from rltransfer.workflows.policy_loading import (
+    is_transfer,
+    load_transfer,
+    require_no_statistics,
+)
 from rltransfer_agents.export import EQUAL_SHARE, export_agent, export_mapped_onnx
+from rltransfer_agents.loading.agent_files import StatisticsChoice
 from rltransfer_agents.loading.refusal import printable
 from rltransfer_agents.policies import FrozenPolicy
 
@@ -48,7 +53,11 @@ class ExportedPolicy(Result):
 
 
 def export(
-    agent: str | Path, to: str | Path, *, sha256: str | None = None
+    agent: str | Path,
+    to: str | Path,
+    *,
+    sha256: str | None = None,
+    statistics: StatisticsChoice = None,
 ) -> ExportedPolicy:
     """Writes an agent as a bundle, NumPy arrays or ONNX; a transfer as ONNX.
 
@@ -59,6 +68,7 @@ def export(
         to: the file, which decides the format: `.safetensors` (bundle), `.npz` (NumPy
             alone) or `.onnx`; a transfer: `.onnx`.
         sha256: the hash that the agent's file must have.
+        statistics: of the agent, as for `load_agent`.
 
     Raises:
         InputError: the file cannot be written, or its format cannot hold the agent.
@@ -67,8 +77,9 @@ def export(
     to = Path(to)
     _require_writable_file(to)
     if is_transfer(Path(agent)):
+        require_no_statistics(statistics, agent)
         return _export_transfer(Path(agent), to, sha256)
-    written = export_agent(agent, to, sha256=sha256)
+    written = export_agent(agent, to, sha256=sha256, statistics=statistics)
     return ExportedPolicy(
         Path(agent), written, "equal to the agent on random observations"
     )

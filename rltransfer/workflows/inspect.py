@@ -1,5 +1,6 @@
 """What is inside an agent's file or a transfer's folder, without running any of it."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, final
@@ -10,9 +11,12 @@ from typing_extensions import override
 
 from rltransfer.errors import ArtifactRefused, InputError
 from rltransfer.report.tables import Result, facts, plain_table
-from rltransfer.workflows.policy_loading import is_transfer
+from rltransfer.workflows.policy_loading import is_transfer, require_no_statistics
 from rltransfer.workflows.transfer_description import TransferDescription
+from rltransfer.workflows.verb_support import verb_support
 from rltransfer_agents.loading import ArtifactDescription, describe_artifact
+from rltransfer_agents.loading.agent_files import StatisticsChoice
+from rltransfer_agents.loading.hub import is_on_hub
 
 
 @final
@@ -21,11 +25,20 @@ class AgentDescription(Result):
     """An agent's file as it describes itself."""
 
     description: ArtifactDescription
+    verbs: Mapping[str, str]
+    """For each verb `yes`, or why it would refuse; of `export` the formats."""
+    verbose: bool = False
+
+    @property
+    def usable(self) -> bool:
+        """Whether `evaluate` takes the agent as it is."""
+        return self.verbs["evaluate"] == "yes"
 
     @override
     def as_json(self) -> dict[str, Any]:
         """Returns all that is known, paths as text."""
-        entries = asdict(self.description) | {"usable": self.description.usable}
+        entries = asdict(self.description)
+        entries |= {"usable": self.usable, "verbs": dict(self.verbs)}
         return {
             name: str(value) if isinstance(value, Path) else value
             for name, value in entries.items()
@@ -37,19 +50,23 @@ class AgentDescription(Result):
         about = self.description
         entries = {
             "kind": about.kind,
-            "usable": "yes" if about.usable else "no",
+            **self.verbs,
             "algorithm": about.algorithm,
             "policy": about.policy_class,
             "environment": self._environment,
+            "arguments": _listed(about.environment_kwargs),
+            "wrappers": ", ".join(about.wrappers),
             "observations": about.observation_space,
             "actions": about.action_space,
             "network": " → ".join(about.network),
             "normalisation": about.normalisation,
+            "statistics": about.statistics_path,
             "trained for": f"{about.steps:,} steps" if about.steps else None,
             "versions": ", ".join(f"{k} {v}" for k, v in about.versions.items()),
             "size": f"{about.size:,} bytes",
             "SHA-256": about.sha256,
-            "ignored": ", ".join(about.ignored),
+            "ignored": ", ".join(about.ignored) if self.verbose else None,
+            "note": "; ".join(about.notes),
         }
         parts: list[RenderableType] = [
             facts([(name, str(value)) for name, value in entries.items() if value])
@@ -71,8 +88,16 @@ class AgentDescription(Result):
         return f"{about.environment} (not registered{nearest})"
 
 
+def _listed(kwargs: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in kwargs.items())
+
+
 def inspect(
-    path: str | Path, *, sha256: str | None = None
+    path: str | Path,
+    *,
+    sha256: str | None = None,
+    statistics: StatisticsChoice = None,
+    verbose: bool = False,
 ) -> AgentDescription | TransferDescription:
     """Returns what is inside a file or folder, without running any of it.
 
@@ -80,19 +105,26 @@ def inspect(
         path: a run folder, an RL Zoo folder, a zip, a bundle, statistics, or the folder
             of a transfer.
         sha256: the hash that the agent's file must have.
+        statistics: of the agent, as for `load_agent`.
+        verbose: whether the table lists the fields that are not read.
 
     Raises:
         InputError: there is nothing to inspect.
         ArtifactRefused: a manifest is damaged, or the hash is another.
     """
-    path = Path(path)
+    is_path = not is_on_hub(path)
     try:
-        if is_transfer(path):
-            return TransferDescription.at(path, sha256=sha256)
+        if is_path and is_transfer(Path(path)):
+            require_no_statistics(statistics, path)
+            return TransferDescription.at(Path(path), sha256=sha256)
     except ArtifactRefused as fault:
         # An agent can be described without its manifest; a transfer is nothing else.
         try:
-            return AgentDescription(describe_artifact(path, sha256=sha256))
+            description = describe_artifact(path, sha256=sha256, statistics=statistics)
         except InputError:
             raise fault from None
-    return AgentDescription(describe_artifact(path, sha256=sha256))
+    else:
+        description = describe_artifact(path, sha256=sha256, statistics=statistics)
+    return AgentDescription(
+        description, verb_support(path, description, statistics), verbose
+    )

@@ -24,6 +24,7 @@ from rltransfer.workflows.environments import (
 from rltransfer.workflows.transfer_description import MAPPING_FOLDER, TransferSettings
 from rltransfer_agents import loading
 from rltransfer_agents.loading import LoadedPolicy, Refusal
+from rltransfer_agents.loading.agent_files import StatisticsChoice
 from rltransfer_agents.loading.agent_loading import require_digest
 from rltransfer_agents.loading.environment_spec import (
     require_harmless,
@@ -53,6 +54,7 @@ def load_agent(
     env: str | MakeEnv | None = None,
     env_kwargs: Mapping[str, Any] | None = None,
     sha256: str | None = None,
+    statistics: StatisticsChoice = None,
 ) -> LoadedPolicy:
     """Returns the agent or the transfer at `path`, without running anything in it.
 
@@ -65,6 +67,9 @@ def load_agent(
         env_kwargs: arguments of the environment; each replaces the recorded one of its
             name, the others are kept.
         sha256: the hash that the agent's file must have.
+        statistics: the file of `VecNormalize` that belongs to the agent, by its path or
+            by its name beside the agent; "none" if it has none; None looks for the
+            usual names.
 
     Raises:
         InputError: there is no agent, or its environment is not known.
@@ -75,13 +80,17 @@ def load_agent(
     # A file may name a module only where the user did.
     typed = [str(value) for value in overrides.values()]
     typed += [] if env_id is None else [env_id]
+    if isinstance(path, LoadedPolicy) or is_transfer(Path(path)):
+        require_no_statistics(statistics, path)
     if isinstance(path, LoadedPolicy):
         require_digest(path.sha256, sha256)
         loaded = path
     elif is_transfer(Path(path)):
         loaded = _loaded_transfer(Path(path), env_id, sha256, typed)
     else:
-        loaded = loading.load_agent(path, env_id=env_id, sha256=sha256)
+        loaded = loading.load_agent(
+            path, env_id=env_id, sha256=sha256, statistics=statistics
+        )
         if not is_on_hub(path):
             # What was fetched is named by the folder of its file in the cache: the file
             # is a link away from the statistics beside it.
@@ -98,7 +107,17 @@ def load_agent(
 def environment_of(loaded: LoadedPolicy) -> EnvironmentChoice:
     """Returns where a loaded policy acts."""
     assert loaded.env_id is not None
-    return EnvironmentChoice(loaded.env_id, loaded.env_kwargs)
+    return EnvironmentChoice(loaded.env_id, loaded.env_kwargs, loaded.wrappers)
+
+
+def require_no_statistics(statistics: StatisticsChoice, path: AgentLike) -> None:
+    """Raises if statistics are named for what is no file of an agent."""
+    if statistics not in (None, "none"):
+        named = path.path if isinstance(path, LoadedPolicy) else path
+        raise InputError(
+            f"--statistics is for files of agents, {printable(named)} is none or was "
+            "read before; leave it out"
+        )
 
 
 def require_fit(loaded: LoadedPolicy, domain: Domain, remedy: str) -> tuple[str, ...]:
@@ -110,7 +129,12 @@ def require_fit(loaded: LoadedPolicy, domain: Domain, remedy: str) -> tuple[str,
         remedy: what to do where it cannot.
     """
     return require_same_spaces(
-        loaded, domain, path=loaded.path, env_name=domain.name, remedy=remedy
+        loaded,
+        domain,
+        path=loaded.path,
+        env_name=domain.name,
+        remedy=remedy,
+        at_home=loaded.at_home,
     )
 
 
@@ -221,7 +245,10 @@ def _source(
         title = f"{inner.source_title} through a mapping"
         return inner.policy, title, inner.action_space
     agent = loading.load_agent(
-        settings.agent, env_id=settings.source_env, sha256=digest
+        settings.agent,
+        env_id=settings.source_env,
+        sha256=digest,
+        statistics=settings.source_statistics,
     )
     return agent.policy, agent.title, agent.action_space
 

@@ -69,6 +69,7 @@ def transfer(
     episodes: int = REPORTED_EPISODES,
     seed: int = 0,
     sha256: str | Sequence[str] | None = None,
+    statistics: str | Path | Sequence[str | Path] | None = None,
     hyperparams: Mapping[str, Any] | None = None,
     log_folder: str | Path = "runs",
     tensorboard_log: str | Path | None = None,
@@ -98,6 +99,8 @@ def transfer(
         episodes: fresh ones behind each reported figure; they choose nothing.
         seed: of everything drawn.
         sha256: the hash that the source's file must have; one for each source.
+        statistics: of the sources, as for `load_agent`, one for each in the same order;
+            "none" for a source that has none.
         hyperparams: replace values of `rltransfer.alignment.AlignConfig`, such as
             `{"restarts": 16, "learning.updates": 500}`.
         log_folder: the run's folder becomes `log_folder/transfer/TARGET_N`.
@@ -120,6 +123,7 @@ def transfer(
         environments = (source_env,)
     else:
         environments = source_env
+    named = [statistics] if isinstance(statistics, str | Path) else statistics or ()
     digests = (sha256,) if isinstance(sha256, str) else sha256 or ()
     return run_transfer(
         TransferRequest(
@@ -133,6 +137,7 @@ def transfer(
             source_environments=tuple(map(environment_id, environments)),
             source_kwargs=require_plain("--source-kwargs", source_kwargs or {}),
             digests=tuple(digests),
+            statistics=tuple(map(str, named)),
             budget=steps,
             seed=seed,
             log_folder=Path(log_folder),
@@ -251,6 +256,7 @@ def _pair(request: TransferRequest, place: int, stack: ExitStack) -> _Pair:
         env=request.source_environment(place),
         env_kwargs=request.source_kwargs,
         sha256=request.digest(place),
+        statistics=request.statistics_of(place),
     )
     domain = domain_of(environment_of(loaded), request.stepping)
     stack.callback(domain.close)

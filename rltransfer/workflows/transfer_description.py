@@ -51,6 +51,8 @@ class TransferSettings:
     source_kwargs: dict[str, Any]
     source_sha256: str
     budget: int
+    source_statistics: str | None = None
+    """What was named for the agent with `--statistics`."""
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> "TransferSettings":

@@ -88,6 +88,7 @@ def write_transfer(
                 "source_env": best.loaded.env_id,
                 "source_kwargs": dict(best.loaded.env_kwargs),
                 "source_sha256": best.loaded.sha256,
+                "source_statistics": best.loaded.statistics_choice,
                 "budget": request.budget,
             },
             results={

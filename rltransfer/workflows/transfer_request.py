@@ -54,6 +54,8 @@ class TransferRequest:
     """Replace recorded arguments of the sources' environments, one by one."""
     digests: tuple[str, ...] = ()
     """SHA-256 that the sources must have; none, or one for each."""
+    statistics: tuple[str, ...] = ()
+    """Files of the sources' statistics, or `none`; empty, or one for each."""
     budget: int = TARGET_STEPS
     """Target steps of all sources together."""
     seed: int = 0
@@ -79,6 +81,12 @@ class TransferRequest:
                 "--env is given once, or once for each --source, got "
                 f"{named} for {len(self.sources)}; name one for each"
             )
+        if self.statistics and len(self.statistics) != len(self.sources):
+            raise InputError(
+                "--statistics is given once for each --source, got "
+                f"{len(self.statistics)} for {len(self.sources)}; name one for each, "
+                "none where a source has none"
+            )
         if self.digests and len(self.digests) != len(self.sources):
             raise InputError(
                 "--sha256 is given once for each --source, got "
@@ -100,6 +108,10 @@ class TransferRequest:
     def digest(self, place: int) -> str | None:
         """Returns the SHA-256 that the source at `place` must have, if one is given."""
         return self.digests[place] if self.digests else None
+
+    def statistics_of(self, place: int) -> str | None:
+        """Returns the statistics named for the source at `place`, if any are."""
+        return self.statistics[place] if self.statistics else None
 
     def align_config(self) -> AlignConfig:
         """Returns effort and rules of the alignment with each source."""
@@ -158,7 +170,11 @@ def recorded_request(
     return {
         "verb": _VERB,
         "sources": [
-            {"path": str(policy.path.resolve()), "sha256": policy.sha256}
+            {
+                "path": str(policy.path.resolve()),
+                "sha256": policy.sha256,
+                "statistics": policy.statistics_choice,
+            }
             for policy in loaded
         ],
         "source_env": list(request.source_environments),
@@ -229,6 +245,7 @@ def interrupted_request(
         source_environments=tuple(recorded.source_env),
         source_kwargs=source_kwargs,
         digests=tuple(source.sha256 for source in recorded.sources),
+        statistics=_statistics(recorded.sources),
         budget=recorded.budget,
         seed=recorded.seed,
         log_folder=run.parent.parent,
@@ -238,6 +255,12 @@ def interrupted_request(
         tensorboard_folder=logs,
         stepping=stepping,
     )
+
+
+def _statistics(sources: Sequence["_RecordedSource"]) -> tuple[str, ...]:
+    named = [source.statistics for source in sources]
+    # All are named, or none is.
+    return tuple(name for name in named if name is not None)
 
 
 def _recorded(run: Path) -> "_Recorded":
@@ -266,6 +289,7 @@ def _no_request(run: Path) -> ArtifactRefused:
 class _RecordedSource:
     path: str
     sha256: str
+    statistics: str | None = None
 
 
 _Literals = dict[str, Annotated[str, Field(max_length=_LONGEST_VALUE)]]

@@ -38,7 +38,7 @@ def read_policy_data(files: AgentFiles, *, sha256: str | None = None) -> PolicyD
         require_digest(sha256_of(data), sha256)
         _require_hash_of_run(files, files.agent, data)
         if is_bundle(data):
-            if files.statistics_named:
+            if files.statistics_named and files.statistics is not None:
                 raise InputError(
                     f"a bundle carries its own statistics, {printable(files.agent)} is "
                     "one; leave --statistics out"

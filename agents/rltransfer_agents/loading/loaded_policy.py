@@ -7,7 +7,12 @@ from typing import Any, final
 from numpy.typing import NDArray
 
 from rltransfer.domain import Policy
-from rltransfer_agents.loading.agent_files import Fetch, StatisticsChoice, locate
+from rltransfer_agents.loading.agent_files import (
+    AgentFiles,
+    Fetch,
+    StatisticsChoice,
+    locate,
+)
 from rltransfer_agents.loading.agent_loading import notes_on, read_policy_data
 from rltransfer_agents.loading.environment_spec import (
     known_id,
@@ -55,6 +60,9 @@ class LoadedPolicy:
     """RL Zoo's word, such as `ppo`; empty for a policy made by a transfer."""
     statistics: Path | None = None
     """The file with the means and variances that normalise its observations."""
+    statistics_choice: str | None = None
+    """What to name so that the same statistics are read again; None where they are
+    found by themselves."""
     normalised: bool = False
     notes: tuple[str, ...] = ()
     """What a user should know about what was read and what was not."""
@@ -137,6 +145,7 @@ def load_agent(
         sha256=data.sha256,
         algorithm=data.algorithm,
         statistics=files.statistics,
+        statistics_choice=_choice_again(files) if files.statistics_named else None,
         normalised=bool(data.normalisations),
         notes=notes_on(files),
         provenance={
@@ -149,3 +158,7 @@ def load_agent(
             "hub": files.hub,
         },
     )
+
+
+def _choice_again(files: AgentFiles) -> str:
+    return "none" if files.statistics is None else str(files.statistics.resolve())
