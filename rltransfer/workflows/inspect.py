@@ -26,13 +26,13 @@ class AgentDescription(Result):
 
     description: ArtifactDescription
     verbs: Mapping[str, str]
-    """For each verb `yes`, or why it would refuse; of `export` the formats."""
+    """As from `verb_support`."""
     verbose: bool = False
 
     @property
     def usable(self) -> bool:
-        """Whether `evaluate` takes the agent as it is."""
-        return self.verbs["evaluate"] == "yes"
+        """Whether `evaluate` takes the agent, perhaps with `--env`."""
+        return not self.verbs["evaluate"].startswith("no")
 
     @override
     def as_json(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from rltransfer.workflows.policy_loading import (
 )
 from rltransfer_agents.loading import ArtifactDescription
 from rltransfer_agents.loading.agent_files import StatisticsChoice
+from rltransfer_agents.loading.refusal import printable
 
 _FORMATS = ".safetensors, .npz, .onnx"
 _OF_OTHERS = ".safetensors"
@@ -22,9 +23,10 @@ _OF_OTHERS = ".safetensors"
 def verb_support(
     path: str | Path, description: ArtifactDescription, statistics: StatisticsChoice
 ) -> dict[str, str]:
-    """Returns `yes` for each verb, or why it would refuse; of `export` the formats.
+    """Returns `yes` for each verb, or what it asks for; of `export` the formats.
 
-    The agent's environment is made for this, but not stepped.
+    A refusal begins with `no`. The agent's environment is made for this, or the one
+    that its old name suggests; it is not stepped.
 
     Args:
         path: of the agent.
@@ -32,8 +34,10 @@ def verb_support(
         statistics: as for `load_agent`.
     """
 
+    suggested = description.nearest_id
+
     def at_home() -> Domain:
-        loaded = load_agent(path, statistics=statistics)
+        loaded = load_agent(path, env=suggested, statistics=statistics)
         domain = domain_of(environment_of(loaded), mapped=False)
         try:
             remedy = "name the environment it was trained in with --env"
@@ -51,16 +55,21 @@ def verb_support(
     if description.network:
         is_vector = description.network[0] == "Vector"
         exported = _FORMATS if is_vector else _OF_OTHERS
+    prefix = f"{printable(description.path)}: "
+    yes = "yes" if suggested is None else f"with --env {suggested}"
+    if description.network and description.environment_id is None and not suggested:
+        yes = "with --env and the environment it was trained in"
+        return {"evaluate": yes, "transfer": yes, "export": exported}
+
+    def answer(attempt: Callable[[], object]) -> str:
+        try:
+            attempt()
+        except UserError as fault:
+            return f"no: {str(fault).removeprefix(prefix)}"
+        return yes
+
     return {
-        "evaluate": _answer(at_home),
-        "transfer": _answer(mapped),
+        "evaluate": answer(at_home),
+        "transfer": answer(mapped),
         "export": exported,
     }
-
-
-def _answer(attempt: Callable[[], object]) -> str:
-    try:
-        attempt()
-    except UserError as fault:
-        return f"no: {fault}"
-    return "yes"

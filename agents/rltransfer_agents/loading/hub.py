@@ -173,8 +173,8 @@ def _chosen(names: list[str], repository: str, reference: str) -> str:
     named = [name for name in agents if name.rpartition(".")[0] == stem]
     if named or len(agents) == 1:
         return (named or agents)[0]
-    names = ", ".join(map(quoted, agents[:8])) or "none"
+    found = ", ".join(map(quoted, agents[:8])) or "none"
     raise InputError(
-        f"{reference} must hold one agent, it holds {names}; fetch the file yourself "
+        f"{reference} must hold one agent, it holds {found}; fetch the file yourself "
         "and pass its path"
     )
