@@ -33,7 +33,6 @@ def verb_support(
         description: what is known about it.
         statistics: as for `load_agent`.
     """
-
     suggested = description.nearest_id
 
     def at_home() -> Domain:

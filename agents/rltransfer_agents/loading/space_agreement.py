@@ -10,9 +10,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
-from rltransfer.wrappers.zero_based_env import starts_at_zero, zero_based
 
 from rltransfer.errors import InputError
+from rltransfer.wrappers.zero_based_env import starts_at_zero, zero_based
 from rltransfer_agents.loading.feature_builders import is_image
 from rltransfer_agents.loading.refusal import printable
 
