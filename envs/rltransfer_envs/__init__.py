@@ -5,12 +5,6 @@ Importing this package registers them, which is Gymnasium's way since its versio
 `rltransfer_envs:rltransfer/Scrambled-v0`.
 """
 
-
-def register() -> None:
-    """Registers every environment of this package with Gymnasium, once."""
-    from rltransfer_envs.registration import register_all
-
-    register_all()
-
+from rltransfer_envs.registration import register as register
 
 register()

@@ -2,13 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, Literal, final
 
 import gymnasium as gym
 
-from rltransfer.errors import InputError
 from rltransfer_envs.making import make
 
 SCRAMBLED = "rltransfer/Scrambled-v0"
@@ -174,15 +172,3 @@ _ALL = (
 )
 
 PAIRS: Mapping[str, Pair] = MappingProxyType({pair.name: pair for pair in _ALL})
-
-
-def named_pair(name: str) -> Pair:
-    """Returns the pair called `name`.
-
-    Raises:
-        InputError: if there is none.
-    """
-    if name not in PAIRS:
-        near = get_close_matches(name, PAIRS, n=3) or list(PAIRS)
-        raise InputError(f"no pair is called {name!r}; nearest: {', '.join(near)}")
-    return PAIRS[name]

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import final
 
+import gymnasium as gym
+
 
 @final
 @dataclass(frozen=True)
@@ -69,13 +71,11 @@ REGISTRATIONS = (
 )
 
 
-def register_all() -> None:
-    """Registers what Gymnasium does not know yet."""
-    from gymnasium.envs import registration
-
+def register() -> None:
+    """Registers every environment of this package with Gymnasium, once."""
     for row in REGISTRATIONS:
-        if row.env_id not in registration.registry:
-            registration.register(
+        if row.env_id not in gym.registry:
+            gym.register(
                 id=row.env_id,
                 entry_point=row.entry_point,
                 max_episode_steps=row.max_episode_steps,

@@ -1,8 +1,7 @@
 import gymnasium as gym
 import pytest
 
-from rltransfer.errors import InputError
-from rltransfer_envs.pairs import PAIRS, Pair, named_pair
+from rltransfer_envs.pairs import PAIRS, Pair
 
 
 @pytest.fixture(params=PAIRS)
@@ -47,9 +46,3 @@ def test_the_extra_is_named_where_one_is_needed(pair: Pair) -> None:
         if any(page in creator for creator in creators)
     ]
     assert extras == ([pair.extra] if pair.extra else [])
-
-
-def test_an_unknown_pair_is_answered_with_the_nearest() -> None:
-    assert named_pair("lander-gravity").target_kwargs == {"gravity": -7.0}
-    with pytest.raises(InputError, match="nearest: cartpole-scrambled"):
-        named_pair("cartpole-scramble")

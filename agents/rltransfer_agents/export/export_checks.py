@@ -10,6 +10,7 @@ from jaxtyping import Bool
 from numpy.typing import NDArray
 
 from rltransfer.errors import InputError
+from rltransfer.wrappers.zero_based_env import zero_based
 from rltransfer_agents.policies import FrozenPolicy
 
 _OBSERVATIONS = 256
@@ -73,12 +74,8 @@ def random_observations(space: spaces.Space[Any], seed: int) -> Any:
             name: random_observations(part, seed + place)
             for place, (name, part) in enumerate(space.spaces.items())
         }
+    space = zero_based(space)  # as agents count
     rng = np.random.default_rng(seed)
-    # Choices are counted from 0, whatever their start: as the wrappers show them.
-    if isinstance(space, spaces.Discrete):
-        return rng.integers(int(space.n), size=_OBSERVATIONS)
-    if isinstance(space, spaces.MultiDiscrete):
-        return rng.integers(space.nvec, size=(_OBSERVATIONS, *space.shape))
     if isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.floating):
         shape = (_OBSERVATIONS, *space.shape)
         low, high = space.low.astype(np.float64), space.high.astype(np.float64)
