@@ -17,7 +17,7 @@ def test_tags_of_tensorboard_have_no_blanks_and_one_axis_each(tmp_path: Path) ->
     fit = FitProgress(1, 2, 0.1, (0,), terms, None)
     with AlignmentProgress(100, False, folder, tmp_path) as progress:
         for source in ("first", "second"):
-            progress.next_source(source)
+            progress.source(source)
             for _ in range(2):
                 progress.fitted("same sensors", fit)
     events = EventAccumulator(str(folder)).Reload()
