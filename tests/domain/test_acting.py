@@ -1,3 +1,6 @@
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +12,7 @@ from rltransfer.domain import (
     StickyRandomPolicy,
 )
 from rltransfer.errors import EnvironmentFault, InputError
+from rltransfer.resume.replay_log import ReplayLog
 from rltransfer.wrappers import StepBudget
 from tests.worlds.points import Broken, Home, Point
 
@@ -139,3 +143,50 @@ def test_a_mixture_follows_each_policy_for_its_share() -> None:
     mixed = MixturePolicy(Fixed(0), Fixed(1), 0.3, np.random.default_rng(0))
     share = np.mean([mixed.predict(np.zeros(2))[0] for _ in range(4000)])
     assert share == pytest.approx(0.3, abs=0.03)
+
+
+def endless(cap: int) -> Domain:
+    return Domain(lambda: Point(limit=10**9, radius=0.0), "Endless-v0", episode_cap=cap)
+
+
+def test_a_reported_episode_must_end() -> None:
+    domain = endless(50)
+    with pytest.raises(
+        EnvironmentFault,
+        match=r"Endless-v0: .* not within 50 steps; .* max_episode_steps=1000",
+    ):
+        domain.evaluate(Home(), episodes=2, seed=0)
+    assert domain.meter.reported == {"evaluation": 50}
+    # The episodes that something is learned from are limited by the budget.
+    rollout = domain.collect(Home(), purpose="exploration", seed=0, steps=80)
+    assert len(rollout.transitions) == 80
+
+
+def test_an_episode_may_be_as_long_as_the_cap() -> None:
+    domain = Domain(lambda: Point(limit=50, radius=0.0), "point", episode_cap=50)
+    assert len(domain.evaluate(Home(), episodes=2, seed=0)) == 2
+
+
+def test_a_stop_need_not_wait_for_episodes_that_only_report(tmp_path: Path) -> None:
+    log = ReplayLog(tmp_path / "log", {})
+    acting: list[bool] = []
+
+    class Watching(Home):
+        def predict(self, *arguments: Any, **named: Any) -> tuple[Any, Any]:
+            acting.append(log.acting)
+            return super().predict(*arguments, **named)
+
+    domain = Domain(lambda: Point(limit=2, radius=0.0), "point")
+    domain.use_replay_log(log)
+    domain.collect(Watching(), purpose="exploration", seed=0, steps=2)
+    domain.evaluate(Watching(), episodes=1, seed=0)
+    assert acting == [True, True, False, False]
+
+
+def test_an_environment_whose_seeds_decide_nothing_is_noticed() -> None:
+    class Unseeded(Point):
+        def reset(self, *, seed: Any = None, options: Any = None) -> Any:
+            return super().reset(seed=None)
+
+    assert not Domain(Point, "point").ignores_seeds(3)
+    assert Domain(Unseeded, "point").ignores_seeds(3)
