@@ -1,19 +1,16 @@
 """The files of a training run, and how agents are written into them."""
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import VecNormalize
 
-from rltransfer.errors import InputError
 from rltransfer.io import folder_name, storage_faults, write_atomically
 from rltransfer_agents.loading.running_statistics import (
     Moments,
@@ -21,6 +18,7 @@ from rltransfer_agents.loading.running_statistics import (
     write_statistics,
 )
 from rltransfer_agents.training.algorithms import Learner
+from rltransfer_agents.training.divergence import require_finite
 from rltransfer_agents.training.train_config import TrainConfig
 from rltransfer_agents.training.vector_env import VectorEnv
 
@@ -175,44 +173,6 @@ def statistics_of(envs: VecNormalize) -> Statistics:
         observation=None if seen is None else _moments(seen),
         reward=_moments(envs.ret_rms),
     )
-
-
-def diverged(learner: Learner, reason: str) -> InputError:
-    """Returns the error of a training whose numbers have grown without bounds."""
-    return InputError(
-        f"training diverged by step {learner.num_timesteps}: {reason}; lower the "
-        "learning_rate, what was saved before is kept"
-    )
-
-
-def require_finite(learner: Learner) -> None:
-    """Raises if learning has diverged: nothing that is not finite is ever saved."""
-    for name, numbers in _numbers(learner):
-        if not np.isfinite(numbers).all():
-            raise diverged(learner, f"{name} is not finite")
-
-
-def _numbers(learner: Learner) -> Iterator[tuple[str, NDArray[Any]]]:
-    """Yields the networks and what steers them: optimizers, temperature, statistics."""
-    yield from _tensors("", learner.get_parameters())
-    temperature = getattr(learner, "log_ent_coef", None)
-    if temperature is not None:
-        yield "log_ent_coef", temperature.detach().cpu().numpy()
-    envs = learner.get_vec_normalize_env()
-    if envs is not None:
-        for name in ("obs_rms", "ret_rms"):
-            seen = getattr(envs, name, None)
-            if isinstance(seen, RunningMeanStd):
-                yield f"the mean of {name}", np.asarray(seen.mean)
-                yield f"the variance of {name}", np.asarray(seen.var)
-
-
-def _tensors(name: str, part: Any) -> Iterator[tuple[str, NDArray[Any]]]:
-    if isinstance(part, torch.Tensor):
-        yield name, part.detach().cpu().numpy()
-    elif isinstance(part, Mapping):
-        for key, inner in part.items():
-            yield from _tensors(f"{name}.{key}" if name else str(key), inner)
 
 
 def _moments(seen: RunningMeanStd) -> Moments:

@@ -79,6 +79,21 @@ class TrainConfig:
 
 @final
 @dataclass(frozen=True)
+class TrainingResult:
+    """What a training's manifest says came of it."""
+
+    steps: int
+    mean_return: float
+    seconds: float
+    resumed: Resumed
+    reproducibility_warnings: tuple[str, ...]
+    state_sha256: str
+    seeds_ignored: bool
+    capped_episodes: int
+
+
+@final
+@dataclass(frozen=True)
 class TrainedRun:
     """A finished training."""
 

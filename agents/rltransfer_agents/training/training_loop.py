@@ -7,7 +7,6 @@ update half done. So that is where it is evaluated, saved and stopped.
 import inspect
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, NoReturn, final
 
 import numpy as np
@@ -17,7 +16,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.utils import safe_mean
 from typing_extensions import override
 
-from rltransfer.errors import EnvironmentFault, Stopped, UserError
+from rltransfer.errors import Stopped
 from rltransfer.resume.reproducibility import (
     Resumed,
     changed_versions,
@@ -25,36 +24,20 @@ from rltransfer.resume.reproducibility import (
     resumed,
 )
 from rltransfer.resume.stop_signals import StopSignals
+from rltransfer_agents.training.divergence import (
+    divergence_named,
+    require_finite,
+    require_finite_actions,
+)
 from rltransfer_agents.training.evaluations import Act, PolicySnapshot, current_act
 from rltransfer_agents.training.learner_state import digest, restore
-from rltransfer_agents.training.run_files import (
-    diverged,
-    require_finite,
-    save_agent,
-    save_last,
-)
+from rltransfer_agents.training.run_files import save_agent, save_last
 from rltransfer_agents.training.snapshots import TrainingSnapshot, snapshot_of
-from rltransfer_agents.training.train_config import Progress, Watch
+from rltransfer_agents.training.train_config import Progress, TrainingResult, Watch
 from rltransfer_agents.training.training_setup import TrainingSetup
-from rltransfer_agents.training.vector_env import VectorEnv
 
 # Apart from those of the evaluations, which chose the best agent.
 _REPORT_SEEDS = (2 * 10**6, 3 * 10**6)
-
-
-@final
-@dataclass(frozen=True)
-class TrainingResult:
-    """What came of a training."""
-
-    steps: int
-    mean_return: float
-    seconds: float
-    resumed: Resumed
-    reproducibility_warnings: tuple[str, ...]
-    state_sha256: str
-    seeds_ignored: bool
-    capped_episodes: int
 
 
 class _EvaluationStopped(Exception):
@@ -104,26 +87,13 @@ class TrainingLoop(BaseCallback):
         # On-policy this class logs; SB3 takes None, its annotation does not.
         log_here = isinstance(learner, OnPolicyAlgorithm)
         log_interval: Any = None if log_here else self._log_interval
-        try:
+        with divergence_named(learner):
             learner.learn(
                 setup.total_steps - learner.num_timesteps,
                 callback=self,
                 log_interval=log_interval,
                 reset_num_timesteps=snapshot is None,
             )
-        except EnvironmentFault:
-            envs = learner.get_env()
-            assert envs is not None and isinstance(envs.unwrapped, VectorEnv)
-            self._require_finite_actions(envs.unwrapped.actions)
-            raise
-        except UserError:
-            raise
-        except (ValueError, RuntimeError) as fault:
-            # What torch says of numbers that are not finite depends on where they show.
-            require_finite(learner)
-            if "of distribution" in str(fault):
-                raise diverged(learner, "its actions have no distribution") from fault
-            raise
         save_last(learner, setup.files)
         state_sha256 = digest(learner)
         returns = self._report()
@@ -267,15 +237,10 @@ class TrainingLoop(BaseCallback):
             if self._stop.asked:
                 raise _EvaluationStopped
             actions = act(observations)
-            self._require_finite_actions(actions)
+            require_finite_actions(self._learner, actions)
             return actions
 
         return act_or_stop
-
-    def _require_finite_actions(self, actions: NDArray[Any]) -> None:
-        # No environment is to blame for what it does with others.
-        if not np.isfinite(actions).all():
-            raise diverged(self._learner, "its actions are not finite")
 
     def _save_snapshot(self) -> None:
         require_finite(self._learner)

@@ -46,10 +46,11 @@ from rltransfer_agents.training.snapshots import snapshot_from
 from rltransfer_agents.training.train_config import (
     TrainConfig,
     TrainedRun,
+    TrainingResult,
     Watch,
     require_moderate,
 )
-from rltransfer_agents.training.training_loop import TrainingLoop, TrainingResult
+from rltransfer_agents.training.training_loop import TrainingLoop
 from rltransfer_agents.training.training_setup import (
     Prepared,
     prepare,
