@@ -157,7 +157,7 @@ def accept(trials: Trials) -> tuple[Trial, AcceptanceTest]:
         ).returns
 
     best = chosen.plan_facts(target.episode_limit)
-    steps, episodes = plan.random_again(target.meter.used, best)
+    steps, episodes = plan.random_again(target.budget.used, best)
     if episodes:
         # Holding actions may be the better or the worse way to act at random.
         policy = StickyRandomPolicy(target.actions, random("random again"), longest=1)
@@ -187,7 +187,7 @@ def accept(trials: Trials) -> tuple[Trial, AcceptanceTest]:
         )
 
     result = tested()
-    left = target.meter.allowed(plan.budget)
+    left = target.budget.allowed(plan.budget)
     if result.decides or not len(result.random_returns) or not left:
         return chosen, result
     more = plan.random_to_decide(left, len(returns), len(result.random_returns))

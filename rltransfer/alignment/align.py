@@ -57,18 +57,18 @@ def align(
 ) -> Alignment:
     """Finds a mapping between the target and the source, and accepts or refuses it.
 
-    Every step in the target is counted by its meter, whose limit is the budget.
+    Every step in the target is counted by its budget.
 
     Args:
         source: an agent and its environment, or what was learned of them before.
-        target: with a limited meter.
+        target: with a limited budget.
         config: effort and rules.
         watch: is called while it goes on.
 
     Raises:
         InputError: the budget is too small for one round, or every fit diverged.
     """
-    watch, meter = watch or Silent(), target.meter
+    watch, budget = watch or Silent(), target.budget
     plan = StepPlan(
         require_budget(target, config.steps),
         config.steps,
@@ -76,15 +76,15 @@ def align(
         target.episode_limit,
     )
     if isinstance(source, Source):
-        watch.phase("source", meter.used)
+        watch.phase("source", budget.used)
         source = learn_source_model(source, config)
-    watch.phase("exploration", meter.used)
+    watch.phase("exploration", budget.used)
     explored = explore(target, plan, config)
     plan = plan.after(explored)
     problem = AlignmentProblem.of(source, target, explored.transitions, config)
     trials = Trials(problem, plan, explored, watch)
     for number in range(config.rounds):
-        watch.phase(f"round {number + 1}", meter.used)
+        watch.phase(f"round {number + 1}", budget.used)
         known = [trial.candidate for trial in trials.ranking]
         candidates = propose(trials.problem, known, watch.fitted)
         if not candidates and not trials.acted:
@@ -95,7 +95,7 @@ def align(
             )
         if not candidates or not trials.act(number, candidates):
             break
-    watch.phase("acceptance", meter.used)
+    watch.phase("acceptance", budget.used)
     chosen, acceptance = accept(trials)
     tried = tuple(trials.acted)
     return Alignment(source, target, problem.whitening, tried, chosen, acceptance)
@@ -125,7 +125,7 @@ def align_each(
 
     Args:
         sources: at least one.
-        targets: the target once for each, its meter limited to the share.
+        targets: the target once for each, its budget limited to the share.
         config: of each alignment; how many sources there are is put in.
         watch: is called while they go on.
     """
@@ -134,14 +134,14 @@ def align_each(
     for source, target in zip(sources, targets, strict=True):
         watch.source(source.name)
         if alignments:
-            target.meter.take_over(alignments[-1].target.meter)
+            target.budget.take_over(alignments[-1].target.budget)
         alignments.append(align(source, target, config, watch))
     return alignments
 
 
 def require_budget(target: Domain, config: StepPlanConfig | None = None) -> int:
     """Returns the target's budget; raises `InputError` if a round needs more."""
-    budget = target.meter.limit
+    budget = target.budget.limit
     if budget is None:
         raise InputError(
             f"{target.name} needs a hard budget of target steps, got none: give its "

@@ -162,7 +162,7 @@ class Trials:
         beam = 1 if alone else max(1, config.beam // (2 if number else 1))
         before = len(self.acted)
         for candidate in worth_acting(self.problem, candidates, beam):
-            if not self.plan.affords_trial(target.meter.used, self.best):
+            if not self.plan.affords_trial(target.budget.used, self.best):
                 break
             self._try(number, candidate)
         if len(self.acted) == before:
@@ -173,7 +173,7 @@ class Trials:
         settled = best.family.trusts_sensors and self.problem.explains(
             best.alignment_error
         )
-        return not settled and self.plan.affords_trial(target.meter.used, self.best)
+        return not settled and self.plan.affords_trial(target.budget.used, self.best)
 
     @property
     def best(self) -> BestTrial | None:
@@ -190,7 +190,7 @@ class Trials:
             problem.source.actions,
             target.actions,
         )
-        spare = self.plan.spare(target.meter.used, self.best)
+        spare = self.plan.spare(target.budget.used, self.best)
         rollout = target.collect(
             policy,
             purpose="selection",
@@ -216,4 +216,4 @@ class Trials:
         self.ranking = preferred(
             measured, self.random_returns, problem.config.selection
         )
-        self._watch.tried(trial, target.meter.used)
+        self._watch.tried(trial, target.budget.used)

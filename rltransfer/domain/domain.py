@@ -34,7 +34,7 @@ class Domain:
     Args:
         make_env: makes the environment.
         name: what errors and reports call it.
-        meter: counts the steps taken; by default a fresh one without a limit.
+        budget: counts the steps taken; by default a fresh one without a limit.
         episode_cap: most steps of one reported episode.
         mapped: whether its spaces must be such that they can be mapped; otherwise it
             serves to evaluate only.
@@ -47,20 +47,20 @@ class Domain:
         self,
         make_env: Callable[[], gym.Env[Any, Any]],
         name: str,
-        meter: StepBudget | None = None,
+        budget: StepBudget | None = None,
         episode_cap: int = EPISODE_CAP,
         *,
         mapped: bool = True,
     ) -> None:
         env = make_env()
         self.name = name
-        self.meter = meter or StepBudget()
+        self.budget = budget or StepBudget()
         self._episode_cap = episode_cap
         # What is in a process of its own is checked there.
         self._checked: CheckedEnv | SubprocessEnv = (
             env if isinstance(env, SubprocessEnv) else CheckedEnv(env, name, np.float32)
         )
-        self._env = CountedEnv(self._checked, self.meter)
+        self._env = CountedEnv(self._checked, self.budget)
         declared = self._checked.declared_spaces
         self.observation_space: gym.Space[Any] = declared[0]
         self.action_space: gym.Space[Any] = declared[1]
@@ -102,13 +102,13 @@ class Domain:
             policy: acts deterministically unless it is random by itself.
             purpose: what the steps are booked for.
             seed: of the first reset; later resets go on from it.
-            steps: most steps to take; the meter may allow fewer.
+            steps: most steps to take; the budget may allow fewer.
             episodes: stop once that many are finished.
             first_episode_within: go on past `steps`, up to here, until one is finished.
             expected_steps: of an episode, where `whole` knows no mean yet.
             whole: begin no episode that would not end in time, by the mean so far.
         """
-        longest = self.meter.allowed(max(steps, first_episode_within))
+        longest = self.budget.allowed(max(steps, first_episode_within))
         asked = {
             "domain": self.name,
             "purpose": purpose,
@@ -122,11 +122,11 @@ class Domain:
         past = None if self._replay_log is None else self._replay_log.next(asked)
         if past is not None:
             rollout, taken = self._replayed(policy, past, seed)
-            with self.meter.purpose(purpose):
-                self.meter.count(taken)
+            with self.budget.purpose(purpose):
+                self.budget.count(taken)
             return rollout
         recorder = _Recorder(self)
-        with self._stretch(), self.meter.purpose(purpose):
+        with self._stretch(), self.budget.purpose(purpose):
             while len(recorder.returns) != episodes:
                 allowed = min(steps, longest) if recorder.returns else longest
                 if recorder.steps >= allowed:
@@ -158,14 +158,14 @@ class Domain:
         past = None if self._replay_log is None else self._replay_log.next(asked)
         if past is not None:
             rollout, taken = self._replayed(policy, past, seed)
-            with self.meter.purpose(purpose, reported=True):
-                self.meter.count(taken)
+            with self.budget.purpose(purpose, reported=True):
+                self.budget.count(taken)
             return rollout.returns
         returns = np.zeros(episodes)
         steps = 0
         with (
             self._stretch(interruptible=True),
-            self.meter.purpose(purpose, reported=True),
+            self.budget.purpose(purpose, reported=True),
         ):
             for episode in range(episodes):
                 observation, over = self.reset(seed + episode), False

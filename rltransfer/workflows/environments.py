@@ -134,7 +134,7 @@ def _is_plain(value: Any) -> bool:
 def domain_of(
     choice: EnvironmentChoice,
     stepping: Stepping | None = None,
-    meter: StepBudget | None = None,
+    budget: StepBudget | None = None,
     *,
     mapped: bool = True,
 ) -> Domain:
@@ -143,7 +143,7 @@ def domain_of(
     Args:
         choice: id and arguments.
         stepping: where it is stepped; by default in this process.
-        meter: counts the steps taken in it.
+        budget: counts the steps taken in it.
         mapped: whether its spaces must be such that they can be mapped.
 
     Raises:
@@ -153,6 +153,6 @@ def domain_of(
     seconds, cap = stepping.step_seconds, stepping.episode_cap
     if stepping.vec_env == "dummy":
         in_time = partial(make_in_time, choice.make, choice.title, seconds)
-        return Domain(in_time, choice.title, meter, cap, mapped=mapped)
+        return Domain(in_time, choice.title, budget, cap, mapped=mapped)
     apart = partial(SubprocessEnv, choice.make, choice.title, seconds, np.float32)
-    return Domain(apart, choice.title, meter, cap, mapped=mapped)
+    return Domain(apart, choice.title, budget, cap, mapped=mapped)

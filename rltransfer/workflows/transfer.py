@@ -340,7 +340,7 @@ def _reported(
     )
     steps: dict[str, int] = {}
     for one in aligned:
-        for purpose, count in one.alignment.target.meter.taken.items():
+        for purpose, count in one.alignment.target.budget.taken.items():
             steps[purpose] = steps.get(purpose, 0) + count
     return TransferResult(
         policy=alignment.policy,
@@ -357,7 +357,7 @@ def _reported(
         source_at_home=figures(home, best.loaded.policy),
         improved=None,
         # Counted by the episodes above.
-        reported_steps=sum(target.meter.reported.values()),
+        reported_steps=sum(target.budget.reported.values()),
         seconds=time.monotonic() - began,
         seed=request.seed,
         sources=tuple(one.record(one is best) for one in aligned),

@@ -45,7 +45,7 @@ class AlignedSource:
             family=chosen.candidate.family.name,
             alignment_error=chosen.candidate.alignment_error,
             acceptance_return=float(tested.mean()) if len(tested) else None,
-            target_steps=self.alignment.target.meter.used,
+            target_steps=self.alignment.target.budget.used,
             accepted=acceptance.accepted,
             kept=kept,
             verdict=acceptance.verdict,
@@ -128,7 +128,7 @@ def draw(path: Path, best: AlignedSource, result: TransferResult) -> None:
 
 
 def _attempts(alignment: Alignment) -> tuple[Attempt, ...]:
-    used = alignment.target.meter.taken.get("exploration", 0)
+    used = alignment.target.budget.taken.get("exploration", 0)
     attempts = []
     for trial in alignment.trials:
         used += len(trial.rollout.transitions)

@@ -51,7 +51,7 @@ class OldGymEnv(gym.Env[Any, Any]):
             observation, reward, terminated, truncated, info = result
             return observation, reward, terminated, truncated, info
         observation, reward, done, info = result
-        # Gym's own time limit told so; without it, an end was an end of the task.
+        # Gym's own time limit says so; any other end is an end of the task.
         truncated = bool(done and info.get("TimeLimit.truncated", False))
         return observation, reward, bool(done) and not truncated, truncated, info
 

@@ -22,7 +22,7 @@ class TimedCalls(Protocol):
     """Something whose calls have a time limit."""
 
     calls: int
-    """How often it was called, by which one call is told from the next."""
+    """How often it was called, which distinguishes one call from the next."""
 
     def timeout_fault(self, seconds: float) -> EnvironmentFault:
         """Returns the fault of a call that has lasted for `seconds`."""

@@ -21,7 +21,7 @@ _LATE = "has not come back"
 
 @final
 class SubprocessEnv(gym.Env[Any, Any]):
-    """Steps a checked, replayable environment that lives in another process.
+    """Steps a checked, replayable environment in another process.
 
     Costs about a tenth of a millisecond a step. Several of them work at the same time
     where each is sent its request before the first answer is received.

@@ -158,8 +158,8 @@ def test_steps_that_are_left_let_few_episodes_decide(
     # One episode of the candidate needs nineteen others, and no more were taken.
     assert len(acceptance.returns) == 1 and len(acceptance.random_returns) == 19
     assert acceptance.accepted
-    meter = trials.problem.target.meter
-    assert meter.limit is not None and meter.used < meter.limit
+    budget = trials.problem.target.budget
+    assert budget.limit is not None and budget.used < budget.limit
 
 
 def test_where_too_few_are_left_one_more_episode_is_begun_and_the_budget_holds(
@@ -170,4 +170,4 @@ def test_where_too_few_are_left_one_more_episode_is_begun_and_the_budget_holds(
     assert acceptance.verdict.startswith("refused, too few episodes to decide")
     # It did not end, and is left out.
     assert len(acceptance.returns) == 1
-    assert trials.problem.target.meter.used == trials.plan.budget
+    assert trials.problem.target.budget.used == trials.plan.budget

@@ -80,11 +80,11 @@ def test_the_same_world_takes_the_identity_at_once(aligned: Align) -> None:
 
 
 def test_the_budget_is_hard_and_every_step_is_booked(mirrored: Alignment) -> None:
-    meter = mirrored.target.meter
-    assert meter.used <= 1500
-    assert set(meter.taken) == {"exploration", "selection", "acceptance"}
+    budget = mirrored.target.budget
+    assert budget.used <= 1500
+    assert set(budget.taken) == {"exploration", "selection", "acceptance"}
     seen = sum(len(trial.rollout.transitions) for trial in mirrored.trials)
-    assert meter.taken["selection"] == seen
+    assert budget.taken["selection"] == seen
 
 
 def test_the_same_seed_finds_the_same_mapping(aligned: Align) -> None:
@@ -134,7 +134,7 @@ def test_a_fault_in_the_target_is_named_and_its_steps_are_counted(
     target = Domain(lambda: Broken("reward", at=30), "Broken-v0", StepBudget(800))
     with pytest.raises(EnvironmentFault, match="step 30: reward is not finite: nan"):
         align(model_data, target, QUICK)
-    assert target.meter.used == 29
+    assert target.budget.used == 29
 
 
 class Confused:
@@ -159,7 +159,7 @@ def test_where_every_mapping_diverges_none_is_kept(
     target = Domain(lambda: Point(MIRRORED), "target", StepBudget(900))
     with pytest.raises(InputError, match="every one fitted to target diverged"):
         align(replace(model_data, model=Confused()), target, HASTY)
-    assert set(target.meter.taken) == {"exploration"}
+    assert set(target.budget.taken) == {"exploration"}
 
 
 def test_of_several_sources_the_one_that_works_ranks_first(
@@ -172,9 +172,9 @@ def test_of_several_sources_the_one_that_works_ranks_first(
     targets = [Domain(Point, "target", StepBudget(800)) for _ in range(2)]
     config = replace(HASTY, learning=replace(QUICK.learning, updates=200))
     still, home = align_each(sources, targets, config)
-    budgets = [target.meter.limit for target in targets]
+    budgets = [target.budget.limit for target in targets]
     # What the first one left, the second one could use.
-    assert budgets[0] == targets[0].meter.used
+    assert budgets[0] == targets[0].budget.used
     assert sum(budget or 0 for budget in budgets) == 1600
     assert still.acceptance.sources == home.acceptance.sources == 2
     assert home.rank < still.rank

@@ -152,7 +152,7 @@ def test_a_fault_of_the_target_keeps_what_was_acted(
     step = Domain.step
 
     def faulty(self: Domain, action: Any) -> Any:
-        if self.name != "CartPole-v1" and "selection" in self.meter.taken:
+        if self.name != "CartPole-v1" and "selection" in self.budget.taken:
             raise EnvironmentFault(f"{self.name}: the motor burnt")
         return step(self, action)
 

@@ -59,15 +59,15 @@ def test_every_step_is_counted_once_and_the_limit_is_hard() -> None:
     domain.collect(explorer, purpose="exploration", seed=0, steps=60)
     rollout = domain.collect(explorer, purpose="acceptance", seed=0, steps=60)
     assert len(rollout.transitions) == 40
-    assert domain.meter.taken == {"exploration": 60, "acceptance": 40}
-    assert domain.meter.used == 100 and domain.meter.allowed(5) == 0
+    assert domain.budget.taken == {"exploration": 60, "acceptance": 40}
+    assert domain.budget.used == 100 and domain.budget.allowed(5) == 0
 
 
 def test_episodes_that_report_are_booked_apart() -> None:
     domain = Domain(Point, "point", StepBudget(10))
     returns = domain.evaluate(Home(), episodes=5, seed=3)
-    assert returns.shape == (5,) and domain.meter.used == 0
-    assert domain.meter.reported["evaluation"] > 0
+    assert returns.shape == (5,) and domain.budget.used == 0
+    assert domain.budget.reported["evaluation"] > 0
     np.testing.assert_array_equal(returns, domain.evaluate(Home(), episodes=5, seed=3))
 
 
@@ -156,7 +156,7 @@ def test_a_reported_episode_must_end() -> None:
         match=r"Endless-v0: .* not within 50 steps; .* max_episode_steps=1000",
     ):
         domain.evaluate(Home(), episodes=2, seed=0)
-    assert domain.meter.reported == {"evaluation": 50}
+    assert domain.budget.reported == {"evaluation": 50}
     # The episodes that something is learned from are limited by the budget.
     rollout = domain.collect(Home(), purpose="exploration", seed=0, steps=80)
     assert len(rollout.transitions) == 80

@@ -57,8 +57,8 @@ def act(place: Domain, seed: int = 3) -> dict[str, Any]:
         "returns": [r.returns.tolist() for r in rollouts],
         "unfinished": [(r.unfinished_return, r.unfinished_steps) for r in rollouts],
         "reported": reported.tolist(),
-        "taken": place.meter.taken,
-        "meter reported": place.meter.reported,
+        "taken": place.budget.taken,
+        "budget reported": place.budget.reported,
         "last draw": rng.random(),
     }
 

@@ -205,9 +205,9 @@ def test_whole_numbers_get_the_type_of_the_space() -> None:
 
 def test_a_fault_that_is_already_named_is_passed_on() -> None:
     def spoil(shown: Any) -> Any:
-        raise InputError("mend this; so")
+        raise InputError("fix this; so")
 
-    with pytest.raises(InputError, match=r"^mend this; so$"):
+    with pytest.raises(InputError, match=r"^fix this; so$"):
         walked(CheckedEnv(Walk(2, spoil), "Walk-v0"))
 
 

@@ -53,10 +53,10 @@ class VectorEnv(VecEnv):
         envs: Sequence[ReplayableEnv] | Sequence[SubprocessEnv],
         timeout: StepTimeout | None = None,
     ) -> None:
-        self._here = [env for env in envs if isinstance(env, ReplayableEnv)]
-        self._apart = [env for env in envs if isinstance(env, SubprocessEnv)]
+        self._local = [env for env in envs if isinstance(env, ReplayableEnv)]
+        self._remote = [env for env in envs if isinstance(env, SubprocessEnv)]
         if timeout is not None:
-            for env in self._here:
+            for env in self._local:
                 env.checked.timeout = timeout
         super().__init__(len(envs), envs[0].observation_space, envs[0].action_space)
         self.declared_spaces = envs[0].declared_spaces
@@ -99,16 +99,16 @@ class VectorEnv(VecEnv):
     ) -> list[NDArray[Any]]:
         """Starts an episode in each of `which` and returns the first observations."""
         pairs = list(zip(which, seeds, strict=True))
-        if self._here:
-            return [self._here[index].reset(seed=seed)[0] for index, seed in pairs]
+        if self._local:
+            return [self._local[index].reset(seed=seed)[0] for index, seed in pairs]
         for index, seed in pairs:
-            self._apart[index].send_reset(seed)
-        return [self._apart[index].receive()[0] for index in which]
+            self._remote[index].send_reset(seed)
+        return [self._remote[index].receive()[0] for index in which]
 
     def step_some(self, which: Sequence[int], actions: Sequence[Any]) -> Steps:
         """Takes one step in each of `which`."""
-        if self._here:
-            envs = [self._here[index] for index in which]
+        if self._local:
+            envs = [self._local[index] for index in which]
             unchecked = [
                 env.step_unchecked(action)
                 for env, action in zip(envs, actions, strict=True)
@@ -122,8 +122,8 @@ class VectorEnv(VecEnv):
             _, _, terminated, truncated, infos = zip(*steps, strict=True)
         else:
             for index, action in zip(which, actions, strict=True):
-                self._apart[index].send_step(action)
-            answers = [self._apart[index].receive() for index in which]
+                self._remote[index].send_step(action)
+            answers = [self._remote[index].receive() for index in which]
             seen, paid, terminated, truncated, infos = zip(*answers, strict=True)
             rows, rewards = np.array(seen), list(paid)
         overs = list(map(or_, terminated, truncated))
@@ -133,26 +133,26 @@ class VectorEnv(VecEnv):
 
     def snapshots(self) -> list[EnvSnapshot]:
         """Returns where each environment is."""
-        for env in self._apart:
+        for env in self._remote:
             env.send_snapshot()
-        return [env.snapshot() for env in self._here] + [
-            env.receive() for env in self._apart
+        return [env.snapshot() for env in self._local] + [
+            env.receive() for env in self._remote
         ]
 
     def restore(self, snapshots: Sequence[EnvSnapshot]) -> bool:
         """Steps to `snapshots` again; returns whether all led to the same state."""
-        if self._here:
-            pairs = zip(self._here, snapshots, strict=True)
+        if self._local:
+            pairs = zip(self._local, snapshots, strict=True)
             return all([env.restore(snapshot) for env, snapshot in pairs])
-        for env, snapshot in zip(self._apart, snapshots, strict=True):
+        for env, snapshot in zip(self._remote, snapshots, strict=True):
             env.send_restore(snapshot)
         # All steps are taken again before the answer.
         longest = max(len(snapshot.actions) for snapshot in snapshots) + 1
-        return all([env.receive(longest) for env in self._apart])
+        return all([env.receive(longest) for env in self._remote])
 
     @override
     def close(self) -> None:
-        for env in (*self._here, *self._apart):
+        for env in (*self._local, *self._remote):
             env.close()
 
     @override
