@@ -144,13 +144,13 @@ def accept(trials: Trials) -> tuple[Trial, AcceptanceTest]:
     held, single = trials.random_returns, np.zeros(0)
 
     def random(use: str) -> np.random.Generator:
-        return np.random.default_rng(config.seed_of(use))
+        return config.streams.generator(f"{use} actions")
 
     def act(policy: Policy, use: str, steps: int, episodes: int, **how: Any) -> Returns:
         return target.collect(
             policy,
             purpose="acceptance",
-            seed=config.seed_of(use),
+            seed=config.streams.integer(use),
             steps=steps,
             episodes=episodes,
             **how,

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
-import numpy as np
-
 from rltransfer.alignment.acceptance_test import AcceptanceTest, accept
 from rltransfer.alignment.align_config import AlignConfig, StepPlanConfig
 from rltransfer.alignment.families import propose
@@ -103,11 +101,11 @@ def align(
 
 def explore(target: Domain, plan: StepPlan, config: AlignConfig) -> Rollout:
     """Acts at random in the target, until an episode is finished if that can be."""
-    seed = config.seed_of("exploration")
+    streams = config.streams
     return target.collect(
-        exploring(target, config, np.random.default_rng(seed)),
+        exploring(target, config, streams.generator("exploration actions")),
         purpose="exploration",
-        seed=seed,
+        seed=streams.integer("exploration"),
         steps=plan.exploration,
         first_episode_within=plan.first_episode_within,
     )
@@ -131,11 +129,13 @@ def align_each(
     """
     config, watch = replace(config, sources=len(sources)), watch or Silent()
     alignments: list[Alignment] = []
-    for source, target in zip(sources, targets, strict=True):
+    pairs = zip(sources, targets, strict=True)
+    for number, (source, target) in enumerate(pairs):
         watch.source(source.name)
         if alignments:
             target.budget.take_over(alignments[-1].target.budget)
-        alignments.append(align(source, target, config, watch))
+        own = replace(config, spawn_key=(*config.spawn_key, number))
+        alignments.append(align(source, target, own, watch))
     return alignments
 
 

@@ -3,8 +3,11 @@
 from dataclasses import dataclass, field
 from typing import final
 
+import numpy as np
+
 from rltransfer.errors import InputError
 from rltransfer.evaluation import confidence_of_each
+from rltransfer.random_streams import RandomStreams
 from rltransfer.source_models import LearnConfig
 
 
@@ -173,6 +176,8 @@ class AlignConfig:
     """Effort and rules of one alignment; the defaults are what the README measured."""
 
     seed: int = 0
+    spawn_key: tuple[int, ...] = ()
+    """Which child of the seed this alignment draws from, where a run has several."""
     restarts: int = 48
     """Affine maps fitted side by side in the first round."""
     updates: int = 500
@@ -224,25 +229,27 @@ class AlignConfig:
         """The confidence that the acceptance test of each source needs."""
         return confidence_of_each(self.confidence, self.sources)
 
-    def seed_of(self, use: str) -> int:
-        """Returns the seed of one use of randomness.
-
-        Args:
-            use: a key of `SEED_OFFSETS`.
-        """
-        return self.seed + SEED_OFFSETS[use]
+    @property
+    def streams(self) -> RandomStreams:
+        """One independent stream of random numbers for each use."""
+        root = np.random.SeedSequence(self.seed, spawn_key=self.spawn_key)
+        return RandomStreams(root, *_USES)
 
 
-SEED_OFFSETS = {
-    "source": 0,
-    "exploration": 1,
-    "selection": 2,
-    "acceptance": 3,
-    "random again": 4,
-    "fit": 5,
-    "random left over": 6,
-    "acceptance left over": 7,
-}
-"""Added to the run's seed. Fits must not draw what the source model drew; all trials of
-a round start alike, so that none is lucky in where it starts.
-"""
+_USES = (
+    "source actions",
+    "source at random",
+    "source mixed",
+    "source policy",
+    "source model",
+    "exploration actions",
+    "exploration",
+    "selection",
+    "fit",
+    "random again actions",
+    "random again",
+    "acceptance",
+    "random left over actions",
+    "random left over",
+    "acceptance left over",
+)

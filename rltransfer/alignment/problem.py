@@ -71,7 +71,7 @@ class AlignmentProblem:
             config: effort and cues.
         """
         whitening = Whitening.of(explored.observation)
-        generator = torch.Generator().manual_seed(config.seed_of("fit"))
+        generator = torch.Generator().manual_seed(config.streams.integer("fit"))
         problem = cls(model_data, target, whitening, explored, config, generator)
         return problem.seeing(explored)
 

@@ -55,22 +55,22 @@ def learn_source_model(source: Source, config: AlignConfig) -> SourceModelData:
     Raises:
         InputError: nothing ever changes in the source.
     """
-    seed = config.seed_of("source")
-    rng = np.random.default_rng(seed)
+    streams = config.streams
+    rng = streams.generator("source actions")
     explorer = exploring(source.domain, config, rng)
-    behaviours: tuple[Policy, ...] = (
-        explorer,
-        MixturePolicy(source.policy, explorer, config.mixed_share, rng),
-        source.policy,
-    )
+    behaviours: dict[str, Policy] = {
+        "source at random": explorer,
+        "source mixed": MixturePolicy(source.policy, explorer, config.mixed_share, rng),
+        "source policy": source.policy,
+    }
     parts = [
         source.domain.collect(
             behaviour,
             purpose="source",
-            seed=seed + place,
+            seed=streams.integer(use),
             steps=config.source_steps // len(behaviours),
         ).transitions
-        for place, behaviour in enumerate(behaviours)
+        for use, behaviour in behaviours.items()
     ]
     rows = Transitions.join(*parts)
     if not bool((rows.observation != rows.observation[0]).any()):
@@ -78,7 +78,7 @@ def learn_source_model(source: Source, config: AlignConfig) -> SourceModelData:
             "a source must show what happens in it, but every observation of "
             f"{source.domain.name} was {rows.observation[0].tolist()}: use another one"
         )
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(streams.integer("source model"))
     model = fit_source_model(rows, config.learning, generator)
     return SourceModelData(
         source, model, model.standardised(parts[0]), model.standardised(rows)

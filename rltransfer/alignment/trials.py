@@ -194,7 +194,8 @@ class Trials:
         rollout = target.collect(
             policy,
             purpose="selection",
-            seed=problem.config.seed_of("selection"),
+            # Every trial starts alike, so that none is lucky in where it starts.
+            seed=problem.config.streams.integer("selection"),
             steps=min(self.plan.trial_steps, spare),
             episodes=self.plan.trial_episodes,
             whole=True,

@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
-import numpy as np
-
 from rltransfer.alignment import Source, align_each, require_budget
 from rltransfer.argument_checks import (
     EPISODE_CAP,
@@ -53,9 +51,6 @@ from rltransfer.workflows.transfer_result import FinishedTransfer, TransferResul
 from rltransfer.wrappers import StepBudget, StepTimeout
 from rltransfer_agents.loading import LoadedPolicy
 from rltransfer_agents.training.training_run import isolated
-
-REPORT_SEED = 3 * 10**6
-"""Far from every other seed: the episodes that report choose nothing."""
 
 
 def transfer(
@@ -328,15 +323,16 @@ def _reported(
     """Returns the result, with figures over fresh episodes."""
     alignment = best.alignment
     target, home = alignment.target, alignment.model_data.source.domain
-    seed = request.seed + REPORT_SEED
+    streams = request.streams
+    seed = streams.integer("report")
 
     def figures(domain: Domain, policy: Policy) -> ReturnSummary:
         returns = domain.evaluate(policy, episodes=request.episodes, seed=seed)
-        return summarise(returns, request.seed)
+        return summarise(returns, streams.integer("intervals"))
 
     # One step each: what everybody means by random actions.
     at_random = StickyRandomPolicy(
-        target.actions, np.random.default_rng(seed), longest=1
+        target.actions, streams.generator("report actions"), longest=1
     )
     steps: dict[str, int] = {}
     for one in aligned:
@@ -360,6 +356,7 @@ def _reported(
         reported_steps=sum(target.budget.reported.values()),
         seconds=time.monotonic() - began,
         seed=request.seed,
+        report_seed=seed,
         sources=tuple(one.record(one is best) for one in aligned),
         picture=folder / "transfer.png",
         resumed=replay_log.resumed,

@@ -17,6 +17,7 @@ from rltransfer.argument_checks import (
 )
 from rltransfer.errors import ArtifactRefused, InputError
 from rltransfer.io import MANIFEST_NAME, read_manifest
+from rltransfer.random_streams import RandomStreams
 from rltransfer.resume.replay_log import is_replay_log, read_request
 from rltransfer.workflows.environments import EnvironmentChoice, Stepping
 from rltransfer_agents.loading import LoadedPolicy
@@ -113,12 +114,24 @@ class TransferRequest:
         """Returns the statistics named for the source at `place`, if any are."""
         return self.statistics[place] if self.statistics else None
 
+    @property
+    def streams(self) -> RandomStreams:
+        """One independent stream of random numbers for each use."""
+        return RandomStreams(self.seed, *_USES)
+
     def align_config(self) -> AlignConfig:
         """Returns effort and rules of the alignment with each source."""
-        config = AlignConfig(seed=self.seed, sources=len(self.sources))
+        config = AlignConfig(
+            seed=self.seed,
+            spawn_key=self.streams.sequence("alignment").spawn_key,
+            sources=len(self.sources),
+        )
         for name, value in self.hyperparams.items():
             config = _with_value(config, name, value)
         return config
+
+
+_USES = ("alignment", "report", "report actions", "intervals")
 
 
 def _with_value(config: Any, name: str, value: Any, prefix: str = "") -> Any:

@@ -69,6 +69,8 @@ class TransferResult(Result):
     """Target steps of the episodes behind the figures; not counted."""
     seconds: float
     seed: int
+    report_seed: int
+    """Of the first reported episode; episode i is reset with this + i."""
     random: ReturnSummary
     source_at_home: ReturnSummary
     zero_shot: ReturnSummary
@@ -114,6 +116,7 @@ class TransferResult(Result):
             "source_kwargs": dict(self.source_environment.kwargs),
             "target": self.target.title,
             "seed": self.seed,
+            "report_seed": self.report_seed,
             "budget": self.budget,
             "steps": dict(self.steps),
             "reported_steps": self.reported_steps,

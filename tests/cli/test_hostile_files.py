@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from rltransfer.workflows.transfer import REPORT_SEED
 from tests.conftest import Count
 
 from .conftest import QUICK, Command
@@ -92,7 +91,7 @@ def test_transfers_from_the_hub_and_from_transfers_act_by_what_lies_here(
         call = command("transfer", "--source", source, *words)
         assert call.exit_status == 0, call.errors
         source = call.json["run"]
-    again = command("evaluate", source, "--seed", REPORT_SEED, "--json")
+    again = command("evaluate", source, "--seed", call.json["report_seed"], "--json")
     assert again.json["mean_return"] == call.json["zero_shot"]["mean_return"]
     manifest = Path(source) / "manifest.json"
     told = json.loads(manifest.read_text())

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from rltransfer.io import changed_files, read_json, read_manifest
 from rltransfer.workflows.demo import demo
-from rltransfer.workflows.transfer import REPORT_SEED
 
 from .conftest import QUICK, Command
 
@@ -94,7 +93,7 @@ def test_transfer_prints_what_the_design_says_and_fills_a_folder(
     manifest = read_manifest(folder)
     assert manifest.verb == "transfer"
     assert changed_files(folder, manifest) == []
-    again = command("evaluate", folder, "--seed", REPORT_SEED, "--json").json
+    again = command("evaluate", folder, "--seed", found["report_seed"], "--json").json
     assert again["env"] == "rltransfer/Scrambled-v0"
     assert again["env_kwargs"] == {"base": "CartPole-v1", "seed": 100}
     assert again["mean_return"] == found["zero_shot"]["mean_return"]

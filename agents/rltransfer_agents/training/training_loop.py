@@ -34,10 +34,9 @@ from rltransfer_agents.training.learner_state import digest, restore
 from rltransfer_agents.training.run_files import save_agent, save_last
 from rltransfer_agents.training.snapshots import TrainingSnapshot, snapshot_of
 from rltransfer_agents.training.train_config import Progress, TrainingResult, Watch
-from rltransfer_agents.training.training_setup import TrainingSetup
+from rltransfer_agents.training.training_setup import TrainingSetup, streams_of
 
-# Apart from those of the evaluations, which chose the best agent.
-_REPORT_SEEDS = (2 * 10**6, 3 * 10**6)
+_REPORTS = 2
 
 
 class _EvaluationStopped(Exception):
@@ -220,10 +219,13 @@ class TrainingLoop(BaseCallback):
         assert self._best is not None
         last = PolicySnapshot.of(learner)
         act = self._stoppable(self._best.act(learner))
+        # Not the episodes of the evaluations, which chose the best agent.
+        seed = streams_of(setup.config).integer("report")
+        episodes = setup.config.evaluation_episodes
         try:
             return [
-                setup.evaluations.report(act, setup.config.seed + seed)
-                for seed in _REPORT_SEEDS
+                setup.evaluations.report(act, seed + number * episodes)
+                for number in range(_REPORTS)
             ]
         except _EvaluationStopped:
             last.act(learner)

@@ -20,6 +20,7 @@ from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 from rltransfer.errors import InputError
+from rltransfer.random_streams import RandomStreams
 from rltransfer.wrappers import (
     CheckedEnv,
     ReplayableEnv,
@@ -37,8 +38,7 @@ from rltransfer_agents.training.training_logs import TrainingLogs
 from rltransfer_agents.training.vector_env import VectorEnv
 from rltransfer_envs.making import make
 
-# Far apart, so that the episodes of one purpose are never those of another.
-_EVALUATION_SEED = 10**6
+_USES = ("evaluation", "report")
 
 
 @final
@@ -76,12 +76,13 @@ def prepare(
         config.algorithm,
         _normalised(envs, hyperparameters),
         hyperparameters,
+        # As it is: with one seed SB3 and RL Zoo train the same agent.
         seed=config.seed,
         device=config.device,
     )
     planned = _planned_steps(learner, config.steps or hyperparameters["n_timesteps"])
     _require_updates(config.algorithm, learner, planned)
-    seed = config.seed + _EVALUATION_SEED
+    seed = streams_of(config).integer("evaluation")
     first, again = (evaluation_envs.reset_some([0], [seed]) for _ in range(2))
     seeds_ignored = not np.array_equal(first, again)
     return Prepared(learner, planned, evaluation_envs, seeds_ignored, stack)
@@ -104,6 +105,11 @@ class TrainingSetup:
     logs: TrainingLogs
 
 
+def streams_of(config: TrainConfig) -> RandomStreams:
+    """Returns the random streams of a training, beside the learner's own."""
+    return RandomStreams(config.seed, *_USES)
+
+
 def set_up_training(
     config: TrainConfig, files: RunFiles, prepared: Prepared
 ) -> TrainingSetup:
@@ -113,7 +119,7 @@ def set_up_training(
         files.evaluations,
         prepared.evaluation_envs,
         every=max(1, total // config.evaluations) if config.evaluations else 0,
-        seed=config.seed + _EVALUATION_SEED,
+        seed=streams_of(config).integer("evaluation"),
         cap=config.episode_cap,
     )
     buffer = getattr(learner, "replay_buffer", None)
