@@ -15,8 +15,6 @@ class Registration:
     entry_point: str
     max_episode_steps: int | None
     reward_threshold: float | None = None
-    extra: str | None = None
-    """The extra it needs: `pip install "rltransfer[...]"`."""
 
 
 # Limits and thresholds are those of Gymnasium's originals, so that returns compare.
@@ -59,14 +57,12 @@ REGISTRATIONS = (
         "rltransfer_envs.mujoco_bodies:swimmer",
         1000,
         360.0,
-        extra="mujoco",
     ),
     Registration(
         "rltransfer/HalfCheetah-v0",
         "rltransfer_envs.mujoco_bodies:half_cheetah",
         1000,
         4800.0,
-        extra="mujoco",
     ),
 )
 

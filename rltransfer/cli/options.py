@@ -15,7 +15,10 @@ EnvKwargs: TypeAlias = Annotated[
 ]
 Seed: TypeAlias = Annotated[int, typer.Option("--seed", help="Of everything drawn.")]
 LogFolder: TypeAlias = Annotated[
-    Path, typer.Option("-f", "--log-folder", help="Where run folders are made.")
+    Path,
+    typer.Option(
+        "-f", "--log-folder", file_okay=False, help="Where run folders are made."
+    ),
 ]
 Device: TypeAlias = Annotated[
     str, typer.Option("--device", help="Where networks live: cpu, cuda, auto.")
@@ -26,7 +29,9 @@ Progress: TypeAlias = Annotated[
 TensorboardLog: TypeAlias = Annotated[
     Path | None,
     typer.Option(
-        "--tensorboard-log", help="Folder for TensorBoard; default: the run's own."
+        "--tensorboard-log",
+        file_okay=False,
+        help="Folder for TensorBoard; default: the run's own.",
     ),
 ]
 Json: TypeAlias = Annotated[

@@ -15,8 +15,14 @@ from rltransfer.workflows.policy_loading import (
     load_transfer,
     require_no_statistics,
 )
-from rltransfer_agents.export import EQUAL_SHARE, export_agent, export_mapped_onnx
-from rltransfer_agents.loading.agent_files import StatisticsChoice
+from rltransfer_agents.export import (
+    EQUAL_SHARE,
+    export_mapped_onnx,
+    export_policy_data,
+    require_format,
+)
+from rltransfer_agents.loading.agent_files import StatisticsChoice, locate
+from rltransfer_agents.loading.agent_loading import read_policy_data
 from rltransfer_agents.loading.refusal import printable
 from rltransfer_agents.policies import FrozenPolicy
 
@@ -33,12 +39,19 @@ class ExportedPolicy(Result):
     """Every file, the policy first."""
     checked: str
     """In what it was found to agree with its original."""
+    wrappers: tuple[str, ...] = ()
+    """Behind which it has to see its environment, the innermost first."""
 
     @override
     def as_json(self) -> dict[str, Any]:
         """Returns all paths."""
         files = [str(path) for path in self.written]
-        return {"agent": str(self.agent), "written": files[0], "files": files}
+        return {
+            "agent": str(self.agent),
+            "written": files[0],
+            "files": files,
+            "wrappers": list(self.wrappers),
+        }
 
     @override
     def __rich__(self) -> RenderableType:
@@ -48,6 +61,7 @@ class ExportedPolicy(Result):
                 ("agent", str(self.agent)),
                 *(("written", str(path)) for path in self.written),
                 ("checked", self.checked),
+                *(("needs", name) for name in self.wrappers),
             ]
         )
 
@@ -79,9 +93,14 @@ def export(
     if is_transfer(Path(agent)):
         require_no_statistics(statistics, agent)
         return _export_transfer(Path(agent), to, sha256)
-    written = export_agent(agent, to, sha256=sha256, statistics=statistics)
+    require_format(to)
+    files = locate(agent, statistics=statistics)
+    data = read_policy_data(files, sha256=sha256)
     return ExportedPolicy(
-        Path(agent), written, "equal to the agent on random observations"
+        Path(agent),
+        export_policy_data(data, to),
+        "equal to the agent on random observations",
+        tuple(str(wrapper) for wrapper in data.wrappers),
     )
 
 

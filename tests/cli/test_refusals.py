@@ -11,6 +11,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium import spaces
+from stable_baselines3 import PPO
 
 from .conftest import Command
 
@@ -219,3 +220,35 @@ def test_an_agent_is_not_let_loose_where_it_does_not_fit(
 
 def _found(pattern: str, text: str) -> bool:
     return re.search(pattern, text) is not None
+
+
+@pytest.mark.parametrize("option", ["--log-folder", "--tensorboard-log"])
+def test_a_file_is_no_folder_for_a_run(
+    command: Command, tmp_path: Path, option: str
+) -> None:
+    (tmp_path / "file").write_text("my own")
+    words = ["train-source", "--env", BASE, "-n", 100, "-f", tmp_path / "runs"]
+    call = command(*words, option, tmp_path / "file")
+    assert call.exit_status == 2
+    assert "is a file" in call.error
+    assert {path.name for path in tmp_path.iterdir()} == {"file"}
+
+
+def test_an_export_overwrites_nothing(command: Command, tmp_path: Path) -> None:
+    model = PPO("MlpPolicy", BASE, seed=0, policy_kwargs={"net_arch": [4]})
+    model.save(tmp_path / f"{BASE}.zip")
+    mine = [tmp_path / name for name in ("numpy_loader.py", "agent.onnx")]
+    for path in mine:
+        path.write_text("my own")
+    for name in ("agent.npz", "agent.onnx"):
+        call = command("export", tmp_path / f"{BASE}.zip", tmp_path / name)
+        assert call.exit_status == 2 and "exists already" in call.error
+    assert [path.read_text() for path in mine] == ["my own"] * 2
+    assert not (tmp_path / "agent.npz").exists()
+    mine[0].unlink()
+    call = command("export", tmp_path / f"{BASE}.zip", tmp_path / "agent.npz", "--json")
+    assert [Path(path).name for path in call.json["files"]] == [
+        "agent.npz",
+        "numpy_loader.py",
+    ]
+    assert all(Path(path).exists() for path in call.json["files"])

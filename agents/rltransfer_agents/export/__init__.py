@@ -4,7 +4,12 @@ Each file is read back and compared with the original on random observations bef
 gets its name. A file that is there already is never overwritten.
 """
 
-from rltransfer_agents.export.export_agent import export_agent, export_bundle, rebundle
+from rltransfer_agents.export.export_agent import (
+    export_agent,
+    export_bundle,
+    export_policy_data,
+    require_format,
+)
 from rltransfer_agents.export.onnx_export import (
     EQUAL_SHARE,
     export_mapped_onnx,
@@ -19,5 +24,6 @@ __all__ = [
     "export_mapped_onnx",
     "export_numpy",
     "export_onnx",
-    "rebundle",
+    "export_policy_data",
+    "require_format",
 ]

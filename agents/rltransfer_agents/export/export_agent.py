@@ -19,7 +19,7 @@ from rltransfer_agents.loading.policy_data import PolicyData
 from rltransfer_agents.loading.stock_policies import build_policy
 from rltransfer_agents.policies import FrozenPolicy
 
-_POLICY_WRITERS = {NUMPY_SUFFIX: export_numpy, ONNX_SUFFIX: export_onnx}
+_WRITERS = {NUMPY_SUFFIX: export_numpy, ONNX_SUFFIX: export_onnx}
 
 
 def export_agent(
@@ -47,33 +47,27 @@ def export_agent(
             cannot hold the agent.
         ArtifactRefused: the source is refused.
     """
-    suffix = Path(path).suffix
+    require_format(path)
+    files = locate(source, best=best, statistics=statistics)
+    return export_policy_data(read_policy_data(files, sha256=sha256), path)
+
+
+def export_policy_data(data: PolicyData, path: Path | str) -> tuple[Path, ...]:
+    """Writes an agent that was read; see `export_agent`."""
+    suffix, policy = require_format(path), build_policy(data)
     if suffix == BUNDLE_SUFFIX:
-        return rebundle(source, path, sha256=sha256, best=best, statistics=statistics)
-    if suffix not in _POLICY_WRITERS:
-        endings = ", ".join([BUNDLE_SUFFIX, *_POLICY_WRITERS])
+        return _write_bundle(data, policy, require_new(path, suffix))
+    return _WRITERS[suffix](policy, path, [str(wrapper) for wrapper in data.wrappers])
+
+
+def require_format(path: Path | str) -> str:
+    """Returns the ending of a file's name, if it is that of a format."""
+    suffix, endings = Path(path).suffix, [BUNDLE_SUFFIX, *_WRITERS]
+    if suffix not in endings:
         raise InputError(
-            f"the file's name must end in {endings}, got {path}; rename it"
+            f"the file's name must end in {', '.join(endings)}, got {path}; rename it"
         )
-    files = locate(source, best=best, statistics=statistics)
-    data = read_policy_data(files, sha256=sha256)
-    wrappers = [str(wrapper) for wrapper in data.wrappers]
-    return _POLICY_WRITERS[suffix](build_policy(data), path, wrappers)
-
-
-def rebundle(
-    source: Path | str,
-    path: Path | str,
-    *,
-    sha256: str | None = None,
-    best: bool | None = None,
-    statistics: StatisticsChoice = None,
-) -> tuple[Path, ...]:
-    """Writes an agent's zip or run folder, read without running it, as a bundle."""
-    target = require_new(path, BUNDLE_SUFFIX)
-    files = locate(source, best=best, statistics=statistics)
-    data = read_policy_data(files, sha256=sha256)
-    return _write(data, build_policy(data), target)
+    return suffix
 
 
 def export_bundle(model: BaseAlgorithm, path: Path | str) -> tuple[Path, ...]:
@@ -100,10 +94,12 @@ def export_bundle(model: BaseAlgorithm, path: Path | str) -> tuple[Path, ...]:
         return model.predict(seen, deterministic=True)[0]
 
     require_equal(act, policy, str(target))
-    return _write(data, policy, target)
+    return _write_bundle(data, policy, target)
 
 
-def _write(data: PolicyData, policy: FrozenPolicy, path: Path) -> tuple[Path, ...]:
+def _write_bundle(
+    data: PolicyData, policy: FrozenPolicy, path: Path
+) -> tuple[Path, ...]:
     written = write_bundle(data)
     again = build_policy(read_bundle(written))
     require_equal(

@@ -21,7 +21,6 @@ from rltransfer_agents.export import (
     export_bundle,
     export_numpy,
     export_onnx,
-    rebundle,
 )
 from rltransfer_agents.export.export_checks import random_observations, require_equal
 from rltransfer_agents.loading import Refusal, load_agent
@@ -215,7 +214,7 @@ def test_own_classes_in_a_zip_are_refused_by_name(tmp_path: Path) -> None:
 def test_a_zip_becomes_the_same_agent_as_a_bundle(tmp_path: Path) -> None:
     STOCK["sac"].save(tmp_path / "agent.zip")
     before = load_agent(tmp_path / "agent.zip", env_id="Pendulum-v1")
-    rebundle(tmp_path / "agent.zip", tmp_path / "agent.safetensors")
+    export_agent(tmp_path / "agent.zip", tmp_path / "agent.safetensors")
     after = load_agent(tmp_path / "agent.safetensors", env_id="Pendulum-v1")
     rows = np.stack([before.policy.observation_space.sample() for _ in range(50)])
     np.testing.assert_array_equal(

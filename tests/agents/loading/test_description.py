@@ -8,7 +8,7 @@ from stock_agents import STOCK
 from torch import nn
 
 from rltransfer.errors import InputError
-from rltransfer_agents.export import export_agent, rebundle
+from rltransfer_agents.export import export_agent
 from rltransfer_agents.loading import describe_artifact, load_agent
 
 
@@ -39,7 +39,7 @@ def test_a_zip_is_described(tmp_path: Path) -> None:
 
 def test_a_bundle_is_described(tmp_path: Path) -> None:
     STOCK["sac"].save(tmp_path / "agent.zip")
-    (path,) = rebundle(tmp_path / "agent.zip", tmp_path / "agent.safetensors")
+    (path,) = export_agent(tmp_path / "agent.zip", tmp_path / "agent.safetensors")
     told = describe_artifact(path)
     assert (told.usable, told.kind, told.algorithm) == (True, "safe bundle", "sac")
 

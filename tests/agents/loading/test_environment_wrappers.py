@@ -9,7 +9,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack, VecNorm
 from stock_agents import Still, Stock, numbers
 
 from rltransfer.errors import InputError
-from rltransfer_agents.export import rebundle
+from rltransfer_agents.export import export_agent
 from rltransfer_agents.loading import Refusal, load_agent
 from rltransfer_agents.loading.environment_wrappers import wrapped, wrappers_of
 from rltransfer_agents.loading.zoo_wrappers import StackFrames, TimeFeature
@@ -154,7 +154,7 @@ def run(tmp_path: Path) -> Path:
 def test_an_agent_brings_the_wrappers_of_its_run(run: Path, tmp_path: Path) -> None:
     agent = load_agent(run)
     assert [str(wrapper) for wrapper in agent.wrappers] == ["TimeFeatureWrapper()"]
-    rebundle(run, tmp_path / "agent.safetensors")
+    export_agent(run, tmp_path / "agent.safetensors")
     again = load_agent(tmp_path / "agent.safetensors")
     assert again.wrappers == agent.wrappers
 

@@ -14,7 +14,7 @@ from stable_baselines3 import PPO
 from stock_agents import STOCK, Still, numbers
 from torch import nn
 
-from rltransfer_agents.export import rebundle
+from rltransfer_agents.export import export_agent
 from rltransfer_agents.loading import Refusal, load_agent
 
 
@@ -183,6 +183,6 @@ def test_the_start_of_choices_is_read_and_kept_in_bundles(tmp_path: Path) -> Non
     fields = {"action_space": serialized(space)}
     path = rewritten(tmp_path / "agent.zip", fields, None, old=False)
     assert load_agent(path, env_id="CartPole-v1").action_space == space
-    rebundle(path, tmp_path / "agent.safetensors")
+    export_agent(path, tmp_path / "agent.safetensors")
     bundle = load_agent(tmp_path / "agent.safetensors", env_id="CartPole-v1")
     assert bundle.action_space == space

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rltransfer.errors import ArtifactRefused
-from rltransfer_agents.export import rebundle
+from rltransfer_agents.export import export_agent
 from rltransfer_agents.loading.bundle import read_bundle
 from rltransfer_agents.training import resume_source
 from tests.agents.training.conftest import Prepared
@@ -36,7 +36,7 @@ def bundle_of_version_1(data: bytes) -> bytes:
 
 def test_a_bundle_is_read(finished: Prepared, tmp_path: Path) -> None:
     path = tmp_path / "agent.safetensors"
-    rebundle(finished("a2c"), path)
+    export_agent(finished("a2c"), path)
     data = path.read_bytes()
     now, before = read_bundle(data), read_bundle(bundle_of_version_1(data))
     assert now.keywords == before.keywords
