@@ -28,25 +28,22 @@ def storage_faults(path: Path) -> Iterator[None]:
 
 def _refusal(path: Path, fault: OSError) -> str:
     reason = fault.strerror or str(fault) or type(fault).__name__
-    # Each ends in resuming: a run that can go on adds by which command.
+    # A run that can go on adds by which command; other verbs are typed again.
     if fault.errno in _FULL:
-        return f"{path}: no space left on the disk ({reason}); free some, then resume"
+        return f"{path}: no space left on the disk ({reason}); free some"
     if fault.errno in _FORBIDDEN:
         return (
-            f"{path}: not allowed here ({reason}); choose another --log-folder, or "
-            "make it writable and resume"
+            f"{path}: not allowed here ({reason}); make it writable, or choose another "
+            "folder"
         )
     if fault.errno in _GONE:
-        return (
-            f"{path}: file or folder is gone ({reason}); start anew, or restore it "
-            "and resume"
-        )
+        return f"{path}: file or folder is gone ({reason}); restore it, or start anew"
     if fault.errno in _TAKEN:
         return (
             f"{path}: there is a file where a folder should be, or the reverse "
-            f"({reason}); choose another --log-folder, or move it away and resume"
+            f"({reason}); move it away, or choose another folder"
         )
-    return f"{path}: the disk failed ({reason}); check it, then resume"
+    return f"{path}: the disk failed ({reason}); check it"
 
 
 def write_atomically(path: Path, data: bytes) -> None:

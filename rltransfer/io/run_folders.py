@@ -99,7 +99,7 @@ def _lock(handle: int, folder: Path) -> None:
     except BlockingIOError as fault:
         raise LockedError(
             f"{folder} has one owner at a time and process {_owner(handle)} is at "
-            "work in it; wait for it to end or choose another --log-folder"
+            "work in it; wait for it to end, or start a new run"
         ) from fault
 
 

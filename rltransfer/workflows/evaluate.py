@@ -1,5 +1,6 @@
 """The returns of an agent or of a transfer in fresh episodes."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
@@ -145,12 +146,8 @@ def evaluate(
     environment = environment_of(loaded)
     domain = domain_of(environment, stepping, mapped=False)
     try:
-        notes = require_fit(
-            loaded,
-            domain,
-            "transfer it: rltransfer transfer "
-            f"--source {loaded.path} --target {environment.env_id}",
-        )
+        command = _transfer_command(loaded.path, environment)
+        notes = require_fit(loaded, domain, f"transfer it: {command}")
         with StepTimeout(step_seconds).active() as timeout:
             domain.use_timeout(timeout)
             seeds_ignored = domain.ignores_seeds(seed)
@@ -166,3 +163,11 @@ def evaluate(
         summarise(returns, seed),
         seeds_ignored,
     )
+
+
+def _transfer_command(agent: object, target: EnvironmentChoice) -> str:
+    words = ["rltransfer", "transfer", "--source", str(agent)]
+    words += ["--target", target.env_id]
+    for name, value in target.kwargs.items():
+        words += ["--target-kwargs", f"{name}={value!r}"]
+    return shlex.join(words)

@@ -67,7 +67,7 @@ def test_a_disk_fault_is_said_and_the_transfer_goes_on(
         count("R6", transfer_faults=1)
 
 
-@pytest.mark.parametrize("size", [400, 1_500, 6_000])
+@pytest.mark.parametrize("size", [400, 5_000, 12_000])
 def test_a_disk_that_fills_up_is_said_and_the_transfer_goes_on(
     transfers: Any, count: Any, tmp_path: Path, size: int
 ) -> None:

@@ -1,5 +1,6 @@
 """A faulty target ends a transfer with its name; mended, the run goes on."""
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ def test_a_fault_names_environment_step_and_field(
     before, _, after = FIELDS[fault].partition("{}")
     assert f", step {STEPS[at]}: {before}" in told and after in told
     (run,) = (tmp_path / "transfer").iterdir()
-    assert told.endswith(f"--resume {run}")
+    assert told.endswith(f"--resume {run} --env {MODULE}:survival/Faulty-v0")
     count("E1", transfer_faults=1)
 
 
@@ -97,10 +98,10 @@ def test_a_mended_run_goes_on_and_ends_as_if_nothing_had_been(
         (run,) = (folder / "transfer").iterdir()
         if fault == "raise":
             assert call.status == EnvironmentFault.exit_status, call.text
+            way_on = shlex.split(call.text.rpartition("rltransfer ")[2])
             call = transfers.resume(run, before=mend)
             assert call.status == ArtifactRefused.exit_status, "a file's word"
-            typed = ("--env", f"{MODULE}:survival/Faulty-v0")
-            call = transfers.call(["transfer", "--resume", run, *typed], None, mend)
+            call = transfers.call(way_on, None, mend)
         assert call.status == 0, call.text
         manifest = read_manifest(run)
         ends.append({k: v for k, v in manifest.files.items() if "mapping" in k})
