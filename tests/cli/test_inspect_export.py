@@ -384,3 +384,32 @@ def test_a_folder_that_may_not_be_written_to_is_told(
         tmp_path.chmod(0o700)
     assert refused.exit_status == 2
     assert f"must be writable, {tmp_path} is not" in refused.error
+
+
+def test_fields_that_are_not_read_are_listed_on_demand(
+    command: Command, agent: Path
+) -> None:
+    quiet, full = command("inspect", agent), command("inspect", agent, "--verbose")
+    assert "lr_schedule (pickle)" not in quiet.output
+    assert "lr_schedule (pickle)" in full.output
+    found = command("inspect", agent, "--json").json
+    assert found["verbs"] == {
+        "evaluate": "yes",
+        "transfer": "yes",
+        "export": ".safetensors, .npz, .onnx",
+    }
+
+
+def test_statistics_of_another_agent_are_refused_by_every_verb(
+    command: Command, agent: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.pkl"
+    other.write_bytes(b"no pickle")
+    words = ("--statistics", other)
+    for verb in (("evaluate", agent), ("export", agent, tmp_path / "agent.onnx")):
+        call = command(*verb, *words)
+        assert call.exit_status == 76, call.error
+    assert command("inspect", agent, *words, "--json").json["usable"] is False
+    missing = command("evaluate", agent, "--statistics", "nothing.pkl")
+    assert missing.exit_status == 2
+    assert "--statistics must be a file, or none" in missing.error

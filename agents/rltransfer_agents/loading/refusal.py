@@ -42,7 +42,8 @@ REMEDIES = {
     "member": _EXPORT,
     "network": _EXPORT,
     "non-finite": "use an earlier checkpoint of the run",
-    "normalisation": "put the statistics of the same run beside the agent",
+    "normalisation": "put the statistics of the same run beside the agent, or name "
+    "them with --statistics",
     "pickle": _EXPORT,
     "space": _EXPORT,
     "tensor": _EXPORT,
