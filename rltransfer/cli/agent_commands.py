@@ -50,6 +50,7 @@ def evaluate(
     vec_env: VecEnvChoice = "dummy",
     step_seconds: StepSeconds = STEP_SECONDS,
     episode_cap: EpisodeCap = EPISODE_CAP,
+    progress: Progress = False,
     json: Json = False,
 ) -> Outcome:
     """Report the returns of an agent or of a transfer, with their interval."""
@@ -68,6 +69,7 @@ def evaluate(
         vec_env=require_vec_env(vec_env),
         step_seconds=step_seconds,
         episode_cap=episode_cap,
+        progress=progress,
     )
 
 

@@ -2,14 +2,15 @@
 
 import os
 import sys
-from collections.abc import Sequence
-from typing import Any, final
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, final
 
 import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 from typing_extensions import override
 
+from rltransfer import __version__
 from rltransfer.cli.agent_commands import demo, evaluate, export, inspect
 from rltransfer.cli.arguments import one_value_each, require_resume_alone
 from rltransfer.cli.last_resort import unforeseen
@@ -78,21 +79,44 @@ class Verbs(TyperGroup):
             return super().invoke(ctx)
 
 
+def _print_version(wanted: bool) -> bool:
+    if wanted:
+        print(f"rltransfer {__version__}")
+        raise typer.Exit
+    return wanted
+
+
 app = typer.Typer(
     cls=Verbs,
     name="rltransfer",
-    help="Makes an agent trained in one environment useful in another.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("train-source")(train_source)
-app.command("transfer")(transfer)
-app.command("evaluate")(evaluate)
-app.command("inspect")(inspect)
-app.command("export")(export)
-app.command("demo")(demo)
+_AGENT, _TRANSFER = "runs/ppo/CartPole-v1_1", "runs/transfer/Acrobot-v1_1"
+_VERBS: tuple[tuple[str, Callable[..., Any], str], ...] = (
+    ("train-source", train_source, "--env CartPole-v1 --algo ppo -n 3e4"),
+    ("transfer", transfer, f"--source {_AGENT} --target Acrobot-v1 -n 4000"),
+    ("evaluate", evaluate, f"{_TRANSFER} --episodes 100"),
+    ("inspect", inspect, _AGENT),
+    ("export", export, f"{_AGENT} cartpole.onnx"),
+    ("demo", demo, "--seed 1"),
+)
+for _name, _verb, _words in _VERBS:
+    app.command(_name, epilog=f"Example: rltransfer {_name} {_words}")(_verb)
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print it, exit."
+        ),
+    ] = False,
+) -> None:
+    """Makes an agent trained in one environment useful in another."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -81,6 +81,13 @@ def transfer(
             help="VecNormalize statistics of each source in order; none: it has none.",
         ),
     ] = None,
+    weak_source: Annotated[
+        bool,
+        typer.Option(
+            "--weak-source",
+            help="Transfer a source even if it does not beat random at home.",
+        ),
+    ] = False,
     n_timesteps: Annotated[
         int,
         typer.Option(
@@ -152,6 +159,7 @@ def transfer(
             target=EnvironmentChoice(target, kwargs),
             source_environments=tuple(source_env or ()),
             source_kwargs=replaced,
+            weak_source=weak_source,
             digests=tuple(sha256 or ()),
             statistics=tuple(statistics or ()),
             budget=n_timesteps,

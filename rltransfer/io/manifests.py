@@ -127,6 +127,6 @@ def _file_names(folder: Path) -> list[str]:
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
         if path.is_file()
-        and path.name != MANIFEST_NAME
+        and path != folder / MANIFEST_NAME
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )

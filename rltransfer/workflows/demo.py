@@ -50,6 +50,7 @@ def demo(
     training_steps: int = TRAINING_STEPS,
     steps: int = TARGET_STEPS,
     hyperparams: Mapping[str, Any] | None = None,
+    weak_source: bool = False,
     progress: bool = False,
     handle_signals: bool = False,
 ) -> Demonstration:
@@ -62,6 +63,7 @@ def demo(
         training_steps: of the source agent.
         steps: target steps of the transfer.
         hyperparams: of the transfer.
+        weak_source: as for `transfer`.
         progress: whether to show it on standard error.
         handle_signals: as for `run_transfer`.
     """
@@ -81,6 +83,7 @@ def demo(
         seed=seed,
         log_folder=Path(log_folder),
         hyperparams=hyperparams or {},
+        weak_source=weak_source,
         progress=progress,
     )
     try:

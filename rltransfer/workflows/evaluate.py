@@ -33,6 +33,7 @@ from rltransfer.workflows.policy_loading import (
     load_agent,
     require_fit,
 )
+from rltransfer.workflows.progress_bars import progress_bars
 from rltransfer.wrappers import SEEDS_IGNORED, StepTimeout
 from rltransfer_agents.loading import LoadedPolicy
 from rltransfer_agents.loading.agent_files import StatisticsChoice
@@ -116,6 +117,7 @@ def evaluate(
     vec_env: VecEnv = "dummy",
     step_seconds: float = STEP_SECONDS,
     episode_cap: int = EPISODE_CAP,
+    progress: bool = False,
 ) -> EvaluationResult:
     """Returns the returns of an agent or of a transfer, with their interval.
 
@@ -131,6 +133,7 @@ def evaluate(
         vec_env: `dummy`, or `subproc` for an environment in a process of its own.
         step_seconds: longest time of one step of the environment, in seconds.
         episode_cap: most steps of one reported episode; longer ones are a fault.
+        progress: whether to show it on standard error.
 
     Raises:
         InputError: the agent does not fit the environment, or an argument is wrong.
@@ -148,10 +151,18 @@ def evaluate(
     try:
         command = _transfer_command(loaded.path, environment)
         notes = require_fit(loaded, domain, f"transfer it: {command}")
-        with StepTimeout(step_seconds).active() as timeout:
+        with (
+            StepTimeout(step_seconds).active() as timeout,
+            progress_bars(progress) as bars,
+        ):
             domain.use_timeout(timeout)
             seeds_ignored = domain.ignores_seeds(seed)
-            returns = domain.evaluate(loaded.policy, episodes=episodes, seed=seed)
+            bar = bars.add_task("episodes", total=episodes, note="")
+            returns = np.zeros(episodes)
+            for episode in range(episodes):
+                one = domain.evaluate(loaded.policy, episodes=1, seed=seed + episode)
+                returns[episode] = one[0]
+                bars.update(bar, advance=1, note=f"return {one[0]:.1f}")
     finally:
         domain.close()
     return EvaluationResult(

@@ -21,7 +21,12 @@ from rltransfer.workflows.environments import (
     environment_id,
     require_plain,
 )
-from rltransfer.workflows.transfer_description import MAPPING_FOLDER, TransferSettings
+from rltransfer.workflows.transfer_description import (
+    MAPPING_FOLDER,
+    SOURCE_BUNDLE,
+    SOURCE_FOLDER,
+    TransferSettings,
+)
 from rltransfer_agents import loading
 from rltransfer_agents.loading import LoadedPolicy, Refusal
 from rltransfer_agents.loading.agent_files import StatisticsChoice
@@ -209,7 +214,7 @@ def load_transfer(
         settings = TransferSettings.of(manifest.settings)
         require_digest(settings.source_sha256, sha256)
         observation_space, action_space = _spaces(manifest)
-    policy, title, source_actions = _source(path, settings, (*outer, here))
+    policy, title, source_actions = _source(path, manifest, settings, (*outer, here))
     translation = load_translation(path / MAPPING_FOLDER)
     name, home = settings.target, settings.source_env
     try:
@@ -230,27 +235,35 @@ def load_transfer(
 
 
 def _source(
-    path: Path, settings: TransferSettings, outer: tuple[Path, ...]
+    path: Path,
+    manifest: Manifest,
+    settings: TransferSettings,
+    outer: tuple[Path, ...],
 ) -> tuple[Policy, str, gym.Space[Any]]:
     """Returns the policy that a transfer acts through, its title and its actions."""
-    if not os.path.exists(settings.agent):
+    digest, agent = settings.source_sha256, settings.agent
+    statistics = settings.source_statistics
+    if SOURCE_BUNDLE in manifest.files:
+        # It holds its statistics itself.
+        statistics = None
+        agent, digest = path / SOURCE_BUNDLE, manifest.files[SOURCE_BUNDLE]
+    elif os.path.isfile(path / SOURCE_FOLDER / MANIFEST_NAME):
+        agent = path / SOURCE_FOLDER
+    # Folders of version 0.1.0 act through the agent where it lay.
+    if not os.path.exists(agent):
         raise InputError(
             f"{printable(path)} acts through the agent it was made from, and "
-            f"{printable(settings.agent)} is gone: put it back or make the transfer "
+            f"{printable(agent)} is gone: put it back or make the transfer "
             "again"
         )
-    digest = settings.source_sha256
-    if is_transfer(settings.agent):
-        inner = load_transfer(settings.agent, sha256=digest, outer=outer)
+    if is_transfer(agent):
+        inner = load_transfer(agent, sha256=digest, outer=outer)
         title = f"{inner.source_title} through a mapping"
         return inner.policy, title, inner.action_space
-    agent = loading.load_agent(
-        settings.agent,
-        env_id=settings.source_env,
-        sha256=digest,
-        statistics=settings.source_statistics,
+    loaded = loading.load_agent(
+        agent, env_id=settings.source_env, sha256=digest, statistics=statistics
     )
-    return agent.policy, agent.title, agent.action_space
+    return loaded.policy, loaded.title, loaded.action_space
 
 
 def _spaces(manifest: Manifest) -> list[gym.Space[Any]]:

@@ -1,5 +1,6 @@
 """A transfer from its request to its result and its folder."""
 
+import shutil
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -20,6 +21,7 @@ from rltransfer.domain import (
     Policy,
     StickyRandomPolicy,
 )
+from rltransfer.errors import InputError
 from rltransfer.evaluation import ReturnSummary, summarise
 from rltransfer.io import MANIFEST_NAME, locked, next_run_folder, require_writable
 from rltransfer.resume.replay_log import ReplayLog, is_replay_log, remove_replay_log
@@ -39,7 +41,7 @@ from rltransfer.workflows.policy_loading import (
     require_fit,
 )
 from rltransfer.workflows.progress_bars import AlignmentProgress
-from rltransfer.workflows.transfer_folder import AlignedSource, write_transfer
+from rltransfer.workflows.transfer_folder import AlignedSource, AtHome, write_transfer
 from rltransfer.workflows.transfer_request import (
     TransferRequest,
     interrupted_request,
@@ -65,6 +67,7 @@ def transfer(
     seed: int = 0,
     sha256: str | Sequence[str] | None = None,
     statistics: str | Path | Sequence[str | Path] | None = None,
+    weak_source: bool = False,
     hyperparams: Mapping[str, Any] | None = None,
     log_folder: str | Path = "runs",
     tensorboard_log: str | Path | None = None,
@@ -96,6 +99,8 @@ def transfer(
         sha256: the hash that the source's file must have; one for each source.
         statistics: of the sources, as for `load_agent`, one for each in the same order;
             "none" for a source that has none.
+        weak_source: transfer a source even if it does not beat acting at random in its
+            own environment.
         hyperparams: replace values of `rltransfer.alignment.AlignConfig`, such as
             `{"restarts": 16, "learning.updates": 500}`.
         log_folder: the run's folder becomes `log_folder/transfer/TARGET_N`.
@@ -131,6 +136,7 @@ def transfer(
             ),
             source_environments=tuple(map(environment_id, environments)),
             source_kwargs=require_plain("--source-kwargs", source_kwargs or {}),
+            weak_source=weak_source,
             digests=tuple(digests),
             statistics=tuple(map(str, named)),
             budget=steps,
@@ -234,6 +240,7 @@ class _Pair:
     """A source, and the target with the source's own share of the budget."""
 
     loaded: LoadedPolicy
+    notes: tuple[str, ...]
     source: Source
     target: Domain
 
@@ -255,11 +262,16 @@ def _pair(request: TransferRequest, place: int, stack: ExitStack) -> _Pair:
     )
     domain = domain_of(environment_of(loaded), request.stepping)
     stack.callback(domain.close)
-    require_fit(loaded, domain, "name the agent's own environment with --env")
+    notes = require_fit(loaded, domain, "name the agent's own environment with --env")
     target = domain_of(request.target, request.stepping, StepBudget(request.share))
     stack.callback(target.close)
     require_budget(target)
-    return _Pair(loaded, Source(domain, loaded.policy, loaded.title), target)
+    return _Pair(
+        loaded,
+        (*loaded.notes, *notes),
+        Source(domain, loaded.policy, loaded.title),
+        target,
+    )
 
 
 def _transfer(
@@ -282,7 +294,12 @@ def _transfer(
                     domain.use_replay_log(replay_log)
                     domain.use_timeout(timeout)
             seeds_ignored = _seeds_ignored(pairs, request.seed)
-            aligned = _aligned(request, pairs, folder)
+            at_home = [_measured_at_home(request, pair) for pair in pairs]
+            weak = [measured.warning for measured in at_home if measured.warning]
+            if weak and not request.weak_source:
+                shutil.rmtree(folder)  # nothing is kept of wrong input
+                raise InputError(f"{weak[0]}; --weak-source transfers it all the same")
+            aligned = _aligned(request, pairs, at_home, folder)
             best = min(aligned, key=lambda one: one.rank)
             result = _reported(request, folder, aligned, best, began, replay_log)
             result = replace(result, seeds_ignored=seeds_ignored)
@@ -298,8 +315,24 @@ def _seeds_ignored(pairs: list[_Pair], seed: int) -> tuple[str, ...]:
     return tuple(name for name, ignored in names.items() if ignored)
 
 
+def _measured_at_home(request: TransferRequest, pair: _Pair) -> AtHome:
+    """Returns what a source earns in its own environment, and what random does."""
+    domain, streams = pair.source.domain, request.streams
+    seed, interval_seed = streams.integer("report"), streams.integer("intervals")
+    at_random = StickyRandomPolicy(
+        domain.actions, streams.generator("home actions"), longest=1
+    )
+    agent, random = (
+        summarise(
+            domain.evaluate(policy, episodes=request.episodes, seed=seed), interval_seed
+        )
+        for policy in (pair.loaded.policy, at_random)
+    )
+    return AtHome(pair.loaded, agent, random)
+
+
 def _aligned(
-    request: TransferRequest, pairs: list[_Pair], folder: Path
+    request: TransferRequest, pairs: list[_Pair], at_home: list[AtHome], folder: Path
 ) -> list[AlignedSource]:
     config = request.align_config()
     logs = request.tensorboard_folder or folder / "tensorboard"
@@ -307,8 +340,8 @@ def _aligned(
     with AlignmentProgress(request.budget, request.progress, logs, folder) as watch:
         alignments = align_each(sources, targets, config, watch)
     return [
-        AlignedSource(pair.loaded, alignment)
-        for pair, alignment in zip(pairs, alignments, strict=True)
+        AlignedSource(pair.loaded, pair.notes, home, alignment)
+        for pair, home, alignment in zip(pairs, at_home, alignments, strict=True)
     ]
 
 
@@ -322,12 +355,12 @@ def _reported(
 ) -> TransferResult:
     """Returns the result, with figures over fresh episodes."""
     alignment = best.alignment
-    target, home = alignment.target, alignment.model_data.source.domain
+    target = alignment.target
     streams = request.streams
     seed = streams.integer("report")
 
-    def figures(domain: Domain, policy: Policy) -> ReturnSummary:
-        returns = domain.evaluate(policy, episodes=request.episodes, seed=seed)
+    def figures(policy: Policy) -> ReturnSummary:
+        returns = target.evaluate(policy, episodes=request.episodes, seed=seed)
         return summarise(returns, streams.integer("intervals"))
 
     # One step each: what everybody means by random actions.
@@ -348,9 +381,10 @@ def _reported(
         verdict=alignment.acceptance.verdict,
         budget=request.budget,
         steps=steps,
-        random=figures(target, at_random),
-        zero_shot=figures(target, alignment.policy),
-        source_at_home=figures(home, best.loaded.policy),
+        random=figures(at_random),
+        zero_shot=figures(alignment.policy),
+        source_at_home=best.at_home.agent,
+        random_at_home=best.at_home.random,
         improved=None,
         # Counted by the episodes above.
         reported_steps=sum(target.budget.reported.values()),
@@ -358,6 +392,11 @@ def _reported(
         seed=request.seed,
         report_seed=seed,
         sources=tuple(one.record(one is best) for one in aligned),
+        notes=tuple(
+            note
+            for one in aligned
+            for note in (*filter(None, [one.at_home.warning]), *one.notes)
+        ),
         picture=folder / "transfer.png",
         resumed=replay_log.resumed,
         reproducibility_warnings=replay_log.reproducibility_warnings,

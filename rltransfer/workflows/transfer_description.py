@@ -28,6 +28,8 @@ from rltransfer_agents.loading.refusal import Refusal, printable, refusals_about
 
 MAPPING_FOLDER = "mapping"
 """Within a transfer's run folder."""
+SOURCE_FOLDER, SOURCE_BUNDLE = "source", "source/agent.safetensors"
+"""What it acts through: another transfer, or an agent."""
 
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -162,7 +164,8 @@ class TransferDescription(Result):
     def __rich__(self) -> RenderableType:
         """Returns the same in words."""
         settings, manifest = self.settings, self.manifest
-        gone = "" if os.path.exists(settings.agent) else " (gone: put it back)"
+        found = any(map(os.path.exists, (self.path / SOURCE_FOLDER, settings.agent)))
+        gone = "" if found else " (gone: put it back)"
         entries = {
             "kind": "transfer",
             "source": f"{settings.source}{gone}",

@@ -1,14 +1,18 @@
 """What a finished transfer leaves: mapping, picture, record and manifest."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
 from rltransfer.alignment import Alignment
 from rltransfer.domain import describe_space
+from rltransfer.evaluation import ReturnSummary, beats
 from rltransfer.io import (
     Manifest,
     installed_versions,
+    make_folder,
+    storage_faults,
     write_json,
     write_manifest,
 )
@@ -16,10 +20,46 @@ from rltransfer.report.linear_maps import action_map, state_map
 from rltransfer.report.returns_plot import Attempt, Bar
 from rltransfer.report.transfer_picture import TransferPicture, draw_transfer
 from rltransfer.translation import save_translation
-from rltransfer.workflows.transfer_description import AGAIN, MAPPING_FOLDER, REPORTED
+from rltransfer.workflows.policy_loading import environment_of, is_transfer
+from rltransfer.workflows.transfer_description import (
+    AGAIN,
+    MAPPING_FOLDER,
+    REPORTED,
+    SOURCE_BUNDLE,
+    SOURCE_FOLDER,
+)
 from rltransfer.workflows.transfer_request import TransferRequest
 from rltransfer.workflows.transfer_result import RECORD, SourceRecord, TransferResult
+from rltransfer_agents.export import rebundle
 from rltransfer_agents.loading import LoadedPolicy
+from rltransfer_agents.loading.refusal import printable
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class AtHome:
+    """What a source earns in its own environment, and what random actions do there."""
+
+    loaded: LoadedPolicy
+    agent: ReturnSummary
+    random: ReturnSummary
+
+    @property
+    def warning(self) -> str | None:
+        """What to say of a source that does not beat random at home."""
+        compared = beats(self.agent.returns, self.random.returns)
+        if compared.better:
+            return None
+        home = environment_of(self.loaded).title
+        return (
+            "a source must beat acting at random in its own environment, "
+            f"{printable(self.loaded.path)} does not in {home}: "
+            f"{self.agent.mean_return:.1f} against "
+            f"{self.random.mean_return:.1f} over {self.agent.episodes} episodes each "
+            f"(p = {compared.p_value:.2g}); usual causes are wrong statistics "
+            "(--statistics), wrong arguments (--source-kwargs), another version of the "
+            "environment (--source-env) and too little training"
+        )
 
 
 @final
@@ -28,6 +68,8 @@ class AlignedSource:
     """One source, and how aligning it went."""
 
     loaded: LoadedPolicy
+    notes: tuple[str, ...]
+    at_home: AtHome
     alignment: Alignment
 
     @property
@@ -45,6 +87,8 @@ class AlignedSource:
             family=chosen.candidate.family.name,
             alignment_error=chosen.candidate.alignment_error,
             acceptance_return=float(tested.mean()) if len(tested) else None,
+            home_return=self.at_home.agent.mean_return,
+            random_home_return=self.at_home.random.mean_return,
             target_steps=self.alignment.target.budget.used,
             accepted=acceptance.accepted,
             kept=kept,
@@ -63,6 +107,7 @@ def write_transfer(
         result: what came of it.
     """
     folder, target = result.folder, best.alignment.target
+    _write_source(folder, best)
     save_translation(folder / MAPPING_FOLDER, best.alignment.policy.translation)
     draw(folder / "transfer.png", best, result)
     write_json(folder / RECORD, result.as_json())
@@ -100,6 +145,22 @@ def write_transfer(
             },
         ),
     )
+
+
+def _write_source(folder: Path, best: AlignedSource) -> None:
+    """Writes what the mapping acts through, so that the folder needs nothing else."""
+    path, inside = best.loaded.path, folder / SOURCE_FOLDER
+    with storage_faults(inside):
+        # A run that was stopped here has written some of it already.
+        shutil.rmtree(inside, ignore_errors=True)
+        if is_transfer(path):
+            # Hidden files, logs and pictures are not needed to act.
+            unneeded = shutil.ignore_patterns(".*", "tensorboard", "*.png")
+            shutil.copytree(path, inside, ignore=unneeded)
+            return
+    digest, statistics = best.loaded.sha256, best.loaded.statistics_choice
+    make_folder(inside)
+    rebundle(path, folder / SOURCE_BUNDLE, sha256=digest, statistics=statistics)
 
 
 def draw(path: Path, best: AlignedSource, result: TransferResult) -> None:

@@ -53,6 +53,8 @@ class TransferRequest:
     """None, one for all sources, or one for each."""
     source_kwargs: Mapping[str, Any] = field(default_factory=dict)
     """Replace recorded arguments of the sources' environments, one by one."""
+    weak_source: bool = False
+    """Whether a source may be no better than random in its own environment."""
     digests: tuple[str, ...] = ()
     """SHA-256 that the sources must have; none, or one for each."""
     statistics: tuple[str, ...] = ()
@@ -131,7 +133,7 @@ class TransferRequest:
         return config
 
 
-_USES = ("alignment", "report", "report actions", "intervals")
+_USES = ("alignment", "report", "report actions", "intervals", "home actions")
 
 
 def _with_value(config: Any, name: str, value: Any, prefix: str = "") -> Any:
@@ -145,7 +147,7 @@ def _with_value(config: Any, name: str, value: Any, prefix: str = "") -> Any:
     """
     first, _, rest = name.partition(".")
     default = getattr(config, first, None)
-    if first in _FIXED or is_dataclass(default) != bool(rest):
+    if first in _FIXED or default is None or is_dataclass(default) != bool(rest):
         known = ", ".join(_names(AlignConfig()))
         raise InputError(f"--hyperparams of a transfer are {known}; got {prefix}{name}")
     if rest:
@@ -199,6 +201,7 @@ def recorded_request(
         "seed": request.seed,
         "tensorboard_log": None if tensorboard is None else str(tensorboard.resolve()),
         "hyperparams": dict(request.hyperparams),
+        "weak_source": request.weak_source,
         "align": asdict(request.align_config()),
     }
 
@@ -264,6 +267,7 @@ def interrupted_request(
         log_folder=run.parent.parent,
         episodes=recorded.episodes,
         hyperparams=recorded.hyperparams,
+        weak_source=recorded.weak_source,
         progress=progress,
         tensorboard_folder=logs,
         stepping=stepping,
@@ -327,6 +331,7 @@ class _Recorded:
     align: dict[str, Any]
     source_kwargs: _Literals = field(default_factory=dict)
     hyperparams: dict[str, Any] = field(default_factory=dict)
+    weak_source: bool = False
 
 
 _ADAPTER = TypeAdapter(_Recorded)

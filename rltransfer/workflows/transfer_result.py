@@ -42,6 +42,10 @@ class SourceRecord:
     alignment_error: float
     acceptance_return: float | None
     """Mean over the acceptance test; None where the budget left no episode for it."""
+    home_return: float
+    """Mean return in its own environment."""
+    random_home_return: float
+    """There, of random actions."""
     target_steps: int
     accepted: bool
     kept: bool
@@ -73,9 +77,12 @@ class TransferResult(Result):
     """Of the first reported episode; episode i is reset with this + i."""
     random: ReturnSummary
     source_at_home: ReturnSummary
+    random_at_home: ReturnSummary
     zero_shot: ReturnSummary
     improved: ReturnSummary | None
     sources: tuple[SourceRecord, ...]
+    notes: tuple[str, ...] = ()
+    """What a reader of the figures should know."""
     picture: Path | None = None
     resumed: Resumed = "no"
     reproducibility_warnings: tuple[str, ...] = ()
@@ -109,6 +116,7 @@ class TransferResult(Result):
             "seconds": self.seconds,
             "random": self.random.as_json(),
             "source_at_home": self.source_at_home.as_json(),
+            "random_at_home": self.random_at_home.as_json(),
             "zero_shot": self.zero_shot.as_json(),
             "improved": None if improved is None else improved.as_json(),
             "source": self.source,
@@ -121,6 +129,7 @@ class TransferResult(Result):
             "steps": dict(self.steps),
             "reported_steps": self.reported_steps,
             "sources": [asdict(source) for source in self.sources],
+            "notes": list(self.notes),
             "picture": None if self.picture is None else str(self.picture),
             "resumed": self.resumed,
             "reproducibility_warnings": list(self.reproducibility_warnings),
@@ -135,11 +144,13 @@ class TransferResult(Result):
             ("random", self.random),
             ("zero-shot", self.zero_shot),
             ("source at home", self.source_at_home),
+            ("random at home", self.random_at_home),
         ]
         if self.improved is not None:
             rows.insert(2, ("improved", self.improved))
         parts: list[RenderableType] = [
-            returns_table(rows, title=f"{self.source} → {self.target.title}")
+            *(Text(f"note: {note}", style="yellow") for note in self.notes),
+            returns_table(rows, title=f"{self.source} → {self.target.title}"),
         ]
         if len(self.sources) > 1:
             parts.append(_sources_table(self.sources))

@@ -44,6 +44,7 @@ class Call:
 Command = Callable[..., Call]
 
 QUICK = (
+    "--weak-source",
     "--hyperparams",
     *("restarts=2", "updates=10", "rounds=1", "source_steps=600"),
     *("learning.width=16", "learning.updates=20", "actions.updates=20"),

@@ -96,6 +96,8 @@ def test_transfers_from_the_hub_and_from_transfers_act_by_what_lies_here(
     manifest = Path(source) / "manifest.json"
     told = json.loads(manifest.read_text())
     told["settings"]["source"] = source
+    # As in folders of version 0.1.0, which did not hold what they act through.
+    shutil.rmtree(Path(source) / "source")
     manifest.write_text(json.dumps(told))
     circle = command("evaluate", source)
     assert circle.exit_status == 76

@@ -199,11 +199,18 @@ def test_inspect_needs_neither_the_environments_nor_the_agent(
             "target": "antigravity:X-v0",
         }
 
+    forget_source(own)
     edited(own, elsewhere)
     assert command("inspect", own, "--json").json["target"] == "antigravity:X-v0"
     assert "agent.zip (gone: put it back)" in command("inspect", own).output
     edited(own, lambda told: told["settings"].update(source="x" * 5000))
     assert command("inspect", own).exit_status == 0
+
+
+def forget_source(run: Path) -> None:
+    """Makes a folder as version 0.1.0 did: its agent lies elsewhere."""
+    shutil.rmtree(run / "source")
+    edited(run, lambda told: told["files"].pop("source/agent.safetensors"))
 
 
 def nested(depth: int) -> Any:
@@ -328,6 +335,7 @@ def _of_source(source: str, manifest: dict[str, Any]) -> None:
 def test_a_transfer_whose_agent_is_gone_is_not_exported(
     command: Command, own: Path, tmp_path: Path
 ) -> None:
+    forget_source(own)
     for gone in ("/no/such/agent.zip", "x" * 5000):
         edited(own, partial(_of_source, gone))
         refused = command("export", own, tmp_path / "mapped.onnx")

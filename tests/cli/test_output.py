@@ -206,7 +206,7 @@ def test_ctrl_c_while_training_stops_at_a_boundary(tmp_path: Path) -> None:
 def test_a_transfer_that_is_stopped_says_how_to_go_on(
     agent: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
-    target = ("--target", "rltransfer/Scrambled-v0", "--target-kwargs")
+    target = ("--weak-source", "--target", "rltransfer/Scrambled-v0", "--target-kwargs")
     words = ["transfer", "--source", agent, *target, "base=CartPole-v1", "-f", tmp_path]
     process = subprocess.Popen(
         [sys.executable, "-m", "rltransfer", *map(str, words)],

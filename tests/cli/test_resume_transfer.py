@@ -48,8 +48,8 @@ def whole(agent: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def interrupted(agent: Path, tmp_path: Path) -> Path:
-    """The folder of a run that was killed while its candidates were acted with."""
-    kill = Fault("step", 600, send(signal.SIGKILL))
+    """The folder of a run that was killed while its candidates were fitted."""
+    kill = Fault("update", 3, send(signal.SIGKILL))
     folder = tmp_path / "interrupted"
     code = called_apart(words(agent, folder), tmp_path / "killed", kill)
     assert code == -signal.SIGKILL
@@ -164,5 +164,5 @@ def test_a_fault_of_the_target_keeps_what_was_acted(
         f"the motor burnt; then go on with rltransfer transfer --resume {run}"
     )
     entries = sorted(path.name for path in (run / ".resume").glob("0*"))
-    # Three stretches in the source, the exploration of the target.
-    assert entries == [f"000{number}.safetensors" for number in range(4)]
+    # Two figures at home, three stretches in the source, the target's exploration.
+    assert entries == [f"000{number}.safetensors" for number in range(6)]

@@ -119,7 +119,9 @@ def test_several_sources_share_the_budget_and_the_table_shows_all(
 
 def test_the_demonstration_trains_and_transfers(tmp_path: Path) -> None:
     effort = {"restarts": 2, "updates": 10, "rounds": 1, "source_steps": 600}
-    found = demo(tmp_path, training_steps=128, steps=500, hyperparams=effort)
+    found = demo(
+        tmp_path, training_steps=128, steps=500, hyperparams=effort, weak_source=True
+    )
     assert set(found.as_json()) == {"train_source", "transfer"}
     assert found.transferred.target.env_id == "rltransfer/Scrambled-v0"
     assert found.transferred.picture is not None

@@ -32,6 +32,7 @@ TINY = AlignConfig(
 )
 
 QUICK = (
+    "--weak-source",
     "--hyperparams",
     *("restarts=2", "updates=10", "rounds=1", "source_steps=300"),
     *("learning.width=8", "learning.updates=20", "actions.updates=10"),

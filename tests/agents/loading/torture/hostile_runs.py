@@ -21,6 +21,7 @@ from rltransfer_agents.training import TrainConfig, train_source
 
 MODULE = "antigravity:X-v0"
 _QUICK = (
+    "--weak-source",
     "--hyperparams",
     *("restarts=2", "updates=5", "rounds=1", "source_steps=600"),
     *("learning.width=16", "learning.updates=5"),
