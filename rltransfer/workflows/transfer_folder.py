@@ -30,7 +30,7 @@ from rltransfer.workflows.transfer_description import (
 )
 from rltransfer.workflows.transfer_request import TransferRequest
 from rltransfer.workflows.transfer_result import RECORD, SourceRecord, TransferResult
-from rltransfer_agents.export import rebundle
+from rltransfer_agents.export import export_agent
 from rltransfer_agents.loading import LoadedPolicy
 from rltransfer_agents.loading.refusal import printable
 
@@ -160,7 +160,7 @@ def _write_source(folder: Path, best: AlignedSource) -> None:
             return
     digest, statistics = best.loaded.sha256, best.loaded.statistics_choice
     make_folder(inside)
-    rebundle(path, folder / SOURCE_BUNDLE, sha256=digest, statistics=statistics)
+    export_agent(path, folder / SOURCE_BUNDLE, sha256=digest, statistics=statistics)
 
 
 def draw(path: Path, best: AlignedSource, result: TransferResult) -> None:
