@@ -78,6 +78,7 @@ def test_a_transfer_is_told_with_all_its_steps() -> None:
         reported_steps=1234,
         seconds=1.5,
         seed=0,
+        report_seed=0,
         random=figures,
         source_at_home=figures,
         random_at_home=figures,
