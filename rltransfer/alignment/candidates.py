@@ -60,7 +60,15 @@ def worth_acting(
     """
     least = max(candidates[0].alignment_error, problem.reference_error)
     bar = problem.config.selection.hopeless * least
-    hopeful = [c for c in candidates if c.alignment_error <= bar]
+
+    def error(candidate: Candidate) -> float:
+        # Matching moments keeps fitted maps from shrinking to a point. What fits
+        # nothing cannot shrink, and one odd random episode would rule it out.
+        if candidate.family.fits:
+            return candidate.alignment_error
+        return problem.dynamics_error_of(candidate.mapping)
+
+    hopeful = [c for c in candidates if error(c) <= bar]
     hopeful.sort(key=lambda candidate: candidate.family.fits)
     return distinct(problem, hopeful, count)
 

@@ -226,6 +226,11 @@ class AlignmentProblem:
         with torch.no_grad():
             return float(self.selection_loss(mapping, self.rows))
 
+    def dynamics_error_of(self, mapping: DomainMapping) -> float:
+        """Returns the part of the alignment error that is about how states move."""
+        with torch.no_grad():
+            return float(self.agreement(mapping, self.rows))
+
     def is_distinct(self, mapping: DomainMapping, others: list[DomainMapping]) -> bool:
         """Returns whether `mapping` carries states elsewhere than the others do."""
         with torch.no_grad():

@@ -161,7 +161,12 @@ class Trials:
         alone = self.plan.alone and not self.acted
         beam = 1 if alone else max(1, config.beam // (2 if number else 1))
         before = len(self.acted)
-        for candidate in worth_acting(self.problem, candidates, beam):
+        # What fits nothing is the same in every round: it acts once.
+        known = [t.candidate.family for t in self.acted if not t.candidate.family.fits]
+        fresh = [c for c in candidates if c.family not in known]
+        if not fresh:
+            return False
+        for candidate in worth_acting(self.problem, fresh, beam):
             if not self.plan.affords_trial(target.budget.used, self.best):
                 break
             self._try(number, candidate)
