@@ -133,7 +133,7 @@ WORLDS = {
     "affine": World(
         lambda: Swing(lambda state: state @ STRETCHED),
         lambda shown: shown @ torch.linalg.pinv(STRETCHED),
-        within=0.1,
+        within=0.15,
     ),
     "signed permutation": World(
         lambda: Swing(lambda state: state @ PERMUTED),
