@@ -5,6 +5,6 @@ Importing this package registers them, which is Gymnasium's way since its versio
 `rltransfer_envs:rltransfer/Scrambled-v0`.
 """
 
-from rltransfer_envs.registration import register as register
+from rltransfer_envs.making import register as register
 
 register()

@@ -9,12 +9,7 @@ from numpy.typing import NDArray
 from rltransfer.alignment.source_model_data import exploring
 from rltransfer.alignment.trials import Trial, Trials
 from rltransfer.domain import Policy, StickyRandomPolicy
-from rltransfer.evaluation import (
-    Comparison,
-    beats,
-    confidence_of_each,
-    episodes_needed,
-)
+from rltransfer.evaluation import Comparison, beats, confidence_of_each, episodes_needed
 
 Returns: TypeAlias = NDArray[np.float64]
 """One for each episode."""

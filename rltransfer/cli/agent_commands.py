@@ -11,8 +11,7 @@ from rltransfer.argument_checks import (
     STEP_SECONDS,
     require_vec_env,
 )
-from rltransfer.cli.arguments import read_pairs
-from rltransfer.cli.options import (
+from rltransfer.cli.arguments import (
     EnvKwargs,
     EpisodeCap,
     Json,
@@ -23,6 +22,7 @@ from rltransfer.cli.options import (
     Statistics,
     StepSeconds,
     VecEnvChoice,
+    read_pairs,
 )
 from rltransfer.cli.output import Outcome
 

@@ -13,12 +13,12 @@ from typing_extensions import override
 from rltransfer import __version__
 from rltransfer.cli.agent_commands import demo, evaluate, export, inspect
 from rltransfer.cli.arguments import one_value_each, require_resume_alone
-from rltransfer.cli.last_resort import unforeseen
 from rltransfer.cli.output import (
     interruptible,
     print_error,
     print_json,
     standard_output_reserved,
+    unforeseen,
 )
 from rltransfer.cli.train_source_command import train_source
 from rltransfer.cli.transfer_command import transfer

@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 
 from rltransfer.argument_checks import EPISODE_CAP, STEP_SECONDS, require_vec_env
-from rltransfer.cli.arguments import read_pairs
-from rltransfer.cli.options import (
+from rltransfer.cli.arguments import (
     Device,
     EnvKwargs,
     EpisodeCap,
@@ -19,6 +18,7 @@ from rltransfer.cli.options import (
     StepSeconds,
     TensorboardLog,
     VecEnvChoice,
+    read_pairs,
     read_whole,
 )
 from rltransfer.cli.output import Outcome

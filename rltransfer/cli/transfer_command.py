@@ -12,8 +12,7 @@ from rltransfer.argument_checks import (
     TARGET_STEPS,
     require_vec_env,
 )
-from rltransfer.cli.arguments import read_pairs
-from rltransfer.cli.options import (
+from rltransfer.cli.arguments import (
     Device,
     EpisodeCap,
     Hyperparams,
@@ -24,6 +23,7 @@ from rltransfer.cli.options import (
     StepSeconds,
     TensorboardLog,
     VecEnvChoice,
+    read_pairs,
     read_whole,
 )
 from rltransfer.cli.output import Outcome

@@ -20,12 +20,7 @@ from rltransfer.argument_checks import (
 )
 from rltransfer.domain import Domain
 from rltransfer.errors import InputError
-from rltransfer.wrappers import (
-    StepBudget,
-    StepTimeout,
-    SubprocessEnv,
-    make_in_time,
-)
+from rltransfer.wrappers import StepBudget, StepTimeout, SubprocessEnv, make_in_time
 from rltransfer_agents.loading.environment_wrappers import EnvironmentWrapper, wrapped
 from rltransfer_envs.making import make
 

@@ -19,7 +19,7 @@ from rltransfer.alignment import Trial
 from rltransfer.io import make_folder, storage_faults
 from rltransfer.io.event_files import EventFile, event_path, own_events
 from rltransfer.mapping import Progress as FitProgress
-from rltransfer_agents.loading.run_folder import mark_of
+from rltransfer_agents.loading.agent_files import mark_of
 from rltransfer_agents.training import Progress as TrainingProgress
 
 

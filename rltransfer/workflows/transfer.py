@@ -16,11 +16,7 @@ from rltransfer.argument_checks import (
     TARGET_STEPS,
     VecEnv,
 )
-from rltransfer.domain import (
-    Domain,
-    Policy,
-    StickyRandomPolicy,
-)
+from rltransfer.domain import Domain, Policy, StickyRandomPolicy
 from rltransfer.errors import InputError
 from rltransfer.evaluation import ReturnSummary, summarise
 from rltransfer.io import MANIFEST_NAME, locked, next_run_folder, require_writable

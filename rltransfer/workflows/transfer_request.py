@@ -21,13 +21,13 @@ from rltransfer.random_streams import RandomStreams
 from rltransfer.resume.replay_log import is_replay_log, read_request
 from rltransfer.workflows.environments import EnvironmentChoice, Stepping
 from rltransfer_agents.loading import LoadedPolicy
+from rltransfer_agents.loading.agent_files import require_own_files, require_own_logs
 from rltransfer_agents.loading.environment_spec import (
     require_harmless,
     require_registered,
 )
 from rltransfer_agents.loading.hub import is_on_hub
 from rltransfer_agents.loading.refusal import printable, refusals_about
-from rltransfer_agents.loading.run_folder import require_own_files, require_own_logs
 
 _VERB = "transfer"
 _MOST_EPISODES = 10**6

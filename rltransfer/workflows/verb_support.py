@@ -7,11 +7,7 @@ from rltransfer.domain import Domain, codec_of
 from rltransfer.domain.action_codec import observation_size_of
 from rltransfer.errors import UserError
 from rltransfer.workflows.environments import domain_of
-from rltransfer.workflows.policy_loading import (
-    environment_of,
-    load_agent,
-    require_fit,
-)
+from rltransfer.workflows.policy_loading import environment_of, load_agent, require_fit
 from rltransfer_agents.loading import ArtifactDescription
 from rltransfer_agents.loading.agent_files import StatisticsChoice
 from rltransfer_agents.loading.refusal import printable

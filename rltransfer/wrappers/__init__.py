@@ -5,16 +5,17 @@ From the inside out: `CheckedEnv` (every step valid and finite, or a named fault
 asked, `SubprocessEnv`. They know neither tensors nor agents.
 """
 
-from rltransfer.wrappers.checked_env import CheckedEnv, Step, check_together
-from rltransfer.wrappers.counted_env import CountedEnv, StepBudget
-from rltransfer.wrappers.old_gym_env import OldGymEnv
-from rltransfer.wrappers.replayable_env import EnvSnapshot, ReplayableEnv
-from rltransfer.wrappers.seed_check import SEEDS_IGNORED, ignores_seeds
-from rltransfer.wrappers.step_timeout import (
-    START_SECONDS,
-    StepTimeout,
-    make_in_time,
+from rltransfer.wrappers.checked_env import (
+    SEEDS_IGNORED,
+    CheckedEnv,
+    Step,
+    check_together,
+    ignores_seeds,
 )
+from rltransfer.wrappers.counted_env import CountedEnv, StepBudget
+from rltransfer.wrappers.env_faults import OldGymEnv
+from rltransfer.wrappers.replayable_env import EnvSnapshot, ReplayableEnv
+from rltransfer.wrappers.step_timeout import START_SECONDS, StepTimeout, make_in_time
 from rltransfer.wrappers.subprocess_env import SubprocessEnv, subprocess_envs
 
 __all__ = [

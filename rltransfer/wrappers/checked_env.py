@@ -1,6 +1,6 @@
 """The innermost wrapper: every step is valid and finite, or a named fault."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias, final
 
 import gymnasium as gym
@@ -201,3 +201,33 @@ def check_together(
         )
     ]
     return np.array([row for row, _ in checked]), [number for _, number in checked]
+
+
+SEEDS_IGNORED = (
+    "reset(seed=…) does not decide how episodes start, so that figures for the same "
+    "seeds differ from run to run"
+)
+"""What tables say of an environment whose seeds are ignored."""
+
+
+def ignores_seeds(env: gym.Env[Any, Any], seed: int) -> bool:
+    """Tells whether two resets with one seed show different observations.
+
+    Takes no step.
+
+    Args:
+        env: is reset twice; must not write into what it has shown, as none does behind
+            a `CheckedEnv`.
+        seed: of both resets.
+    """
+    first, _ = env.reset(seed=seed)
+    again, _ = env.reset(seed=seed)
+    return not _equal(first, again)
+
+
+def _equal(first: Any, again: Any) -> bool:
+    if isinstance(first, Mapping):
+        return all(_equal(first[key], again[key]) for key in first)
+    if isinstance(first, tuple):
+        return all(map(_equal, first, again))
+    return np.array_equal(first, again)

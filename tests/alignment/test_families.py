@@ -15,7 +15,7 @@ from rltransfer.alignment import ActionFitConfig, Source, SourceModelData
 from rltransfer.alignment.align_config import ResidualConfig
 from rltransfer.alignment.candidates import Candidate
 from rltransfer.alignment.families import FAMILIES, propose
-from rltransfer.alignment.families.affine_family import random_turns
+from rltransfer.alignment.families.fitted_families import random_turns
 from rltransfer.alignment.problem import AlignmentProblem
 from rltransfer.domain import Domain, StickyRandomPolicy, Transitions, Whitening
 from rltransfer.mapping import Affine, DomainMapping, Prediction, Progress

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 import typer
 
-from rltransfer.cli.arguments import one_value_each, read_pairs, read_value
-from rltransfer.cli.options import read_whole
+from rltransfer.cli.arguments import one_value_each, read_pairs, read_value, read_whole
 from rltransfer.errors import InputError
 
 

@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from rltransfer.cli.app import Verbs
-from rltransfer.cli.options import Json
+from rltransfer.cli.arguments import Json
 from rltransfer.io import locked
 
 from .conftest import Command, call

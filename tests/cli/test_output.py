@@ -11,7 +11,7 @@ import pytest
 import typer
 
 from rltransfer.cli.app import Verbs
-from rltransfer.cli.options import Json
+from rltransfer.cli.arguments import Json
 from rltransfer.errors import EnvironmentFault, LockedError, Stopped, set_run_folder
 
 from .conftest import Command, call

@@ -7,10 +7,14 @@ import pytest
 from matplotlib.figure import Figure
 
 from rltransfer.evaluation import ReturnSummary
-from rltransfer.report.heat_maps import LinearMap, draw_map
+from rltransfer.report.linear_maps import action_names, observation_names
 from rltransfer.report.returns_plot import Attempt, Bar
-from rltransfer.report.transfer_picture import TransferPicture, draw_transfer
-from rltransfer.report.variable_names import action_names, observation_names
+from rltransfer.report.transfer_picture import (
+    LinearMap,
+    TransferPicture,
+    draw_map,
+    draw_transfer,
+)
 
 
 def named(values: np.ndarray) -> LinearMap:

@@ -5,12 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from rltransfer.domain import (
-    Domain,
-    MixturePolicy,
-    Rollout,
-    StickyRandomPolicy,
-)
+from rltransfer.domain import Domain, MixturePolicy, Rollout, StickyRandomPolicy
 from rltransfer.errors import EnvironmentFault, InputError
 from rltransfer.resume.replay_log import ReplayLog
 from rltransfer.wrappers import StepBudget

@@ -11,12 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from rltransfer.domain import (
-    Domain,
-    MixturePolicy,
-    Policy,
-    StickyRandomPolicy,
-)
+from rltransfer.domain import Domain, MixturePolicy, Policy, StickyRandomPolicy
 from rltransfer.domain.policies import StatefulPolicy
 from rltransfer.errors import ArtifactRefused, EnvironmentFault
 from rltransfer.resume.replay_log import ReplayLog

@@ -12,8 +12,7 @@ from gymnasium.utils.env_checker import check_env
 from stable_baselines3.common.env_checker import check_env as check_env_of_sb3
 
 from rltransfer_envs import register
-from rltransfer_envs.making import make
-from rltransfer_envs.registration import REGISTRATIONS
+from rltransfer_envs.making import REGISTRATIONS, make
 
 SCRAMBLED = "rltransfer/Scrambled-v0"
 

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
-from rltransfer_agents.loading.actor_critic_builders import actor_critic, random_search
-from rltransfer_agents.loading.off_policy_builders import (
+from rltransfer_agents.loading.policy_builders import (
     action_quantiles,
     action_values,
+    actor_critic,
     deterministic_actor,
+    random_search,
     stochastic_actor,
 )
 from rltransfer_agents.loading.policy_data import PolicyData

@@ -9,12 +9,7 @@ import yaml
 from rltransfer.errors import InputError
 from rltransfer.io.strict_json import NotPlain, TooLarge, bounded_bytes
 from rltransfer_agents.loading import limits
-from rltransfer_agents.loading.refusal import (
-    Refusal,
-    printable,
-    quoted,
-    refusals_about,
-)
+from rltransfer_agents.loading.refusal import Refusal, printable, quoted, refusals_about
 
 # Words that are numbers for `yaml.safe_load`, with which RL Zoo reads, are so here.
 _RESOLVER: Any = yaml.resolver.Resolver()

@@ -13,16 +13,16 @@ from rltransfer.argument_checks import EPISODE_CAP
 from rltransfer.errors import ArtifactRefused, InputError
 from rltransfer.io import FirstError, make_folder, storage_faults, write_atomically
 from rltransfer_agents.loading import limits
+from rltransfer_agents.loading.agent_files import (
+    mark_logs,
+    require_own_files,
+    require_own_logs,
+)
 from rltransfer_agents.loading.environment_spec import (
     require_harmless,
     require_registered,
 )
 from rltransfer_agents.loading.refusal import printable, quoted, refusals_about
-from rltransfer_agents.loading.run_folder import (
-    mark_logs,
-    require_own_files,
-    require_own_logs,
-)
 from rltransfer_agents.loading.yaml_reader import parse_yaml
 from rltransfer_agents.training.algorithms import checked_hyperparameters
 from rltransfer_agents.training.run_files import RunFiles

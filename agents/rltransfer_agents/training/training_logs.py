@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from rltransfer.io import cut_back, make_folder, storage_faults
 from rltransfer.io.event_files import EventFile, event_path, own_events
-from rltransfer_agents.loading.run_folder import mark_of
+from rltransfer_agents.loading.agent_files import mark_of
 
 
 @final

@@ -30,7 +30,7 @@ from rltransfer.io.event_files import own_events
 from rltransfer.resume.reproducibility import Resumed
 from rltransfer.resume.stop_signals import StopSignals, resumable, resume_command
 from rltransfer.wrappers import make_in_time
-from rltransfer_agents.loading.run_folder import mark_of
+from rltransfer_agents.loading.agent_files import mark_of
 from rltransfer_agents.training.algorithms import (
     Learner,
     require_spaces,
@@ -51,11 +51,7 @@ from rltransfer_agents.training.train_config import (
     require_moderate,
 )
 from rltransfer_agents.training.training_loop import TrainingLoop
-from rltransfer_agents.training.training_setup import (
-    Prepared,
-    prepare,
-    set_up_training,
-)
+from rltransfer_agents.training.training_setup import Prepared, prepare, set_up_training
 from rltransfer_envs.making import make
 
 

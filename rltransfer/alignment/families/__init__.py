@@ -12,8 +12,7 @@ from rltransfer.alignment.candidates import (
     CandidateFamily,
     by_alignment_error,
 )
-from rltransfer.alignment.families.affine_family import affine
-from rltransfer.alignment.families.residual_family import residual
+from rltransfer.alignment.families.fitted_families import affine, residual
 from rltransfer.alignment.families.structured_families import (
     identity,
     same_sensors,

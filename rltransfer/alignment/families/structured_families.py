@@ -7,7 +7,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 
 from rltransfer.alignment.candidates import Candidate
-from rltransfer.alignment.families.affine_family import affine_among
+from rltransfer.alignment.families.fitted_families import affine_among
 from rltransfer.alignment.problem import AlignmentProblem, Measured
 from rltransfer.mapping import (
     Affine,

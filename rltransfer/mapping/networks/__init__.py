@@ -3,9 +3,9 @@
 from typing import Any
 
 from rltransfer.mapping.networks.affine import Affine as Affine
-from rltransfer.mapping.networks.chain import Chain as Chain
 from rltransfer.mapping.networks.mlp import Mlp as Mlp
 from rltransfer.mapping.networks.network import ACTIVATIONS as ACTIVATIONS
+from rltransfer.mapping.networks.network import Chain as Chain
 from rltransfer.mapping.networks.network import Network as Network
 from rltransfer.mapping.networks.residual import ResidualAffine as ResidualAffine
 

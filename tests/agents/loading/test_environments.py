@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from rltransfer_agents.loading import Refusal
-from rltransfer_agents.loading.environment_spec import (
-    require_harmless,
-    require_registered,
-)
-from rltransfer_agents.loading.run_folder import (
+from rltransfer_agents.loading.agent_files import (
     mark_logs,
     require_own_files,
     require_own_logs,
+)
+from rltransfer_agents.loading.environment_spec import (
+    require_harmless,
+    require_registered,
 )
 
 

@@ -16,8 +16,8 @@ from stock_agents import STOCK
 
 from rltransfer.io import Manifest, write_manifest
 from rltransfer_agents.loading import REMEDIES, Refusal, load_agent
+from rltransfer_agents.loading.agent_files import require_own_files
 from rltransfer_agents.loading.refusal import refuse_unforeseen
-from rltransfer_agents.loading.run_folder import require_own_files
 
 TORTURE = Path(__file__).parent / "torture"
 

@@ -1,4 +1,4 @@
-"""The family of affine maps: many restarts at first, then near the best of them."""
+"""Families that fit the state map: affine maps, and a network added to the best."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -8,7 +8,14 @@ from torch import Generator, Tensor
 
 from rltransfer.alignment.candidates import Candidate
 from rltransfer.alignment.problem import AlignmentProblem, Measured
-from rltransfer.mapping import Affine, DomainMapping, FitConfig, FitWatcher, stacked
+from rltransfer.mapping import (
+    Affine,
+    DomainMapping,
+    FitConfig,
+    FitWatcher,
+    ResidualAffine,
+    stacked,
+)
 
 
 def affine_among(known: Sequence[Candidate]) -> list[Measured]:
@@ -126,3 +133,32 @@ def _noisy(mapping: DomainMapping, problem: AlignmentProblem) -> DomainMapping:
             noise = torch.randn(parameter.shape, generator=problem.generator)
             parameter.add_(share * parameter.abs().mean() * noise)
     return noisy
+
+
+def residual(
+    problem: AlignmentProblem, known: Sequence[Candidate], watch: FitWatcher
+) -> list[Measured]:
+    """The best affine map, bent where that lowers the error by much."""
+    config = problem.config.residual
+    straight = affine_among(known)
+    if not straight or problem.explains(straight[0].alignment_error):
+        return []
+    if len(problem.rows) < config.fewest_rows:
+        return []
+    state, action = straight[0].mapping.state, straight[0].mapping.action
+    assert isinstance(state, Affine) and isinstance(action, Affine)
+    bent = DomainMapping(
+        ResidualAffine.around(state, config.widths, generator=problem.generator),
+        ResidualAffine.around(action, config.widths, generator=problem.generator),
+    )
+    schedule = FitConfig(
+        updates=problem.config.updates,
+        batch_size=problem.config.batch_size,
+        learning_rate=config.learning_rate,
+        validation_share=config.validation_share,
+        evaluate_every=config.evaluate_every,
+        patience=config.patience,
+    )
+    found = problem.fit(bent, schedule, config.moments, watch)
+    least = config.worth * straight[0].alignment_error
+    return [one for one in found if one.alignment_error <= least]

@@ -1,4 +1,6 @@
-"""SAC, TQC, TD3, DDPG, DQN and QR-DQN: actors and action values."""
+"""Which tensors act, and how: PPO, A2C, TRPO, ARS; SAC, TQC, TD3, DDPG, DQN, QR-DQN."""
+
+from typing import Any
 
 import numpy as np
 from gymnasium import spaces
@@ -17,13 +19,135 @@ from rltransfer_agents.policies.activations import ACTIVATIONS, Dense
 from rltransfer_agents.policies.continuous_heads import (
     ActionBounds,
     Deterministic,
+    Gaussian,
     Head,
     SquashedGaussian,
     StateDependentNoise,
 )
-from rltransfer_agents.policies.discrete_heads import GreedyValues
+from rltransfer_agents.policies.discrete_heads import (
+    Bernoulli,
+    Categorical,
+    GreedyValues,
+    MultiCategorical,
+)
 
-_IDLE = ("critic.", "critic_target.", "actor_target.")
+_IDLE = (
+    "features_extractor.",
+    "vf_features_extractor.",
+    "pi_features_extractor.",
+    "mlp_extractor.value_net.",
+    "value_net.",
+)
+
+
+def actor_critic(data: PolicyData, extractor: str) -> FrozenPolicy:
+    """Returns the acting part of an actor-critic policy."""
+    weights = Weights(data.tensors)
+    activation = ACTIVATIONS[data.keywords.activation_fn or "Tanh"]
+    # Version 1.7 gave the actor an extractor of its own name.
+    own = "pi_features_extractor."
+    is_own = any(name.startswith(own) for name in data.tensors)
+    encoder, features = build_encoder(
+        data, weights, own if is_own else "features_extractor.", extractor
+    )
+    layers = [
+        *front_layers(data, weights),
+        # Shared layers existed up to version 1.7.
+        *weights.chain("mlp_extractor.shared_net", activation),
+        *weights.chain("mlp_extractor.policy_net", activation),
+    ]
+    output = weights.dense("action_net")
+    check_chain([*layers, output], features, _output_size(data.action_space))
+    head = _head(data, weights, output)
+    weights.check_rest(_IDLE)
+    return FrozenPolicy(
+        data.observation_space, data.action_space, encoder, tuple(layers), head
+    )
+
+
+def _output_size(space: spaces.Space[Any]) -> int:
+    match space:
+        case spaces.Discrete():
+            return int(space.n)
+        case spaces.MultiDiscrete():
+            return int(space.nvec.sum())
+        case spaces.MultiBinary() if isinstance(space.n, int):
+            return space.n
+        case spaces.Box():
+            return int(np.prod(space.shape))
+        case _:
+            raise Refusal("space", "actions of this kind are not supported")
+
+
+def _head(data: PolicyData, weights: Weights, output: Dense) -> Head:
+    space = data.action_space
+    match space:
+        case spaces.Discrete():
+            return Categorical(output)
+        case spaces.MultiDiscrete():
+            return MultiCategorical(output, tuple(int(size) for size in space.nvec))
+        case spaces.Box():
+            return _continuous(data, space, weights, output)
+        case _:
+            return Bernoulli(output)
+
+
+def _continuous(
+    data: PolicyData, space: spaces.Box, weights: Weights, output: Dense
+) -> Head:
+    # The noise matrix of state-dependent exploration has two dimensions.
+    if "log_std" not in weights or data.tensors["log_std"].ndim != 2:
+        log_deviation = weights.take("log_std", rank=1)
+        if log_deviation.shape != output.bias.shape:
+            raise Refusal("network", "log_std must have one number for each action")
+        deviation = noise_deviation(log_deviation, use_expln=False)
+        return Gaussian(output, deviation, ActionBounds.of(space, squashed=False))
+    deviation = noise_deviation(
+        weights.take("log_std", rank=2), use_expln=data.keywords.use_expln
+    )
+    check_noise(deviation, *output.weight.shape)
+    squashed = bool(data.keywords.squash_output)
+    return StateDependentNoise.of(
+        output, deviation, ActionBounds.of(space, squashed=squashed)
+    )
+
+
+def random_search(data: PolicyData, extractor: str) -> FrozenPolicy:
+    """Returns the acting part of ARS."""
+    weights = Weights(data.tensors)
+    activation = ACTIVATIONS[data.keywords.activation_fn or "ReLU"]
+    layers = weights.chain("action_net", activation)
+    # The first versions of the linear policy had the bare layer.
+    if not layers and "action_net.weight" in weights:
+        layers = [weights.dense("action_net")]
+    if not layers:
+        raise Refusal("network", "the layers of the policy are missing")
+    *hidden, last = layers
+    output = Dense(last.weight, last.bias)
+    prefix = "features_extractor."
+    encoder, features = build_encoder(data, weights, prefix, extractor)
+    head: Head
+    match data.action_space:
+        case spaces.Discrete() as space:
+            actions = int(space.n)
+            head = GreedyValues(output)
+        case spaces.Box() as space:
+            actions = int(np.prod(space.shape))
+            # By default the linear class clips and the other one squashes.
+            is_linear = data.policy_class.endswith("ARSLinearPolicy")
+            chosen = data.keywords.squash_output
+            squashed = not is_linear if chosen is None else chosen
+            head = Deterministic(output, ActionBounds.of(space, squashed=squashed))
+        case _:
+            raise Refusal("space", "ARS needs Discrete actions or a Box")
+    check_chain([*hidden, output], features, actions)
+    weights.check_rest(())
+    return FrozenPolicy(
+        data.observation_space, data.action_space, encoder, tuple(hidden), head
+    )
+
+
+_IDLE_OFF_POLICY = ("critic.", "critic_target.", "actor_target.")
 
 
 def stochastic_actor(data: PolicyData, extractor: str) -> FrozenPolicy:
@@ -83,7 +207,7 @@ def _assembled(
     encoder, features = build_encoder(data, weights, prefix, extractor)
     actions = int(np.prod(_box(data).shape))
     check_chain([*layers, mean], features, actions)
-    weights.check_rest(_IDLE)
+    weights.check_rest(_IDLE_OFF_POLICY)
     return FrozenPolicy(
         data.observation_space, data.action_space, encoder, tuple(layers), head
     )
