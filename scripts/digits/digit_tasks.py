@@ -12,8 +12,14 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from digits.digit_files import Offline, contents, read_idx
-from digits.digit_sets import FASHION_MNIST, MNIST, Collection
+from digits.digit_files import (
+    FASHION_MNIST,
+    MNIST,
+    Collection,
+    Offline,
+    contents,
+    read_idx,
+)
 from rltransfer.errors import ArtifactRefused, InputError
 from rltransfer.mapping import Examples
 

@@ -10,8 +10,15 @@ import numpy as np
 import pytest
 import torch
 
-from digits.digit_files import Offline, contents, read_idx
-from digits.digit_sets import FASHION_MNIST, MNIST, Collection, PublishedFile
+from digits.digit_files import (
+    FASHION_MNIST,
+    MNIST,
+    Collection,
+    Offline,
+    PublishedFile,
+    contents,
+    read_idx,
+)
 from digits.digit_tasks import (
     Task,
     bundled_digits,
