@@ -38,7 +38,7 @@ def test_no_file_runs_anything_whatever_verb_opens_it(count: Count) -> None:
     assert report["vectors"] >= 150
     # Some files are only odd: were none of them let through, all might be refused.
     endings = report["endings"]
-    verbs = ("inspect", "evaluate", "export npz", "export safetensors")
+    verbs = ("inspect", "evaluate", "export", "export npz", "export safetensors")
     for verb in (*verbs, "transfer --resume", "train-source --resume"):
         assert endings[f"{verb}: exit 0"], verb
         assert verb == "inspect" or endings[f"{verb}: exit 76"], verb

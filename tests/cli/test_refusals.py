@@ -203,9 +203,11 @@ def test_a_log_folder_that_cannot_be_is_refused_before_training(
     command: Command, tmp_path: Path
 ) -> None:
     (tmp_path / "runs").touch()
-    call = command("train-source", "--env", BASE, "-f", tmp_path / "runs")
+    # Below a file, which no folder can be; a file itself is wrong usage, see below.
+    call = command("train-source", "--env", BASE, "-f", tmp_path / "runs" / "today")
     assert call.exit_status == 74
     assert "runs" in call.error
+    assert {path.name for path in tmp_path.iterdir()} == {"runs"}
 
 
 def test_an_agent_is_not_let_loose_where_it_does_not_fit(

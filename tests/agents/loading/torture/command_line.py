@@ -61,6 +61,12 @@ def opened(open_it: Callable[[], Any]) -> str:
     return "opened"
 
 
+def exporting(run: Path, outside: Path, ending: str) -> Callable[[], str]:
+    """Returns the call that exports a run to a new file, as none is overwritten."""
+    folder = Path(tempfile.mkdtemp(dir=outside))
+    return lambda: ended("export", run, folder / f"written.{ending}")
+
+
 def for_agents(run: Path, outside: Path) -> Iterator[Entry]:
     """Yields every verb that takes an agent."""
     (agent, *_) = [p for p in sorted(run.iterdir()) if p.suffix != "" and "1" in p.name]
@@ -71,8 +77,7 @@ def for_agents(run: Path, outside: Path) -> Iterator[Entry]:
     named = ("--env", "CartPole-v1")
     yield "evaluate --env", lambda: ended("evaluate", agent, *named, *few), None
     for ending in ("safetensors", "npz"):
-        path = outside / f"written.{ending}"
-        yield f"export {ending}", lambda path=path: ended("export", run, path), outside
+        yield f"export {ending}", exporting(run, outside, ending), outside
     # A budget too small, so that it ends where the work would begin.
     words = ("--target", "CartPole-v1", "-n", 20, "-f", outside)
     yield "transfer", lambda: ended("transfer", "--source", run, *words), outside
@@ -87,8 +92,7 @@ def for_transfers(run: Path, outside: Path) -> Iterator[Entry]:
     few = ("--episodes", 1)
     yield "evaluate", lambda: ended("evaluate", run, *few), None
     yield "inspect", lambda: ended("inspect", run), None
-    path = outside / "written.npz"
-    yield "export", lambda: ended("export", run, path), outside
+    yield "export", exporting(run, outside, "onnx"), outside
     words = ("--target", "CartPole-v1", "-n", 20, "-f", outside)
     yield "transfer", lambda: ended("transfer", "--source", run, *words), outside
     # A finished one is shown as it is.
