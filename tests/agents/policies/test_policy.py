@@ -1,6 +1,3 @@
-import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -135,58 +132,3 @@ def test_continuous_actions_have_no_probabilities(tmp_path: Path) -> None:
     _, policy = pair("sac", tmp_path)
     with pytest.raises(TypeError, match="ask for outputs instead"):
         policy.action_probabilities(np.zeros(5))
-
-
-_RACE = """
-import json, sys, time, warnings
-warnings.simplefilter("ignore")
-sys.path.insert(0, sys.argv[1])
-import numpy as np
-from rltransfer_agents.loading import load_agent
-from stock_agents import STOCK
-
-def seconds(predict, observation, calls=300, rounds=7):
-    best = float("inf")
-    for _ in range(rounds):
-        start = time.perf_counter()
-        for _ in range(calls):
-            predict(observation, deterministic=True)
-        best = min(best, (time.perf_counter() - start) / calls)
-    return best
-
-told = {}
-for name in ("ppo", "ppo-box", "a2c-noise", "dqn", "sac", "td3"):
-    path = f"{sys.argv[2]}/{name}.zip"
-    model = STOCK[name].save(path)
-    starts = []
-    for _ in range(5):
-        start = time.perf_counter()
-        policy = load_agent(path, env_id="CartPole-v1").policy
-        starts.append(time.perf_counter() - start)
-    row = np.zeros(5, np.float32)
-    ours, theirs = seconds(policy.predict, row), seconds(model.predict, row)
-    told[name] = (ours, theirs, min(starts))
-print(json.dumps(told))
-"""
-
-
-def test_acting_and_reading_are_fast(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    # A process of its own: here every annotation is checked, which costs the most.
-    helpers = Path(__file__).parent.parent / "loading"
-    child = subprocess.run(
-        [sys.executable, "-c", _RACE, str(helpers), str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    for name, (frozen, stock, reading) in json.loads(child.stdout).items():
-        with capsys.disabled():
-            print(
-                f"\n{name}: frozen {frozen * 1e6:.1f} us, stock {stock * 1e6:.1f} us, "
-                f"ratio {frozen / stock:.3f}; read in {reading * 1e3:.1f} ms",
-                end="",
-            )
-        assert frozen <= 0.15 * stock
-        assert reading <= 0.1
