@@ -149,7 +149,7 @@ def evaluate(
     environment = environment_of(loaded)
     domain = domain_of(environment, stepping, mapped=False)
     try:
-        command = _transfer_command(loaded.path, environment)
+        command = _transfer_command(loaded, environment)
         notes = require_fit(loaded, domain, f"transfer it: {command}")
         with (
             StepTimeout(step_seconds).active() as timeout,
@@ -176,8 +176,12 @@ def evaluate(
     )
 
 
-def _transfer_command(agent: object, target: EnvironmentChoice) -> str:
-    words = ["rltransfer", "transfer", "--source", str(agent)]
+def _transfer_command(agent: LoadedPolicy, target: EnvironmentChoice) -> str:
+    words = ["rltransfer", "transfer", "--source", str(agent.path)]
+    source = None if agent.recorded_env is None else agent.recorded_env[0]
+    if source is not None and ":" in source:
+        # The agent's own files may not import a module; the user's word may.
+        words += ["--source-env", source]
     words += ["--target", target.env_id]
     for name, value in target.kwargs.items():
         words += ["--target-kwargs", f"{name}={value!r}"]
