@@ -9,7 +9,7 @@ The functions here are what most people need; the packages below hold the rest, 
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from rltransfer.workflows.demo import demo
