@@ -124,7 +124,7 @@ def transfer(
     """Find the mapping to a target, accept it or refuse it, and report."""
     del json  # what prints the result reads it
     if resume is not None:
-        from rltransfer.workflows.transfer import resume_transfer
+        from rltransfer.workflows.transfer_run import resume_transfer
 
         return resume_transfer(
             resume,
@@ -150,8 +150,8 @@ def transfer(
     replaced = read_pairs(source_kwargs or (), "--source-kwargs")
     overrides = read_pairs(hyperparams or (), "--hyperparams", "restarts=16")
     from rltransfer.workflows.environments import EnvironmentChoice, Stepping
-    from rltransfer.workflows.transfer import run_transfer
     from rltransfer.workflows.transfer_request import TransferRequest
+    from rltransfer.workflows.transfer_run import run_transfer
 
     return run_transfer(
         TransferRequest(

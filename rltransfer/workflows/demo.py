@@ -11,9 +11,9 @@ from typing_extensions import override
 from rltransfer.report.tables import Result
 from rltransfer.workflows.environments import EnvironmentChoice
 from rltransfer.workflows.train_source import TrainingResult, train_source
-from rltransfer.workflows.transfer import run_transfer
 from rltransfer.workflows.transfer_request import TransferRequest
 from rltransfer.workflows.transfer_result import TransferResult
+from rltransfer.workflows.transfer_run import run_transfer
 
 _ENV = "CartPole-v1"
 TRAINING_STEPS = 30_000

@@ -1,8 +1,8 @@
 """What a transfer is asked for; kept in its folder until it is finished."""
 
 import ast
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, is_dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, final
 
@@ -19,6 +19,7 @@ from rltransfer.errors import ArtifactRefused, InputError
 from rltransfer.io import MANIFEST_NAME, read_manifest
 from rltransfer.random_streams import RandomStreams
 from rltransfer.resume.replay_log import is_replay_log, read_request
+from rltransfer.workflows.align_settings import with_value
 from rltransfer.workflows.environments import EnvironmentChoice, Stepping
 from rltransfer_agents.loading import LoadedPolicy
 from rltransfer_agents.loading.agent_files import require_own_files, require_own_logs
@@ -32,14 +33,6 @@ from rltransfer_agents.loading.refusal import printable, refusals_about
 _VERB = "transfer"
 _MOST_EPISODES = 10**6
 _LONGEST_VALUE = 10**4
-_MOST_OF_DEFAULT = 100
-_FIXED = ("seed", "sources", "confidence")
-"""Of the configuration: given in other ways."""
-_KINDS: Mapping[type, tuple[tuple[type, ...], str]] = {
-    int: ((int,), "a whole number"),
-    float: ((int, float), "a number"),
-    str: ((str,), "a word"),
-}
 
 
 @final
@@ -129,47 +122,11 @@ class TransferRequest:
             sources=len(self.sources),
         )
         for name, value in self.hyperparams.items():
-            config = _with_value(config, name, value)
+            config = with_value(config, name, value)
         return config
 
 
 _USES = ("alignment", "report", "report actions", "intervals", "home actions")
-
-
-def _with_value(config: Any, name: str, value: Any, prefix: str = "") -> Any:
-    """Returns a configuration with one value replaced.
-
-    Args:
-        config: to start from.
-        name: of a field, or of a field of a part after the part's name and a dot.
-        value: of the field's type.
-        prefix: of the names of this part.
-    """
-    first, _, rest = name.partition(".")
-    default = getattr(config, first, None)
-    if first in _FIXED or default is None or is_dataclass(default) != bool(rest):
-        known = ", ".join(_names(AlignConfig()))
-        raise InputError(f"--hyperparams of a transfer are {known}; got {prefix}{name}")
-    if rest:
-        changed = _with_value(default, rest, value, f"{prefix}{first}.")
-        return replace(config, **{first: changed})
-    types, kind = _KINDS.get(type(default), ((), "not a number"))
-    if isinstance(value, bool) or not isinstance(value, types):
-        raise InputError(f"{prefix}{name} is {kind}, got {value!r}; give one")
-    if not isinstance(value, str) and default and value > _MOST_OF_DEFAULT * default:
-        raise InputError(
-            f"{prefix}{name} is at most {_MOST_OF_DEFAULT} times its default of "
-            f"{default}, got {value}; give less"
-        )
-    return replace(config, **{name: value})
-
-
-def _names(config: Any, prefix: str = "") -> Iterator[str]:
-    for name, value in vars(config).items():
-        if is_dataclass(value):
-            yield from _names(value, f"{prefix}{name}.")
-        elif type(value) in _KINDS and name not in _FIXED:
-            yield prefix + name
 
 
 def replay_log_folder(run: Path) -> Path:

@@ -14,7 +14,7 @@ import torch
 # Each registers or imports what a transfer needs.
 import rltransfer.cli.app as app
 import rltransfer.io.event_files as events
-import rltransfer.workflows.transfer as transfers
+import rltransfer.workflows.transfer_run as transfers
 import rltransfer_agents.training.training_loop as course
 
 __all__ = ["app", "course", "events", "transfers"]

@@ -16,7 +16,7 @@ from watch import Strike
 from rltransfer.errors import Stopped
 from rltransfer.io.nested_values import pack_nested
 from rltransfer.io.tensor_files import kind_of, pack, unpack
-from rltransfer.workflows import transfer as transfers
+from rltransfer.workflows import transfer_run as transfers
 from rltransfer_agents.training import TrainConfig, train_source
 
 MODULE = "antigravity:X-v0"
