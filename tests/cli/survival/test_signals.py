@@ -17,21 +17,46 @@ from .conftest import left, run_in
 pytestmark = pytest.mark.torture
 
 CASE = "discrete"
-PHASES = {
-    "collecting in the source": ("step", 0.1),
-    "collecting in the target": ("step", 0.5),
-    "fitting": ("update", 0.5),
-    "proving": ("step", 0.85),
-    "reporting": ("step", 0.97),
-    "storing": ("draft:replace", 0.9),
-}
-"""The kind of event at which a signal comes, and the share of those before it."""
+PHASES = (
+    "measuring at home",
+    "collecting in the source",
+    "collecting in the target",
+    "fitting",
+    "proving",
+    "reporting",
+    "storing",
+)
+INTERRUPTIBLE = ("measuring at home", "reporting")
+"""What is acted there chooses nothing, so a stop need not wait for its end."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def place_of(transfers: Any, phase: str) -> tuple[str, int]:
-    kind, share = PHASES[phase]
-    return kind, int(share * transfers.events(CASE)[kind])
+    """Returns the kind and the number of an event amid a phase.
+
+    The phases that step come in this order; each begins where the record of the whole
+    transfer says that those after it begin.
+    """
+    events, record = transfers.events(CASE), transfers.whole(CASE)
+    if phase == "fitting":
+        return "update", events["update"] // 2
+    if phase == "storing":
+        return "draft:replace", int(0.9 * events["draft:replace"])
+    taken, reported = record["steps"], record["reported_steps"]
+    at_home = sum(
+        int(record[name]["mean_return"])
+        for name in ("source_at_home", "random_at_home")
+    )  # of this cart, a step earns 1
+    report = events["step"] - reported
+    target = report - record["target_steps"]
+    places = {
+        "measuring at home": at_home // 2,
+        "collecting in the source": (at_home + target) // 2,
+        "collecting in the target": target + taken["exploration"] // 2,
+        "proving": report - taken["acceptance"] // 2,
+        "reporting": report + reported // 2,
+    }
+    return "step", places[phase]
 
 
 @pytest.mark.parametrize("group", [False, True], ids=["process", "group"])
@@ -54,18 +79,31 @@ def test_a_transfer_that_is_asked_to_stop_says_how_to_go_on_and_goes_on(
     ended = transfers.resume(run)
     assert ended.status == 0, ended.text
     assert left(run) == transfers.whole(CASE)
-    # What was under way was finished before stopping.
-    assert read_json(run / "transfer.json")["steps_taken_again"] == 0
-    if kind == "step":
-        steps = transfers.events(CASE)["step"]
-        assert at + ended.events.get("step", 0) <= steps
+    again = read_json(run / "transfer.json")["steps_taken_again"]
+    steps, resumed = transfers.events(CASE)["step"], ended.events.get("step", 0)
+    if phase in INTERRUPTIBLE:
+        # The signal came just before the step; only the target's are in the record.
+        lost = at - 1 + resumed - steps
+        assert lost > 0
+        assert again == (lost if phase == "reporting" else 0)
+    else:
+        # What was under way was finished before stopping.
+        assert again == 0
+        assert kind != "step" or at + resumed <= steps
     count("R7", transfer_stops=1)
 
 
 @pytest.mark.parametrize("group", [False, True], ids=["process", "group"])
 @pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize(
-    "phase", ["collecting in the target", "fitting", "reporting", "storing"]
+    "phase",
+    [
+        "measuring at home",
+        "collecting in the target",
+        "fitting",
+        "reporting",
+        "storing",
+    ],
 )
 def test_whoever_asks_twice_is_told_the_same(
     transfers: Any,
