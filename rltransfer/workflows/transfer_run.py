@@ -18,6 +18,7 @@ from rltransfer.domain import Domain, Policy, StickyRandomPolicy
 from rltransfer.errors import InputError
 from rltransfer.evaluation import ReturnSummary, summarise
 from rltransfer.io import MANIFEST_NAME, locked, next_run_folder, require_writable
+from rltransfer.io.atomic_files import storage_faults
 from rltransfer.resume.replay_log import ReplayLog, is_replay_log, remove_replay_log
 from rltransfer.resume.stop_signals import StopSignals, resumable, resume_command
 from rltransfer.workflows.environments import (
@@ -188,7 +189,8 @@ def _transfer(
             at_home = [_measured_at_home(request, pair) for pair in pairs]
             weak = [measured.warning for measured in at_home if measured.warning]
             if weak and not request.weak_source:
-                shutil.rmtree(folder)  # nothing is kept of wrong input
+                with storage_faults(folder):
+                    shutil.rmtree(folder)  # nothing is kept of wrong input
                 raise InputError(f"{weak[0]}; --weak-source transfers it all the same")
             aligned = _aligned(request, pairs, at_home, folder)
             best = min(aligned, key=lambda one: one.rank)

@@ -1,5 +1,7 @@
 """The functions of the package: callables, results that print, folders that move."""
 
+import errno
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import pytest
 from gymnasium import spaces
 
 import rltransfer
-from rltransfer.errors import InputError
+from rltransfer.errors import InputError, StorageError
 from rltransfer.workflows.transfer_result import TransferResult
 
 EFFORT = {
@@ -215,6 +217,24 @@ def test_a_source_that_is_worth_nothing_at_home_is_refused_and_leaves_nothing(
     assert not list(tmp_path.glob("transfer/*"))
     warned = transferred(source, tmp_path, "test/Gain-v1", source_kwargs={"gain": 0.0})
     assert str(warned).startswith("note: a source must beat acting at random")
+
+
+def test_a_disk_that_keeps_what_a_refused_source_left_is_named(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "rmdir", refuse)
+    with pytest.raises(StorageError, match=r"the disk failed .*; check it"):
+        rltransfer.transfer(
+            source,
+            "test/Gain-v1",
+            source_kwargs={"gain": 0.0},
+            steps=600,
+            log_folder=tmp_path,
+            hyperparams=EFFORT,
+        )
 
 
 def test_objects_are_no_arguments_of_environments(source: Path) -> None:
