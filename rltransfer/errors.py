@@ -10,7 +10,7 @@ from typing import ClassVar
 
 
 class UserError(Exception):
-    """A fault the user can mend; the command line prints it as one line."""
+    """A fault the user can fix; the command line prints it as one line."""
 
     exit_status: ClassVar[int] = 2
 

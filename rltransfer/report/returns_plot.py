@@ -92,8 +92,8 @@ def draw_bars(axes: Axes, bars: Sequence[Bar]) -> None:
             va="top" if down else "bottom",
         )
     episodes = sorted({summary.episodes for summary in summaries})
-    told = " or ".join(map(str, episodes))
-    axes.set_title(f"Mean return over {told} fresh episodes, 95 % interval")
+    counts = " or ".join(map(str, episodes))
+    axes.set_title(f"Mean return over {counts} fresh episodes, 95 % interval")
     axes.set_ylabel("return")
 
 

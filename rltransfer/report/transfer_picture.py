@@ -55,8 +55,8 @@ def draw_map(axes: Axes, linear: LinearMap, title: str) -> None:
     for (row, column), value in np.ndenumerate(values):
         ink = "white" if abs(value) > _DARK * largest else "black"
         # Adding zero spares the reader a "-0.00".
-        told = f"{round(float(value), 2) + 0.0:.2f}"
-        axes.text(column, row, told, ha="center", va="center", color=ink, fontsize=9)
+        number = f"{round(float(value), 2) + 0.0:.2f}"
+        axes.text(column, row, number, ha="center", va="center", color=ink, fontsize=9)
 
 
 def _name(axes: Axes, linear: LinearMap) -> None:
