@@ -57,7 +57,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "Pendulum": ("torque",),
     }
 )
-# The same environment with `continuous=True` has other actions; their number tells which.
+# With `continuous=True` the same environment has other actions: their number tells.
 _CONTINUOUS_LANDER = ("main engine", "side engines")
 
 
