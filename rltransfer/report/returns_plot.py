@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from rltransfer.evaluation import ReturnSummary
 
-_RETURN, _MISMATCH, _CHOSEN = "tab:blue", "tab:gray", "tab:green"
+_RETURN, _ALIGNMENT_ERROR, _CHOSEN = "tab:blue", "tab:gray", "tab:green"
 _BARS = ("tab:gray", "tab:green", "tab:blue", "tab:purple")
 
 
@@ -50,7 +50,7 @@ def draw_attempts(
     earned = [attempt.mean_return for attempt in attempts]
     alignment_error = [attempt.alignment_error for attempt in attempts]
     returns.scatter(steps, earned, color=_RETURN, label="candidate")
-    alignment_errors.scatter(steps, alignment_error, color=_MISMATCH)
+    alignment_errors.scatter(steps, alignment_error, color=_ALIGNMENT_ERROR)
     for attempt in attempts:
         if attempt.chosen:
             _ring(returns, attempt.target_steps, attempt.mean_return)

@@ -249,7 +249,7 @@ def _source(
         agent, digest = path / SOURCE_BUNDLE, manifest.files[SOURCE_BUNDLE]
     elif os.path.isfile(path / SOURCE_FOLDER / MANIFEST_NAME):
         agent = path / SOURCE_FOLDER
-    # Folders of version 0.1.0 act through the agent where it lay.
+    # A folder without the agent that it should carry acts through the one it names.
     if not os.path.exists(agent):
         raise InputError(
             f"{printable(path)} acts through the agent it was made from, and "

@@ -97,8 +97,8 @@ class MultiCategorical(Head):
         return np.stack([_drawn(part, generator) for part in parts], axis=-1)
 
     def _parts(self, latent: Latent) -> list[Outputs]:
-        checked_envs = np.cumsum(self.sizes)[:-1]
-        return np.split(self.logits(latent), checked_envs, axis=-1)
+        boundaries = np.cumsum(self.sizes)[:-1]
+        return np.split(self.logits(latent), boundaries, axis=-1)
 
 
 @final
