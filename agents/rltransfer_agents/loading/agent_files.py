@@ -29,7 +29,11 @@ def require_own_files(run: Path) -> None:
         for folder, folders, files in os.walk(run):
             for name in (*folders, *files):
                 path = Path(folder, name)
-                mode = path.lstat().st_mode
+                try:
+                    mode = path.lstat().st_mode
+                except FileNotFoundError:
+                    # A draft of the run's owner, which renames it at any time.
+                    continue
                 if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
                     raise Refusal(
                         "folder",

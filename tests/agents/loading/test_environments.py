@@ -1,5 +1,6 @@
 """What files say about environments, and what folders of runs say about writing."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,19 @@ def test_a_folder_that_is_written_to_holds_plain_files_only(tmp_path: Path) -> N
     with pytest.raises(Refusal, match="inner/link is neither") as refused:
         require_own_files(run)
     assert refused.value.code == "folder"
+
+
+def test_a_draft_that_its_owner_renames_meanwhile_is_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Seen where many resume one run: the owner writes while the others look.
+    (tmp_path / "file").touch()
+    listed = [(str(tmp_path), [], [".draft.tmp", "file"])]
+    monkeypatch.setattr(os, "walk", lambda _: iter(listed))
+    require_own_files(tmp_path)
+    (tmp_path / ".draft.tmp").symlink_to(tmp_path)
+    with pytest.raises(Refusal, match=r"\.draft\.tmp is neither"):
+        require_own_files(tmp_path)
 
 
 def test_logs_elsewhere_must_bear_the_mark_of_their_run(tmp_path: Path) -> None:
