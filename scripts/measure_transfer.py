@@ -83,7 +83,7 @@ def row(pair: Pair, found: list[dict[str, Any]], folder: Path) -> str:
     if pair.goal == "share of source":
         home = at_target(source_of(pair, folder), pair, 3_000_000)
         goal = f"≥ {pair.threshold:g} of {home:.1f}"
-    low, high = summarise(zero_shot, seed=0).ci95
+    low, high = summarise(zero_shot, seed=0).ci95 or (np.nan, np.nan)
     accepted = sum(run["accepted"] for run in found)
     cells = [
         pair.name,

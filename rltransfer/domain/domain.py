@@ -38,6 +38,7 @@ class Domain:
         episode_cap: most steps of one reported episode.
         mapped: whether its spaces must be such that they can be mapped; otherwise it
             serves to evaluate only.
+        kwargs_option: by which users give its arguments, for messages.
 
     Raises:
         InputError: spaces that cannot be mapped.
@@ -51,11 +52,12 @@ class Domain:
         episode_cap: int = EPISODE_CAP,
         *,
         mapped: bool = True,
+        kwargs_option: str = "--env-kwargs",
     ) -> None:
         env = make_env()
         self.name = name
         self.budget = budget or StepBudget()
-        self._episode_cap = episode_cap
+        self._episode_cap, self._kwargs_option = episode_cap, kwargs_option
         # What is in a process of its own is checked there.
         self._checked: CheckedEnv | SubprocessEnv = (
             env if isinstance(env, SubprocessEnv) else CheckedEnv(env, name, np.float32)
@@ -201,8 +203,8 @@ class Domain:
         return EnvironmentFault(
             f"{self.name}: a reported episode must end, one has not within "
             f"{self._episode_cap:,} steps; give the environment an end, say "
-            "max_episode_steps=1000 in --env-kwargs or --target-kwargs, or allow more "
-            "with --episode-cap"
+            f"{self._kwargs_option} max_episode_steps=1000, or allow more with "
+            "--episode-cap"
         )
 
     def close(self) -> None:

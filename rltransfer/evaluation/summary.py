@@ -8,6 +8,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
+from rltransfer.argument_checks import REPORTED_EPISODES
+
 _DRAWS = 10_000
 _DRAWN_AT_ONCE = 1 << 22
 """Numbers held in memory while resampling, so that long evaluations fit."""
@@ -20,8 +22,9 @@ class ReturnSummary:
 
     mean_return: float
     iqm: float
-    ci95: tuple[float, float]
-    """95 % bootstrap interval of the mean; without width for equal returns."""
+    ci95: tuple[float, float] | None
+    """95 % bootstrap interval of the mean, without width for equal returns; None for
+    one episode, which says nothing about the spread."""
     episodes: int
     returns: tuple[float, ...] = ()
     """One per episode, in their order."""
@@ -31,13 +34,22 @@ class ReturnSummary:
         """Standard deviation of the returns, as Stable-Baselines3 computes it."""
         return float(np.std(self.returns)) if self.returns else None
 
+    @property
+    def warning(self) -> str | None:
+        """What to say of an interval that rests on too few episodes."""
+        if self.episodes >= REPORTED_EPISODES:
+            return None
+        fault = "has no interval" if self.ci95 is None else "are few: it is too narrow"
+        count = "one episode" if self.episodes == 1 else f"{self.episodes} episodes"
+        return f"95 % interval: {count} {fault}; take {REPORTED_EPISODES} or more"
+
     def as_json(self) -> dict[str, Any]:
         """Returns the summary as the command line prints it."""
         return {
             "mean_return": self.mean_return,
             "std_return": self.std_return,
             "iqm": self.iqm,
-            "ci95": list(self.ci95),
+            "ci95": None if self.ci95 is None else list(self.ci95),
             "episodes": self.episodes,
             "returns": list(self.returns),
         }
@@ -50,7 +62,9 @@ def summarise(
 
     The interval is the percentile bootstrap of the mean, the episodes of one policy
     being one stratum (Agarwal et al., NeurIPS 2021). It covers the spread between
-    episodes only: agents trained with other seeds differ by more.
+    episodes only: agents trained with other seeds differ by more. Of few episodes it is
+    too narrow: of normal returns, 2 hold the mean in half of all cases, 5 in 85 %, 10
+    in 90 % and 20 in 93 %.
 
     Args:
         returns: one undiscounted return per episode.
@@ -94,7 +108,9 @@ def checked_returns(
     return values
 
 
-def _interval(values: NDArray[np.float64], seed: int) -> tuple[float, float]:
+def _interval(values: NDArray[np.float64], seed: int) -> tuple[float, float] | None:
+    if len(values) == 1:
+        return None
     if values.min() == values.max():
         # Resampling equal values only adds the rounding of their mean.
         return float(values.mean()), float(values.mean())

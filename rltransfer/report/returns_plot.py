@@ -72,19 +72,19 @@ def draw_bars(axes: Axes, bars: Sequence[Bar]) -> None:
     """Draws mean returns with their 95 % intervals, the figures beside them."""
     summaries = [bar.summary for bar in bars]
     means = [summary.mean_return for summary in summaries]
-    below = [s.mean_return - s.ci95[0] for s in summaries]
-    above = [s.ci95[1] - s.mean_return for s in summaries]
+    intervals = [s.ci95 or (s.mean_return, s.mean_return) for s in summaries]
+    below = [mean - low for mean, (low, _) in zip(means, intervals, strict=True)]
+    above = [high - mean for mean, (_, high) in zip(means, intervals, strict=True)]
     colours = [_BARS[place % len(_BARS)] for place in range(len(bars))]
     places = list(range(len(bars)))
     axes.bar(places, means, yerr=[below, above], capsize=6, color=colours, alpha=0.85)
     axes.set_xticks(places, [bar.name for bar in bars])
     axes.axhline(0, color="black", linewidth=0.8)
     axes.margins(y=0.18)
-    for place, summary in enumerate(summaries):
-        low, high = summary.ci95
-        down = summary.mean_return < 0
+    for place, (mean, (low, high)) in enumerate(zip(means, intervals, strict=True)):
+        down = mean < 0
         axes.annotate(
-            f"{summary.mean_return:.1f}",
+            f"{mean:.1f}",
             (place, low if down else high),
             xytext=(0, -5 if down else 5),
             textcoords="offset points",

@@ -67,9 +67,9 @@ def returns_table(
         if summary is None:
             table.add_row(Text(name), "-", "-", "-", "-")
             continue
-        low, high = summary.ci95
-        # One episode has no spread to make an interval of.
-        interval = f"{low:.1f} to {high:.1f}" if summary.episodes > 1 else "-"
+        interval = "n/a"
+        if summary.ci95 is not None:
+            interval = "{:.1f} to {:.1f}".format(*summary.ci95)
         table.add_row(
             Text(name),
             f"{summary.mean_return:.1f}",

@@ -132,6 +132,7 @@ def domain_of(
     budget: StepBudget | None = None,
     *,
     mapped: bool = True,
+    kwargs_option: str = "--env-kwargs",
 ) -> Domain:
     """Returns an environment as a domain.
 
@@ -140,14 +141,20 @@ def domain_of(
         stepping: where it is stepped; by default in this process.
         budget: counts the steps taken in it.
         mapped: whether its spaces must be such that they can be mapped.
+        kwargs_option: by which its arguments were given.
 
     Raises:
         InputError: there is no such environment, or its spaces cannot be mapped.
     """
     stepping = stepping or Stepping()
-    seconds, cap = stepping.step_seconds, stepping.episode_cap
-    if stepping.vec_env == "dummy":
-        in_time = partial(make_in_time, choice.make, choice.title, seconds)
-        return Domain(in_time, choice.title, budget, cap, mapped=mapped)
-    apart = partial(SubprocessEnv, choice.make, choice.title, seconds, np.float32)
-    return Domain(apart, choice.title, budget, cap, mapped=mapped)
+    named = choice.make, choice.title, stepping.step_seconds
+    return Domain(
+        partial(make_in_time, *named)
+        if stepping.vec_env == "dummy"
+        else partial(SubprocessEnv, *named, np.float32),
+        choice.title,
+        budget,
+        stepping.episode_cap,
+        mapped=mapped,
+        kwargs_option=kwargs_option,
+    )

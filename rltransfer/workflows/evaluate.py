@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
@@ -18,20 +18,23 @@ from rltransfer.argument_checks import (
     require_at_least,
     require_seed,
 )
+from rltransfer.domain import Domain, codec_of
+from rltransfer.domain.action_codec import observation_size_of
+from rltransfer.errors import UserError
 from rltransfer.evaluation import ReturnSummary, summarise
 from rltransfer.report.tables import Result, facts, returns_table
 from rltransfer.workflows.environments import (
     EnvironmentChoice,
     MakeEnv,
     Stepping,
-    domain_of,
 )
 from rltransfer.workflows.policy_loading import (
     MADE_FOR,
+    NAME_ENVIRONMENT,
     AgentLike,
     environment_of,
     load_agent,
-    require_fit,
+    opened_home,
 )
 from rltransfer.workflows.progress_bars import progress_bars
 from rltransfer.wrappers import SEEDS_IGNORED, StepTimeout
@@ -146,43 +149,53 @@ def evaluate(
     loaded = load_agent(
         agent, env=env, env_kwargs=env_kwargs, sha256=sha256, statistics=statistics
     )
-    environment = environment_of(loaded)
-    domain = domain_of(environment, stepping, mapped=False)
-    try:
-        command = _transfer_command(loaded, environment)
-        notes = require_fit(loaded, domain, f"transfer it: {command}")
-        with (
-            StepTimeout(step_seconds).active() as timeout,
-            progress_bars(progress) as bars,
-        ):
-            domain.use_timeout(timeout)
-            seeds_ignored = domain.ignores_seeds(seed)
-            bar = bars.add_task("episodes", total=episodes, note="")
-            returns = np.zeros(episodes)
-            for episode in range(episodes):
-                one = domain.evaluate(loaded.policy, episodes=1, seed=seed + episode)
-                returns[episode] = one[0]
-                bars.update(bar, advance=1, note=f"return {one[0]:.1f}")
-    finally:
-        domain.close()
+    with (
+        opened_home(loaded, stepping, mapped=False, remedy=_remedy) as (domain, notes),
+        StepTimeout(step_seconds).active() as timeout,
+        progress_bars(progress) as bars,
+    ):
+        domain.use_timeout(timeout)
+        seeds_ignored = domain.ignores_seeds(seed)
+        bar = bars.add_task("episodes", total=episodes, note="")
+        returns = np.zeros(episodes)
+        for episode in range(episodes):
+            one = domain.evaluate(loaded.policy, episodes=1, seed=seed + episode)
+            returns[episode] = one[0]
+            bars.update(bar, advance=1, note=f"return {one[0]:.1f}")
+    summary = summarise(returns, seed)
+    more = (SEEDS_IGNORED if seeds_ignored else None, summary.warning)
     return EvaluationResult(
         loaded,
-        (*loaded.notes, *notes, *([SEEDS_IGNORED] if seeds_ignored else [])),
-        environment,
+        (*loaded.notes, *notes, *filter(None, more)),
+        environment_of(loaded),
         seed,
         returns,
-        summarise(returns, seed),
+        summary,
         seeds_ignored,
     )
 
 
-def _transfer_command(agent: LoadedPolicy, target: EnvironmentChoice) -> str:
+def _remedy(agent: LoadedPolicy, target: Domain) -> str:
+    """Returns the command that transfers an agent, if that would be taken."""
+    made_for = agent.provenance.get(MADE_FOR)
+    recorded = tuple(made_for.values()) if made_for else agent.recorded_env
+    if not recorded or not recorded[0]:
+        return NAME_ENVIRONMENT
+    home = replace(agent, env_id=recorded[0], env_kwargs=recorded[1])
+    environment = environment_of(agent)
     words = ["rltransfer", "transfer", "--source", str(agent.path)]
-    source = None if agent.recorded_env is None else agent.recorded_env[0]
-    if source is not None and ":" in source:
-        # The agent's own files may not import a module; the user's word may.
-        words += ["--source-env", source]
-    words += ["--target", target.env_id]
-    for name, value in target.kwargs.items():
+    try:
+        if ":" in recorded[0]:
+            # The agent's own files may not import a module; the user's word may.
+            words += ["--source-env", recorded[0]]
+        else:
+            with opened_home(home):
+                pass
+        observation_size_of(target.observation_space, target.name)
+        codec_of(target.action_space, target.name)
+    except UserError:
+        return NAME_ENVIRONMENT
+    words += ["--target", environment.env_id]
+    for name, value in environment.kwargs.items():
         words += ["--target-kwargs", f"{name}={value!r}"]
-    return shlex.join(words)
+    return f"transfer it: {shlex.join(words)}"

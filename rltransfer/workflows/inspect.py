@@ -9,14 +9,19 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 from typing_extensions import override
 
-from rltransfer.errors import ArtifactRefused, InputError
+from rltransfer.errors import ArtifactRefused, InputError, UserError
 from rltransfer.report.tables import Result, facts, plain_table
-from rltransfer.workflows.policy_loading import is_transfer, require_no_statistics
+from rltransfer.workflows.policy_loading import (
+    is_transfer,
+    load_agent,
+    opened_home,
+    require_no_statistics,
+)
 from rltransfer.workflows.transfer_description import TransferDescription
-from rltransfer.workflows.verb_support import verb_support
 from rltransfer_agents.loading import ArtifactDescription, describe_artifact
 from rltransfer_agents.loading.agent_files import StatisticsChoice
 from rltransfer_agents.loading.hub import is_on_hub
+from rltransfer_agents.loading.refusal import printable
 
 
 @final
@@ -128,3 +133,46 @@ def inspect(
     return AgentDescription(
         description, verb_support(path, description, statistics), verbose
     )
+
+
+_FORMATS = ".safetensors, .npz, .onnx"
+_OF_OTHERS = ".safetensors"
+
+
+def verb_support(
+    path: str | Path, description: ArtifactDescription, statistics: StatisticsChoice
+) -> dict[str, str]:
+    """Returns `yes` for each verb, or what it asks for; of `export` the formats.
+
+    A refusal begins with `no`. Each verb is asked as far as it takes no step: the
+    agent's environment is made for this, or the one that its old name suggests.
+
+    Args:
+        path: of the agent.
+        description: what is known about it.
+        statistics: as for `load_agent`.
+    """
+    exported = "no: its policy cannot be read"
+    if description.network:
+        is_vector = description.network[0] == "Vector"
+        exported = _FORMATS if is_vector else _OF_OTHERS
+    suggested = description.nearest_id
+    yes = "yes" if suggested is None else f"with --env {suggested}"
+    if description.network and description.environment_id is None and not suggested:
+        yes = "with --env and the environment it was trained in"
+        return {"evaluate": yes, "transfer": yes, "export": exported}
+
+    def answer(mapped: bool) -> str:
+        try:
+            loaded = load_agent(path, env=suggested, statistics=statistics)
+            with opened_home(loaded, mapped=mapped):
+                return yes
+        except UserError as fault:
+            prefix = f"{printable(description.path)}: "
+            return f"no: {str(fault).removeprefix(prefix)}"
+
+    return {
+        "evaluate": answer(mapped=False),
+        "transfer": answer(mapped=True),
+        "export": exported,
+    }

@@ -2,7 +2,8 @@
 
 import math
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias, final
@@ -18,6 +19,8 @@ from rltransfer.translation import MappedPolicy, load_translation
 from rltransfer.workflows.environments import (
     EnvironmentChoice,
     MakeEnv,
+    Stepping,
+    domain_of,
     environment_id,
     require_plain,
 )
@@ -47,6 +50,8 @@ from rltransfer_agents.loading.spaces import space_of
 AgentLike: TypeAlias = str | Path | LoadedPolicy
 """Whatever names an agent: a path, a repository of the hub, or a loaded policy."""
 
+NAME_ENVIRONMENT = "name the environment it was trained in with --env"
+"""What to do where a policy does not fit its environment."""
 MADE_FOR = "made_for"
 """In the provenance of a transfer's policy: the environment its mapping is for."""
 _LONGEST_CHAIN = 8
@@ -125,22 +130,46 @@ def require_no_statistics(statistics: StatisticsChoice, path: AgentLike) -> None
         )
 
 
-def require_fit(loaded: LoadedPolicy, domain: Domain, remedy: str) -> tuple[str, ...]:
-    """Raises unless a policy can act in an environment; returns what to note.
+@contextmanager
+def opened_home(
+    loaded: LoadedPolicy,
+    stepping: Stepping | None = None,
+    *,
+    mapped: bool = True,
+    kwargs_option: str = "--env-kwargs",
+    remedy: Callable[[LoadedPolicy, Domain], str] = lambda *_: NAME_ENVIRONMENT,
+) -> Iterator[tuple[Domain, tuple[str, ...]]]:
+    """Opens the environment of a policy, and yields it with what to note about it.
 
     Args:
-        loaded: what shall act.
-        domain: where it shall act.
-        remedy: what to do where it cannot.
+        loaded: what shall act in it.
+        stepping: as for `domain_of`.
+        mapped: likewise.
+        kwargs_option: likewise.
+        remedy: returns what to do where the policy cannot act in it.
+
+    Raises:
+        InputError: there is no such environment, or the policy does not fit it.
     """
-    return require_same_spaces(
-        loaded,
-        domain,
-        path=loaded.path,
-        env_name=domain.name,
-        remedy=remedy,
-        at_home=loaded.at_home,
-    )
+    with closing(
+        domain_of(
+            environment_of(loaded),
+            stepping,
+            mapped=mapped,
+            kwargs_option=kwargs_option,
+        )
+    ) as domain:
+        yield (
+            domain,
+            require_same_spaces(
+                loaded,
+                domain,
+                path=loaded.path,
+                env_name=domain.name,
+                remedy=lambda: remedy(loaded, domain),
+                at_home=loaded.at_home,
+            ),
+        )
 
 
 def is_transfer(path: Path) -> bool:

@@ -28,7 +28,7 @@ from rltransfer.workflows.environments import (
 from rltransfer.workflows.policy_loading import (
     environment_of,
     load_agent,
-    require_fit,
+    opened_home,
 )
 from rltransfer.workflows.progress_bars import AlignmentProgress
 from rltransfer.workflows.transfer_folder import AlignedSource, AtHome, write_transfer
@@ -152,10 +152,12 @@ def _pair(request: TransferRequest, place: int, stack: ExitStack) -> _Pair:
         sha256=request.digest(place),
         statistics=request.statistics_of(place),
     )
-    domain = domain_of(environment_of(loaded), request.stepping)
-    stack.callback(domain.close)
-    notes = require_fit(loaded, domain, "name the agent's own environment with --env")
-    target = domain_of(request.target, request.stepping, StepBudget(request.share))
+    domain, notes = stack.enter_context(
+        opened_home(loaded, request.stepping, kwargs_option="--source-kwargs")
+    )
+    budget = StepBudget(request.share)
+    option = "--target-kwargs"
+    target = domain_of(request.target, request.stepping, budget, kwargs_option=option)
     stack.callback(target.close)
     require_budget(target)
     return _Pair(

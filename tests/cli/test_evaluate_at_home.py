@@ -107,6 +107,46 @@ def test_an_agent_that_saw_the_time_is_evaluated_in_its_wrapper(tmp_path: Path) 
     assert found.as_json()["verbs"]["transfer"] == "yes"
 
 
+def test_without_its_wrapper_no_verb_suggests_another_that_would_refuse(
+    tmp_path: Path,
+) -> None:
+    contrib = pytest.importorskip("sb3_contrib.common.wrappers")
+    env = contrib.TimeFeatureWrapper(gym.make("Pendulum-v1"))
+    (tmp_path / "Pendulum-v1").mkdir()
+    (tmp_path / "Pendulum-v1" / "config.yml").write_text("n_timesteps: 8\n")
+    saved(env, tmp_path).rename(tmp_path / "Pendulum-v1.zip")
+    remedy = "name the environment it was trained in with --env"
+    verbs = rltransfer.inspect(tmp_path).as_json()["verbs"]
+    assert verbs["evaluate"].endswith(remedy) and verbs["transfer"].endswith(remedy)
+    for other in (None, "CartPole-v1"):
+        with pytest.raises(InputError, match=f"differ in .*; {remedy}$"):
+            rltransfer.evaluate(tmp_path, other, episodes=1)
+    with pytest.raises(InputError, match=f"differ in shape; {remedy}$"):
+        rltransfer.transfer(tmp_path, "CartPole-v1", log_folder=tmp_path)
+
+
+def test_a_transfer_is_suggested_only_into_what_can_be_mapped(tmp_path: Path) -> None:
+    agent = saved(gym.make("CartPole-v1"), tmp_path)
+    (tmp_path / "CartPole-v1").mkdir()
+    (tmp_path / "CartPole-v1" / "config.yml").write_text("n_timesteps: 8\n")
+    agent.rename(tmp_path / "CartPole-v1.zip")
+    with pytest.raises(InputError, match="; transfer it: rltransfer transfer --source"):
+        rltransfer.evaluate(tmp_path, "Pendulum-v1", episodes=1)
+    with pytest.raises(InputError, match="name the environment it was trained in"):
+        rltransfer.evaluate(tmp_path, lambda: Short(*_KINDS["parts"]), episodes=1)
+
+
+def test_one_episode_has_no_interval_and_the_result_says_so(tmp_path: Path) -> None:
+    path = saved(Short(), tmp_path)
+    one = rltransfer.evaluate(path, Short, episodes=1)
+    assert one.as_json()["ci95"] is None and "n/a" in str(one)
+    for episodes, told in ((1, "one episode has no interval"), (2, "2 episodes are")):
+        result = rltransfer.evaluate(path, Short, episodes=episodes)
+        assert any(told in note for note in result.as_json()["notes"])
+        assert told in str(result)
+    assert not rltransfer.evaluate(path, Short, episodes=20).as_json()["notes"]
+
+
 def test_statistics_are_shown_and_others_noted(tmp_path: Path) -> None:
     envs = VecNormalize(DummyVecEnv([lambda: gym.make("CartPole-v1")]))
     model = PPO("MlpPolicy", envs, n_steps=8, batch_size=8)

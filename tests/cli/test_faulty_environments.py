@@ -7,7 +7,7 @@ import gymnasium as gym
 import pytest
 from gymnasium.envs.classic_control import CartPoleEnv
 
-from tests.cli.conftest import Command
+from tests.cli.conftest import QUICK, Command
 
 
 class Endless(CartPoleEnv):
@@ -36,9 +36,29 @@ def test_an_episode_without_an_end_is_a_fault_and_the_remedies_work(
     words = ["evaluate", agent, "--env", "cli-tests/Endless-v0", "--episodes", 2]
     call = command(*words, "--episode-cap", 300)
     assert call.exit_status == 77
-    assert "max_episode_steps" in call.error and "--episode-cap" in call.error
+    assert "--env-kwargs max_episode_steps" in call.error
+    assert "--episode-cap" in call.error and "--target-kwargs" not in call.error
     limited = command(*words, "--env-kwargs", "max_episode_steps=100", "--json")
     assert limited.exit_status == 0 and 0 < limited.json["mean_return"] <= 100
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (("--env", "cli-tests/Endless-v0", "--target", "CartPole-v1"), "--source"),
+        (("--target", "cli-tests/Endless-v0"), "--target"),
+    ],
+)
+def test_an_episode_without_an_end_names_the_option_of_its_environment(
+    command: Command, agent: Path, tmp_path: Path, words: tuple[str, ...], option: str
+) -> None:
+    call = command(
+        *("transfer", "--source", agent, *words, "--episode-cap", 600),
+        *("-n", 600, "-f", tmp_path, *QUICK),
+    )
+    assert call.exit_status == 77
+    assert f"say {option}-kwargs max_episode_steps=1000" in call.error
 
 
 def test_ignored_seeds_are_named(command: Command, agent: Path) -> None:

@@ -28,8 +28,8 @@ def printed(renderable: object, width: int = 80) -> str:
 
 
 def test_figures_of_one_episode_have_no_interval() -> None:
-    table = printed(returns_table([("one", ReturnSummary(7.0, 7.0, (7.0, 7.0), 1))]))
-    assert "7.0 to" not in table
+    table = printed(returns_table([("one", ReturnSummary(7.0, 7.0, None, 1))]))
+    assert "7.0 to" not in table and "n/a" in table
     table = printed(returns_table([("two", ReturnSummary(7.0, 7.0, (7.0, 7.0), 2))]))
     assert "7.0 to 7.0" in table
 

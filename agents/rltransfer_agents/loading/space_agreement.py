@@ -4,6 +4,7 @@ An agent of [-1, 1] that drives actuators of [-8, 8], or one that counts actions
 where the environment counts from 7, acts without an error and is worth nothing.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -42,7 +43,7 @@ def require_same_spaces(
     *,
     path: Path | str,
     env_name: str,
-    remedy: str,
+    remedy: Callable[[], str],
     at_home: bool = False,
 ) -> tuple[str, ...]:
     """Raises unless an agent can act in an environment as it stands.
@@ -56,7 +57,7 @@ def require_same_spaces(
         env: where it shall act.
         path: of the agent, for messages.
         env_name: of the environment, for messages.
-        remedy: what to do where they disagree.
+        remedy: returns what to do where they disagree.
         at_home: the agent was trained in this very environment. Then its choices may
             be counted from 0 where the environment's are not: it saw them so.
 
@@ -79,7 +80,7 @@ def require_same_spaces(
             raise InputError(
                 f"the {word} of an agent and of its environment must agree, "
                 f"{printable(path)} knows {space_text(own)} and {env_name} has "
-                f"{space_text(other)}, which differ in {difference}; {remedy}"
+                f"{space_text(other)}, which differ in {difference}; {remedy()}"
             )
     if _parts_equal(seen, shown):
         return ()

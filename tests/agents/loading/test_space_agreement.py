@@ -26,7 +26,7 @@ def notes(agent: Spaces, env: Spaces, at_home: bool = False) -> tuple[str, ...]:
         env,
         path="agent.zip",
         env_name="Task-v0",
-        remedy="use transfer",
+        remedy=lambda: "use transfer",
         at_home=at_home,
     )
 
