@@ -270,27 +270,21 @@ def _source(
     outer: tuple[Path, ...],
 ) -> tuple[Policy, str, gym.Space[Any]]:
     """Returns the policy that a transfer acts through, its title and its actions."""
-    digest, agent = settings.source_sha256, settings.agent
-    statistics = settings.source_statistics
-    if SOURCE_BUNDLE in manifest.files:
-        # It holds its statistics itself.
-        statistics = None
-        agent, digest = path / SOURCE_BUNDLE, manifest.files[SOURCE_BUNDLE]
-    elif os.path.isfile(path / SOURCE_FOLDER / MANIFEST_NAME):
-        agent = path / SOURCE_FOLDER
-    # A folder without the agent that it should carry acts through the one it names.
-    if not os.path.exists(agent):
-        raise InputError(
-            f"{printable(path)} acts through the agent it was made from, and "
-            f"{printable(agent)} is gone: put it back or make the transfer "
-            "again"
-        )
-    if is_transfer(agent):
-        inner = load_transfer(agent, sha256=digest, outer=outer)
+    digest, inside = settings.source_sha256, path / SOURCE_FOLDER
+    if SOURCE_BUNDLE not in manifest.files and is_transfer(inside):
+        inner = load_transfer(inside, sha256=digest, outer=outer)
         title = f"{inner.source_title} through a mapping"
         return inner.policy, title, inner.action_space
+    bundle = path / SOURCE_BUNDLE
+    if not os.path.isfile(bundle):
+        raise InputError(
+            f"{printable(path)} acts through the agent inside it, and "
+            f"{printable(bundle)} is gone: put it back or make the transfer again"
+        )
     loaded = loading.load_agent(
-        agent, env_id=settings.source_env, sha256=digest, statistics=statistics
+        bundle,
+        env_id=settings.source_env,
+        sha256=manifest.files.get(SOURCE_BUNDLE, digest),
     )
     return loaded.policy, loaded.title, loaded.action_space
 

@@ -1,6 +1,5 @@
 """What the folder of a transfer says about itself: its manifest and its mapping."""
 
-import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -23,7 +22,6 @@ from rltransfer.report.tables import Result, facts, steps_by_purpose
 from rltransfer.workflows.environments import EnvironmentChoice
 from rltransfer_agents.loading import limits
 from rltransfer_agents.loading.agent_loading import require_digest
-from rltransfer_agents.loading.hub import is_on_hub
 from rltransfer_agents.loading.refusal import Refusal, printable, refusals_about
 
 MAPPING_FOLDER = "mapping"
@@ -49,6 +47,7 @@ class TransferSettings:
     target: str
     target_kwargs: dict[str, Any]
     source: str
+    """Where the agent lay; it acts through what its folder holds."""
     source_env: str
     source_kwargs: dict[str, Any]
     source_sha256: str
@@ -60,21 +59,12 @@ class TransferSettings:
     def of(cls, settings: Mapping[str, Any]) -> "TransferSettings":
         """Returns settings that were read, or raises."""
         try:
-            read = _ADAPTER.validate_python(dict(settings))
+            return _ADAPTER.validate_python(dict(settings))
         except ValidationError as fault:
             where = FirstError.of(fault).where
             raise Refusal(
                 "manifest", f"its settings are not of a transfer ({where})"
             ) from fault
-        if is_on_hub(read.source):
-            # What was fetched is named by its place in the cache.
-            raise Refusal("manifest", "its agent must lie on this disk, not on the hub")
-        return read
-
-    @property
-    def agent(self) -> Path:
-        """Where the agent lay."""
-        return Path(self.source)
 
     @property
     def target_environment(self) -> EnvironmentChoice:
@@ -164,8 +154,7 @@ class TransferDescription(Result):
     def __rich__(self) -> RenderableType:
         """Returns the same in words."""
         settings, manifest = self.settings, self.manifest
-        found = any(map(os.path.exists, (self.path / SOURCE_FOLDER, settings.agent)))
-        gone = "" if found else " (gone: put it back)"
+        gone = "" if (self.path / SOURCE_FOLDER).exists() else " (gone: put it back)"
         entries = {
             "kind": "transfer",
             "source": f"{settings.source}{gone}",

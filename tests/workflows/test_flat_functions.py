@@ -173,20 +173,13 @@ def test_a_transfer_of_a_transfer_moves_too(
     assert rltransfer.evaluate(moved, episodes=1).summary.episodes == 1
 
 
-def test_a_folder_without_its_agent_acts_through_where_the_agent_lay(
-    result: TransferResult, source: Path, tmp_path: Path
+def test_a_folder_without_its_agent_is_refused_wherever_the_agent_lay(
+    result: TransferResult, tmp_path: Path
 ) -> None:
-    # As version 0.1.0 wrote it.
-    import json
-
-    old = result.save(tmp_path / "old")
-    shutil.rmtree(old / "source")
-    manifest = json.loads((old / "manifest.json").read_text())
-    del manifest["files"]["source/agent.safetensors"]
-    (old / "manifest.json").write_text(json.dumps(manifest))
-    again = rltransfer.evaluate(old, episodes=2)
-    now = rltransfer.evaluate(result.folder, episodes=2)
-    assert again.returns.tolist() == now.returns.tolist()
+    emptied = result.save(tmp_path / "emptied")
+    shutil.rmtree(emptied / "source")
+    with pytest.raises(InputError, match="is gone: put it back or make the transfer"):
+        rltransfer.evaluate(emptied, episodes=2)
 
 
 def test_a_callable_makes_the_environment(source: Path, tmp_path: Path) -> None:

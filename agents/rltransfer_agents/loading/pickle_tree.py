@@ -5,11 +5,17 @@ of files may share parts or contain themselves, so they are never printed or com
 as a whole, and code that walks one must bound the depth.
 """
 
+import math
+import re
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, final
 
-from rltransfer_agents.loading.refusal import Refusal
+import numpy as np
+from numpy.typing import NDArray
+
+from rltransfer_agents.loading import limits
+from rltransfer_agents.loading.refusal import Refusal, quoted
 
 # Names come early, and a class at most one call deeper, in the call that fills it.
 _FIRST_ARGUMENTS = 8
@@ -105,106 +111,132 @@ def value_name(tree: Any, wrappings: int = _WRAPPINGS) -> str | None:
     return next((name for name in chain(names, nested) if name), tree.function.name)
 
 
-@final
-class Mark:
-    """Marks on the stack where a variable number of values begins."""
+_KINDS = re.compile(r"[<>|=]?(b1|i[1248]|u[1248]|f[248])")
+_NAMES = {"float16", "float32", "float64", "int8", "int16", "int32", "int64"}
+_NAMES |= {"uint8", "uint16", "uint32", "uint64", "bool", "bool_"}
+_CORES = ("numpy.core", "numpy._core")
+_DTYPES = ("numpy.dtype", *(f"{core}.multiarray.dtype" for core in _CORES))
 
 
-MARK = Mark()
+def read_dtype(tree: Any) -> np.dtype[Any]:
+    """Returns a type of numbers or truth values; structures and objects are refused.
+
+    What is read already, as in our own bundles, passes through here and below.
+    """
+    if isinstance(tree, np.dtype):
+        return tree
+    if isinstance(tree, Reference) and tree.module == "numpy" and tree.name in _NAMES:
+        return np.dtype(tree.name.rstrip("_"))
+    path, arguments, state = called(tree)
+    if path in _DTYPES or path.startswith("numpy.dtypes."):
+        code = arguments[0] if isinstance(arguments, tuple) and arguments else None
+        if isinstance(code, str) and _KINDS.fullmatch(code):
+            return _with_byte_order(np.dtype(code), state)
+    raise Refusal("tensor", "an array's type must be a plain number type, this is not")
 
 
-@final
-class Stack:
-    """Values on top of each other, and those that can be recalled by number."""
-
-    def __init__(self, *, persistent: bool) -> None:
-        self.persistent = persistent
-        """Whether values may lie outside the pickle."""
-        self._values: list[Any] = []
-        self._memo: dict[int, Any] = {}
-
-    def push(self, value: Any) -> None:
-        """Puts a value on top."""
-        self._values.append(value)
-
-    def top(self) -> Any:
-        """Returns the value on top."""
-        if not self._values or self._values[-1] is MARK:
-            raise broken("it uses a value that is not there")
-        return self._values[-1]
-
-    def pop(self) -> Any:
-        """Takes the value on top."""
-        value = self.top()
-        del self._values[-1]
-        return value
-
-    def pop_to_mark(self) -> list[Any]:
-        """Takes all values above the last mark, and the mark."""
-        for place in range(len(self._values) - 1, -1, -1):
-            if self._values[place] is MARK:
-                values = self._values[place + 1 :]
-                del self._values[place:]
-                return values
-        raise broken("it closes what it never opened")
-
-    def discard(self) -> None:
-        """Drops what is on top, also a mark."""
-        if not self._values:
-            raise broken("it discards a value that is not there")
-        del self._values[-1]
-
-    def store(self, number: int | None) -> None:
-        """Remembers the value on top, under the next number if none is given."""
-        self._memo[len(self._memo) if number is None else number] = self.top()
-
-    def recall(self, number: int) -> None:
-        """Puts a remembered value on top."""
-        if number not in self._memo:
-            raise broken("it recalls what it never stored")
-        self._values.append(self._memo[number])
-
-    def result(self) -> Any:
-        """Takes the one value that is left."""
-        value = self.pop()
-        if self._values:
-            raise broken("it leaves more than one value")
-        return value
+def read_array(tree: Any) -> NDArray[Any]:
+    """Returns an array, or a single number as an array without dimensions."""
+    if isinstance(tree, bool | float) or (
+        isinstance(tree, int) and abs(tree) < 1 << 63
+    ):
+        return np.asarray(tree)
+    if isinstance(tree, np.ndarray):
+        return tree
+    path, arguments, state = called(tree)
+    order: Any = "C"
+    if path in [f"{core}.multiarray._reconstruct" for core in _CORES]:
+        _, shape, dtype, fortran, buffer = _parts(state, 5)
+        order = "F" if fortran is True else "C"
+    elif path in [f"{core}.numeric._frombuffer" for core in _CORES]:
+        buffer, dtype, shape, order = _parts(arguments, 4)
+    elif path in [f"{core}.multiarray.scalar" for core in _CORES]:
+        (dtype, buffer), shape = _parts(arguments, 2), ()
+    else:
+        raise Refusal("tensor", f"an array cannot be made by {quoted(path)}")
+    if order not in ("C", "F"):
+        raise Refusal("tensor", "an array's order must be C or F")
+    return _from_buffer(
+        _bytes(buffer), read_dtype(dtype), read_shape(shape), fortran=order == "F"
+    )
 
 
-# Larger numbers are no keys in any agent, but could be chosen to collide in a dict.
-_LARGEST_KEY = 1 << 32
-# Two long texts that are equal are compared anew each time one meets the other.
-_LONGEST_KEY = 1000
+def read_shape(tree: Any) -> tuple[int, ...]:
+    """Returns a shape of bounded rank and size."""
+    sizes = (tree,) if isinstance(tree, int) else tree
+    if (
+        not isinstance(sizes, tuple | list)
+        or len(sizes) > limits.DIMENSIONS
+        or not all(type(size) is int and size >= 0 for size in sizes)
+    ):
+        raise Refusal(
+            "tensor", f"a shape must be at most {limits.DIMENSIONS} whole numbers"
+        )
+    if math.prod(sizes) > limits.MEMBER_BYTES:
+        raise Refusal("limit", "an array announces more elements than a file may hold")
+    return tuple(sizes)
 
 
-def set_items(container: Any, flat: list[Any]) -> None:
-    """Sets entries, given as keys and values in turn."""
-    entries = container.items if isinstance(container, Call) else container
-    if not isinstance(entries, dict) or len(flat) % 2:
-        raise broken("it sets entries of what is no dict")
-    for key, value in zip(flat[::2], flat[1::2], strict=True):
-        if not _is_key(key):
-            raise broken(f"it uses a {type(key).__name__} as a key")
-        entries[key] = value
+def read_integer(tree: Any, what: str) -> int:
+    """Returns a whole number of Python or NumPy."""
+    number = read_array(tree)
+    if number.ndim or number.dtype.kind not in "iu":
+        raise Refusal("space", f"{what} must be a whole number")
+    return int(number)
 
 
-def _is_key(key: Any) -> bool:
-    if isinstance(key, int):
-        return -_LARGEST_KEY < key < _LARGEST_KEY
-    if isinstance(key, str | bytes):
-        return len(key) <= _LONGEST_KEY
-    return key is None
+def read_number(tree: Any, what: str) -> float:
+    """Returns a finite number of Python or NumPy."""
+    number = read_array(tree)
+    if number.ndim or not math.isfinite(number):
+        raise Refusal("non-finite", f"{what} must be a finite number")
+    return float(number)
 
 
-def extend(container: Any, values: list[Any]) -> None:
-    """Appends values."""
-    elements = container.elements if isinstance(container, Call) else container
-    if not isinstance(elements, list):
-        raise broken("it appends to what is no list")
-    elements.extend(values)
+def _parts(tree: Any, count: int) -> tuple[Any, ...]:
+    if not isinstance(tree, tuple) or len(tree) != count:
+        raise Refusal("tensor", f"an array must be described by {count} values")
+    return tree
 
 
-def broken(reason: str) -> Refusal:
-    """Returns the refusal of a pickle that contradicts itself."""
-    return Refusal("pickle", f"the pickle is damaged: {reason}")
+def _bytes(tree: Any) -> bytes:
+    if isinstance(tree, bytes | bytearray):
+        return bytes(tree)
+    # Protocol 2 writes bytes as text and the name of the encoding that undoes it.
+    path, arguments, _ = called(tree)
+    if path == "_codecs.encode":
+        text, encoding = _parts(arguments, 2)
+        if isinstance(text, str) and encoding in ("latin1", "latin-1"):
+            try:
+                return text.encode("latin-1")
+            except UnicodeEncodeError as fault:
+                raise Refusal("tensor", "an array's text is not Latin-1") from fault
+    raise Refusal("tensor", "an array's numbers must be bytes")
+
+
+def _with_byte_order(dtype: np.dtype[Any], state: Any) -> np.dtype[Any]:
+    if state is None:
+        return dtype
+    if (
+        not isinstance(state, tuple)
+        or len(state) < 5
+        or state[1] not in ("<", ">", "|", "=")
+        or any(part is not None for part in state[2:5])
+    ):
+        raise Refusal("tensor", "an array's type must be a plain number type")
+    return dtype if state[1] == "|" else dtype.newbyteorder(state[1])
+
+
+def _from_buffer(
+    buffer: bytes, dtype: np.dtype[Any], shape: tuple[int, ...], *, fortran: bool
+) -> NDArray[Any]:
+    if len(buffer) != math.prod(shape) * dtype.itemsize:
+        raise Refusal(
+            "tensor",
+            f"an array of shape {shape} and type {dtype} must have "
+            f"{math.prod(shape) * dtype.itemsize} bytes, got {len(buffer)}",
+        )
+    if dtype.kind == "b" and np.frombuffer(buffer, np.uint8).max(initial=0) > 1:
+        raise Refusal("tensor", "a truth value must be 0 or 1")
+    array = np.frombuffer(buffer, dtype).reshape(shape, order="F" if fortran else "C")
+    return array.astype(dtype.newbyteorder("="))

@@ -6,8 +6,12 @@ from dataclasses import dataclass, field, fields
 from typing import Any, final
 
 from rltransfer_agents.loading import limits
-from rltransfer_agents.loading.pickle_tree import Call, Reference, value_name
-from rltransfer_agents.loading.pickled_arrays import read_integer
+from rltransfer_agents.loading.pickle_tree import (
+    Call,
+    Reference,
+    read_integer,
+    value_name,
+)
 from rltransfer_agents.loading.refusal import Refusal, quoted
 from rltransfer_agents.policies.activations import ACTIVATIONS
 

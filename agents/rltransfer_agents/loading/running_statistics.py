@@ -14,8 +14,12 @@ from rltransfer.errors import ArtifactRefused
 from rltransfer.io import FirstError, read_json, write_json
 from rltransfer_agents.loading import limits
 from rltransfer_agents.loading.pickle_machine import parse_pickle
-from rltransfer_agents.loading.pickle_tree import constructed, value_name
-from rltransfer_agents.loading.pickled_arrays import read_array, read_number
+from rltransfer_agents.loading.pickle_tree import (
+    constructed,
+    read_array,
+    read_number,
+    value_name,
+)
 from rltransfer_agents.loading.policy_data import Normalisations
 from rltransfer_agents.loading.refusal import Refusal, quoted
 from rltransfer_agents.policies.observation_encoders import Normalisation

@@ -10,12 +10,14 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from rltransfer_agents.loading import limits
-from rltransfer_agents.loading.pickle_tree import Call, constructed, value_name
-from rltransfer_agents.loading.pickled_arrays import (
+from rltransfer_agents.loading.pickle_tree import (
+    Call,
+    constructed,
     read_array,
     read_dtype,
     read_integer,
     read_shape,
+    value_name,
 )
 from rltransfer_agents.loading.refusal import Refusal, quoted, refusals_about
 

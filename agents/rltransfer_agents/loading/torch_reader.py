@@ -11,8 +11,13 @@ from numpy.typing import NDArray
 
 from rltransfer_agents.loading import limits
 from rltransfer_agents.loading.pickle_machine import next_pickle, parse_pickle
-from rltransfer_agents.loading.pickle_tree import Call, Persistent, Reference, called
-from rltransfer_agents.loading.pickled_arrays import read_shape
+from rltransfer_agents.loading.pickle_tree import (
+    Call,
+    Persistent,
+    Reference,
+    called,
+    read_shape,
+)
 from rltransfer_agents.loading.refusal import Refusal, quoted, refusals_about
 from rltransfer_agents.loading.zip_reader import read_members
 

@@ -325,4 +325,5 @@ def _settings(changes: dict[str, Any]) -> Change:
 
 
 def _circle(run: Path) -> None:
-    _settings({"source": str(run)})(run)
+    shutil.rmtree(run / "source")
+    (run / "source").symlink_to(run)
