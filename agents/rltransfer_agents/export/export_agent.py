@@ -15,8 +15,8 @@ from rltransfer_agents.loading.agent_files import StatisticsChoice, locate
 from rltransfer_agents.loading.agent_loading import read_policy_data
 from rltransfer_agents.loading.bundle import SUFFIX as BUNDLE_SUFFIX
 from rltransfer_agents.loading.bundle import read_bundle, write_bundle
+from rltransfer_agents.loading.policy_builders import build_policy
 from rltransfer_agents.loading.policy_data import PolicyData
-from rltransfer_agents.loading.stock_policies import build_policy
 from rltransfer_agents.policies import FrozenPolicy
 
 _WRITERS = {NUMPY_SUFFIX: export_numpy, ONNX_SUFFIX: export_onnx}

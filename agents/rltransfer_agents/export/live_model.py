@@ -17,11 +17,15 @@ from torch import nn
 
 from rltransfer.errors import InputError
 from rltransfer.io import installed_versions
-from rltransfer_agents.loading.feature_builders import FRONT
-from rltransfer_agents.loading.policy_data import Normalisations, PolicyData
-from rltransfer_agents.loading.policy_keywords import EXTRACTORS, Keywords
+from rltransfer_agents.loading.policy_builders import STOCK_POLICIES
+from rltransfer_agents.loading.policy_data import (
+    EXTRACTORS,
+    Keywords,
+    Normalisations,
+    PolicyData,
+)
+from rltransfer_agents.loading.policy_parts import FRONT
 from rltransfer_agents.loading.sb3_checkpoint import ALGORITHMS
-from rltransfer_agents.loading.stock_policies import STOCK_POLICIES
 from rltransfer_agents.policies.activations import ACTIVATIONS
 from rltransfer_agents.policies.observation_encoders import Normalisation
 

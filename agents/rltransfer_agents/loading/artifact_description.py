@@ -25,6 +25,7 @@ from rltransfer_agents.loading.environment_spec import (
     require_harmless,
 )
 from rltransfer_agents.loading.environment_wrappers import wrappers_of
+from rltransfer_agents.loading.policy_builders import build_policy
 from rltransfer_agents.loading.policy_data import Normalisations, PolicyData
 from rltransfer_agents.loading.refusal import (
     Refusal,
@@ -34,7 +35,6 @@ from rltransfer_agents.loading.refusal import (
     refuse_unforeseen,
 )
 from rltransfer_agents.loading.running_statistics import read_vecnormalize, require_fit
-from rltransfer_agents.loading.stock_policies import build_policy
 from rltransfer_agents.loading.torch_reader import read_tensors
 from rltransfer_agents.loading.zip_reader import list_members
 

@@ -11,8 +11,7 @@ from rltransfer.io import FirstError, sha256_of
 from rltransfer.io.tensor_files import DamagedFile, kind_of, pack, unpack
 from rltransfer_agents.loading import limits
 from rltransfer_agents.loading.environment_wrappers import checked_wrapper
-from rltransfer_agents.loading.policy_data import PolicyData
-from rltransfer_agents.loading.policy_keywords import Keywords, read_keywords
+from rltransfer_agents.loading.policy_data import Keywords, PolicyData, read_keywords
 from rltransfer_agents.loading.refusal import Refusal, quoted, refusals_about
 from rltransfer_agents.loading.sb3_checkpoint import ALGORITHMS
 from rltransfer_agents.loading.spaces import space_from_json, space_to_json

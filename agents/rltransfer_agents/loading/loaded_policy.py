@@ -21,12 +21,12 @@ from rltransfer_agents.loading.environment_spec import (
 )
 from rltransfer_agents.loading.environment_wrappers import EnvironmentWrapper
 from rltransfer_agents.loading.hub import fetch_agent
+from rltransfer_agents.loading.policy_builders import build_policy
 from rltransfer_agents.loading.refusal import (
     printable,
     refusals_about,
     refuse_unforeseen,
 )
-from rltransfer_agents.loading.stock_policies import build_policy
 
 
 @final

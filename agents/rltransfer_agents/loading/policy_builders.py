@@ -1,21 +1,25 @@
-"""Which tensors act, and how: PPO, A2C, TRPO, ARS; SAC, TQC, TD3, DDPG, DQN, QR-DQN."""
+"""The stock policy classes, and which of their tensors act, and how."""
 
-from typing import Any
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from gymnasium import spaces
+from jaxtyping import Float32
+from numpy.typing import NDArray
 
-from rltransfer_agents.loading.feature_builders import build_encoder, front_layers
-from rltransfer_agents.loading.policy_data import (
-    PolicyData,
+from rltransfer_agents.loading.policy_data import EXTRACTORS, PolicyData
+from rltransfer_agents.loading.policy_parts import (
     Weights,
+    build_encoder,
     check_chain,
-    check_noise,
-    noise_deviation,
+    front_layers,
 )
-from rltransfer_agents.loading.refusal import Refusal
+from rltransfer_agents.loading.refusal import Refusal, quoted
 from rltransfer_agents.policies import FrozenPolicy
-from rltransfer_agents.policies.activations import ACTIVATIONS, Dense
+from rltransfer_agents.policies.activations import ACTIVATIONS, Activation, Dense
 from rltransfer_agents.policies.continuous_heads import (
     ActionBounds,
     Deterministic,
@@ -31,240 +35,265 @@ from rltransfer_agents.policies.discrete_heads import (
     MultiCategorical,
 )
 
-_IDLE = (
-    "features_extractor.",
-    "vf_features_extractor.",
-    "pi_features_extractor.",
-    "mlp_extractor.value_net.",
-    "value_net.",
-)
+
+class _Acting(NamedTuple):
+    """What acts on the features of an observation."""
+
+    extractor: str
+    """Where the names of the tensors begin that extract the features."""
+    layers: list[Dense]
+    """The last one gives the outputs."""
+    outputs: int
+    head: Callable[[Dense], Head]
+    """Made of the last layer, once the layers are known to fit."""
 
 
-def actor_critic(data: PolicyData, extractor: str) -> FrozenPolicy:
-    """Returns the acting part of an actor-critic policy."""
-    weights = Weights(data.tensors)
-    activation = ACTIVATIONS[data.keywords.activation_fn or "Tanh"]
+def _actor_critic(data: PolicyData, weights: Weights, unit: Activation) -> _Acting:
+    """PPO, A2C, TRPO."""
     # Version 1.7 gave the actor an extractor of its own name.
     own = "pi_features_extractor."
     is_own = any(name.startswith(own) for name in data.tensors)
-    encoder, features = build_encoder(
-        data, weights, own if is_own else "features_extractor.", extractor
-    )
     layers = [
-        *front_layers(data, weights),
         # Shared layers existed up to version 1.7.
-        *weights.chain("mlp_extractor.shared_net", activation),
-        *weights.chain("mlp_extractor.policy_net", activation),
+        *weights.chain("mlp_extractor.shared_net", unit),
+        *weights.chain("mlp_extractor.policy_net", unit),
+        weights.dense("action_net"),
     ]
-    output = weights.dense("action_net")
-    check_chain([*layers, output], features, _output_size(data.action_space))
-    head = _head(data, weights, output)
-    weights.check_rest(_IDLE)
-    return FrozenPolicy(
-        data.observation_space, data.action_space, encoder, tuple(layers), head
-    )
+    outputs, head = _actions(data, weights)
+    return _Acting(own if is_own else "features_extractor.", layers, outputs, head)
 
 
-def _output_size(space: spaces.Space[Any]) -> int:
-    match space:
-        case spaces.Discrete():
-            return int(space.n)
-        case spaces.MultiDiscrete():
-            return int(space.nvec.sum())
-        case spaces.MultiBinary() if isinstance(space.n, int):
-            return space.n
-        case spaces.Box():
-            return int(np.prod(space.shape))
+def _actions(data: PolicyData, weights: Weights) -> tuple[int, Callable[[Dense], Head]]:
+    match data.action_space:
+        case spaces.Discrete() as space:
+            return int(space.n), Categorical
+        case spaces.MultiDiscrete() as space:
+            sizes = tuple(int(size) for size in space.nvec)
+            return sum(sizes), partial(MultiCategorical, sizes=sizes)
+        case spaces.MultiBinary(n=int(count)):
+            return count, Bernoulli
+        case spaces.Box() as space:
+            return math.prod(space.shape), partial(_gaussian, data, weights, space)
         case _:
             raise Refusal("space", "actions of this kind are not supported")
 
 
-def _head(data: PolicyData, weights: Weights, output: Dense) -> Head:
-    space = data.action_space
-    match space:
-        case spaces.Discrete():
-            return Categorical(output)
-        case spaces.MultiDiscrete():
-            return MultiCategorical(output, tuple(int(size) for size in space.nvec))
-        case spaces.Box():
-            return _continuous(data, space, weights, output)
-        case _:
-            return Bernoulli(output)
-
-
-def _continuous(
-    data: PolicyData, space: spaces.Box, weights: Weights, output: Dense
+def _gaussian(
+    data: PolicyData, weights: Weights, space: spaces.Box, output: Dense
 ) -> Head:
     # The noise matrix of state-dependent exploration has two dimensions.
-    if "log_std" not in weights or data.tensors["log_std"].ndim != 2:
-        log_deviation = weights.take("log_std", rank=1)
-        if log_deviation.shape != output.bias.shape:
-            raise Refusal("network", "log_std must have one number for each action")
-        deviation = noise_deviation(log_deviation, use_expln=False)
-        return Gaussian(output, deviation, ActionBounds.of(space, squashed=False))
-    deviation = noise_deviation(
-        weights.take("log_std", rank=2), use_expln=data.keywords.use_expln
-    )
-    check_noise(deviation, *output.weight.shape)
-    squashed = bool(data.keywords.squash_output)
-    return StateDependentNoise.of(
-        output, deviation, ActionBounds.of(space, squashed=squashed)
-    )
+    if "log_std" in weights and data.tensors["log_std"].ndim == 2:
+        noise = _noise_matrix(data, weights, "log_std", output)
+        bounds = ActionBounds.of(space, squashed=bool(data.keywords.squash_output))
+        return StateDependentNoise.of(output, noise, bounds)
+    deviation = weights.deviation("log_std", output.bias.shape)
+    return Gaussian(output, deviation, ActionBounds.of(space, squashed=False))
 
 
-def random_search(data: PolicyData, extractor: str) -> FrozenPolicy:
-    """Returns the acting part of ARS."""
-    weights = Weights(data.tensors)
-    activation = ACTIVATIONS[data.keywords.activation_fn or "ReLU"]
-    layers = weights.chain("action_net", activation)
+def _noise_matrix(
+    data: PolicyData, weights: Weights, name: str, output: Dense
+) -> Float32[NDArray[np.float32], "latent actions"]:
+    latent, actions = output.weight.shape
+    # One column may stand for all actions.
+    shapes = (latent, actions), (latent, 1)
+    return weights.deviation(name, *shapes, use_expln=data.keywords.use_expln)
+
+
+def _random_search(data: PolicyData, weights: Weights, unit: Activation) -> _Acting:
+    """ARS."""
+    layers = weights.chain("action_net", unit)
     # The first versions of the linear policy had the bare layer.
     if not layers and "action_net.weight" in weights:
         layers = [weights.dense("action_net")]
-    if not layers:
-        raise Refusal("network", "the layers of the policy are missing")
-    *hidden, last = layers
-    output = Dense(last.weight, last.bias)
-    prefix = "features_extractor."
-    encoder, features = build_encoder(data, weights, prefix, extractor)
-    head: Head
+    head: Callable[[Dense], Head]
     match data.action_space:
         case spaces.Discrete() as space:
-            actions = int(space.n)
-            head = GreedyValues(output)
+            outputs, head = int(space.n), GreedyValues
         case spaces.Box() as space:
-            actions = int(np.prod(space.shape))
             # By default the linear class clips and the other one squashes.
             is_linear = data.policy_class.endswith("ARSLinearPolicy")
             chosen = data.keywords.squash_output
             squashed = not is_linear if chosen is None else chosen
-            head = Deterministic(output, ActionBounds.of(space, squashed=squashed))
+            bounds = ActionBounds.of(space, squashed=squashed)
+            outputs = math.prod(space.shape)
+            head = partial(Deterministic, bounds=bounds)
         case _:
             raise Refusal("space", "ARS needs Discrete actions or a Box")
-    check_chain([*hidden, output], features, actions)
-    weights.check_rest(())
-    return FrozenPolicy(
-        data.observation_space, data.action_space, encoder, tuple(hidden), head
-    )
+    return _Acting("features_extractor.", layers, outputs, head)
 
 
-_IDLE_OFF_POLICY = ("critic.", "critic_target.", "actor_target.")
-
-
-def stochastic_actor(data: PolicyData, extractor: str) -> FrozenPolicy:
-    """Returns the acting part of SAC or TQC."""
-    weights = Weights(data.tensors)
-    activation = ACTIVATIONS[data.keywords.activation_fn or "ReLU"]
-    layers = [
-        *front_layers(data, weights),
-        *weights.chain("actor.latent_pi", activation),
-    ]
+def _stochastic_actor(data: PolicyData, weights: Weights, unit: Activation) -> _Acting:
+    """SAC, TQC."""
     # A limited mean is a sequence of the layer and its limit.
     is_limited = "actor.mu.0.weight" in weights
     mean = weights.dense("actor.mu.0" if is_limited else "actor.mu")
-    space = _box(data)
-    bounds = ActionBounds.of(space, squashed=True)
-    head: Head
-    if "actor.log_std" in weights:
-        deviation = noise_deviation(
-            weights.take("actor.log_std", rank=2), use_expln=data.keywords.use_expln
-        )
-        check_noise(deviation, *mean.weight.shape)
-        limit = data.keywords.clip_mean if is_limited else None
-        head = StateDependentNoise.of(mean, deviation, bounds, mean_limit=limit)
-    else:
+    outputs, bounds = _box(data)
+
+    def head(mean: Dense) -> Head:
+        if "actor.log_std" in weights:
+            noise = _noise_matrix(data, weights, "actor.log_std", mean)
+            limit = data.keywords.clip_mean if is_limited else None
+            return StateDependentNoise.of(mean, noise, bounds, mean_limit=limit)
         log_deviation = weights.dense("actor.log_std")
         if log_deviation.weight.shape != mean.weight.shape:
             raise Refusal("network", "means and deviations must have the same shape")
-        head = SquashedGaussian(mean, log_deviation, bounds)
-    return _assembled(data, weights, extractor, layers, mean, head)
+        return SquashedGaussian(mean, log_deviation, bounds)
+
+    layers = [*weights.chain("actor.latent_pi", unit), mean]
+    return _Acting("actor.features_extractor.", layers, outputs, head)
 
 
-def deterministic_actor(data: PolicyData, extractor: str) -> FrozenPolicy:
-    """Returns the acting part of TD3 or DDPG."""
-    weights = Weights(data.tensors)
-    activation = ACTIVATIONS[data.keywords.activation_fn or "ReLU"]
-    layers = [
-        *front_layers(data, weights),
-        *weights.chain("actor.mu", activation),
-    ]
-    if not layers:
-        raise Refusal("network", "the actor's layers are missing")
-    *hidden, last = layers
-    mean = Dense(last.weight, last.bias)
-    head = Deterministic(mean, ActionBounds.of(_box(data), squashed=True))
-    return _assembled(data, weights, extractor, hidden, mean, head)
+def _deterministic_actor(
+    data: PolicyData, weights: Weights, unit: Activation
+) -> _Acting:
+    """TD3, DDPG."""
+    layers = weights.chain("actor.mu", unit)
+    outputs, bounds = _box(data)
+    head = partial(Deterministic, bounds=bounds)
+    return _Acting("actor.features_extractor.", layers, outputs, head)
 
 
-def _assembled(
-    data: PolicyData,
-    weights: Weights,
-    extractor: str,
-    layers: list[Dense],
-    mean: Dense,
-    head: Head,
-) -> FrozenPolicy:
-    prefix = "actor.features_extractor."
-    encoder, features = build_encoder(data, weights, prefix, extractor)
-    actions = int(np.prod(_box(data).shape))
-    check_chain([*layers, mean], features, actions)
-    weights.check_rest(_IDLE_OFF_POLICY)
-    return FrozenPolicy(
-        data.observation_space, data.action_space, encoder, tuple(layers), head
-    )
-
-
-def _box(data: PolicyData) -> spaces.Box:
-    if not isinstance(data.action_space, spaces.Box):
+def _box(data: PolicyData) -> tuple[int, ActionBounds]:
+    """Returns the number of an actor's actions, and the bounds it squashes them to."""
+    space = data.action_space
+    if not isinstance(space, spaces.Box):
         raise Refusal("space", "an actor of this class needs actions in a Box")
-    return data.action_space
+    return math.prod(space.shape), ActionBounds.of(space, squashed=True)
 
 
-def action_values(data: PolicyData, extractor: str) -> FrozenPolicy:
-    """Returns the acting part of DQN."""
-    return _frozen(data, extractor, "q_net", quantiles=1)
+def _action_values(data: PolicyData, weights: Weights, unit: Activation) -> _Acting:
+    """DQN."""
+    return _greedy(data, "q_net", weights.chain("q_net.q_net", unit), quantiles=1)
 
 
-def action_quantiles(data: PolicyData, extractor: str) -> FrozenPolicy:
-    """Returns the acting part of QR-DQN, which acts on the mean of quantiles."""
-    quantiles = data.keywords.n_quantiles or 200
-    return _frozen(data, extractor, "quantile_net", quantiles=quantiles)
+def _action_quantiles(data: PolicyData, weights: Weights, unit: Activation) -> _Acting:
+    """QR-DQN, which acts on the mean of quantiles."""
+    layers = weights.chain("quantile_net.quantile_net", unit)
+    return _greedy(data, "quantile_net", layers, data.keywords.n_quantiles or 200)
 
 
-def _frozen(
-    data: PolicyData, extractor: str, network: str, quantiles: int
-) -> FrozenPolicy:
-    if not isinstance(data.action_space, spaces.Discrete):
+def _greedy(
+    data: PolicyData, network: str, layers: list[Dense], quantiles: int
+) -> _Acting:
+    space = data.action_space
+    if not isinstance(space, spaces.Discrete):
         raise Refusal("space", "values of actions need Discrete actions")
-    weights = Weights(data.tensors)
-    activation = ACTIVATIONS[data.keywords.activation_fn or "ReLU"]
-    layers = [
-        *front_layers(data, weights),
-        *weights.chain(f"{network}.{network}", activation),
-    ]
-    if not layers:
-        raise Refusal("network", "the layers of the value network are missing")
+    actions = int(space.n)
+
+    def head(last: Dense) -> Head:
+        # The mean is linear, so it can be taken once, in the weights.
+        weight = last.weight.reshape(len(last.weight), quantiles, actions)
+        bias = last.bias.reshape(quantiles, actions)
+        values = Dense(
+            np.ascontiguousarray(weight.mean(axis=1, dtype=np.float64), np.float32),
+            bias.mean(axis=0, dtype=np.float64).astype(np.float32),
+        )
+        return GreedyValues(values, data.exploration)
+
     prefix = f"{network}.features_extractor."
-    encoder, features = build_encoder(data, weights, prefix, extractor)
-    actions = int(data.action_space.n)
-    check_chain(layers, features, quantiles * actions)
-    weights.check_rest((f"{network}_target.",))
+    return _Acting(prefix, layers, quantiles * actions, head)
+
+
+_Build = Callable[[PolicyData, Weights, Activation], _Acting]
+
+
+class _Stock(NamedTuple):
+    """A stock policy class."""
+
+    build: _Build
+    idle: tuple[str, ...]
+    """Where the names of tensors begin that never act."""
+    activation: str
+    """Its default, as is the extractor."""
+    extractor: str
+
+
+def _stock(
+    first: str,
+    build: _Build,
+    idle: str = "",
+    activation: str = "ReLU",
+    others: str = "CnnPolicy MultiInputPolicy",
+) -> dict[str, _Stock]:
+    """Returns the class for vectors, and those for pictures and parts beside it."""
+    module, _, name = first.rpartition(".")
+    return {
+        f"{module}.{name}": _Stock(build, tuple(idle.split()), activation, extractor)
+        for name, extractor in zip([name, *others.split()], EXTRACTORS, strict=False)
+    }
+
+
+_CRITICS = "critic. critic_target. actor_target."
+_CRITIC = "features_extractor. vf_features_extractor. pi_features_extractor. "
+_CRITIC += "mlp_extractor.value_net. value_net."
+_SB3, _CONTRIB = "stable_baselines3.", "sb3_contrib."
+_ARS = f"{_CONTRIB}ars.policies.ARS"
+STOCK_POLICIES = {
+    **_stock(
+        f"{_SB3}common.policies.ActorCriticPolicy",
+        _actor_critic,
+        _CRITIC,
+        "Tanh",
+        "ActorCriticCnnPolicy MultiInputActorCriticPolicy",
+    ),
+    **_stock(f"{_SB3}dqn.policies.DQNPolicy", _action_values, "q_net_target."),
+    **_stock(f"{_SB3}sac.policies.SACPolicy", _stochastic_actor, _CRITICS),
+    **_stock(f"{_SB3}td3.policies.TD3Policy", _deterministic_actor, _CRITICS),
+    **_stock(
+        f"{_CONTRIB}qrdqn.policies.QRDQNPolicy",
+        _action_quantiles,
+        "quantile_net_target.",
+    ),
+    **_stock(f"{_CONTRIB}tqc.policies.TQCPolicy", _stochastic_actor, _CRITICS),
+    **_stock(f"{_ARS}Policy", _random_search, others=""),
+    **_stock(f"{_ARS}LinearPolicy", _random_search, others=""),
+}
+_NEEDS = {
+    "Recurrent": "keep a memory, which cannot be carried over",
+    "Maskable": "need a mask of allowed actions, which cannot be carried over",
+}
+"""What policies of these names need besides an observation."""
+
+
+def build_policy(data: PolicyData) -> FrozenPolicy:
+    """Returns the acting part of an agent's policy.
+
+    Raises:
+        Refusal: if the policy is not one of the stock ones, or its weights do not fit.
+    """
+    stock = STOCK_POLICIES.get(data.policy_class)
+    if stock is None:
+        raise _not_stock(data.policy_class)
+    keywords, weights = data.keywords, Weights(data.tensors)
+    unit = ACTIVATIONS[keywords.activation_fn or stock.activation]
+    acting = stock.build(data, weights, unit)
+    if not acting.layers:
+        raise Refusal("network", "the layers of the policy are missing")
+    extractor = keywords.features_extractor_class or stock.extractor
+    encoder, features = build_encoder(data, weights, acting.extractor, extractor)
+    layers = [*front_layers(data, weights), *acting.layers]
+    check_chain(layers, features, acting.outputs)
     *hidden, last = layers
-    values = _mean_of_quantiles(last, quantiles)
-    return FrozenPolicy(
-        data.observation_space,
-        data.action_space,
-        encoder,
-        tuple(hidden),
-        GreedyValues(values, data.exploration),
-    )
+    head = acting.head(Dense(last.weight, last.bias))
+    weights.check_rest(stock.idle)
+    declared, widths = keywords.actor_widths(), [len(layer.bias) for layer in hidden]
+    if declared is not None and declared != widths:
+        raise Refusal(
+            "network",
+            f"the file announces hidden layers of {declared}, the weights have "
+            f"{widths}",
+        )
+    spaces_of = data.observation_space, data.action_space
+    return FrozenPolicy(*spaces_of, encoder, tuple(hidden), head).seeded(0)
 
 
-def _mean_of_quantiles(last: Dense, quantiles: int) -> Dense:
-    # The mean is linear, so it can be taken once, in the weights.
-    inputs, outputs = last.weight.shape
-    weight = last.weight.reshape(inputs, quantiles, outputs // quantiles)
-    bias = last.bias.reshape(quantiles, outputs // quantiles)
-    return Dense(
-        np.ascontiguousarray(weight.mean(axis=1, dtype=np.float64), np.float32),
-        bias.mean(axis=0, dtype=np.float64).astype(np.float32),
-    )
+def _not_stock(policy_class: str) -> Refusal:
+    if not policy_class.startswith((_SB3, _CONTRIB)):
+        return Refusal(
+            "class",
+            "a policy must be of a stock class of Stable-Baselines3, got "
+            f"{quoted(policy_class)}",
+        )
+    needs = [why for word, why in _NEEDS.items() if word in policy_class]
+    why = needs[0] if needs else "are not read yet"
+    return Refusal("unsupported", f"policies of the class {quoted(policy_class)} {why}")

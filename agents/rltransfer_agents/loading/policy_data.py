@@ -1,25 +1,62 @@
-"""An agent as plain data, and its tensors, each checked when it is taken by name."""
+"""An agent as plain data, with those keywords of its policy that change how it acts."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any, final
 
-import numpy as np
 from gymnasium import spaces
-from jaxtyping import Float32
 from numpy.typing import NDArray
 
 from rltransfer_agents.loading import limits
 from rltransfer_agents.loading.environment_wrappers import EnvironmentWrapper
-from rltransfer_agents.loading.policy_keywords import Keywords
-from rltransfer_agents.loading.refusal import Refusal, quoted
-from rltransfer_agents.policies.activations import (
-    Activation,
-    Dense,
-    dense_from_torch,
-    identity,
+from rltransfer_agents.loading.pickle_tree import (
+    Call,
+    Reference,
+    read_integer,
+    value_name,
 )
+from rltransfer_agents.loading.refusal import Refusal, quoted
+from rltransfer_agents.policies.activations import ACTIVATIONS
 from rltransfer_agents.policies.observation_encoders import Normalisation
+
+EXTRACTORS = ("FlattenExtractor", "NatureCNN", "CombinedExtractor")
+"""For vectors, for pictures, for observations of parts."""
+
+
+@final
+@dataclass(frozen=True)
+class Keywords:
+    """Keyword arguments of a policy class; None where its default holds."""
+
+    net_arch: list[Any] | dict[str, Any] | None = None
+    activation_fn: str | None = None
+    features_extractor_class: str | None = None
+    features_extractor_kwargs: dict[str, Any] = field(default_factory=dict)
+    n_quantiles: int | None = None
+    use_expln: bool = False
+    clip_mean: float = 2.0
+    squash_output: bool | None = None
+    normalize_images: bool = True
+    extractor_activations: list[str] | None = None
+    """Of dense layers that an author's own extractor had; only our bundles have it."""
+    ignored: tuple[str, ...] = ()
+    """Names of those that have no influence on how the agent acts."""
+
+    def actor_widths(self) -> list[int] | None:
+        """Returns the widths of the actor's hidden layers, if the file has them.
+
+        Older versions allowed shared layers in front: `[128, {"pi": [64]}]`.
+        """
+        declared = self.net_arch
+        if declared is None:
+            return None
+        if isinstance(declared, dict):
+            return [*declared.get("pi", [])]
+        shared = [width for width in declared if isinstance(width, int)]
+        parts = [part for part in declared if isinstance(part, dict)]
+        return shared + [width for part in parts for width in part.get("pi", [])]
+
 
 # By the part of a Dict observation; "" stands for an observation without parts.
 Normalisations = Mapping[str, Normalisation]
@@ -55,112 +92,129 @@ class PolicyData:
     """Of the statistics' own file, if there is one."""
 
 
-@final
-class Weights:
-    """A policy's tensors by name; notes which are taken, so that none is missed."""
+def read_keywords(tree: Any) -> Keywords:
+    """Returns the keywords that a pickle, or plain JSON, describes.
 
-    def __init__(self, tensors: dict[str, NDArray[Any]]) -> None:
-        for name, tensor in tensors.items():
-            if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
-                raise Refusal(
-                    "non-finite", f"weights must be finite, {quoted(name)} is not"
-                )
-        self._tensors = tensors
-        self._left = set(tensors)
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._tensors
-
-    def take(self, name: str, rank: int) -> NDArray[np.float32]:
-        """Returns a tensor in single precision, as the policy computes."""
-        if name not in self._tensors:
-            raise Refusal("network", f"the weights {quoted(name)} are missing")
-        tensor = self._tensors[name]
-        if tensor.dtype.kind != "f" or tensor.ndim != rank:
-            raise Refusal(
-                "network",
-                f"{quoted(name)} must be real numbers in {rank} dimensions, got "
-                f"{tensor.dtype} in {tensor.ndim}",
-            )
-        self._left.discard(name)
-        with np.errstate(over="ignore"):
-            numbers = tensor.astype(np.float32)
-        if not np.isfinite(numbers).all():
-            raise Refusal("non-finite", f"{quoted(name)} is beyond single precision")
-        return numbers
-
-    def dense(self, prefix: str, activation: Activation = identity) -> Dense:
-        """Returns the layer stored as `prefix.weight` and, unless absent, its bias."""
-        weight = self.take(f"{prefix}.weight", rank=2)
-        has_bias = f"{prefix}.bias" in self
-        bias = self.take(f"{prefix}.bias", rank=1) if has_bias else None
-        if bias is not None and len(bias) != len(weight):
-            raise Refusal("network", f"{quoted(prefix)} has unequal weights and biases")
-        return dense_from_torch(weight, bias, activation)
-
-    def chain(self, prefix: str, activation: Activation) -> list[Dense]:
-        """Returns the layers of a sequence in which every second module is one."""
-        layers = []
-        for place in range(0, 2 * limits.LAYERS, 2):
-            if f"{prefix}.{place}.weight" not in self:
-                break
-            layers.append(self.dense(f"{prefix}.{place}", activation))
-        return layers
-
-    def check_rest(self, idle: tuple[str, ...]) -> None:
-        """Raises if tensors were left that do not belong to a part that never acts."""
-        strange = sorted(name for name in self._left if not name.startswith(idle))
-        if strange:
-            raise Refusal(
-                "network",
-                f"a stock policy has no weights {quoted(strange[0])}, this one has; "
-                "its class was changed by its author",
-            )
-
-
-def check_chain(layers: list[Dense], inputs: int, outputs: int) -> None:
-    """Raises unless the layers fit each other, the features and the actions."""
-    width = inputs
-    for layer in layers:
-        if layer.weight.shape[0] != width:
-            raise Refusal(
-                "network",
-                f"a layer must take the {width} values in front of it, one takes "
-                f"{layer.weight.shape[0]}",
-            )
-        width = layer.weight.shape[1]
-    if width != outputs:
-        raise Refusal(
-            "network", f"the network must give {outputs} values, it gives {width}"
-        )
-
-
-def noise_deviation(
-    log_deviation: Float32[NDArray[np.float32], "*shape"], *, use_expln: bool
-) -> Float32[NDArray[np.float32], "*shape"]:
-    """Returns deviations from their logarithms.
-
-    Args:
-        log_deviation: as learned.
-        use_expln: grow like a logarithm above 1, not like an exponential (Raffin et
-            al., 2021).
+    Classes are references in pickles, and names in our own bundles.
     """
-    with np.errstate(over="ignore"):
-        deviation: NDArray[np.float32] = np.exp(log_deviation)
-    if use_expln:
-        above = np.log1p(np.maximum(log_deviation, 0) + np.float32(1e-6)) + 1
-        deviation = np.where(log_deviation > 0, above, deviation)
-    if not np.isfinite(deviation).all():
-        raise Refusal("non-finite", "the deviation of the actions must be finite")
-    return deviation
+    if isinstance(tree, Call) and isinstance(tree.function, Reference):
+        tree = tree.items
+    if not isinstance(tree, dict):
+        raise Refusal("network", "policy_kwargs must be a dict")
+    known = {part.name for part in fields(Keywords)} - {"ignored"}
+    values = {
+        name: _READERS[name](value)
+        for name, value in tree.items()
+        if name in known and value is not None
+    }
+    ignored = tuple(quoted(name) for name in tree if name not in known)
+    return Keywords(**values, ignored=ignored)
 
 
-def check_noise(
-    deviation: Float32[NDArray[np.float32], "rows columns"], latent: int, actions: int
-) -> None:
-    """Raises unless a noise matrix, or its one column for all actions, fits."""
-    if deviation.shape not in ((latent, actions), (latent, 1)):
+def _net_arch(tree: Any) -> list[Any] | dict[str, Any]:
+    if isinstance(tree, dict):
+        return _branches(tree)
+    if not isinstance(tree, list) or len(tree) > limits.LAYERS:
+        raise Refusal("network", "net_arch must be a list or a dict of widths")
+    if sum(isinstance(part, dict) for part in tree) > 1:
+        raise Refusal("network", "net_arch may branch once")
+    return [
+        _branches(part) if isinstance(part, dict) else _width(part) for part in tree
+    ]
+
+
+def _branches(tree: dict[Any, Any]) -> dict[str, Any]:
+    if len(tree) > limits.BRANCHES:
+        raise Refusal("network", f"net_arch may have {limits.BRANCHES} branches")
+    return {str(name): _widths(widths) for name, widths in tree.items()}
+
+
+def _widths(tree: Any) -> list[int]:
+    if not isinstance(tree, list) or len(tree) > limits.LAYERS:
+        raise Refusal("network", f"net_arch may have {limits.LAYERS} layers in a list")
+    return [_width(part) for part in tree]
+
+
+def _width(tree: Any) -> int:
+    width = read_integer(tree, "a layer's width")
+    if not 0 < width <= limits.SPACE_CHOICES:
+        raise Refusal("network", f"a layer's width must be positive, got {width}")
+    return width
+
+
+def _activation(tree: Any) -> str:
+    if isinstance(tree, Reference) and tree.module in (
+        "torch.nn.modules.activation",
+        "torch.nn.modules.linear",
+    ):
+        if tree.name in ACTIVATIONS:
+            return tree.name
+    if isinstance(tree, str) and tree in ACTIVATIONS:
+        return tree
+    raise _unknown_class("activation_fn", tree, sorted(ACTIVATIONS))
+
+
+def _extractor(tree: Any) -> str:
+    if (
+        isinstance(tree, Reference)
+        and tree.module == "stable_baselines3.common.torch_layers"
+        and tree.name in EXTRACTORS
+    ):
+        return tree.name
+    if isinstance(tree, str) and tree in EXTRACTORS:
+        return tree
+    raise _unknown_class("features_extractor_class", tree, sorted(EXTRACTORS))
+
+
+def _extractor_keywords(tree: Any) -> dict[str, Any]:
+    names = {"features_dim", "cnn_output_dim", "normalized_image"}
+    if not isinstance(tree, dict) or not set(tree) <= names:
         raise Refusal(
-            "network",
-            f"the noise must have the shape {(latent, actions)}, got {deviation.shape}",
+            "network", f"features_extractor_kwargs may have {sorted(names)} only"
         )
+    if not all(type(value) in (int, bool) for value in tree.values()):
+        raise Refusal("network", "features_extractor_kwargs must be plain numbers")
+    return dict(tree)
+
+
+def _activations(tree: Any) -> list[str]:
+    if not isinstance(tree, list) or len(tree) > limits.LAYERS:
+        raise Refusal("network", f"an extractor may have {limits.LAYERS} layers")
+    return [_activation(part) for part in tree]
+
+
+def _flag(tree: Any) -> bool:
+    if not isinstance(tree, bool):
+        raise Refusal("network", "a switch in policy_kwargs must be true or false")
+    return tree
+
+
+def _number(tree: Any) -> float:
+    if type(tree) not in (int, float) or not math.isfinite(tree):
+        raise Refusal("non-finite", "numbers in policy_kwargs must be finite")
+    return float(tree)
+
+
+def _unknown_class(name: str, tree: Any, accepted: list[str]) -> Refusal:
+    by_value = value_name(tree)
+    if by_value is not None:
+        return Refusal(
+            "class-by-value",
+            f"{name} is the author's own {quoted(by_value)}, which exists as code only",
+        )
+    given = tree.path if isinstance(tree, Reference) else type(tree).__name__
+    return Refusal("class", f"{name} must be one of {accepted}, got {quoted(given)}")
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "net_arch": _net_arch,
+    "activation_fn": _activation,
+    "features_extractor_class": _extractor,
+    "features_extractor_kwargs": _extractor_keywords,
+    "extractor_activations": _activations,
+    "n_quantiles": _width,
+    "use_expln": _flag,
+    "clip_mean": _number,
+    "squash_output": _flag,
+    "normalize_images": _flag,
+}

@@ -10,8 +10,7 @@ from gymnasium import spaces
 from rltransfer.io import sha256_of
 from rltransfer_agents.loading.pickle_machine import parse_pickle
 from rltransfer_agents.loading.pickle_tree import Reference, value_name
-from rltransfer_agents.loading.policy_data import PolicyData
-from rltransfer_agents.loading.policy_keywords import Keywords, read_keywords
+from rltransfer_agents.loading.policy_data import Keywords, PolicyData, read_keywords
 from rltransfer_agents.loading.refusal import (
     Refusal,
     parse_object,

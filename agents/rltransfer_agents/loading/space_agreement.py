@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rltransfer.errors import InputError
 from rltransfer.wrappers.zero_based_env import starts_at_zero, zero_based
-from rltransfer_agents.loading.feature_builders import is_image
+from rltransfer_agents.loading.policy_parts import is_image
 from rltransfer_agents.loading.refusal import printable
 
 _LONGEST_TEXT = 160

@@ -19,8 +19,8 @@ from stock_agents import UNEVEN, Still, Stock, numbers
 
 from rltransfer_agents.export.live_model import policy_data_of
 from rltransfer_agents.loading.bundle import read_bundle, write_bundle
+from rltransfer_agents.loading.policy_builders import build_policy
 from rltransfer_agents.loading.sb3_checkpoint import read_checkpoint
-from rltransfer_agents.loading.stock_policies import build_policy
 from rltransfer_agents.policies import FrozenPolicy
 
 _TINY = {"net_arch": [4]}
