@@ -1,19 +1,21 @@
 """The files of an agent, read into plain data without running anything in them."""
 
-from dataclasses import replace
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 from rltransfer.errors import InputError
 from rltransfer.io import read_manifest, sha256_of
-from rltransfer.io.strict_json import NotPlain, TooLarge, bounded_bytes
 from rltransfer_agents.loading import limits
 from rltransfer_agents.loading.agent_files import AgentFiles
 from rltransfer_agents.loading.bundle import is_bundle, read_bundle
 from rltransfer_agents.loading.environment_wrappers import wrappers_of
 from rltransfer_agents.loading.policy_data import Normalisations, PolicyData
 from rltransfer_agents.loading.refusal import (
+    Part,
     Refusal,
     printable,
+    read_bounded,
     refusals_about,
     refuse_unforeseen,
 )
@@ -24,6 +26,8 @@ from rltransfer_agents.loading.running_statistics import (
     require_fit,
 )
 from rltransfer_agents.loading.sb3_checkpoint import read_checkpoint
+
+BUNDLE, CHECKPOINT = "safe bundle", "Stable-Baselines3 checkpoint"
 
 
 def read_policy_data(files: AgentFiles, *, sha256: str | None = None) -> PolicyData:
@@ -37,33 +41,77 @@ def read_policy_data(files: AgentFiles, *, sha256: str | None = None) -> PolicyD
     with refusals_about(printable(files.agent)), refuse_unforeseen():
         require_digest(sha256_of(data), sha256)
         _require_hash_of_run(files, files.agent, data)
-        if is_bundle(data):
-            if files.statistics_named and files.statistics is not None:
-                raise InputError(
-                    f"a bundle carries its own statistics, {printable(files.agent)} is "
-                    "one; leave --statistics out"
-                )
-            agent = read_bundle(data)
-            require_fit(agent.normalisations, agent.observation_space)
-            return agent
-        require_zip(files.agent, data)
-        agent = read_checkpoint(data)
-        normalisations, digest = read_statistics_of(files)
-        wrappers = wrappers_of(files.settings)
-        if normalisations and any(w.name == "VecFrameStack" for w in wrappers):
-            raise Refusal(
-                "wrapper",
-                "an agent whose observations were normalised before its frames were "
-                "stacked is not read yet",
+        kind = kind_of_file(files.agent, data)
+        if kind not in (BUNDLE, CHECKPOINT):
+            raise InputError(
+                f"{printable(files.agent)} is a {kind}, which acts elsewhere; name the "
+                "agent it was made from"
             )
-        require_fit(normalisations, agent.observation_space)
-        return replace(
-            agent,
-            normalisations=normalisations,
-            statistics_sha256=digest,
-            env_id=files.env_name,
-            env_kwargs=files.env_kwargs,
-            wrappers=wrappers,
+        if kind == BUNDLE and files.statistics_named and files.statistics is not None:
+            raise InputError(
+                f"a bundle carries its own statistics, {printable(files.agent)} is "
+                "one; leave --statistics out"
+            )
+        return PolicyData(**read_parts(files, data))
+
+
+def kind_of_file(path: Path, data: bytes) -> str:
+    """Returns `BUNDLE`, `CHECKPOINT`, or what an exported policy is called.
+
+    Raises:
+        InputError: if a file does not even begin as one of them does.
+    """
+    if is_bundle(data):
+        return BUNDLE
+    if path.suffix == ".onnx":
+        return "policy exported as ONNX"
+    # The name of a zip's first member stands after 30 bytes.
+    if path.suffix == ".npz" and data[:2] == b"PK" and b".npy" in data[30:100]:
+        return "policy exported for NumPy"
+    if not data.startswith(b"PK"):
+        raise InputError(
+            f"{printable(path)} must be a zip written by Stable-Baselines3, it is "
+            "none; name the agent's zip or the folder of its run"
+        )
+    return CHECKPOINT
+
+
+def read_parts(
+    files: AgentFiles, data: bytes, part: Part = nullcontext
+) -> dict[str, Any]:
+    """Returns what the files of an agent hold, as the fields of `PolicyData`.
+
+    Args:
+        files: of the agent.
+        data: of its own file.
+        part: what each part is read in; where it swallows a refusal, the part is
+            missing.
+    """
+    read: dict[str, Any] = {}
+    if is_bundle(data):
+        with part("bundle"):
+            read = vars(read_bundle(data))
+    else:
+        read = read_checkpoint(data, part)
+        read |= {"env_id": files.env_name, "env_kwargs": files.env_kwargs}
+        with part("statistics"):
+            read["normalisations"], read["statistics_sha256"] = _statistics_of(files)
+        with part("wrappers"):
+            read["wrappers"] = wrappers_of(files.settings)
+            _require_unstacked(read)
+    if {"normalisations", "observation_space"} <= read.keys():
+        with part("statistics"):
+            require_fit(read["normalisations"], read["observation_space"])
+    return read
+
+
+def _require_unstacked(read: dict[str, Any]) -> None:
+    stacked = any(wrapper.name == "VecFrameStack" for wrapper in read["wrappers"])
+    if stacked and read.get("normalisations"):
+        raise Refusal(
+            "wrapper",
+            "an agent whose observations were normalised before its frames were "
+            "stacked is not read yet",
         )
 
 
@@ -79,30 +127,8 @@ def notes_on(files: AgentFiles) -> tuple[str, ...]:
     )
 
 
-def read_bounded(path: Path, most: int = limits.ARCHIVE_BYTES) -> bytes:
-    """Returns the bytes of a file that a user named, up to the largest size read."""
-    try:
-        return bounded_bytes(path, most)
-    except NotPlain as fault:
-        raise InputError(
-            f"an agent must be a plain file, {printable(path)} is not; name its "
-            "zip or the folder of its run"
-        ) from fault
-    except TooLarge as fault:
-        raise Refusal("limit", f"{printable(path)}: {fault}") from fault
-    except OSError as fault:
-        raise InputError(
-            f"{printable(path)} cannot be read ({fault.strerror}); check its "
-            "permissions"
-        ) from fault
-
-
-def read_statistics_of(files: AgentFiles) -> tuple[Normalisations, str | None]:
-    """Returns how the agent's observations were normalised, and the file's SHA-256.
-
-    Raises:
-        Refusal: if they were, and the statistics are missing.
-    """
+def _statistics_of(files: AgentFiles) -> tuple[Normalisations, str | None]:
+    """Returns how the agent's observations were normalised, and the file's SHA-256."""
     path = files.statistics
     if path is None:
         if files.was_normalised:
@@ -121,31 +147,6 @@ def read_statistics_of(files: AgentFiles) -> tuple[Normalisations, str | None]:
         else:
             normalisations = read_vecnormalize(data)
     return normalisations, sha256_of(data)
-
-
-def exported_kind(path: Path, data: bytes) -> str | None:
-    """Returns what an exported file is called, None for what may be an agent."""
-    if path.suffix == ".onnx":
-        return "policy exported as ONNX"
-    # The name of a zip's first member stands after 30 bytes.
-    if path.suffix == ".npz" and data[:2] == b"PK" and b".npy" in data[30:100]:
-        return "policy exported for NumPy"
-    return None
-
-
-def require_zip(path: Path, data: bytes) -> None:
-    """Raises if a file does not even begin as an agent's does."""
-    exported = exported_kind(path, data)
-    if exported is not None:
-        raise InputError(
-            f"{printable(path)} is a {exported}, which acts elsewhere; name the agent "
-            "it was made from"
-        )
-    if not data.startswith(b"PK"):
-        raise InputError(
-            f"{printable(path)} must be a zip written by Stable-Baselines3, it is "
-            "none; name the agent's zip or the folder of its run"
-        )
 
 
 def require_digest(digest: str, expected: str | None) -> None:

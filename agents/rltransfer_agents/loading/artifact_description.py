@@ -1,42 +1,41 @@
 """What a file holds, described for people part by part."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, final
 
 from rltransfer.errors import ArtifactRefused
 from rltransfer.io import sha256_of
-from rltransfer_agents.loading import limits, sb3_checkpoint
+from rltransfer_agents.loading import limits
 from rltransfer_agents.loading.agent_files import AgentFiles, StatisticsChoice, locate
 from rltransfer_agents.loading.agent_loading import (
-    exported_kind,
+    BUNDLE,
+    CHECKPOINT,
+    kind_of_file,
     notes_on,
-    read_bounded,
-    read_statistics_of,
+    read_parts,
     require_digest,
-    require_zip,
 )
-from rltransfer_agents.loading.bundle import is_bundle, read_bundle
 from rltransfer_agents.loading.environment_spec import (
     known_id,
     nearest_id,
     require_harmless,
 )
-from rltransfer_agents.loading.environment_wrappers import wrappers_of
 from rltransfer_agents.loading.policy_builders import build_policy
 from rltransfer_agents.loading.policy_data import Normalisations, PolicyData
 from rltransfer_agents.loading.refusal import (
+    Part,
     Refusal,
-    parse_object,
     printable,
+    read_bounded,
     refusals_about,
     refuse_unforeseen,
 )
-from rltransfer_agents.loading.running_statistics import read_vecnormalize, require_fit
-from rltransfer_agents.loading.torch_reader import read_tensors
-from rltransfer_agents.loading.zip_reader import list_members
+from rltransfer_agents.loading.running_statistics import read_vecnormalize
+from rltransfer_agents.policies import FrozenPolicy
 
 
 @final
@@ -97,35 +96,11 @@ class ArtifactDescription:
         return not self.refused and self.algorithm is not None
 
 
-_SPACES = ("observation_space", "action_space")
-_NEEDED = {"policy_class", "keywords", "tensors", "normalisations", *_SPACES}
-
-
+_NEEDED = {"policy_class", "keywords", "tensors", "normalisations"}
+_NEEDED |= {"observation_space", "action_space"}
 _EXPORTED = (
     Refused("kind", "exported", "it acts elsewhere; name the agent it was made from"),
 )
-
-
-@final
-class _Parts:
-    """The parts of an agent that could be read, and the refusals of the others."""
-
-    def __init__(self) -> None:
-        self.refused: list[Refused] = []
-        self.read: dict[str, Any] = {}
-
-    def add(self, part: str, read: Callable[[], Any], name: str | None = None) -> bool:
-        """Reads a part, kept under its name or another; returns whether it was read."""
-        try:
-            with refuse_unforeseen():
-                self.read[name or part.replace(" ", "_")] = read()
-        except Refusal as refusal:
-            self.refused.append(Refused(part, refusal.code, refusal.reason))
-        except ArtifactRefused as fault:
-            self.refused.append(Refused(part, "artifact", str(fault)))
-        else:
-            return True
-        return False
 
 
 def describe_artifact(
@@ -147,143 +122,80 @@ def describe_artifact(
         InputError: if nothing readable is there.
         ArtifactRefused: if the file has another hash.
     """
-    if Path(path).suffix == ".pkl" and Path(path).is_file():
-        return _of_statistics(Path(path), sha256)
-    files = locate(path, best=best, statistics=statistics)
-    data = _bytes_of(files.agent, sha256, limits.ARCHIVE_BYTES)
-    parts = _Parts()
+    refused: list[Refused] = []
+    part = partial(_collecting, refused)
     known: dict[str, Any] = {}
-    exported = exported_kind(files.agent, data)
-    if exported is not None:
-        return ArtifactDescription(
-            files.agent, exported, sha256_of(data), len(data), refused=_EXPORTED
-        )
-    if is_bundle(data):
-        kind = "safe bundle"
-        if parts.add("bundle", lambda: read_bundle(data)):
-            parts.read |= vars(parts.read.pop("bundle"))
+    if Path(path).suffix == ".pkl" and Path(path).is_file():
+        file, kind = Path(path), "VecNormalize statistics"
+        data = read_bounded(file, limits.PICKLE_BYTES)
+        with part("statistics"):
+            known["normalisation"] = _in_words(read_vecnormalize(data))
     else:
-        kind = "Stable-Baselines3 checkpoint"
-        require_zip(files.agent, data)
-        known = _add_checkpoint(parts, files, data)
+        files = locate(path, best=best, statistics=statistics)
+        file, data = files.agent, read_bounded(files.agent)
+        kind = kind_of_file(file, data)
+        if kind in (BUNDLE, CHECKPOINT):
+            known = _agent(files, data, part)
+        else:
+            refused += _EXPORTED
+    digest = sha256_of(data)
+    with refusals_about(printable(file)):
+        require_digest(digest, sha256)
     return ArtifactDescription(
-        path=files.agent,
-        kind=kind,
-        sha256=sha256_of(data),
-        size=len(data),
-        notes=notes_on(files),
-        **known,
-        **_environment(parts, files),
-        **_agent(parts),
-        refused=tuple(parts.refused),
+        file, kind, digest, len(data), refused=tuple(refused), **known
     )
 
 
-def _bytes_of(path: Path, sha256: str | None, most: int) -> bytes:
-    data = read_bounded(path, most)
-    with refusals_about(printable(path)):
-        require_digest(sha256_of(data), sha256)
-    return data
+@contextmanager
+def _collecting(refused: list[Refused], part: str) -> Iterator[None]:
+    """Notes the refusal of a part, since one should hide no other."""
+    try:
+        with refuse_unforeseen():
+            yield
+    except Refusal as refusal:
+        refused.append(Refused(part, refusal.code, refusal.reason))
+    except ArtifactRefused as fault:
+        refused.append(Refused(part, "artifact", str(fault)))
 
 
-def _of_statistics(path: Path, sha256: str | None) -> ArtifactDescription:
-    data = _bytes_of(path, sha256, limits.PICKLE_BYTES)
-    parts = _Parts()
-    parts.add("statistics", lambda: read_vecnormalize(data))
-    return ArtifactDescription(
-        path=path,
-        kind="VecNormalize statistics",
-        sha256=sha256_of(data),
-        size=len(data),
-        normalisation=_in_words(parts.read.get("statistics")),
-        refused=tuple(parts.refused),
-    )
-
-
-def _add_checkpoint(parts: _Parts, files: AgentFiles, data: bytes) -> dict[str, Any]:
-    """Reads a zip part by part, since one refusal should hide no other.
-
-    Returns:
-        What is known about the files themselves.
-    """
-    known: dict[str, Any] = {"statistics_path": files.statistics}
-    if not parts.add("archive", lambda: sb3_checkpoint.checkpoint_members(data)):
-        return known
-    members = parts.read.pop("archive")
-    listed = list_members(data, sb3_checkpoint.is_member)
-    known["members"] = tuple((member.name, member.size) for member in listed)
-    parts.read["versions"] = sb3_checkpoint.versions_of(members)
-    parts.add("weights", lambda: read_tensors(members["policy.pth"]), "tensors")
-    if parts.add("statistics", lambda: read_statistics_of(files)):
-        normalisations, known["statistics_sha256"] = parts.read.pop("statistics")
-        parts.read["normalisations"] = normalisations
-    if not parts.add("data", lambda: parse_object(members["data"])):
-        return known
-    entries = parts.read.pop("data")
-    known["ignored"] = sb3_checkpoint.ignored_of(entries)
-    for name in _SPACES:
-        space_of = partial(sb3_checkpoint.space_of_field, entries, name)
-        parts.add(name.replace("_", " "), space_of)
-    parts.add("policy class", lambda: sb3_checkpoint.policy_class_of(entries))
-    parts.add("policy_kwargs", lambda: sb3_checkpoint.keywords_of(entries), "keywords")
-    policy_class = parts.read.get("policy_class", "")
-    parts.read["algorithm"] = sb3_checkpoint.algorithm_of(policy_class, entries)
-    for name, entry in (("steps", "num_timesteps"), ("seed", "seed")):
-        parts.read[name] = sb3_checkpoint.whole_number(entries, entry)
-    if {"normalisations", "observation_space"} <= set(parts.read):
-        space = parts.read["observation_space"]
-        parts.add("statistics", lambda: require_fit(normalisations, space))
-    return known
-
-
-def _environment(parts: _Parts, files: AgentFiles) -> dict[str, Any]:
-    """Returns what is known about the environment that the files name."""
-    name = parts.read.get("env_id") or files.env_name
-    kwargs = parts.read.get("env_kwargs", files.env_kwargs)
-    parts.add("environment", lambda: require_harmless(kwargs))
-    if "wrappers" not in parts.read:
-        parts.add("wrappers", lambda: wrappers_of(files.settings))
-    known = known_id(name)
-    return {
-        "environment_kwargs": dict(kwargs),
-        "wrappers": tuple(map(str, parts.read.get("wrappers", ()))),
-        "environment": printable(name),
-        "environment_id": known,
-        "nearest_id": None if known else nearest_id(name),
-    }
-
-
-def _agent(parts: _Parts) -> dict[str, Any]:
+def _agent(files: AgentFiles, data: bytes, part: Part) -> dict[str, Any]:
     """Returns what is known about an agent of which some parts could be read."""
-    read = parts.read
-    about: dict[str, Any] = {name: read.get(name) for name in ("steps", "seed")}
-    for name in ("algorithm", "policy_class", *_SPACES):
-        about[name] = printable(read[name]) if name in read else None
-    about["normalisation"] = _in_words(read.get("normalisations"))
-    about["versions"] = {
+    read = read_parts(files, data, part)
+    known = {name: read[name] for name in _AS_READ & read.keys()}
+    known |= {name: printable(read[name]) for name in _AS_TEXT & read.keys()}
+    known["versions"] = {
         printable(name): printable(version)
         for name, version in read.get("versions", {}).items()
     }
-    needed = {part.name for part in fields(PolicyData)} & set(read)
-    if (
-        not {"policy_class", "keywords", "tensors", *_SPACES, "normalisations"}
-        <= needed
-    ):
-        return about
-    data = PolicyData(**{name: read[name] for name in needed})
-    if not parts.add("network", lambda: build_policy(data)):
-        return about
-    policy = read["network"]
-    hidden = [
-        f"{layer.weight.shape[1]} {layer.activation.__name__}"
-        for layer in policy.layers
-    ]
+    known["normalisation"] = _in_words(read.get("normalisations"))
+    known["statistics_path"], known["notes"] = files.statistics, notes_on(files)
+    name = read.get("env_id") or files.env_name
+    kwargs = read.get("env_kwargs", files.env_kwargs)
+    with part("environment"):
+        require_harmless(kwargs)
+    known |= {
+        "environment": printable(name),
+        "environment_id": known_id(name),
+        "nearest_id": None if known_id(name) else nearest_id(name),
+        "environment_kwargs": dict(kwargs),
+        "wrappers": tuple(map(str, read.get("wrappers", ()))),
+    }
+    if _NEEDED <= read.keys():
+        with part("network"):
+            known |= _network(build_policy(PolicyData(**read)))
+    return known
+
+
+_AS_READ = {"steps", "seed", "statistics_sha256", "members", "ignored"}
+_AS_TEXT = {"algorithm", "policy_class", "observation_space", "action_space"}
+
+
+def _network(policy: FrozenPolicy) -> dict[str, Any]:
+    layers = policy.layers
+    hidden = [f"{len(layer.bias)} {layer.activation.__name__}" for layer in layers]
     ends = type(policy.encoder).__name__, type(policy.head).__name__
-    about["network"] = (ends[0], *hidden, ends[1])
-    about["hidden_parameters"] = sum(
-        layer.weight.size + layer.bias.size for layer in policy.layers
-    )
-    return about
+    numbers = sum(layer.weight.size + layer.bias.size for layer in layers)
+    return {"network": (ends[0], *hidden, ends[1]), "hidden_parameters": numbers}
 
 
 def _in_words(normalisations: Normalisations | None) -> str | None:

@@ -90,6 +90,10 @@ class PolicyData:
     """Of the file."""
     statistics_sha256: str | None = None
     """Of the statistics' own file, if there is one."""
+    members: tuple[tuple[str, int], ...] = ()
+    """Names and sizes of the files inside the file."""
+    ignored: tuple[str, ...] = ()
+    """Fields that are not read; pickled ones are marked."""
 
 
 def read_keywords(tree: Any) -> Keywords:

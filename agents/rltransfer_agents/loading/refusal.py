@@ -1,11 +1,12 @@
 """Refusals of files: a code, the rule with the value that broke it, a remedy."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, final
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, TypeAlias, final
 
-from rltransfer.errors import ArtifactRefused, UserError
-from rltransfer.io.strict_json import TooLarge, parse_json
+from rltransfer.errors import ArtifactRefused, InputError, UserError
+from rltransfer.io.strict_json import NotPlain, TooLarge, bounded_bytes, parse_json
 from rltransfer_agents.loading import limits
 
 _UNFORESEEN = (
@@ -69,6 +70,10 @@ class Refusal(ArtifactRefused):
         return type(self)(self.code, f"{subject}: {self.reason}")
 
 
+Part: TypeAlias = Callable[[str], AbstractContextManager[object]]
+"""Makes the context that a part of a file is read in, out of the part's name."""
+
+
 @contextmanager
 def refusals_about(subject: str) -> Iterator[None]:
     """Puts `subject` in front of every refusal that leaves the block."""
@@ -108,6 +113,32 @@ def quoted(value: object, limit: int = 80) -> str:
     # repr escapes control characters; the slice comes first, against long texts.
     text = repr(value[:limit] if isinstance(value, str | bytes) else value)
     return text if len(text) <= limit + 3 else f"{text[:limit]}…"
+
+
+def read_bounded(
+    path: Path, most: int = limits.ARCHIVE_BYTES, *, code: str = "limit"
+) -> bytes:
+    """Returns the bytes of a file that a user named, up to the largest size read.
+
+    Args:
+        path: of the file.
+        most: bytes that it may have.
+        code: of the refusal if it has more.
+    """
+    try:
+        return bounded_bytes(path, most)
+    except NotPlain as fault:
+        raise InputError(
+            f"an agent must be a plain file, {printable(path)} is not; name its "
+            "zip or the folder of its run"
+        ) from fault
+    except TooLarge as fault:
+        raise Refusal(code, f"{printable(path)}: {fault}") from fault
+    except OSError as fault:
+        raise InputError(
+            f"{printable(path)} cannot be read ({fault.strerror}); check its "
+            "permissions"
+        ) from fault
 
 
 def parse_object(data: bytes) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from rltransfer_agents.loading.pickle_tree import (
     read_shape,
 )
 from rltransfer_agents.loading.refusal import Refusal, quoted, refusals_about
-from rltransfer_agents.loading.zip_reader import read_members
+from rltransfer_agents.loading.zip_reader import list_members, read_members
 
 _STORAGES = {
     "FloatStorage": "<f4",
@@ -215,9 +215,8 @@ def read_zipped(data: bytes) -> dict[str, NDArray[Any]]:
     """Returns the arrays by name."""
     members = read_members(
         data,
-        allowed=_is_allowed,
+        list_members(data, _is_allowed, limits.TENSOR_FILE_MEMBERS),
         wanted=lambda name: not name.endswith("serialization_id"),
-        most=limits.TENSOR_FILE_MEMBERS,
     )
     roots = {name.partition("/")[0] for name in members}
     if len(roots) != 1:

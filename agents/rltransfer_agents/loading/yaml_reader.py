@@ -6,10 +6,14 @@ from typing import Any, final
 
 import yaml
 
-from rltransfer.errors import InputError
-from rltransfer.io.strict_json import NotPlain, TooLarge, bounded_bytes
 from rltransfer_agents.loading import limits
-from rltransfer_agents.loading.refusal import Refusal, printable, quoted, refusals_about
+from rltransfer_agents.loading.refusal import (
+    Refusal,
+    printable,
+    quoted,
+    read_bounded,
+    refusals_about,
+)
 
 # Words that are numbers for `yaml.safe_load`, with which RL Zoo reads, are so here.
 _RESOLVER: Any = yaml.resolver.Resolver()
@@ -30,8 +34,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         return {}
+    data = read_bounded(path, limits.YAML_BYTES, code="yaml")
     with refusals_about(printable(path)):
-        value = parse_yaml(_bytes_of(path))
+        value = parse_yaml(data)
     return value if isinstance(value, dict) else {}
 
 
@@ -51,18 +56,6 @@ def parse_yaml(data: bytes) -> Any:
     except (yaml.YAMLError, ValueError, RecursionError) as fault:
         reason = quoted(str(fault).partition("\n")[0])
         raise Refusal("yaml", f"this is no YAML: {reason}") from fault
-
-
-def _bytes_of(path: Path) -> bytes:
-    try:
-        return bounded_bytes(path, limits.YAML_BYTES)
-    except (NotPlain, TooLarge) as fault:
-        raise Refusal("yaml", str(fault)) from fault
-    except OSError as fault:
-        raise InputError(
-            f"{printable(path)} cannot be read ({fault.strerror}); check its "
-            "permissions"
-        ) from fault
 
 
 @final

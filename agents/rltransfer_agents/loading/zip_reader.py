@@ -233,7 +233,16 @@ __all__ = ["list_members", "read_members"]
 def list_members(
     data: bytes, allowed: Callable[[str], bool], most: int = limits.MEMBERS
 ) -> list[Member]:
-    """Returns what a zip file lists, each member checked as far as that goes."""
+    """Returns what a zip file lists, each member checked as far as that goes.
+
+    Args:
+        data: the whole file.
+        allowed: whether a name may occur at all.
+        most: how many members there may be.
+
+    Raises:
+        Refusal: if the file is damaged, is more than a zip file, or breaks a limit.
+    """
     members = read_directory(data, most)
     for member in members:
         check_member(member, allowed)
@@ -241,24 +250,18 @@ def list_members(
 
 
 def read_members(
-    data: bytes,
-    *,
-    allowed: Callable[[str], bool],
-    wanted: Callable[[str], bool],
-    most: int = limits.MEMBERS,
+    data: bytes, members: list[Member], wanted: Callable[[str], bool]
 ) -> dict[str, bytes]:
     """Returns the contents of the wanted members of a zip file.
 
     Args:
         data: the whole file.
-        allowed: whether a name may occur at all.
+        members: all that it lists.
         wanted: whether a member is read; the others are not even unpacked.
-        most: how many members there may be.
 
     Raises:
-        Refusal: if the file is damaged, is more than a zip file, or breaks a limit.
+        Refusal: if the file is damaged or breaks a limit.
     """
-    members = list_members(data, allowed, most)
     spans = {member.name: span(data, member) for member in members}
     check_overlap(list(spans.values()))
     chosen = [member for member in members if wanted(member.name)]

@@ -20,6 +20,7 @@ from stock_agents import UNEVEN, Still, Stock, numbers
 from rltransfer_agents.export.live_model import policy_data_of
 from rltransfer_agents.loading.bundle import read_bundle, write_bundle
 from rltransfer_agents.loading.policy_builders import build_policy
+from rltransfer_agents.loading.policy_data import PolicyData
 from rltransfer_agents.loading.sb3_checkpoint import read_checkpoint
 from rltransfer_agents.policies import FrozenPolicy
 
@@ -103,7 +104,7 @@ def with_field(data: bytes, name: str, value: Any) -> bytes:
 
 def frozen_zip(data: bytes) -> FrozenPolicy:
     """Returns the policy in a zip's bytes."""
-    return build_policy(read_checkpoint(data))
+    return build_policy(PolicyData(**read_checkpoint(data)))
 
 
 def frozen_bundle(data: bytes) -> FrozenPolicy:
