@@ -2,14 +2,15 @@
 
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 import gymnasium as gym
 
 from rltransfer.errors import InputError
 from rltransfer_agents.loading import limits
-from rltransfer_agents.loading.refusal import Refusal, printable, quoted
+from rltransfer_agents.loading.refusal import Refusal, printable, quoted, quoted_flat
 from rltransfer_agents.loading.sb3_checkpoint import ALGORITHMS
 from rltransfer_envs.making import is_usable, nearest_ids
 
@@ -71,9 +72,8 @@ def require_registered(env_id: str, *, typed: Collection[str] = ()) -> str:
     typed_modules = {word.rpartition(":")[0] for word in typed}
     if module and module in typed_modules and _ID.fullmatch(name):
         return env_id
-    raise Refusal(
-        "environment",
-        f"an id in a file must be registered and name no module, got {quoted(env_id)}",
+    raise _refusal(
+        f"an id in a file must be registered and name no module, got {quoted(env_id)}"
     )
 
 
@@ -113,80 +113,74 @@ def require_harmless(
     """
     for name, value in kwargs.items():
         if name in _NOT_FROM_FILES or not _PLAIN.fullmatch(name):
-            raise Refusal(
-                "environment", f"a file may not set {quoted(name)} of an environment"
-            )
-        if name == "render_mode" and _told(value) not in _UNSEEN:
-            raise Refusal(
-                "environment",
-                f"a file may not make an environment show itself, got {_told(value)}",
+            raise _refusal(f"a file may not set {quoted(name)} of an environment")
+        told = quoted_flat(value)
+        if name == "render_mode" and told not in _UNSEEN:
+            raise _refusal(
+                f"a file may not make an environment show itself, got {told}"
             )
         if name == "max_episode_steps" and not (
             type(value) is int and 0 < value <= _LONGEST_EPISODE
         ):
-            raise Refusal(
-                "environment",
+            raise _refusal(
                 f"max_episode_steps in a file must lie in 1..{_LONGEST_EPISODE}, got "
-                f"{_told(value)}",
+                f"{told}"
             )
-    _Values(typed).check(dict(kwargs), depth=0)
+    for count, value in enumerate(_parts(dict(kwargs), depth=0)):
+        # Counted on the way: values that appear twice can make few look like many.
+        if count >= limits.YAML_NODES:
+            raise _too_many()
+        _require_plain(value, typed)
     return dict(kwargs)
 
 
-class _Values:
-    """Counts on the way, since values that appear twice can make few look like many."""
-
-    def __init__(self, typed: Collection[str]) -> None:
-        self._seen = 0
-        self._typed = typed
-
-    def check(self, value: Any, depth: int) -> None:
-        """Raises unless a value is made of numbers, plain text and known ids."""
-        self._seen += 1
-        if self._seen > limits.YAML_NODES or depth > limits.JSON_DEPTH:
-            raise Refusal(
-                "environment",
-                f"an environment may have {limits.YAML_NODES} values",
-            )
-        match value:
-            case None | bool() | int():
-                return
-            case float():
-                if not math.isfinite(value):
-                    raise Refusal(
-                        "environment", f"its numbers must be finite, got {value}"
-                    )
-            case str():
-                _check_text(value, self._typed)
-            case dict():
-                for name, part in value.items():
-                    self.check(name, depth + 1)
-                    self.check(part, depth + 1)
-            case list() | tuple():
-                for part in value:
-                    self.check(part, depth + 1)
-            case _:
-                raise Refusal(
-                    "environment",
-                    "an environment in a file is made with numbers and text, got "
-                    f"{_told(value)}",
-                )
-
-
-def _check_text(text: str, typed: Collection[str]) -> None:
-    if is_id(text.rpartition(":")[2]) and any(":" in word for word in typed):
-        require_registered(text, typed=typed)
+def _parts(value: Any, depth: int) -> Iterator[Any]:
+    """Yields a value and all that it holds, keys too."""
+    if depth > limits.JSON_DEPTH:
+        raise _too_many()
+    yield value
+    if isinstance(value, dict):
+        value = chain.from_iterable(value.items())
+    elif not isinstance(value, list | tuple):
         return
-    if len(text) > _LONGEST_TEXT or not _PLAIN.fullmatch(text):
-        raise Refusal(
-            "environment",
-            "text that an environment in a file is made with must be plain and name no "
-            f"module, got {quoted(text)}",
-        )
-    if is_id(text):
-        require_registered(text)
+    for part in value:
+        yield from _parts(part, depth + 1)
 
 
-def _told(value: object) -> str:
-    is_flat = isinstance(value, str | int | float)
-    return quoted(value) if is_flat else type(value).__name__
+def _too_many() -> Refusal:
+    return _refusal(f"an environment may have {limits.YAML_NODES} values")
+
+
+def _require_plain(value: Any, typed: Collection[str]) -> None:
+    """Raises unless a value is a number, plain text, a known id or holds such."""
+    match value:
+        case None | bool() | int() | dict() | list() | tuple():
+            return
+        case float() if math.isfinite(value):
+            return
+        case float():
+            raise _refusal(f"its numbers must be finite, got {value}")
+        case str() if _is_of_typed_module(value, typed):
+            require_registered(value, typed=typed)
+        case str() if len(value) > _LONGEST_TEXT or not _PLAIN.fullmatch(value):
+            raise _refusal(
+                "text that an environment in a file is made with must be plain and "
+                f"name no module, got {quoted(value)}"
+            )
+        case str() if is_id(value):
+            require_registered(value)
+        case str():
+            return
+        case _:
+            raise _refusal(
+                "an environment in a file is made with numbers and text, got "
+                f"{quoted_flat(value)}"
+            )
+
+
+def _is_of_typed_module(text: str, typed: Collection[str]) -> bool:
+    return is_id(text.rpartition(":")[2]) and any(":" in word for word in typed)
+
+
+def _refusal(reason: str) -> Refusal:
+    return Refusal("environment", reason)

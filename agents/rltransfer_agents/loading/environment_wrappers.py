@@ -15,7 +15,7 @@ import numpy as np
 from gymnasium import wrappers
 
 from rltransfer.errors import InputError
-from rltransfer_agents.loading.refusal import Refusal, quoted
+from rltransfer_agents.loading.refusal import Refusal, quoted, quoted_flat
 from rltransfer_agents.loading.zoo_wrappers import StackFrames, TimeFeature
 
 AnyEnv = gym.Env[Any, Any]
@@ -91,8 +91,7 @@ def checked_wrapper(path: str, kwargs: Mapping[str, Any]) -> EnvironmentWrapper:
             takes = ", ".join(stock.arguments) or "no arguments"
             raise Refusal("wrapper", f"{name} takes {takes}, got {quoted(key)}")
         if not check(value):
-            flat = isinstance(value, str | int | float)
-            given = quoted(value) if flat else type(value).__name__
+            given = quoted_flat(value)
             raise Refusal("wrapper", f"{name} does not take {key}={given}")
     return EnvironmentWrapper(name, dict(kwargs))
 

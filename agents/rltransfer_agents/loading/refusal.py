@@ -115,6 +115,12 @@ def quoted(value: object, limit: int = 80) -> str:
     return text if len(text) <= limit + 3 else f"{text[:limit]}…"
 
 
+def quoted_flat(value: object) -> str:
+    """Returns a string or number from a file as `quoted` does, else its type's name."""
+    is_flat = isinstance(value, str | int | float)
+    return quoted(value) if is_flat else type(value).__name__
+
+
 def read_bounded(
     path: Path, most: int = limits.ARCHIVE_BYTES, *, code: str = "limit"
 ) -> bytes:

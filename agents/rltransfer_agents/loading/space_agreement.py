@@ -4,13 +4,12 @@ An agent of [-1, 1] that drives actuators of [-8, 8], or one that counts actions
 where the environment counts from 7, acts without an error and is worth nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from gymnasium import spaces
-from numpy.typing import NDArray
 
 from rltransfer.errors import InputError
 from rltransfer.wrappers.zero_based_env import starts_at_zero, zero_based
@@ -20,6 +19,8 @@ from rltransfer_agents.loading.refusal import printable
 _LONGEST_TEXT = 160
 _KINDS: list[type[spaces.Space[Any]]] = [spaces.Box, spaces.Discrete, spaces.Dict]
 _KINDS += [spaces.MultiDiscrete, spaces.MultiBinary, spaces.Tuple]
+_BOUNDS = ("low", "high")
+_PICTURES = ("dtype", *_BOUNDS)
 
 
 @runtime_checkable
@@ -74,7 +75,7 @@ def require_same_spaces(
         taken = zero_based(taken) if starts_at_zero(done) else taken
     for word, own, other, difference in (
         ("observations", seen, shown, _observation_difference(seen, shown)),
-        ("actions", done, taken, _difference(done, taken, bounds=True)),
+        ("actions", done, taken, _difference(done, taken, _BOUNDS)),
     ):
         if difference is not None:
             raise InputError(
@@ -82,7 +83,7 @@ def require_same_spaces(
                 f"{printable(path)} knows {space_text(own)} and {env_name} has "
                 f"{space_text(other)}, which differ in {difference}; {remedy()}"
             )
-    if _parts_equal(seen, shown):
+    if _observation_difference(seen, shown, _PICTURES) is None:
         return ()
     return (
         f"the observations of {env_name} have other bounds or another float width "
@@ -96,41 +97,47 @@ def space_text(space: spaces.Space[Any]) -> str:
     return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…"
 
 
-def _difference(
-    own: spaces.Space[Any], other: spaces.Space[Any], *, bounds: bool
-) -> str | None:
-    """Returns the first thing in which two spaces differ, None if they agree."""
-    kind = _kind(own)
-    if kind != _kind(other):
-        return "kind"
-    for name in ("shape", "n", "nvec", "start"):
-        one, another = (_field(space, name) for space in (own, other))
-        if not np.array_equal(one, another):
-            return name
-    if bounds and isinstance(own, spaces.Box) and isinstance(other, spaces.Box):
-        for name in ("low", "high"):
-            if not _close(getattr(own, name), getattr(other, name)):
-                return name
-    return None
-
-
 def _observation_difference(
-    own: spaces.Space[Any], other: spaces.Space[Any]
+    own: spaces.Space[Any], other: spaces.Space[Any], also: Collection[str] = ()
 ) -> str | None:
+    """Returns the first thing in which two spaces differ, None if they agree.
+
+    Args:
+        own: of the agent.
+        other: of the environment; its pictures may have their channels last.
+        also: what has to agree of a Box that is no picture.
+    """
     if isinstance(own, spaces.Dict) and isinstance(other, spaces.Dict):
         if set(own.spaces) != set(other.spaces):
             return "their parts"
         for name, part in own.spaces.items():
-            difference = _observation_difference(part, other.spaces[name])
+            difference = _observation_difference(part, other.spaces[name], also)
             if difference is not None:
                 return f"{difference} of the part {name!r}"
         return None
     other = _channels_first(own, other)
-    if is_image(own) or is_image(other):
-        if own.dtype != other.dtype:
-            return "dtype"
-        return _difference(own, other, bounds=True)
-    return _difference(own, other, bounds=False)
+    is_picture = is_image(own) or is_image(other)
+    return _difference(own, other, _PICTURES if is_picture else also)
+
+
+def _difference(
+    own: spaces.Space[Any], other: spaces.Space[Any], of_boxes: Collection[str]
+) -> str | None:
+    if _kind(own) != _kind(other):
+        return "kind"
+    is_box = isinstance(own, spaces.Box)
+    for name in ("shape", "n", "nvec", "start", *(of_boxes if is_box else ())):
+        one, another = getattr(own, name, None), getattr(other, name, None)
+        equal = _close if name in _BOUNDS else np.array_equal
+        if not equal(one, another):
+            return name
+    return None
+
+
+def _kind(space: spaces.Space[Any]) -> str:
+    # By name: subclasses of the stock spaces hold the same values.
+    found = next((kind for kind in _KINDS if isinstance(space, kind)), type(space))
+    return found.__name__
 
 
 def _channels_first(
@@ -146,40 +153,7 @@ def _channels_first(
     return moved if moved.shape == own.shape else other
 
 
-def _parts_equal(own: spaces.Space[Any], other: spaces.Space[Any]) -> bool:
-    if isinstance(own, spaces.Dict) and isinstance(other, spaces.Dict):
-        return all(
-            _parts_equal(part, other.spaces[name]) for name, part in own.spaces.items()
-        )
-    if not isinstance(own, spaces.Box) or not isinstance(other, spaces.Box):
-        return True
-    other = _channels_first(own, other)
-    assert isinstance(other, spaces.Box)
-    same_bounds = _close(own.low, other.low) and _close(own.high, other.high)
-    return same_bounds and own.dtype == other.dtype
-
-
-def _kind(space: spaces.Space[Any]) -> str:
-    # By name: subclasses of the stock spaces hold the same values.
-    stock = (
-        spaces.Box,
-        spaces.Discrete,
-        spaces.MultiDiscrete,
-        spaces.MultiBinary,
-        spaces.Dict,
-        spaces.Tuple,
-    )
-    return next(
-        (k.__name__ for k in stock if isinstance(space, k)), type(space).__name__
-    )
-
-
-def _field(space: spaces.Space[Any], name: str) -> NDArray[Any]:
-    value = getattr(space, name, None)
-    return np.asarray(() if value is None else value)
-
-
-def _close(own: NDArray[Any], other: NDArray[Any]) -> bool:
+def _close(own: Any, other: Any) -> bool:
     # Bounds go through float32 on their way into files.
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.allclose(own, other, rtol=1e-6, atol=0, equal_nan=True))
