@@ -10,7 +10,7 @@ import gymnasium as gym
 
 from rltransfer.errors import InputError
 from rltransfer_agents.loading import limits
-from rltransfer_agents.loading.refusal import Refusal, printable, quoted, quoted_flat
+from rltransfer_agents.loading.refusal import Refusal, printable, quoted
 from rltransfer_agents.loading.sb3_checkpoint import ALGORITHMS
 from rltransfer_envs.making import is_usable, nearest_ids
 
@@ -114,7 +114,7 @@ def require_harmless(
     for name, value in kwargs.items():
         if name in _NOT_FROM_FILES or not _PLAIN.fullmatch(name):
             raise _refusal(f"a file may not set {quoted(name)} of an environment")
-        told = quoted_flat(value)
+        told = quoted(value)
         if name == "render_mode" and told not in _UNSEEN:
             raise _refusal(
                 f"a file may not make an environment show itself, got {told}"
@@ -174,7 +174,7 @@ def _require_plain(value: Any, typed: Collection[str]) -> None:
         case _:
             raise _refusal(
                 "an environment in a file is made with numbers and text, got "
-                f"{quoted_flat(value)}"
+                f"{quoted(value)}"
             )
 
 

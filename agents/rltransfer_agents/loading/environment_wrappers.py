@@ -7,21 +7,23 @@ page and with arguments that are checked; nothing is imported by a name from a f
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, final
+from typing import Annotated, Any, NamedTuple, final
 
 import gymnasium as gym
 import numpy as np
 from gymnasium import wrappers
+from pydantic import Field, StrictBool, StrictStr, TypeAdapter, ValidationError
 
 from rltransfer.errors import InputError
-from rltransfer_agents.loading.refusal import Refusal, quoted, quoted_flat
+from rltransfer_agents.loading.refusal import Refusal, quoted
 from rltransfer_agents.loading.zoo_wrappers import StackFrames, TimeFeature
 
 AnyEnv = gym.Env[Any, Any]
-Check = Callable[[Any], bool]
 _LARGEST = 10**6
 _MOST_WRAPPERS = 16
+_MISFITS: tuple[type[Exception], ...]
+_MISFITS = (ArithmeticError, AssertionError, AttributeError, LookupError)
+_MISFITS += (ImportError, TypeError, ValueError, gym.error.Error)
 
 
 @final
@@ -38,15 +40,18 @@ class EnvironmentWrapper:
         return f"{self.name}({kwargs})"
 
 
-@final
-@dataclass(frozen=True)
-class _Stock:
+_Natural = Annotated[int, Field(strict=True, gt=0, le=_LARGEST)]
+_Number = Annotated[float, Field(strict=True, ge=-_LARGEST, le=_LARGEST)]
+_Size = _Natural | tuple[_Natural, _Natural]
+
+
+class _Stock(NamedTuple):
     """A wrapper that can be made: where it is from, how, and its arguments."""
 
     origin: tuple[str, ...]
     make: Callable[..., AnyEnv]
-    arguments: Mapping[str, Check] = field(default_factory=dict)
-    """Each with the test that its value must pass."""
+    arguments: Mapping[str, Any] = {}
+    """Each with the type that its value must have."""
 
 
 def wrappers_of(settings: Mapping[str, Any]) -> tuple[EnvironmentWrapper, ...]:
@@ -86,13 +91,14 @@ def checked_wrapper(path: str, kwargs: Mapping[str, Any]) -> EnvironmentWrapper:
     if stock is None or (package and package not in stock.origin):
         raise _unknown(path)
     for key, value in kwargs.items():
-        check = stock.arguments.get(key) if isinstance(key, str) else None
-        if check is None:
+        if key not in stock.arguments:
             takes = ", ".join(stock.arguments) or "no arguments"
             raise Refusal("wrapper", f"{name} takes {takes}, got {quoted(key)}")
-        if not check(value):
-            given = quoted_flat(value)
-            raise Refusal("wrapper", f"{name} does not take {key}={given}")
+        try:
+            TypeAdapter(stock.arguments[key]).validate_python(value)
+        except ValidationError as fault:
+            told = f"{name} does not take {key}={quoted(value)}"
+            raise Refusal("wrapper", told) from fault
     return EnvironmentWrapper(name, dict(kwargs))
 
 
@@ -103,22 +109,15 @@ def wrapped(env: AnyEnv, chosen: Sequence[EnvironmentWrapper]) -> AnyEnv:
         InputError: if a wrapper does not fit the environment.
     """
     for wrapper in chosen:
-        stock = _TABLE[wrapper.name]
         try:
-            env = stock.make(env, **wrapper.kwargs)
-        except (ArithmeticError, AssertionError, AttributeError, LookupError) as fault:
-            raise _misfit(wrapper, fault) from fault
-        except (ImportError, TypeError, ValueError, gym.error.Error) as fault:
-            raise _misfit(wrapper, fault) from fault
+            env = _TABLE[wrapper.name].make(env, **wrapper.kwargs)
+        except _MISFITS as fault:
+            reason = " ".join(str(fault).split()) or type(fault).__name__
+            raise InputError(
+                f"the run's wrapper {wrapper} does not fit the environment ({reason}); "
+                "name the environment it was trained in with --env"
+            ) from fault
     return env
-
-
-def _misfit(wrapper: EnvironmentWrapper, fault: Exception) -> InputError:
-    reason = " ".join(str(fault).split()) or type(fault).__name__
-    return InputError(
-        f"the run's wrapper {wrapper} does not fit the environment ({reason}); name "
-        "the environment it was trained in with --env"
-    )
 
 
 def _listed(entry: Any) -> list[tuple[str, dict[str, Any]]]:
@@ -147,34 +146,15 @@ def _unknown(path: str) -> Refusal:
     )
 
 
-def _natural(value: Any) -> bool:
-    return type(value) is int and 0 < value <= _LARGEST
+def _atari(name: str, **arguments: Any) -> _Stock:
+    def make(env: AnyEnv, **kwargs: Any) -> AnyEnv:
+        # Imported where it is needed: torch comes with it.
+        from stable_baselines3.common import atari_wrappers
 
+        made: AnyEnv = getattr(atari_wrappers, name)(env, **kwargs)
+        return made
 
-def _number(value: Any) -> bool:
-    return type(value) in (int, float) and abs(value) <= _LARGEST
-
-
-def _flag(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def _size(value: Any) -> bool:
-    if isinstance(value, list | tuple):
-        return len(value) == 2 and all(map(_natural, value))
-    return _natural(value)
-
-
-def _names(value: Any) -> bool:
-    return isinstance(value, list | tuple) and all(isinstance(n, str) for n in value)
-
-
-def _atari(name: str, env: AnyEnv, **kwargs: Any) -> AnyEnv:
-    # Imported where it is needed: torch comes with it.
-    from stable_baselines3.common import atari_wrappers
-
-    made: AnyEnv = getattr(atari_wrappers, name)(env, **kwargs)
-    return made
+    return _Stock(_SB3, make, arguments)
 
 
 def _rescale_action(
@@ -208,42 +188,35 @@ def _resize(env: AnyEnv, shape: Any) -> AnyEnv:
 _GYM = ("gym", "gymnasium")
 _SB3 = ("stable_baselines3",)
 _ZOO = ("utils", "rl_zoo3", "sb3_contrib")
+_GRAY = _Stock(_GYM, wrappers.GrayscaleObservation, {"keep_dim": StrictBool})
 # Checks and logs only.
 _WITHOUT_EFFECT = {"Monitor", "VecMonitor", "OrderEnforcing", "PassiveEnvChecker"}
 _WITHOUT_EFFECT |= {"RecordEpisodeStatistics"}
 
-_TABLE: dict[str, _Stock] = {
+_TABLE = {
     "TimeFeatureWrapper": _Stock(
-        _ZOO, TimeFeature, {"max_steps": _natural, "test_mode": _flag}
+        _ZOO, TimeFeature, {"max_steps": _Natural, "test_mode": StrictBool}
     ),
-    "VecFrameStack": _Stock(_SB3, StackFrames, {"n_stack": _natural}),
+    "VecFrameStack": _Stock(_SB3, StackFrames, {"n_stack": _Natural}),
     "FlattenObservation": _Stock(_GYM, wrappers.FlattenObservation),
     "FilterObservation": _Stock(
-        _GYM, wrappers.FilterObservation, {"filter_keys": _names}
+        _GYM, wrappers.FilterObservation, {"filter_keys": list[StrictStr]}
     ),
     "RescaleAction": _Stock(
         _GYM,
         _rescale_action,
-        dict.fromkeys(("min_action", "max_action", "a", "b"), _number),
+        dict.fromkeys(("min_action", "max_action", "a", "b"), _Number),
     ),
     "ClipAction": _Stock(_GYM, wrappers.ClipAction),
-    "FrameStack": _Stock(_GYM, _frame_stack, {"num_stack": _natural}),
-    "FrameStackObservation": _Stock(_GYM, _frame_stack, {"stack_size": _natural}),
+    "FrameStack": _Stock(_GYM, _frame_stack, {"num_stack": _Natural}),
+    "FrameStackObservation": _Stock(_GYM, _frame_stack, {"stack_size": _Natural}),
     "TimeAwareObservation": _Stock(_GYM, wrappers.TimeAwareObservation),
-    "TimeLimit": _Stock(_GYM, wrappers.TimeLimit, {"max_episode_steps": _natural}),
-    "GrayScaleObservation": _Stock(
-        _GYM, wrappers.GrayscaleObservation, {"keep_dim": _flag}
-    ),
-    "GrayscaleObservation": _Stock(
-        _GYM, wrappers.GrayscaleObservation, {"keep_dim": _flag}
-    ),
-    "ResizeObservation": _Stock(_GYM, _resize, {"shape": _size}),
-    "NoopResetEnv": _Stock(
-        _SB3, partial(_atari, "NoopResetEnv"), {"noop_max": _natural}
-    ),
-    "FireResetEnv": _Stock(_SB3, partial(_atari, "FireResetEnv")),
-    "MaxAndSkipEnv": _Stock(_SB3, partial(_atari, "MaxAndSkipEnv"), {"skip": _natural}),
-    "WarpFrame": _Stock(
-        _SB3, partial(_atari, "WarpFrame"), {"width": _natural, "height": _natural}
-    ),
+    "TimeLimit": _Stock(_GYM, wrappers.TimeLimit, {"max_episode_steps": _Natural}),
+    "GrayScaleObservation": _GRAY,
+    "GrayscaleObservation": _GRAY,
+    "ResizeObservation": _Stock(_GYM, _resize, {"shape": _Size}),
+    "NoopResetEnv": _atari("NoopResetEnv", noop_max=_Natural),
+    "FireResetEnv": _atari("FireResetEnv"),
+    "MaxAndSkipEnv": _atari("MaxAndSkipEnv", skip=_Natural),
+    "WarpFrame": _atari("WarpFrame", width=_Natural, height=_Natural),
 }

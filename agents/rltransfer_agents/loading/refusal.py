@@ -106,19 +106,15 @@ def printable(path: object) -> str:
 
 
 def quoted(value: object, limit: int = 80) -> str:
-    """Returns text from a file on one line, escaped and cut to a length.
+    """Returns text or a number from a file on one line, escaped and cut to a length.
 
-    Only for strings, numbers and flat values: nested ones may be exponentially long.
+    Of anything else it returns the type: nested values may be exponentially long.
     """
+    if not isinstance(value, str | bytes | int | float):
+        return type(value).__name__
     # repr escapes control characters; the slice comes first, against long texts.
     text = repr(value[:limit] if isinstance(value, str | bytes) else value)
     return text if len(text) <= limit + 3 else f"{text[:limit]}…"
-
-
-def quoted_flat(value: object) -> str:
-    """Returns a string or number from a file as `quoted` does, else its type's name."""
-    is_flat = isinstance(value, str | int | float)
-    return quoted(value) if is_flat else type(value).__name__
 
 
 def read_bounded(

@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from gymnasium import spaces
+from numpy.typing import NDArray
 
 from rltransfer.errors import InputError
 from rltransfer.wrappers.zero_based_env import starts_at_zero, zero_based
@@ -127,7 +128,7 @@ def _difference(
         return "kind"
     is_box = isinstance(own, spaces.Box)
     for name in ("shape", "n", "nvec", "start", *(of_boxes if is_box else ())):
-        one, another = getattr(own, name, None), getattr(other, name, None)
+        one, another = (np.asarray(getattr(s, name, None)) for s in (own, other))
         equal = _close if name in _BOUNDS else np.array_equal
         if not equal(one, another):
             return name
@@ -153,7 +154,7 @@ def _channels_first(
     return moved if moved.shape == own.shape else other
 
 
-def _close(own: Any, other: Any) -> bool:
+def _close(own: NDArray[Any], other: NDArray[Any]) -> bool:
     # Bounds go through float32 on their way into files.
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.allclose(own, other, rtol=1e-6, atol=0, equal_nan=True))

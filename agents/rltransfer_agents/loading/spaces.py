@@ -200,36 +200,26 @@ def space_from_json(
             bounds = {"low": low, "high": high, "shape": low.shape, "dtype": low.dtype}
             return space_of("Box", bounds)
         case "MultiDiscrete":
-            rows = {"nvec": value.get("nvec")}
-            if "start" in value:
-                rows["start"] = value["start"]
-            for row in rows.values():
-                if not isinstance(row, list) or not all(
-                    type(n) is int and abs(n) < 1 << 32 for n in row
-                ):
+            rows = {word: value[word] for word in ("nvec", "start") if word in value}
+            for word, row in rows.items():
+                whole = isinstance(row, list) and all(type(n) is int for n in row)
+                if not whole or any(abs(n) >= 1 << 32 for n in row):
                     raise Refusal("space", "nvec and start must be rows of numbers")
-            state = {word: np.array(row, np.int64) for word, row in rows.items()}
-            return space_of("MultiDiscrete", state)
+                rows[word] = np.array(row, np.int64)
+            return space_of("MultiDiscrete", rows)
         case "Dict":
-            parts = value.get("spaces")
-            if is_part or not isinstance(parts, list):
+            pairs = value.get("spaces")
+            if is_part or not isinstance(pairs, list):
                 raise Refusal("space", "parts may not have parts")
-            named = [
-                part for part in parts if isinstance(part, list) and len(part) == 2
-            ]
-            if len(named) != len(parts) or not all(type(n) is str for n, _ in named):
-                raise Refusal("space", "parts must have names")
-            return space_of(
-                "Dict",
-                {
-                    "spaces": {
-                        part: space_from_json(
-                            inner, f"{name}/{part}", arrays, is_part=True
-                        )
-                        for part, inner in named
-                    }
-                },
-            )
+            parts: dict[str, spaces.Space[Any]] = {}
+            for pair in pairs:
+                match pair:
+                    case [str(part), inner]:
+                        own = f"{name}/{part}"
+                        parts[part] = space_from_json(inner, own, arrays, is_part=True)
+                    case _:
+                        raise Refusal("space", "parts must have names")
+            return space_of("Dict", {"spaces": parts})
         case "Discrete" | "MultiBinary":
             return space_of(kind, value)
         case _:

@@ -2,9 +2,8 @@
 
 import io
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, final
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,107 +38,20 @@ _ORDERED = "collections.OrderedDict"
 _LONGEST_STORAGE_KEY = 100
 
 
-@final
-@dataclass(frozen=True)
-class Tensors:
-    """The numbers of a torch file, by the keys that its pickle uses."""
+class _View(NamedTuple):
+    """A tensor, as a view of the numbers in a storage."""
 
-    storages: Mapping[str, bytes | memoryview]
-
-    def of(self, tree: Any) -> dict[str, NDArray[Any]]:
-        """Returns the arrays that a dict of tensors describes."""
-        tensors: dict[str, NDArray[Any]] = {}
-        elements = 0
-        for name, value in _entries(tree):
-            tensors[name] = self._tensor(name, value)
-            elements += tensors[name].nbytes
-        most = limits.VIEWS_PER_STORAGE * sum(map(len, self.storages.values()))
-        if elements > most:
-            raise Refusal("limit", "tensors show the same numbers too many times")
-        return tensors
-
-    def _tensor(self, name: str, tree: Any) -> NDArray[Any]:
-        arguments = _arguments(tree, _PARAMETER)
-        if arguments:
-            return self._tensor(name, _tensor_of_parameter(arguments[0]))
-        arguments = _arguments(tree, _TENSOR)
-        if len(arguments) not in (6, 7):
-            raise Refusal("tensor", f"{quoted(name)} is no plain tensor")
-        numbers = self._storage(name, arguments[0])
-        shape, strides = read_shape(arguments[2]), read_shape(arguments[3])
-        start = arguments[1]
-        if type(start) is not int or start < 0 or len(strides) != len(shape):
-            raise Refusal("tensor", f"{quoted(name)} has no proper strides")
-        count = math.prod(shape)
-        if count == 0:
-            return np.zeros(shape, numbers.dtype)
-        last = [(size - 1) * step for size, step in zip(shape, strides, strict=True)]
-        reach = start + sum(last)
-        repeated = any(
-            step == 0 < size - 1 for size, step in zip(shape, strides, strict=True)
-        )
-        # Strides that visit a number twice could show a small file as a huge tensor.
-        if repeated or reach >= numbers.size or count > numbers.size:
-            raise Refusal("tensor", f"{quoted(name)} reaches beyond its numbers")
-        return np.lib.stride_tricks.as_strided(
-            numbers[start:],
-            shape,
-            [stride * numbers.itemsize for stride in strides],
-            writeable=False,
-        )
-
-    def _storage(self, name: str, tree: Any) -> NDArray[Any]:
-        with refusals_about(quoted(name)):
-            key, dtype, count = read_place(tree)
-            numbers = self.storages.get(key)
-            if numbers is None:
-                raise Refusal("tensor", "its numbers are missing")
-            if len(numbers) != count * dtype.itemsize:
-                raise Refusal(
-                    "tensor",
-                    f"announces {count} numbers of {dtype.itemsize} bytes, its storage "
-                    f"has {len(numbers)} bytes",
-                )
-            return np.frombuffer(numbers, dtype)
+    storage: str
+    dtype: np.dtype[Any]
+    numbers: int
+    """That the storage holds."""
+    start: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
 
 
-def read_place(tree: Any) -> tuple[str, np.dtype[Any], int]:
-    """Returns where numbers lie: the key, the type and the count of them."""
-    place = tree.key if isinstance(tree, Persistent) else None
-    # The older format adds where in another storage this one begins.
-    if isinstance(place, tuple) and len(place) == 6 and place[5] is None:
-        place = place[:5]
-    if not isinstance(place, tuple) or len(place) != 5 or place[0] != "storage":
-        raise Refusal("tensor", "does not say where its numbers are")
-    _, kind, key, _, count = place
-    if (
-        not isinstance(kind, Reference)
-        or kind.module != "torch"
-        or kind.name not in _STORAGES
-    ):
-        raise Refusal("tensor", "has an unknown type of number")
-    if not is_storage_key(key) or type(count) is not int or count < 0:
-        raise Refusal("tensor", "does not say where its numbers are")
-    return key, np.dtype(_STORAGES[kind.name]), count
-
-
-def is_storage_key(key: Any) -> bool:
-    """Tells whether a storage may be called this."""
-    return isinstance(key, str) and len(key) <= _LONGEST_STORAGE_KEY
-
-
-def read_places(tree: Any) -> Iterator[tuple[str, np.dtype[Any], int]]:
-    """Yields where the numbers of each tensor in a dict lie."""
-    for name, value in _entries(tree):
-        arguments = _arguments(value, _PARAMETER)
-        tensor = _arguments(arguments[0] if arguments else value, _TENSOR)
-        if not tensor:
-            raise Refusal("tensor", f"{quoted(name)} is no plain tensor")
-        with refusals_about(quoted(name)):
-            yield read_place(tensor[0])
-
-
-def _entries(tree: Any) -> Iterator[tuple[str, Any]]:
+def _views(tree: Any) -> dict[str, _View]:
+    """Returns the tensors that a dict describes, by their names."""
     if isinstance(tree, Call) and called(tree)[0] == _ORDERED:
         # Its state holds version numbers of modules, which say nothing here.
         tree = tree.items
@@ -147,10 +59,41 @@ def _entries(tree: Any) -> Iterator[tuple[str, Any]]:
         raise Refusal("tensor", "a policy's weights must be one flat dict of tensors")
     if len(tree) > limits.TENSORS:
         raise Refusal("limit", f"a policy may have {limits.TENSORS} tensors")
+    if not all(isinstance(name, str) for name in tree):
+        raise Refusal("tensor", "tensors must have names")
+    views = {}
     for name, value in tree.items():
-        if not isinstance(name, str):
-            raise Refusal("tensor", "tensors must have names")
-        yield name, value
+        with refusals_about(quoted(name)):
+            views[name] = _view(value)
+    return views
+
+
+def _view(tree: Any) -> _View:
+    # One level only: a parameter that is its own parameter would never end.
+    parameter = _arguments(tree, _PARAMETER)
+    arguments = _arguments(parameter[0] if parameter else tree, _TENSOR)
+    if len(arguments) not in (6, 7):
+        raise Refusal("tensor", "it is no plain tensor")
+    place, start = arguments[0], arguments[1]
+    place = place.key if isinstance(place, Persistent) else None
+    # The older format adds where in another storage this one begins.
+    if isinstance(place, tuple) and len(place) == 6 and place[5] is None:
+        place = place[:5]
+    if not isinstance(place, tuple) or len(place) != 5 or place[0] != "storage":
+        raise Refusal("tensor", "it does not say where its numbers are")
+    _, kind, key, _, count = place
+    if (
+        not isinstance(kind, Reference)
+        or kind.module != "torch"
+        or kind.name not in _STORAGES
+    ):
+        raise Refusal("tensor", "it has an unknown type of number")
+    if not _is_storage_key(key) or type(count) is not int or count < 0:
+        raise Refusal("tensor", "it does not say where its numbers are")
+    shape, strides = read_shape(arguments[2]), read_shape(arguments[3])
+    if type(start) is not int or start < 0 or len(strides) != len(shape):
+        raise Refusal("tensor", "it has no proper strides")
+    return _View(key, np.dtype(_STORAGES[kind.name]), count, start, shape, strides)
 
 
 def _arguments(tree: Any, path: str) -> tuple[Any, ...]:
@@ -158,11 +101,49 @@ def _arguments(tree: Any, path: str) -> tuple[Any, ...]:
     return arguments if made_by == path and isinstance(arguments, tuple) else ()
 
 
-def _tensor_of_parameter(tree: Any) -> Any:
-    # One level only: a parameter that is its own parameter would never end.
-    if not _arguments(tree, _TENSOR):
-        raise Refusal("tensor", "a parameter must be a plain tensor")
-    return tree
+def _is_storage_key(key: Any) -> bool:
+    return isinstance(key, str) and len(key) <= _LONGEST_STORAGE_KEY
+
+
+def _arrays(
+    views: Mapping[str, _View], storages: Mapping[str, bytes | memoryview]
+) -> dict[str, NDArray[Any]]:
+    """Returns tensors as views of the bytes of the storages."""
+    arrays = {}
+    for name, view in views.items():
+        with refusals_about(quoted(name)):
+            arrays[name] = _array(view, storages.get(view.storage))
+    most = limits.VIEWS_PER_STORAGE * sum(map(len, storages.values()))
+    if sum(array.nbytes for array in arrays.values()) > most:
+        raise Refusal("limit", "tensors show the same numbers too many times")
+    return arrays
+
+
+def _array(view: _View, stored: bytes | memoryview | None) -> NDArray[Any]:
+    if stored is None:
+        raise Refusal("tensor", "its numbers are missing")
+    size = view.dtype.itemsize
+    if len(stored) != view.numbers * size:
+        raise Refusal(
+            "tensor",
+            f"it announces {view.numbers} numbers of {size} bytes, its storage has "
+            f"{len(stored)} bytes",
+        )
+    count = math.prod(view.shape)
+    if count == 0:
+        return np.zeros(view.shape, view.dtype)
+    axes = list(zip(view.shape, view.strides, strict=True))
+    reach = view.start + sum((length - 1) * step for length, step in axes)
+    # Strides that visit a number twice could show a small file as a huge tensor.
+    repeated = any(step == 0 < length - 1 for length, step in axes)
+    if repeated or reach >= view.numbers or count > view.numbers:
+        raise Refusal("tensor", "it reaches beyond its numbers")
+    return np.lib.stride_tricks.as_strided(
+        np.frombuffer(stored, view.dtype)[view.start :],
+        view.shape,
+        [step * size for step in view.strides],
+        writeable=False,
+    )
 
 
 # Torch chose the number so that no other file begins with it.
@@ -171,13 +152,7 @@ _BEGINNING = b"\x80\x02\x8a\x0a" + _MAGIC.to_bytes(10, "little") + b"."
 _VERSION = 1001
 
 
-def is_sequential(data: bytes) -> bool:
-    """Tells whether a file has this format."""
-    return data.startswith(_BEGINNING)
-
-
-def read_sequential(data: bytes) -> dict[str, NDArray[Any]]:
-    """Returns the arrays by name."""
+def _read_sequential(data: bytes) -> dict[str, NDArray[Any]]:
     stream = io.BytesIO(data)
     next_pickle(stream)  # the magic number, which was just seen
     if next_pickle(stream) != _VERSION:
@@ -185,34 +160,34 @@ def read_sequential(data: bytes) -> dict[str, NDArray[Any]]:
     system = next_pickle(stream)
     if not isinstance(system, dict) or system.get("little_endian") is not True:
         raise Refusal("tensor", "a torch file must be little-endian")
-    tree = next_pickle(stream, persistent=True)
+    views = _views(next_pickle(stream, persistent=True))
     keys = next_pickle(stream)
-    if not isinstance(keys, list) or not all(map(is_storage_key, keys)):
+    if not isinstance(keys, list) or not all(map(_is_storage_key, keys)):
         raise Refusal("tensor", "the storages must have names")
     if len(keys) > limits.TENSORS or len(set(keys)) < len(keys):
         raise Refusal("tensor", "the storages must be few and have different names")
-    places = {key: (dtype, count) for key, dtype, count in read_places(tree)}
+    places = {view.storage: view for view in views.values()}
     storages: dict[str, memoryview] = {}
     for key in keys:
         if key not in places:
             raise Refusal("tensor", "a storage belongs to no tensor")
-        dtype, count = places[key]
+        count = places[key].numbers
+        size = count * places[key].dtype.itemsize
         announced = int.from_bytes(stream.read(8), "little")
-        numbers = stream.read(count * dtype.itemsize)
-        if announced != count or len(numbers) != count * dtype.itemsize:
+        numbers = stream.read(size)
+        if announced != count or len(numbers) != size:
             raise Refusal("tensor", "the numbers of a tensor are cut off")
         storages[key] = memoryview(numbers)
     if stream.read(1):
         raise Refusal("tensor", "the file goes on after the last numbers")
-    return Tensors(storages).of(tree)
+    return _arrays(views, storages)
 
 
 _SIDE_MEMBERS = {"byteorder", "version", ".format_version", ".storage_alignment"}
 _SIDE_MEMBERS |= {".data/serialization_id"}
 
 
-def read_zipped(data: bytes) -> dict[str, NDArray[Any]]:
-    """Returns the arrays by name."""
+def _read_zipped(data: bytes) -> dict[str, NDArray[Any]]:
     members = read_members(
         data,
         list_members(data, _is_allowed, limits.TENSOR_FILE_MEMBERS),
@@ -226,14 +201,14 @@ def read_zipped(data: bytes) -> dict[str, NDArray[Any]]:
         raise Refusal("tensor", "a torch file must be little-endian")
     if f"{root}/data.pkl" not in members:
         raise Refusal("tensor", "a torch file must have a data.pkl")
-    tree = parse_pickle(members[f"{root}/data.pkl"], persistent=True)
+    views = _views(parse_pickle(members[f"{root}/data.pkl"], persistent=True))
     prefix = f"{root}/data/"
     storages = {
         name.removeprefix(prefix): contents
         for name, contents in members.items()
         if name.startswith(prefix)
     }
-    return Tensors(storages).of(tree)
+    return _arrays(views, storages)
 
 
 def _is_allowed(name: str) -> bool:
@@ -245,9 +220,6 @@ def _is_allowed(name: str) -> bool:
     return rest == "data.pkl" or rest in _SIDE_MEMBERS or is_storage
 
 
-__all__ = ["read_tensors"]
-
-
 def read_tensors(data: bytes) -> dict[str, NDArray[Any]]:
     """Returns the arrays of a torch file that holds one flat dict of tensors.
 
@@ -257,7 +229,7 @@ def read_tensors(data: bytes) -> dict[str, NDArray[Any]]:
         Refusal: if the file is damaged or holds anything else.
     """
     if data.startswith(b"PK"):
-        return read_zipped(data)
-    if is_sequential(data):
-        return read_sequential(data)
+        return _read_zipped(data)
+    if data.startswith(_BEGINNING):
+        return _read_sequential(data)
     raise Refusal("tensor", "the weights must be a torch file, this is none")

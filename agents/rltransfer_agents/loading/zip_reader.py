@@ -32,8 +32,19 @@ class Member:
     offset: int
 
 
-def read_directory(data: bytes, most: int) -> list[Member]:
-    """Returns the members, of which there may be `most`."""
+def list_members(
+    data: bytes, allowed: Callable[[str], bool], most: int = limits.MEMBERS
+) -> list[Member]:
+    """Returns what a zip file lists, each member checked as far as that goes.
+
+    Args:
+        data: the whole file.
+        allowed: whether a name may occur at all.
+        most: how many members there may be.
+
+    Raises:
+        Refusal: if the file is damaged, is more than a zip file, or breaks a limit.
+    """
     count, size, offset = _end(data)
     if count > most:
         raise Refusal("limit", f"a zip may have {most} members, this one has {count}")
@@ -45,27 +56,61 @@ def read_directory(data: bytes, most: int) -> list[Member]:
             raise Refusal(
                 "member", f"a member may occur once, {quoted(member.name)} occurs twice"
             )
+        _check(member, allowed)
         members[member.name] = member
     if position != stop:
-        raise damaged("the directory does not end where it should")
+        raise _damaged("the directory does not end where it should")
     return list(members.values())
+
+
+def read_members(
+    data: bytes, members: list[Member], wanted: Callable[[str], bool]
+) -> dict[str, bytes]:
+    """Returns the contents of the wanted members of a zip file.
+
+    Args:
+        data: the whole file.
+        members: all that it lists.
+        wanted: whether a member is read; the others are not even unpacked.
+
+    Raises:
+        Refusal: if the file is damaged or breaks a limit.
+    """
+    spans = {member.name: _span(data, member) for member in members}
+    # Overlapping members are how a few kilobytes unpack to terabytes.
+    for (_, stop), (start, _) in itertools.pairwise(sorted(spans.values())):
+        if start < stop:
+            raise Refusal("member", "members of a zip may not overlap, two of these do")
+    chosen = [member for member in members if wanted(member.name)]
+    total = sum(member.size for member in chosen)
+    if total > limits.MEMBER_BYTES:
+        raise Refusal(
+            "limit",
+            f"an archive may unpack to {limits.MEMBER_BYTES} bytes, this one announces "
+            f"{total}",
+        )
+    return {
+        member.name: _unpacked(data[slice(*spans[member.name])], member)
+        for member in chosen
+    }
 
 
 def _end(data: bytes) -> tuple[int, int, int]:
     """Returns the count of members, and size and offset of their directory."""
     position = len(data) - _END.size
     if position < 0 or data[:4] != b"PK\x03\x04":
-        raise damaged("it does not begin and end as a zip file")
+        raise _damaged("it does not begin and end as a zip file")
     mark, disk, first, here, count, size, offset, comment = _END.unpack_from(
         data, position
     )
     if mark != b"PK\x05\x06" or comment or disk or first or here != count:
-        raise damaged("its last bytes are no end of a zip file in one part")
+        raise _damaged("its last bytes are no end of a zip file in one part")
     stop = position
-    if _LARGE_16 in (count,) or _LARGE_32 in (size, offset) or _has_64(data, position):
+    is_large = count == _LARGE_16 or _LARGE_32 in (size, offset)
+    if is_large or _has_64(data, position):
         count, size, offset, stop = _end_64(data, position)
     if offset + size != stop:
-        raise damaged("the directory is not directly before the end")
+        raise _damaged("the directory is not directly before the end")
     return count, size, offset
 
 
@@ -76,29 +121,29 @@ def _has_64(data: bytes, position: int) -> bool:
 
 def _end_64(data: bytes, position: int) -> tuple[int, int, int, int]:
     if not _has_64(data, position):
-        raise damaged("its large directory is not announced")
-    _, disk, start, disks = _LOCATOR_64.unpack_from(data, position - _LOCATOR_64.size)
-    if disk or disks > 1 or start + _END_64.size != position - _LOCATOR_64.size:
-        raise damaged("its large directory is not where it is announced")
+        raise _damaged("its large directory is not announced")
+    stop = position - _LOCATOR_64.size
+    _, disk, start, disks = _LOCATOR_64.unpack_from(data, stop)
+    if disk or disks > 1 or start + _END_64.size != stop:
+        raise _damaged("its large directory is not where it is announced")
     mark, length, _, _, disk, first, here, count, size, offset = _END_64.unpack_from(
         data, start
     )
-    if mark != b"PK\x06\x06" or length != _END_64.size - 12 or disk or first:
-        raise damaged("its large directory is not announced properly")
-    if here != count:
-        raise damaged("it is in several parts")
+    in_parts = disk or first or here != count
+    if mark != b"PK\x06\x06" or length != _END_64.size - 12 or in_parts:
+        raise _damaged("its large directory is not announced properly")
     return count, size, offset, start
 
 
 def _entry(data: bytes, position: int, stop: int) -> tuple[Member, int]:
     if position + _ENTRY.size > stop:
-        raise damaged("its directory is cut off")
+        raise _damaged("its directory is cut off")
     fields = _ENTRY.unpack_from(data, position)
     mark, _, _, flags, method, _, _, checksum, packed, size = fields[:10]
     name_length, extra_length, comment_length, disk, _, _, offset = fields[10:]
     end = position + _ENTRY.size + name_length + extra_length + comment_length
     if mark != b"PK\x01\x02" or disk not in (0, _LARGE_16) or end > stop:
-        raise damaged("its directory holds something that is no entry")
+        raise _damaged("its directory holds something that is no entry")
     start = position + _ENTRY.size
     name = data[start : start + name_length]
     extra = data[start + name_length : start + name_length + extra_length]
@@ -126,10 +171,10 @@ def _large_values(extra: bytes, values: list[int]) -> list[int]:
                 break
             large = iter(struct.unpack_from(f"<{needed}Q", body))
             return [next(large) if v == _LARGE_32 else v for v in values]
-    raise damaged("a large member's size is not given")
+    raise _damaged("a large member's size is not given")
 
 
-def damaged(reason: str) -> Refusal:
+def _damaged(reason: str) -> Refusal:
     """Returns the refusal of a file that is no whole zip."""
     return Refusal("archive", f"the zip file is damaged or cut off: {reason}")
 
@@ -140,7 +185,7 @@ _STORED = 0
 _DEFLATED = 8
 
 
-def check_member(member: Member, allowed: Callable[[str], bool]) -> None:
+def _check(member: Member, allowed: Callable[[str], bool]) -> None:
     """Raises if a member breaks a rule that the directory alone can show."""
     name = quoted(member.name)
     if not allowed(member.name):
@@ -153,7 +198,7 @@ def check_member(member: Member, allowed: Callable[[str], bool]) -> None:
             f"members are stored or deflated, {name} has method {member.method}",
         )
     if member.method == _STORED and member.packed != member.size:
-        raise damaged(f"{name} is stored, yet has two sizes")
+        raise _damaged(f"{name} is stored, yet has two sizes")
     if member.size > limits.MEMBER_BYTES:
         raise Refusal(
             "limit",
@@ -169,11 +214,11 @@ def check_member(member: Member, allowed: Callable[[str], bool]) -> None:
         )
 
 
-def span(data: bytes, member: Member) -> tuple[int, int]:
+def _span(data: bytes, member: Member) -> tuple[int, int]:
     """Returns where the packed bytes of a member lie."""
     name = quoted(member.name)
     if member.offset + _LOCAL.size > len(data):
-        raise damaged(f"{name} lies outside the file")
+        raise _damaged(f"{name} lies outside the file")
     fields = _LOCAL.unpack_from(data, member.offset)
     mark, _, _, method, _, _, _, _, _, name_length, extra_length = fields
     start = member.offset + _LOCAL.size + name_length + extra_length
@@ -183,33 +228,13 @@ def span(data: bytes, member: Member) -> tuple[int, int]:
         member.method,
         member.name.encode("ascii"),
     ):
-        raise damaged(f"{name} has another name in its own header")
+        raise _damaged(f"{name} has another name in its own header")
     if start + member.packed > len(data):
-        raise damaged(f"{name} is cut off")
+        raise _damaged(f"{name} is cut off")
     return start, start + member.packed
 
 
-def check_overlap(spans: list[tuple[int, int]]) -> None:
-    """Raises if two members share bytes."""
-    # Overlapping members are how a few kilobytes unpack to terabytes.
-    ordered = sorted(spans)
-    for (_, stop), (start, _) in itertools.pairwise(ordered):
-        if start < stop:
-            raise Refusal("member", "members of a zip may not overlap, two of these do")
-
-
-def check_total(members: list[Member]) -> None:
-    """Raises if members announce more together than may be unpacked."""
-    total = sum(member.size for member in members)
-    if total > limits.MEMBER_BYTES:
-        raise Refusal(
-            "limit",
-            f"an archive may unpack to {limits.MEMBER_BYTES} bytes, this one announces "
-            f"{total}",
-        )
-
-
-def unpacked(packed: bytes, member: Member) -> bytes:
+def _unpacked(packed: bytes, member: Member) -> bytes:
     """Returns the contents of a member, whose size and checksum must hold."""
     name = quoted(member.name)
     if member.method == _STORED:
@@ -219,54 +244,9 @@ def unpacked(packed: bytes, member: Member) -> bytes:
         try:
             contents = inflater.decompress(packed, member.size + 1)
         except zlib.error as fault:
-            raise damaged(f"{name} cannot be inflated") from fault
+            raise _damaged(f"{name} cannot be inflated") from fault
         if len(contents) != member.size or not inflater.eof or inflater.unused_data:
-            raise damaged(f"{name} does not inflate to the size announced")
+            raise _damaged(f"{name} does not inflate to the size announced")
     if zlib.crc32(contents) != member.checksum:
         raise Refusal("checksum", f"{name} does not have the checksum announced")
     return contents
-
-
-__all__ = ["list_members", "read_members"]
-
-
-def list_members(
-    data: bytes, allowed: Callable[[str], bool], most: int = limits.MEMBERS
-) -> list[Member]:
-    """Returns what a zip file lists, each member checked as far as that goes.
-
-    Args:
-        data: the whole file.
-        allowed: whether a name may occur at all.
-        most: how many members there may be.
-
-    Raises:
-        Refusal: if the file is damaged, is more than a zip file, or breaks a limit.
-    """
-    members = read_directory(data, most)
-    for member in members:
-        check_member(member, allowed)
-    return members
-
-
-def read_members(
-    data: bytes, members: list[Member], wanted: Callable[[str], bool]
-) -> dict[str, bytes]:
-    """Returns the contents of the wanted members of a zip file.
-
-    Args:
-        data: the whole file.
-        members: all that it lists.
-        wanted: whether a member is read; the others are not even unpacked.
-
-    Raises:
-        Refusal: if the file is damaged or breaks a limit.
-    """
-    spans = {member.name: span(data, member) for member in members}
-    check_overlap(list(spans.values()))
-    chosen = [member for member in members if wanted(member.name)]
-    check_total(chosen)
-    return {
-        member.name: unpacked(data[slice(*spans[member.name])], member)
-        for member in chosen
-    }

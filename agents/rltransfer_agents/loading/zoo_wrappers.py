@@ -1,6 +1,6 @@
 """Two wrappers of RL Zoo's agents that no package of ours brings: time, and frames."""
 
-from typing import Any, SupportsFloat, final
+from typing import Any, final
 
 import gymnasium as gym
 import numpy as np
@@ -13,7 +13,7 @@ _OBSERVATION = "observation"
 
 
 @final
-class TimeFeature(gym.Wrapper[Any, Any, Any, Any]):
+class TimeFeature(gym.ObservationWrapper[Any, Any, Any]):
     """Appends the share of the episode that is left, as sb3-contrib's does.
 
     Pardo et al., "Time limits in reinforcement learning" (ICML 2018).
@@ -52,31 +52,20 @@ class TimeFeature(gym.Wrapper[Any, Any, Any, Any]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         self._step = 0
-        observation, info = self.env.reset(seed=seed, options=options)
-        return self._timed(observation), info
+        return super().reset(seed=seed, options=options)
 
     @override
-    def step(
-        self, action: Any
-    ) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
-        self._step += 1
-        observation, reward, terminated, truncated, info = self.env.step(action)
-        return self._timed(observation), reward, terminated, truncated, info
-
-    def _timed(self, observation: Any) -> Any:
-        if isinstance(observation, dict):
-            timed = self._appended(observation[_OBSERVATION])
-            return {**observation, _OBSERVATION: timed}
-        return self._appended(observation)
-
-    def _appended(self, vector: NDArray[Any]) -> NDArray[Any]:
+    def observation(self, observation: Any) -> Any:
+        is_dict = isinstance(observation, dict)
+        vector = np.asarray(observation[_OBSERVATION] if is_dict else observation)
         left = 1.0 if self._test_mode else 1 - self._step / self._limit
-        vector = np.asarray(vector)
-        return np.append(vector, np.array(left, vector.dtype))
+        self._step += 1
+        timed = np.append(vector, np.array(left, vector.dtype))
+        return {**observation, _OBSERVATION: timed} if is_dict else timed
 
 
 @final
-class StackFrames(gym.Wrapper[Any, Any, Any, Any]):
+class StackFrames(gym.ObservationWrapper[Any, Any, Any]):
     """Joins the last observations along their last axis, as SB3's `VecFrameStack` does.
 
     Before the first ones there are zeros.
@@ -91,7 +80,6 @@ class StackFrames(gym.Wrapper[Any, Any, Any, Any]):
         space = env.observation_space
         if not isinstance(space, spaces.Box) or not space.shape:
             raise ValueError("observations must be one array")
-        self._frames = n_stack
         # Each bound so often in a row, as there: agents carry these bounds.
         low, high = (np.repeat(b, n_stack, axis=-1) for b in (space.low, space.high))
         self.observation_space = spaces.Box(low, high, dtype=space.dtype.type)
@@ -101,18 +89,11 @@ class StackFrames(gym.Wrapper[Any, Any, Any, Any]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        observation, info = self.env.reset(seed=seed, options=options)
         self._stack = np.zeros_like(self._stack)
-        return self._stacked(observation), info
+        return super().reset(seed=seed, options=options)
 
     @override
-    def step(
-        self, action: Any
-    ) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
-        observation, reward, terminated, truncated, info = self.env.step(action)
-        return self._stacked(observation), reward, terminated, truncated, info
-
-    def _stacked(self, observation: NDArray[Any]) -> NDArray[Any]:
+    def observation(self, observation: Any) -> NDArray[Any]:
         width = np.shape(observation)[-1]
         kept = self._stack[..., width:]
         self._stack = np.concatenate([kept, observation], -1, dtype=self._stack.dtype)
