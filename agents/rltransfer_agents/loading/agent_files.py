@@ -8,6 +8,7 @@ import re
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
+from filecmp import cmp
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, final
 
@@ -15,7 +16,12 @@ from rltransfer.errors import InputError
 from rltransfer.io import make_folder, sha256_of, storage_faults, write_atomically
 from rltransfer_agents.loading import limits
 from rltransfer_agents.loading.environment_spec import known_id
-from rltransfer_agents.loading.hub import FetchedAgent, fetch_agent, is_on_hub
+from rltransfer_agents.loading.hub import (
+    FetchedAgent,
+    choose_agent,
+    fetch_agent,
+    is_on_hub,
+)
 from rltransfer_agents.loading.refusal import Refusal, printable
 from rltransfer_agents.loading.yaml_reader import read_yaml
 
@@ -151,23 +157,21 @@ def locate(
 
 def _agent_in(folder: Path, best: bool | None) -> Path:
     found = sorted(folder.glob("*.zip")) + sorted(folder.glob("*.safetensors"))
-    chosen = best if best is not None else (folder / _MANIFEST).is_file()
-    if chosen and folder / f"{_BEST}.zip" in found:
+    wants_best = best if best is not None else (folder / _MANIFEST).is_file()
+    if wants_best and folder / f"{_BEST}.zip" in found:
         return folder / f"{_BEST}.zip"
     if best:
         raise InputError(
             f"a run must have kept a {_BEST}.zip for its best agent, "
             f"{printable(folder)} has none; take the last one instead"
         )
-    named = [agent for agent in found if agent.stem == _env_name(folder.name)]
-    others = [agent for agent in found if agent.stem != _BEST]
-    if named or len(others) == 1:
-        return (named or others)[0]
-    names = ", ".join(printable(agent.name) for agent in found[:8]) or "no zip file"
-    raise InputError(
-        f"a run's folder must hold one agent, {printable(folder)} holds {names}; "
-        "name the file"
+    name = choose_agent(
+        [agent.name for agent in found if agent.stem != _BEST],
+        _env_name(folder.name),
+        f"a run's folder must hold one agent, {printable(folder)}",
+        "name the file",
     )
+    return folder / name
 
 
 def _files_of(
@@ -247,18 +251,10 @@ def _distinct(paths: list[Path]) -> list[Path]:
     """Returns the paths without those whose file has the contents of an earlier one."""
     kept: list[Path] = []
     for path in paths:
-        size = path.stat().st_size
-        small = size <= limits.PICKLE_BYTES
-        if not any(
-            small and other.stat().st_size == size and _equal(path, other)
-            for other in kept
-        ):
+        small = path.stat().st_size <= limits.PICKLE_BYTES
+        if not any(small and cmp(path, other, shallow=False) for other in kept):
             kept.append(path)
     return kept
-
-
-def _equal(path: Path, other: Path) -> bool:
-    return path.samefile(other) or path.read_bytes() == other.read_bytes()
 
 
 def _env_name(folder_name: str) -> str:

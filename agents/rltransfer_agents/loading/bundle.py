@@ -10,8 +10,11 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from rltransfer.io import FirstError, sha256_of
 from rltransfer.io.tensor_files import DamagedFile, kind_of, pack, unpack
 from rltransfer_agents.loading import limits
-from rltransfer_agents.loading.environment_wrappers import checked_wrapper
-from rltransfer_agents.loading.policy_data import Keywords, PolicyData, read_keywords
+from rltransfer_agents.loading.environment_wrappers import (
+    EnvironmentWrapper,
+    checked_wrapper,
+)
+from rltransfer_agents.loading.policy_data import PolicyData, read_keywords
 from rltransfer_agents.loading.refusal import Refusal, quoted, refusals_about
 from rltransfer_agents.loading.sb3_checkpoint import ALGORITHMS
 from rltransfer_agents.loading.spaces import space_from_json, space_to_json
@@ -22,17 +25,6 @@ KIND = "rltransfer-agent-2"
 _KINDS = ("rltransfer-agent-1", KIND)
 """The first is version 0.1.0's."""
 _WEIGHTS = "weights/"
-
-
-@final
-@dataclass(frozen=True)
-class _Wrapper:
-    """A wrapper of the environment."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
-
-    name: str
-    kwargs: dict[str, Any]
 
 
 @final
@@ -57,10 +49,13 @@ class _Description:
     """Of the normalisation of each part of the observation."""
     env_id: str | None
     env_kwargs: dict[str, Any]
-    wrappers: list[_Wrapper] = field(default_factory=list)
+    wrappers: list[EnvironmentWrapper] = field(default_factory=list)
 
 
 _ADAPTER = TypeAdapter(_Description)
+_AS_THEY_ARE = "algorithm policy_class exploration steps seed versions".split()
+_AS_THEY_ARE += ["env_id", "env_kwargs"]
+"""Fields of `PolicyData` that stand in a bundle as they are."""
 
 
 def is_bundle(data: bytes) -> bool:
@@ -74,24 +69,13 @@ def write_bundle(agent: PolicyData) -> bytes:
     for part, normalisation in agent.normalisations.items():
         arrays[f"mean/{part}"] = normalisation.mean
         arrays[f"deviation/{part}"] = normalisation.deviation
-    observation = space_to_json(agent.observation_space, "observation", arrays)
-    action = space_to_json(agent.action_space, "action", arrays)
-    keywords = asdict(agent.keywords)
-    del keywords["ignored"]
     description = _Description(
-        algorithm=agent.algorithm,
-        policy_class=agent.policy_class,
-        observation_space=observation,
-        action_space=action,
-        keywords=keywords,
-        exploration=agent.exploration,
-        steps=agent.steps,
-        seed=agent.seed,
-        versions=agent.versions,
+        observation_space=space_to_json(agent.observation_space, "observation", arrays),
+        action_space=space_to_json(agent.action_space, "action", arrays),
+        keywords=asdict(agent.keywords),
         clips={part: n.clip for part, n in agent.normalisations.items()},
-        env_id=agent.env_id,
-        env_kwargs=agent.env_kwargs,
-        wrappers=[_Wrapper(w.name, dict(w.kwargs)) for w in agent.wrappers],
+        wrappers=list(agent.wrappers),
+        **{name: getattr(agent, name) for name in _AS_THEY_ARE},
     )
     return pack(KIND, asdict(description), arrays)
 
@@ -123,38 +107,26 @@ def read_bundle(data: bytes) -> PolicyData:
         )
     if not 0 <= described.exploration <= 1:
         raise Refusal("json", "exploration must be from 0 to 1")
-    weights = {
-        name.removeprefix(_WEIGHTS): array
-        for name, array in arrays.items()
-        if name.startswith(_WEIGHTS)
-    }
+    with refusals_about("keywords"):
+        keywords = read_keywords(described.keywords)
+    observation, action = described.observation_space, described.action_space
     return PolicyData(
-        algorithm=described.algorithm,
-        policy_class=described.policy_class,
-        observation_space=space_from_json(
-            described.observation_space, "observation", arrays
-        ),
-        action_space=space_from_json(described.action_space, "action", arrays),
-        keywords=_keywords(described.keywords),
-        tensors=weights,
-        exploration=described.exploration,
-        steps=described.steps,
-        seed=described.seed,
-        versions=described.versions,
-        sha256=sha256_of(data),
+        observation_space=space_from_json(observation, "observation", arrays),
+        action_space=space_from_json(action, "action", arrays),
+        keywords=keywords,
+        tensors={
+            name.removeprefix(_WEIGHTS): array
+            for name, array in arrays.items()
+            if name.startswith(_WEIGHTS)
+        },
         normalisations={
             part: _normalisation(part, clip, arrays)
             for part, clip in described.clips.items()
         },
-        env_id=described.env_id,
-        env_kwargs=described.env_kwargs,
         wrappers=tuple(checked_wrapper(w.name, w.kwargs) for w in described.wrappers),
+        sha256=sha256_of(data),
+        **{name: getattr(described, name) for name in _AS_THEY_ARE},
     )
-
-
-def _keywords(value: dict[str, Any]) -> Keywords:
-    with refusals_about("keywords"):
-        return read_keywords(value)
 
 
 def _normalisation(

@@ -7,12 +7,19 @@ page and with arguments that are checked; nothing is imported by a name from a f
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, NamedTuple, final
+from typing import Annotated, Any, ClassVar, NamedTuple, final
 
 import gymnasium as gym
 import numpy as np
 from gymnasium import wrappers
-from pydantic import Field, StrictBool, StrictStr, TypeAdapter, ValidationError
+from pydantic import (
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictStr,
+    TypeAdapter,
+    ValidationError,
+)
 
 from rltransfer.errors import InputError
 from rltransfer_agents.loading.refusal import Refusal, quoted
@@ -30,6 +37,8 @@ _MISFITS += (ImportError, TypeError, ValueError, gym.error.Error)
 @dataclass(frozen=True)
 class EnvironmentWrapper:
     """A wrapper as a file names it: the class's name and plain arguments."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = {"extra": "forbid"}
 
     name: str
     """A key of the table, without the module."""

@@ -11,67 +11,52 @@ from typing import Any, final
 from rltransfer.errors import InputError, StorageError
 from rltransfer_agents.loading import limits
 from rltransfer_agents.loading.bundle import SUFFIX
-from rltransfer_agents.loading.refusal import Refusal, quoted
+from rltransfer_agents.loading.refusal import Refusal, printable, quoted
 
 
 @contextmanager
-def hub_faults(reference: str) -> Iterator[None]:
+def _told_faults(reference: str) -> Iterator[None]:
     """Turns what the hub answers, or the disk refuses, into one line."""
     from huggingface_hub import errors
 
+    answers: dict[type[Exception], str] = {
+        errors.HFValidationError: ": no repository of the hub may have such a name; "
+        "check it",
+        errors.GatedRepoError: " asks for consent first; give it on the hub and log "
+        "in: hf auth login",
+        errors.RevisionNotFoundError: ": there is no such revision; leave it out for "
+        "the newest",
+        errors.RepositoryNotFoundError: ": there is no such repository, or it is "
+        "private; check the name, or log in: hf auth login",
+        errors.LocalEntryNotFoundError: " is not in the cache and the hub cannot be "
+        "reached; connect, or pass the path of a file",
+    }
     # The base is of whichever HTTP client this version of the hub's client builds upon;
     # its faster transport reports all that it meets as a RuntimeError.
-    lost: tuple[type[BaseException], ...] = (
-        *errors.HfHubHTTPError.__bases__[:1],
-        ConnectionError,
-        TimeoutError,
-        RuntimeError,
+    lost: tuple[type[BaseException], ...] = errors.HfHubHTTPError.__bases__[:1]
+    lost += (ConnectionError, TimeoutError, RuntimeError)
+    broken_off = InputError(
+        f"{reference}: the connection to the hub broke off; try again, or pass the "
+        "path of a file"
     )
     try:
         yield
-    except errors.HFValidationError as fault:
-        raise InputError(
-            f"{reference}: no repository of the hub may have such a name; check it"
-        ) from fault
-    except errors.GatedRepoError as fault:
-        raise InputError(
-            f"{reference} asks for consent first; give it on the hub and log in: "
-            "hf auth login"
-        ) from fault
-    except errors.RevisionNotFoundError as fault:
-        raise InputError(
-            f"{reference}: there is no such revision; leave it out for the newest"
-        ) from fault
-    except errors.RepositoryNotFoundError as fault:
-        raise InputError(
-            f"{reference}: there is no such repository, or it is private; check the "
-            "name, or log in: hf auth login"
-        ) from fault
-    except errors.LocalEntryNotFoundError as fault:
-        raise InputError(
-            f"{reference} is not in the cache and the hub cannot be reached; connect, "
-            "or pass the path of a file"
-        ) from fault
+    except tuple(answers) as fault:
+        told = next(text for kind, text in answers.items() if isinstance(fault, kind))
+        raise InputError(f"{reference}{told}") from fault
     except errors.HfHubHTTPError as fault:
         raise InputError(
             f"{reference}: the hub answered {fault.response.status_code}; try later"
         ) from fault
     except lost as fault:
-        raise _broken_off(reference) from fault
+        raise broken_off from fault
     except OSError as fault:
         if fault.errno is None:  # a download that came out too short
-            raise _broken_off(reference) from fault
+            raise broken_off from fault
         raise StorageError(
             f"{reference}: the hub's cache cannot be written ({fault.strerror}); make "
             "room or repair it, or name another folder in HF_HOME"
         ) from fault
-
-
-def _broken_off(reference: str) -> InputError:
-    return InputError(
-        f"{reference}: the connection to the hub broke off; try again, or pass the "
-        "path of a file"
-    )
 
 
 SCHEME = "hf://"
@@ -114,7 +99,14 @@ def fetch_agent(
     Raises:
         InputError: if the reference is not valid, or nothing can be fetched.
     """
-    repository, revision = _parsed(str(reference))
+    match = _REFERENCE.fullmatch(str(reference))
+    if match is None:
+        raise InputError(
+            f"an agent on the hub is named {SCHEME}ORGANISATION/REPOSITORY, with "
+            f"@REVISION where one is meant, got {quoted(str(reference))}; check the "
+            "name"
+        )
+    repository, revision = match.groups()
     if find_spec("huggingface_hub") is None:
         raise InputError(
             "fetching from the hub needs the package huggingface_hub, which is not "
@@ -130,22 +122,34 @@ def fetch_agent(
         "endpoint": endpoint,
         "cache_dir": cache,
     }
-    with hub_faults(name):
+    with _told_faults(name):
         _check_sizes(name, repository, wanted)
         folder = Path(str(snapshot_download(repository, **wanted)))
-    names = [path.name for path in folder.iterdir() if path.is_file()]
-    agent = folder / _chosen(names, repository, name)
-    return FetchedAgent(agent, repository, folder.name)
+    names = sorted(path.name for path in folder.iterdir() if path.is_file())
+    agents = [name for name in names if name.endswith((".zip", SUFFIX))]
+    agent = choose_agent(
+        agents,
+        repository.rpartition("/")[2],
+        f"{name} must hold one agent, it",
+        "fetch the file yourself and pass its path",
+    )
+    return FetchedAgent(folder / agent, repository, folder.name)
 
 
-def _parsed(reference: str) -> tuple[str, str | None]:
-    match = _REFERENCE.fullmatch(reference)
-    if match is None:
-        raise InputError(
-            f"an agent on the hub is named {SCHEME}ORGANISATION/REPOSITORY, with "
-            f"@REVISION where one is meant, got {quoted(reference)}; check the name"
-        )
-    return match[1], match[2]
+def choose_agent(names: list[str], stem: str, rule: str, remedy: str) -> str:
+    """Returns the only file of an agent, or the one with the name of what it is for.
+
+    Args:
+        names: of the files.
+        stem: of the name that is preferred.
+        rule: what the message begins with.
+        remedy: what it ends with.
+    """
+    named = [name for name in names if name.rpartition(".")[0] == stem]
+    if named or len(names) == 1:
+        return (named or names)[0]
+    found = ", ".join(map(printable, names[:8])) or "no zip file"
+    raise InputError(f"{rule} holds {found}; {remedy}")
 
 
 def _check_sizes(name: str, repository: str, wanted: dict[str, Any]) -> None:
@@ -164,17 +168,3 @@ def _check_sizes(name: str, repository: str, wanted: dict[str, Any]) -> None:
                 f"{name}: a file may have {limits.ARCHIVE_BYTES} bytes, "
                 f"{quoted(file.filename)} has {file.file_size}",
             )
-
-
-def _chosen(names: list[str], repository: str, reference: str) -> str:
-    """Returns the file that holds the agent."""
-    agents = [name for name in sorted(names) if name.endswith((".zip", SUFFIX))]
-    stem = repository.rpartition("/")[2]
-    named = [name for name in agents if name.rpartition(".")[0] == stem]
-    if named or len(agents) == 1:
-        return (named or agents)[0]
-    found = ", ".join(map(quoted, agents[:8])) or "none"
-    raise InputError(
-        f"{reference} must hold one agent, it holds {found}; fetch the file yourself "
-        "and pass its path"
-    )

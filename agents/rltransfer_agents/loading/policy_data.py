@@ -1,8 +1,9 @@
 """An agent as plain data, with those keywords of its policy that change how it acts."""
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, final
 
 from gymnasium import spaces
@@ -40,8 +41,6 @@ class Keywords:
     normalize_images: bool = True
     extractor_activations: list[str] | None = None
     """Of dense layers that an author's own extractor had; only our bundles have it."""
-    ignored: tuple[str, ...] = ()
-    """Names of those that have no influence on how the agent acts."""
 
     def actor_widths(self) -> list[int] | None:
         """Returns the widths of the actor's hidden layers, if the file has them.
@@ -105,38 +104,38 @@ def read_keywords(tree: Any) -> Keywords:
         tree = tree.items
     if not isinstance(tree, dict):
         raise Refusal("network", "policy_kwargs must be a dict")
-    known = {part.name for part in fields(Keywords)} - {"ignored"}
-    values = {
-        name: _READERS[name](value)
-        for name, value in tree.items()
-        if name in known and value is not None
-    }
-    ignored = tuple(quoted(name) for name in tree if name not in known)
-    return Keywords(**values, ignored=ignored)
+    # The others do not change how the agent acts.
+    return Keywords(
+        **{
+            name: read(tree[name])
+            for name, read in _READERS.items()
+            if tree.get(name) is not None
+        }
+    )
 
 
 def _net_arch(tree: Any) -> list[Any] | dict[str, Any]:
     if isinstance(tree, dict):
         return _branches(tree)
-    if not isinstance(tree, list) or len(tree) > limits.LAYERS:
-        raise Refusal("network", "net_arch must be a list or a dict of widths")
-    if sum(isinstance(part, dict) for part in tree) > 1:
+    parts = _list(tree, "net_arch")
+    if sum(isinstance(part, dict) for part in parts) > 1:
         raise Refusal("network", "net_arch may branch once")
-    return [
-        _branches(part) if isinstance(part, dict) else _width(part) for part in tree
-    ]
+    return [_branches(p) if isinstance(p, dict) else _width(p) for p in parts]
 
 
 def _branches(tree: dict[Any, Any]) -> dict[str, Any]:
     if len(tree) > limits.BRANCHES:
         raise Refusal("network", f"net_arch may have {limits.BRANCHES} branches")
-    return {str(name): _widths(widths) for name, widths in tree.items()}
+    return {
+        str(name): [_width(part) for part in _list(widths, "net_arch")]
+        for name, widths in tree.items()
+    }
 
 
-def _widths(tree: Any) -> list[int]:
+def _list(tree: Any, name: str) -> list[Any]:
     if not isinstance(tree, list) or len(tree) > limits.LAYERS:
-        raise Refusal("network", f"net_arch may have {limits.LAYERS} layers in a list")
-    return [_width(part) for part in tree]
+        raise Refusal("network", f"{name} must list {limits.LAYERS} layers at most")
+    return tree
 
 
 def _width(tree: Any) -> int:
@@ -146,28 +145,35 @@ def _width(tree: Any) -> int:
     return width
 
 
-def _activation(tree: Any) -> str:
-    if isinstance(tree, Reference) and tree.module in (
-        "torch.nn.modules.activation",
-        "torch.nn.modules.linear",
-    ):
-        if tree.name in ACTIVATIONS:
-            return tree.name
-    if isinstance(tree, str) and tree in ACTIVATIONS:
-        return tree
-    raise _unknown_class("activation_fn", tree, sorted(ACTIVATIONS))
+def _class_name(
+    tree: Any, name: str, accepted: Collection[str], modules: Collection[str]
+) -> str:
+    is_stock = isinstance(tree, Reference) and tree.module in modules
+    given = tree.name if is_stock else tree
+    if isinstance(given, str) and given in accepted:
+        return given
+    by_value = value_name(tree)
+    if by_value is not None:
+        raise Refusal(
+            "class-by-value",
+            f"{name} is the author's own {quoted(by_value)}, which exists as code only",
+        )
+    told = quoted(tree.path if isinstance(tree, Reference) else type(tree).__name__)
+    raise Refusal("class", f"{name} must be one of {sorted(accepted)}, got {told}")
 
 
-def _extractor(tree: Any) -> str:
-    if (
-        isinstance(tree, Reference)
-        and tree.module == "stable_baselines3.common.torch_layers"
-        and tree.name in EXTRACTORS
-    ):
-        return tree.name
-    if isinstance(tree, str) and tree in EXTRACTORS:
-        return tree
-    raise _unknown_class("features_extractor_class", tree, sorted(EXTRACTORS))
+_activation = partial(
+    _class_name,
+    name="activation_fn",
+    accepted=ACTIVATIONS,
+    modules=("torch.nn.modules.activation", "torch.nn.modules.linear"),
+)
+_extractor = partial(
+    _class_name,
+    name="features_extractor_class",
+    accepted=EXTRACTORS,
+    modules=("stable_baselines3.common.torch_layers",),
+)
 
 
 def _extractor_keywords(tree: Any) -> dict[str, Any]:
@@ -182,9 +188,7 @@ def _extractor_keywords(tree: Any) -> dict[str, Any]:
 
 
 def _activations(tree: Any) -> list[str]:
-    if not isinstance(tree, list) or len(tree) > limits.LAYERS:
-        raise Refusal("network", f"an extractor may have {limits.LAYERS} layers")
-    return [_activation(part) for part in tree]
+    return [_activation(part) for part in _list(tree, "an extractor")]
 
 
 def _flag(tree: Any) -> bool:
@@ -197,17 +201,6 @@ def _number(tree: Any) -> float:
     if type(tree) not in (int, float) or not math.isfinite(tree):
         raise Refusal("non-finite", "numbers in policy_kwargs must be finite")
     return float(tree)
-
-
-def _unknown_class(name: str, tree: Any, accepted: list[str]) -> Refusal:
-    by_value = value_name(tree)
-    if by_value is not None:
-        return Refusal(
-            "class-by-value",
-            f"{name} is the author's own {quoted(by_value)}, which exists as code only",
-        )
-    given = tree.path if isinstance(tree, Reference) else type(tree).__name__
-    return Refusal("class", f"{name} must be one of {accepted}, got {quoted(given)}")
 
 
 _READERS: dict[str, Callable[[Any], Any]] = {
