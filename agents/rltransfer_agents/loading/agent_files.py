@@ -115,6 +115,18 @@ class AgentFiles:
     hub: dict[str, str] | None = None
     """Repository and commit, if it was fetched from the hub."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was left aside beside the agent, in one line if anything was."""
+        if not self.unused:
+            return ()
+        names = [printable(path.name) for path in self.unused]
+        listed = ", ".join(names[:3]) + f" and {len(names) - 3} more" * (len(names) > 3)
+        return (
+            f"not used: {listed} beside the agent; if one holds its statistics, add "
+            f"--statistics {names[0]}",
+        )
+
 
 def locate(
     path: Path | str,

@@ -15,7 +15,6 @@ from rltransfer_agents.loading.agent_loading import (
     BUNDLE,
     CHECKPOINT,
     kind_of_file,
-    notes_on,
     read_parts,
     require_digest,
 )
@@ -168,7 +167,7 @@ def _agent(files: AgentFiles, data: bytes, part: Part) -> dict[str, Any]:
         for name, version in read.get("versions", {}).items()
     }
     known["normalisation"] = _in_words(read.get("normalisations"))
-    known["statistics_path"], known["notes"] = files.statistics, notes_on(files)
+    known["statistics_path"], known["notes"] = files.statistics, files.notes
     name = read.get("env_id") or files.env_name
     kwargs = read.get("env_kwargs", files.env_kwargs)
     with part("environment"):

@@ -153,33 +153,23 @@ def _too_many() -> Refusal:
 
 def _require_plain(value: Any, typed: Collection[str]) -> None:
     """Raises unless a value is a number, plain text, a known id or holds such."""
-    match value:
-        case None | bool() | int() | dict() | list() | tuple():
-            return
-        case float() if math.isfinite(value):
-            return
-        case float():
-            raise _refusal(f"its numbers must be finite, got {value}")
-        case str() if _is_of_typed_module(value, typed):
+    if isinstance(value, str):
+        names_module = any(":" in word for word in typed)
+        if (is_id(value.rpartition(":")[2]) and names_module) or is_id(value):
             require_registered(value, typed=typed)
-        case str() if len(value) > _LONGEST_TEXT or not _PLAIN.fullmatch(value):
+        elif len(value) > _LONGEST_TEXT or not _PLAIN.fullmatch(value):
             raise _refusal(
                 "text that an environment in a file is made with must be plain and "
                 f"name no module, got {quoted(value)}"
             )
-        case str() if is_id(value):
-            require_registered(value)
-        case str():
-            return
-        case _:
-            raise _refusal(
-                "an environment in a file is made with numbers and text, got "
-                f"{quoted(value)}"
-            )
-
-
-def _is_of_typed_module(text: str, typed: Collection[str]) -> bool:
-    return is_id(text.rpartition(":")[2]) and any(":" in word for word in typed)
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise _refusal(f"its numbers must be finite, got {value}")
+    elif not isinstance(value, int | dict | list | tuple | None):
+        raise _refusal(
+            "an environment in a file is made with numbers and text, got "
+            f"{quoted(value)}"
+        )
 
 
 def _refusal(reason: str) -> Refusal:

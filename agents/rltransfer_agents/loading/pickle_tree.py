@@ -143,6 +143,9 @@ def read_array(tree: Any) -> NDArray[Any]:
         return np.asarray(tree)
     if isinstance(tree, np.ndarray):
         return tree
+    numbers = tree if isinstance(tree, list) else []
+    if numbers and all(type(n) is int and abs(n) < 1 << 32 for n in numbers):
+        return np.array(tree, np.int64)
     path, arguments, state = called(tree)
     order: Any = "C"
     if path in [f"{core}.multiarray._reconstruct" for core in _CORES]:

@@ -9,18 +9,9 @@ from rltransfer.errors import ArtifactRefused, InputError, UserError
 from rltransfer.io.strict_json import NotPlain, TooLarge, bounded_bytes, parse_json
 from rltransfer_agents.loading import limits
 
-_UNFORESEEN = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    LookupError,
-    MemoryError,
-    RecursionError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-
+_UNFORESEEN: tuple[type[Exception], ...]
+_UNFORESEEN = (ArithmeticError, AssertionError, AttributeError, LookupError)
+_UNFORESEEN += (MemoryError, RuntimeError, TypeError, ValueError)
 _FETCH = "fetch or copy the file again from where it came"
 _EXPORT = (
     "ask its author for a safe bundle: rltransfer_agents.export.export_bundle(model, "

@@ -199,14 +199,6 @@ def space_from_json(
                 raise Refusal("space", f"the bounds of {quoted(name)} are missing")
             bounds = {"low": low, "high": high, "shape": low.shape, "dtype": low.dtype}
             return space_of("Box", bounds)
-        case "MultiDiscrete":
-            rows = {word: value[word] for word in ("nvec", "start") if word in value}
-            for word, row in rows.items():
-                whole = isinstance(row, list) and all(type(n) is int for n in row)
-                if not whole or any(abs(n) >= 1 << 32 for n in row):
-                    raise Refusal("space", "nvec and start must be rows of numbers")
-                rows[word] = np.array(row, np.int64)
-            return space_of("MultiDiscrete", rows)
         case "Dict":
             pairs = value.get("spaces")
             if is_part or not isinstance(pairs, list):
@@ -220,7 +212,7 @@ def space_from_json(
                     case _:
                         raise Refusal("space", "parts must have names")
             return space_of("Dict", {"spaces": parts})
-        case "Discrete" | "MultiBinary":
+        case "Discrete" | "MultiDiscrete" | "MultiBinary":
             return space_of(kind, value)
         case _:
             raise Refusal("space", f"{quoted(str(kind))} is no space that agents have")

@@ -100,9 +100,8 @@ def _end(data: bytes) -> tuple[int, int, int]:
     position = len(data) - _END.size
     if position < 0 or data[:4] != b"PK\x03\x04":
         raise _damaged("it does not begin and end as a zip file")
-    mark, disk, first, here, count, size, offset, comment = _END.unpack_from(
-        data, position
-    )
+    found = _END.unpack_from(data, position)
+    mark, disk, first, here, count, size, offset, comment = found
     if mark != b"PK\x05\x06" or comment or disk or first or here != count:
         raise _damaged("its last bytes are no end of a zip file in one part")
     stop = position
@@ -126,9 +125,8 @@ def _end_64(data: bytes, position: int) -> tuple[int, int, int, int]:
     _, disk, start, disks = _LOCATOR_64.unpack_from(data, stop)
     if disk or disks > 1 or start + _END_64.size != stop:
         raise _damaged("its large directory is not where it is announced")
-    mark, length, _, _, disk, first, here, count, size, offset = _END_64.unpack_from(
-        data, start
-    )
+    found = _END_64.unpack_from(data, start)
+    mark, length, _, _, disk, first, here, count, size, offset = found
     in_parts = disk or first or here != count
     if mark != b"PK\x06\x06" or length != _END_64.size - 12 or in_parts:
         raise _damaged("its large directory is not announced properly")
