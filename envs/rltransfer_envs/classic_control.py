@@ -13,14 +13,12 @@ from gymnasium.envs.classic_control.continuous_mountain_car import (
 from gymnasium.envs.classic_control.mountain_car import MountainCarEnv
 from gymnasium.envs.classic_control.pendulum import PendulumEnv
 
-from rltransfer_envs.parametrised import read_parameters, require_numbers
-
-ACROBOT_ID = "rltransfer/Acrobot-v0"
+from rltransfer_envs.parametrised import Parameters, read_parameters
 
 
 @final
 @dataclass(frozen=True)
-class AcrobotParameters:
+class AcrobotParameters(Parameters):
     """Parameters of an acrobot; SI units.
 
     Gravity is not among them: Gymnasium's equations of motion hold it fixed. Neither is
@@ -36,15 +34,10 @@ class AcrobotParameters:
     torque: float = 1.0
     """Of the motor at the elbow, in either direction."""
 
-    def __post_init__(self) -> None:
-        lengths = ("upper_length", "lower_length")
-        masses = ("upper_mass", "lower_mass")
-        require_numbers(self, positive=(*lengths, *masses, "inertia", "torque"))
-
 
 def acrobot(*, render_mode: str | None = None, **given: object) -> AcrobotEnv:
     """Returns Gymnasium's acrobot with fields of `AcrobotParameters` changed."""
-    parameters = read_parameters(AcrobotParameters, ACROBOT_ID, given)
+    parameters = read_parameters(AcrobotParameters, "rltransfer/Acrobot-v0", given)
     env = AcrobotEnv(render_mode=render_mode)
     env.LINK_LENGTH_1 = parameters.upper_length
     env.LINK_LENGTH_2 = parameters.lower_length
@@ -58,12 +51,9 @@ def acrobot(*, render_mode: str | None = None, **given: object) -> AcrobotEnv:
     return env
 
 
-CART_POLE_ID = "rltransfer/CartPole-v0"
-
-
 @final
 @dataclass(frozen=True)
-class CartPoleParameters:
+class CartPoleParameters(Parameters):
     """Parameters of a cart-pole; SI units."""
 
     gravity: float = 9.8
@@ -74,17 +64,10 @@ class CartPoleParameters:
     force: float = 10.0
     """Of the motor, in either direction."""
 
-    def __post_init__(self) -> None:
-        require_numbers(
-            self,
-            positive=("cart_mass", "pole_mass", "pole_length", "force"),
-            may_be_zero=("gravity",),
-        )
-
 
 def cart_pole(*, render_mode: str | None = None, **given: object) -> CartPoleEnv:
     """Returns Gymnasium's cart-pole with fields of `CartPoleParameters` changed."""
-    parameters = read_parameters(CartPoleParameters, CART_POLE_ID, given)
+    parameters = read_parameters(CartPoleParameters, "rltransfer/CartPole-v0", given)
     env = CartPoleEnv(render_mode=render_mode)
     env.gravity = parameters.gravity
     env.masscart = parameters.cart_mass
@@ -97,25 +80,18 @@ def cart_pole(*, render_mode: str | None = None, **given: object) -> CartPoleEnv
     return env
 
 
-MOUNTAIN_CAR_ID = "rltransfer/MountainCar-v0"
-CONTINUOUS_MOUNTAIN_CAR_ID = "rltransfer/MountainCarContinuous-v0"
-
-
 @final
 @dataclass(frozen=True)
-class MountainCarParameters:
+class MountainCarParameters(Parameters):
     """Parameters of a mountain car; Gymnasium's units, per step squared."""
 
     gravity: float = 0.0025
     force: float = 0.001
 
-    def __post_init__(self) -> None:
-        require_numbers(self, positive=("force",), may_be_zero=("gravity",))
-
 
 @final
 @dataclass(frozen=True)
-class MountainCarContinuousParameters:
+class MountainCarContinuousParameters(Parameters):
     """Parameters of a continuous mountain car; units as above.
 
     Gravity is not among them: Gymnasium's continuous car holds it fixed.
@@ -123,13 +99,12 @@ class MountainCarContinuousParameters:
 
     power: float = 0.0015
 
-    def __post_init__(self) -> None:
-        require_numbers(self, positive=("power",))
-
 
 def mountain_car(*, render_mode: str | None = None, **given: object) -> MountainCarEnv:
     """Returns Gymnasium's car with fields of `MountainCarParameters` changed."""
-    parameters = read_parameters(MountainCarParameters, MOUNTAIN_CAR_ID, given)
+    parameters = read_parameters(
+        MountainCarParameters, "rltransfer/MountainCar-v0", given
+    )
     env = MountainCarEnv(render_mode=render_mode)
     env.gravity = parameters.gravity
     env.force = parameters.force
@@ -141,19 +116,16 @@ def mountain_car_continuous(
 ) -> Continuous_MountainCarEnv:
     """Returns the car with fields of `MountainCarContinuousParameters` changed."""
     parameters = read_parameters(
-        MountainCarContinuousParameters, CONTINUOUS_MOUNTAIN_CAR_ID, given
+        MountainCarContinuousParameters, "rltransfer/MountainCarContinuous-v0", given
     )
     env = Continuous_MountainCarEnv(render_mode=render_mode)
     env.power = parameters.power
     return env
 
 
-PENDULUM_ID = "rltransfer/Pendulum-v0"
-
-
 @final
 @dataclass(frozen=True)
-class PendulumParameters:
+class PendulumParameters(Parameters):
     """Parameters of a pendulum; SI units."""
 
     gravity: float = 10.0
@@ -162,17 +134,10 @@ class PendulumParameters:
     max_torque: float = 2.0
     max_speed: float = 8.0
 
-    def __post_init__(self) -> None:
-        require_numbers(
-            self,
-            positive=("mass", "length", "max_torque", "max_speed"),
-            may_be_zero=("gravity",),
-        )
-
 
 def pendulum(*, render_mode: str | None = None, **given: object) -> PendulumEnv:
     """Returns Gymnasium's pendulum with fields of `PendulumParameters` changed."""
-    parameters = read_parameters(PendulumParameters, PENDULUM_ID, given)
+    parameters = read_parameters(PendulumParameters, "rltransfer/Pendulum-v0", given)
     env = PendulumEnv(render_mode=render_mode, g=parameters.gravity)
     env.m = parameters.mass
     env.l = parameters.length

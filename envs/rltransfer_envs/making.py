@@ -1,87 +1,43 @@
 """Registering our environments, and making any by its id; faults in one line."""
 
 import re
-from dataclasses import dataclass
 from difflib import get_close_matches
 from inspect import Parameter, signature
-from typing import Any, final
+from typing import Any
 
 import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec, load_env_creator, registry
 
 from rltransfer.errors import InputError
 
-
-@final
-@dataclass(frozen=True)
-class Registration:
-    """One id, and how Gymnasium makes it."""
-
-    env_id: str
-    entry_point: str
-    max_episode_steps: int | None
-    reward_threshold: float | None = None
-
-
 # Limits and thresholds are those of Gymnasium's originals, so that returns compare.
-REGISTRATIONS = (
+REGISTRATIONS: dict[str, tuple[str, int | None, float | None]] = {
     # The base has its own time limit; a second one would cut episodes twice.
-    Registration(
-        "rltransfer/Scrambled-v0", "rltransfer_envs.scrambled_env:scramble", None
-    ),
-    Registration(
-        "rltransfer/CartPole-v0",
-        "rltransfer_envs.classic_control:cart_pole",
-        500,
-        475.0,
-    ),
-    Registration(
-        "rltransfer/Acrobot-v0",
-        "rltransfer_envs.classic_control:acrobot",
-        500,
-        -100.0,
-    ),
-    Registration(
-        "rltransfer/Pendulum-v0",
-        "rltransfer_envs.classic_control:pendulum",
-        200,
-    ),
-    Registration(
-        "rltransfer/MountainCar-v0",
-        "rltransfer_envs.classic_control:mountain_car",
-        200,
-        -110.0,
-    ),
-    Registration(
-        "rltransfer/MountainCarContinuous-v0",
-        "rltransfer_envs.classic_control:mountain_car_continuous",
+    "rltransfer/Scrambled-v0": ("scrambled_env:scramble", None, None),
+    "rltransfer/CartPole-v0": ("classic_control:cart_pole", 500, 475.0),
+    "rltransfer/Acrobot-v0": ("classic_control:acrobot", 500, -100.0),
+    "rltransfer/Pendulum-v0": ("classic_control:pendulum", 200, None),
+    "rltransfer/MountainCar-v0": ("classic_control:mountain_car", 200, -110.0),
+    "rltransfer/MountainCarContinuous-v0": (
+        "classic_control:mountain_car_continuous",
         999,
         90.0,
     ),
-    Registration(
-        "rltransfer/Swimmer-v0",
-        "rltransfer_envs.mujoco_bodies:swimmer",
-        1000,
-        360.0,
-    ),
-    Registration(
-        "rltransfer/HalfCheetah-v0",
-        "rltransfer_envs.mujoco_bodies:half_cheetah",
-        1000,
-        4800.0,
-    ),
-)
+    "rltransfer/Swimmer-v0": ("mujoco_bodies:swimmer", 1000, 360.0),
+    "rltransfer/HalfCheetah-v0": ("mujoco_bodies:half_cheetah", 1000, 4800.0),
+}
+"""By id: what makes it, its time limit in steps, and the return that solves it."""
 
 
 def register() -> None:
     """Registers every environment of this package with Gymnasium, once."""
-    for row in REGISTRATIONS:
-        if row.env_id not in gym.registry:
+    for env_id, (entry_point, limit, threshold) in REGISTRATIONS.items():
+        if env_id not in gym.registry:
             gym.register(
-                id=row.env_id,
-                entry_point=row.entry_point,
-                max_episode_steps=row.max_episode_steps,
-                reward_threshold=row.reward_threshold,
+                id=env_id,
+                entry_point=f"rltransfer_envs.{entry_point}",
+                max_episode_steps=limit,
+                reward_threshold=threshold,
             )
 
 

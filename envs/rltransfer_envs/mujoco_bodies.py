@@ -12,14 +12,12 @@ from gymnasium.envs.mujoco.half_cheetah_v5 import HalfCheetahEnv
 from gymnasium.envs.mujoco.swimmer_v5 import SwimmerEnv
 
 from rltransfer.errors import InputError
-from rltransfer_envs.parametrised import read_parameters, require_numbers
-
-HALF_CHEETAH_ID = "rltransfer/HalfCheetah-v0"
+from rltransfer_envs.parametrised import Parameters, read_parameters
 
 
 @final
 @dataclass(frozen=True)
-class HalfCheetahParameters:
+class HalfCheetahParameters(Parameters):
     """Parameters of a half-cheetah."""
 
     gravity: float = 9.81
@@ -29,13 +27,12 @@ class HalfCheetahParameters:
     torque: float = 1.0
     """Of every motor, as a multiple of the original's."""
 
-    def __post_init__(self) -> None:
-        require_numbers(self, positive=("mass", "torque"), may_be_zero=("gravity",))
-
 
 def half_cheetah(*, render_mode: str | None = None, **given: object) -> HalfCheetahEnv:
     """Returns Gymnasium's half-cheetah with `HalfCheetahParameters` changed."""
-    parameters = read_parameters(HalfCheetahParameters, HALF_CHEETAH_ID, given)
+    parameters = read_parameters(
+        HalfCheetahParameters, "rltransfer/HalfCheetah-v0", given
+    )
     env = HalfCheetahEnv(render_mode=render_mode)
     env.model.opt.gravity[2] = -parameters.gravity
     env.model.body_mass *= parameters.mass
@@ -49,9 +46,6 @@ def half_cheetah(*, render_mode: str | None = None, **given: object) -> HalfChee
     return env
 
 
-SWIMMER_ID = "rltransfer/Swimmer-v0"
-
-
 @final
 @dataclass(frozen=True)
 class SwimmerParameters:
@@ -61,14 +55,13 @@ class SwimmerParameters:
     """Rigid parts, with a motor between each and the next."""
 
     def __post_init__(self) -> None:
-        require_numbers(self)
         if self.links < 2:
             raise InputError(f"links must be 2 or more, got {self.links}")
 
 
 def swimmer(*, render_mode: str | None = None, **given: object) -> SwimmerEnv:
     """Returns Gymnasium's swimmer with fields of `SwimmerParameters` changed."""
-    parameters = read_parameters(SwimmerParameters, SWIMMER_ID, given)
+    parameters = read_parameters(SwimmerParameters, "rltransfer/Swimmer-v0", given)
     # Gymnasium reads the file once; it is not needed afterwards.
     with TemporaryDirectory() as folder:
         body = Path(folder) / "swimmer.xml"

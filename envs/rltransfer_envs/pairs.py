@@ -5,10 +5,6 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, final
 
-import gymnasium as gym
-
-from rltransfer_envs.making import make
-
 SCRAMBLED = "rltransfer/Scrambled-v0"
 
 
@@ -24,12 +20,11 @@ class Pair:
     """The source is trained with it."""
     budget: int
     """Steps in the target, all counted; a hard limit."""
-    goal: Literal["return", "share of source", "refusal"]
     threshold: float | None
     """For the median zero-shot return over seeds: a return, or a share of what the
     source policy earns in the target without a mapping; None where refusal is right."""
     notes: str
-    source_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    goal: Literal["return", "share of source", "refusal"] = "return"
     target_kwargs: Mapping[str, Any] = field(default_factory=dict)
     """Of a scrambled target all but the seed, which `target_options` adds."""
     extra: str | None = None
@@ -44,18 +39,6 @@ class Pair:
         """Returns the target's keyword arguments, for one scramble if there is any."""
         return {**self.target_kwargs, **({"seed": seed} if self.scrambled else {})}
 
-    def make_source(self) -> gym.Env[Any, Any]:
-        """Returns the source environment."""
-        return make(self.source, **self.source_kwargs)
-
-    def make_target(self, seed: int) -> gym.Env[Any, Any]:
-        """Returns the target environment.
-
-        Args:
-            seed: which scramble; the others are the same for every seed.
-        """
-        return make(self.target, **self.target_options(seed))
-
 
 _ALL = (
     Pair(
@@ -65,7 +48,6 @@ _ALL = (
         target_kwargs={"base": "CartPole-v1"},
         algorithm="ppo",
         budget=2_000,
-        goal="return",
         threshold=495.0,
         notes="the quickest; the demonstration",
     ),
@@ -76,7 +58,6 @@ _ALL = (
         target_kwargs={"base": "Acrobot-v1"},
         algorithm="dqn",
         budget=4_000,
-        goal="return",
         threshold=-85.0,
         notes="six dimensions, chaotic, mirror-symmetric",
     ),
@@ -87,7 +68,6 @@ _ALL = (
         target_kwargs={"base": "Pendulum-v1"},
         algorithm="sac",
         budget=2_400,
-        goal="return",
         threshold=-160.0,
         notes="continuous actions, no endings",
     ),
@@ -98,7 +78,6 @@ _ALL = (
         target_kwargs={"base": "MountainCarContinuous-v0"},
         algorithm="dqn",
         budget=3_000,
-        goal="return",
         threshold=93.0,
         notes="discrete to continuous, other rewards, behind unknown sensors",
     ),
@@ -108,7 +87,6 @@ _ALL = (
         target="MountainCarContinuous-v0",
         algorithm="dqn",
         budget=3_000,
-        goal="return",
         threshold=93.0,
         notes="discrete to continuous, other rewards",
     ),
@@ -131,7 +109,6 @@ _ALL = (
         target_kwargs={"continuous": True},
         algorithm="ppo",
         budget=8_000,
-        goal="return",
         threshold=200.0,
         notes="same observations; engines with thresholds, no affine map of actions",
         extra="box2d",
@@ -153,7 +130,6 @@ _ALL = (
         target_kwargs={"links": 4},
         algorithm="sac",
         budget=10_000,
-        goal="return",
         threshold=200.0,
         notes="a longer body: 8 to 10 observations, 2 to 3 actions",
         extra="mujoco",
@@ -164,7 +140,6 @@ _ALL = (
         target="InvertedPendulum-v5",
         algorithm="ppo",
         budget=4_000,
-        goal="return",
         threshold=80.0,
         notes="other dynamics, continuous; 1000 is the most, random gets about 5",
         extra="mujoco",

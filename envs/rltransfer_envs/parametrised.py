@@ -1,16 +1,32 @@
 """Arguments of parametrised environments, read and checked."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from difflib import get_close_matches
 from inspect import signature
 from math import isfinite
 from numbers import Integral, Real
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from rltransfer.errors import InputError
 
 T = TypeVar("T")
+
+
+class Parameters:
+    """What tells one environment of a kind from another: numbers with defaults.
+
+    A dataclass that has this base refuses numbers that are not finite and above 0;
+    gravity alone may be 0.
+    """
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not isfinite(value):
+                raise InputError(f"{name} must be finite, got {value}")
+            if name == "gravity" and value < 0:
+                raise InputError(f"{name} must be 0 or more, got {value}")
+            if name != "gravity" and value <= 0:
+                raise InputError(f"{name} must be positive, got {value}")
 
 
 def read_parameters(
@@ -40,26 +56,3 @@ def read_parameters(
     return kind(
         **{name: type(known[name].default)(value) for name, value in given.items()}
     )
-
-
-def require_numbers(
-    parameters: Any,
-    *,
-    positive: tuple[str, ...] = (),
-    may_be_zero: tuple[str, ...] = (),
-) -> None:
-    """Raises unless every field is finite and has the required sign.
-
-    Args:
-        parameters: a dataclass of numbers.
-        positive: fields that must be above 0.
-        may_be_zero: fields that must not be below 0.
-    """
-    for name in (field.name for field in fields(parameters)):
-        value = getattr(parameters, name)
-        if not isfinite(value):
-            raise InputError(f"{name} must be finite, got {value}")
-        if name in positive and value <= 0:
-            raise InputError(f"{name} must be positive, got {value}")
-        if name in may_be_zero and value < 0:
-            raise InputError(f"{name} must be 0 or more, got {value}")

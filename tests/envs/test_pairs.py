@@ -1,6 +1,7 @@
 import gymnasium as gym
 import pytest
 
+from rltransfer_envs.making import make
 from rltransfer_envs.pairs import PAIRS, Pair
 
 
@@ -9,8 +10,12 @@ def pair(request: pytest.FixtureRequest) -> Pair:
     return PAIRS[request.param]
 
 
+def target_of(pair: Pair, seed: int) -> gym.Env:
+    return make(pair.target, **pair.target_options(seed))
+
+
 def test_both_ends_of_every_pair_take_steps(pair: Pair) -> None:
-    for env in (pair.make_source(), pair.make_target(seed=100)):
+    for env in (make(pair.source), target_of(pair, 100)):
         env.action_space.seed(0)
         env.reset(seed=0)
         for _ in range(5):
@@ -25,13 +30,13 @@ def test_every_pair_asks_for_something_that_can_be_measured(pair: Pair) -> None:
     if pair.goal == "share of source":
         assert pair.threshold is not None
         assert 0 < pair.threshold <= 1
-        assert pair.make_source().observation_space == (
-            pair.make_target(0).observation_space
+        assert make(pair.source).observation_space == (
+            target_of(pair, 0).observation_space
         )
 
 
 def test_only_a_scrambled_target_depends_on_the_seed(pair: Pair) -> None:
-    once, other = pair.make_target(seed=100), pair.make_target(seed=101)
+    once, other = target_of(pair, 100), target_of(pair, 101)
     assert once.spec is not None
     assert other.spec is not None
     assert (once.spec.kwargs != other.spec.kwargs) == pair.scrambled
