@@ -1,6 +1,5 @@
 """Any environment behind unknown sensors and actuators."""
 
-from dataclasses import dataclass
 from typing import Any, final
 
 import gymnasium as gym
@@ -10,20 +9,15 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from rltransfer.errors import InputError
-from rltransfer_envs.actuator_map import ActuatorMap, random_actuator_map
 from rltransfer_envs.making import make
-from rltransfer_envs.scrambled_sensors import Sensors, random_sensors, typical_spread
+from rltransfer_envs.true_mapping import (
+    TrueMapping,
+    random_actuator_map,
+    random_sensors,
+    typical_spread,
+)
 
 ENV_ID = "rltransfer/Scrambled-v0"
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class TrueMapping:
-    """Sensors and actuators of a scrambled environment, for tests to compare with."""
-
-    sensors: Sensors
-    actuators: ActuatorMap
 
 
 @final

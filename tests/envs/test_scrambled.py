@@ -6,9 +6,14 @@ import pytest
 from gymnasium import spaces
 
 from rltransfer.errors import InputError
-from rltransfer_envs.actuator_map import ContinuousActuatorMap, DiscreteActuatorMap
 from rltransfer_envs.scrambled_env import Scrambled, scramble, true_mapping
-from rltransfer_envs.scrambled_sensors import Sensors, random_sensors, typical_spread
+from rltransfer_envs.true_mapping import (
+    ContinuousActuatorMap,
+    DiscreteActuatorMap,
+    Sensors,
+    random_sensors,
+    typical_spread,
+)
 
 BASES = [
     "CartPole-v1",
