@@ -34,7 +34,7 @@ torture: install
 		$(BIN)/python -m pytest -n 2 -m torture
 
 bench: install
-	$(BIN)/python scripts/bench.py
+	for part in acting fit survival; do $(BIN)/python scripts/bench_$$part.py || exit 1; done
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache

@@ -7,7 +7,6 @@ within one training, and their share is of it.
 
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -16,6 +15,7 @@ import numpy as np
 import torch
 from stable_baselines3 import DQN, PPO, SAC
 
+from bench_acting import microseconds
 from rltransfer.wrappers import CheckedEnv, ReplayableEnv, StepTimeout, check_together
 from rltransfer_agents.loading import load_agent
 from rltransfer_agents.training import TrainConfig, train_source
@@ -23,20 +23,13 @@ from rltransfer_agents.training.snapshots import SnapshotFiles
 from rltransfer_agents.training.vector_env import VectorEnv
 from rltransfer_envs.making import make
 
-TURNS, CALLS = 21, 400
-TRAININGS: dict[str, tuple[str, int]] = {
-    "ppo": ("CartPole-v1", 60_000),
-    "dqn": ("CartPole-v1", 30_000),
-    "sac": ("Pendulum-v1", 3_000),
+TURNS = 21
+TRAININGS: dict[str, tuple[Any, str, int]] = {
+    "ppo": (PPO, "CartPole-v1", 60_000),
+    "dqn": (DQN, "CartPole-v1", 30_000),
+    "sac": (SAC, "Pendulum-v1", 3_000),
 }
-
-
-def microseconds(call: Callable[[], object]) -> float:
-    """Returns how long one call takes."""
-    began = time.perf_counter()
-    for _ in range(CALLS):
-        call()
-    return 1e6 * (time.perf_counter() - began) / CALLS
+"""Algorithm, environment and steps, by name."""
 
 
 def nothing() -> None:
@@ -53,7 +46,7 @@ def checked(count: int) -> None:
         envs.seed(0)
         envs.reset()
         rng = np.random.default_rng(0)
-        actions = rng.integers(2, size=(CALLS, count))
+        actions = rng.integers(2, size=(1 << 9, count))
         learner = PPO("MlpPolicy", envs, seed=0, device="cpu")
         shown = [checked.env.reset(seed=0)[0] for checked in checked_envs]
         rewards = [1.0] * count
@@ -61,7 +54,7 @@ def checked(count: int) -> None:
         last: list[Any] = [envs.reset()]
 
         def step() -> None:
-            envs.step(actions[next(places) % CALLS])
+            envs.step(actions[next(places) % len(actions)])
 
         def collected() -> None:
             # As a rollout is collected: the policy acts, then the environments step.
@@ -98,7 +91,7 @@ def checked(count: int) -> None:
 
 def snapshots(algorithm: str) -> None:
     """Prints the share of a training that its snapshots take."""
-    env_id, steps = TRAININGS[algorithm]
+    _, env_id, steps = TRAININGS[algorithm]
     spent: list[float] = []
     write = SnapshotFiles.write
 
@@ -130,12 +123,7 @@ def snapshots(algorithm: str) -> None:
 
 def reading() -> None:
     """Prints how long reading an agent takes."""
-    kinds: dict[str, tuple[Any, str]] = {
-        "ppo": (PPO, "CartPole-v1"),
-        "dqn": (DQN, "CartPole-v1"),
-        "sac": (SAC, "Pendulum-v1"),
-    }
-    for algorithm, (kind, env_id) in kinds.items():
+    for algorithm, (kind, env_id, _) in TRAININGS.items():
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"{env_id}.zip"
             kind("MlpPolicy", env_id, seed=0, device="cpu").save(path)

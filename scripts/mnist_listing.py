@@ -17,8 +17,8 @@ from pathlib import Path
 
 import torch
 
-from digits import Task, accuracy, source_task, train
-from digits.digit_training import options_of, run_script
+from digits.digit_tasks import Task, source_task
+from digits.digit_training import accuracy, options_of, run_script, train
 from rltransfer.mapping import Mlp, load_network, save_network
 
 WIDTHS = {"task model": (256,), "mapping model": (256, 256)}

@@ -35,9 +35,16 @@ from pathlib import Path
 import torch
 from torch import Generator
 
-from digits import TARGETS, Offline, Task, accuracy, source_task, train
-from digits.digit_tasks import balanced_subset
-from digits.digit_training import options_of, run_script, table, verdict
+from digits.digit_files import Offline
+from digits.digit_tasks import TARGETS, Task, balanced_subset, source_task
+from digits.digit_training import (
+    accuracy,
+    options_of,
+    run_script,
+    table,
+    train,
+    verdict,
+)
 from rltransfer.mapping import Affine, Chain, Examples, Mlp, load_network, save_network
 
 SIZES = ["10", "50", "100", "500", "1000", "all"]

@@ -33,14 +33,25 @@ class PublishedFile:
 @final
 @dataclass(frozen=True)
 class Collection:
-    """Four files in one folder: pictures and labels, to train and to test."""
+    """Four files in one folder: pictures and labels to train, the same to test."""
 
     folder: str
     mirrors: tuple[str, ...]
-    train_images: PublishedFile
-    train_labels: PublishedFile
-    test_images: PublishedFile
-    test_labels: PublishedFile
+    files: tuple[PublishedFile, ...]
+
+
+_NAMES = (
+    "train-images-idx3-ubyte.gz",
+    "train-labels-idx1-ubyte.gz",
+    "t10k-images-idx3-ubyte.gz",
+    "t10k-labels-idx1-ubyte.gz",
+)
+
+
+def _published(*files: tuple[int, str]) -> tuple[PublishedFile, ...]:
+    """Returns files of these sizes and hashes, named as both collections name them."""
+    pairs = zip(_NAMES, files, strict=True)
+    return tuple(PublishedFile(name, *file) for name, file in pairs)
 
 
 MNIST = Collection(
@@ -49,25 +60,11 @@ MNIST = Collection(
         "https://ossci-datasets.s3.amazonaws.com/mnist",
         "https://storage.googleapis.com/cvdf-datasets/mnist",
     ),
-    PublishedFile(
-        "train-images-idx3-ubyte.gz",
-        9912422,
-        "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-    ),
-    PublishedFile(
-        "train-labels-idx1-ubyte.gz",
-        28881,
-        "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-    ),
-    PublishedFile(
-        "t10k-images-idx3-ubyte.gz",
-        1648877,
-        "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-    ),
-    PublishedFile(
-        "t10k-labels-idx1-ubyte.gz",
-        4542,
-        "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+    _published(
+        (9912422, "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
+        (28881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
+        (1648877, "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
+        (4542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
     ),
 )
 """LeCun, Cortes & Burges; 60,000 and 10,000 handwritten digits."""
@@ -79,29 +76,14 @@ FASHION_MNIST = Collection(
         "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist"
         "/b2617bb6d3ffa2e429640350f613e3291e10b141/data/fashion",
     ),
-    PublishedFile(
-        "train-images-idx3-ubyte.gz",
-        26421880,
-        "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-    ),
-    PublishedFile(
-        "train-labels-idx1-ubyte.gz",
-        29515,
-        "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-    ),
-    PublishedFile(
-        "t10k-images-idx3-ubyte.gz",
-        4422102,
-        "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-    ),
-    PublishedFile(
-        "t10k-labels-idx1-ubyte.gz",
-        5148,
-        "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+    _published(
+        (26421880, "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"),
+        (29515, "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),
+        (4422102, "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
+        (5148, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
     ),
 )
 """Xiao, Rasul & Vollgraf (2017); the same sizes, ten kinds of clothes."""
-
 
 SUMS = "SHA256SUMS"
 """A folder with other data than the published lists their hashes in this file."""

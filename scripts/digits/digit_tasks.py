@@ -114,12 +114,7 @@ def _published(
     collection: Collection, folder: Path | None
 ) -> tuple[Examples, Examples]:
     parts: list[tuple[NDArray[np.uint8], str]] = []
-    for file, dimensions in (
-        (collection.train_images, 3),
-        (collection.train_labels, 1),
-        (collection.test_images, 3),
-        (collection.test_labels, 1),
-    ):
+    for file, dimensions in zip(collection.files, (3, 1, 3, 1), strict=True):
         data, path = contents(collection, file, folder)
         parts.append((read_idx(data, dimensions, path), path))
     return _examples(*parts[0], *parts[1]), _examples(*parts[2], *parts[3])

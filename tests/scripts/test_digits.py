@@ -118,7 +118,7 @@ def test_labels_and_pictures_must_fit(tiny: Path) -> None:
 
 DATA = idx(np.arange(10))
 FILE = PublishedFile("some.gz", len(DATA), hashlib.sha256(DATA).hexdigest())
-SOME = Collection("some", ("https://one", "https://two"), FILE, FILE, FILE, FILE)
+SOME = Collection("some", ("https://one", "https://two"), (FILE,) * 4)
 
 
 @pytest.fixture

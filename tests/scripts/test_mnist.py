@@ -6,9 +6,8 @@ import pytest
 import torch
 
 import mnist_mapping
-from digits import accuracy, train
 from digits.digit_tasks import balanced_subset
-from digits.digit_training import run_script, table, verdict
+from digits.digit_training import accuracy, run_script, table, train, verdict
 from mnist_mapping import mapping_and_head, train_scratch
 from rltransfer.mapping import Affine, Chain, Examples
 
