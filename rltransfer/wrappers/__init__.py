@@ -5,33 +5,18 @@ From the inside out: `CheckedEnv` (every step valid and finite, or a named fault
 asked, `SubprocessEnv`. They know neither tensors nor agents.
 """
 
-from rltransfer.wrappers.checked_env import (
-    SEEDS_IGNORED,
-    CheckedEnv,
-    Step,
-    check_together,
-    ignores_seeds,
-)
-from rltransfer.wrappers.counted_env import CountedEnv, StepBudget
-from rltransfer.wrappers.env_faults import OldGymEnv
-from rltransfer.wrappers.replayable_env import EnvSnapshot, ReplayableEnv
-from rltransfer.wrappers.step_timeout import START_SECONDS, StepTimeout, make_in_time
-from rltransfer.wrappers.subprocess_env import SubprocessEnv, subprocess_envs
-
-__all__ = [
-    "SEEDS_IGNORED",
-    "START_SECONDS",
-    "CheckedEnv",
-    "CountedEnv",
-    "EnvSnapshot",
-    "OldGymEnv",
-    "ReplayableEnv",
-    "Step",
-    "StepBudget",
-    "StepTimeout",
-    "SubprocessEnv",
-    "check_together",
-    "ignores_seeds",
-    "make_in_time",
-    "subprocess_envs",
-]
+from rltransfer.wrappers.checked_env import SEEDS_IGNORED as SEEDS_IGNORED
+from rltransfer.wrappers.checked_env import CheckedEnv as CheckedEnv
+from rltransfer.wrappers.checked_env import Step as Step
+from rltransfer.wrappers.checked_env import check_together as check_together
+from rltransfer.wrappers.checked_env import ignores_seeds as ignores_seeds
+from rltransfer.wrappers.counted_env import CountedEnv as CountedEnv
+from rltransfer.wrappers.counted_env import StepBudget as StepBudget
+from rltransfer.wrappers.env_faults import OldGymEnv as OldGymEnv
+from rltransfer.wrappers.replayable_env import EnvSnapshot as EnvSnapshot
+from rltransfer.wrappers.replayable_env import ReplayableEnv as ReplayableEnv
+from rltransfer.wrappers.step_timeout import START_SECONDS as START_SECONDS
+from rltransfer.wrappers.step_timeout import StepTimeout as StepTimeout
+from rltransfer.wrappers.step_timeout import make_in_time as make_in_time
+from rltransfer.wrappers.subprocess_env import SubprocessEnv as SubprocessEnv
+from rltransfer.wrappers.subprocess_env import subprocess_envs as subprocess_envs

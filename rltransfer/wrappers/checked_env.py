@@ -1,30 +1,30 @@
 """The innermost wrapper: every step is valid and finite, or a named fault."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias, final
 
 import gymnasium as gym
 import numpy as np
-from gymnasium import spaces
+from gymnasium.utils.env_checker import data_equivalence
 from numpy.typing import NDArray
 from typing_extensions import override
 
 from rltransfer.errors import EnvironmentFault, InputError, UserError
 from rltransfer.wrappers.env_faults import (
+    OLD_GYM,
     Cause,
     env_fault,
     info_cause,
     late_cause,
     raised_cause,
-    reset_cause,
     step_cause,
 )
 from rltransfer.wrappers.observation_check import (
     LARGEST,
     ArrayCheck,
-    Misfit,
     check_for,
     checked_reward,
+    counted_choices,
     fits_single_precision,
 )
 from rltransfer.wrappers.step_timeout import StepTimeout
@@ -68,13 +68,7 @@ class CheckedEnv(gym.Wrapper[Any, Any, Any, Any]):
         self.check = check_for(self.observation_space, dtype)
         """Of observations."""
         self._call = "reset"
-        self._choices: int | NDArray[Any] | None = None
-        """How many actions there are, if they are counted."""
-        match self.action_space:
-            case spaces.Discrete() as space:
-                self._choices = int(space.n)
-            case spaces.MultiDiscrete() as space:
-                self._choices = space.nvec
+        self._choices = counted_choices(self.action_space)
 
     @override
     def reset(
@@ -91,13 +85,14 @@ class CheckedEnv(gym.Wrapper[Any, Any, Any, Any]):
             raise self._fault(raised_cause("reset", fault)) from fault
         finally:
             self.timeout.running = None
-        cause = reset_cause(result)
-        if cause is not None:
-            raise self._fault(cause)
         try:
+            if not isinstance(result, tuple) or len(result) != 2:
+                raise Cause("reset returned an observation without info", OLD_GYM)
+            if not isinstance(result[1], dict):
+                raise info_cause(result[1])
             return self.check("observation of reset", result[0]), result[1]
-        except Misfit as misfit:
-            raise self._misfit_fault(misfit) from misfit
+        except Cause as cause:
+            raise self._fault(cause) from cause
 
     @override
     def step(self, action: Any) -> Step:
@@ -129,8 +124,8 @@ class CheckedEnv(gym.Wrapper[Any, Any, Any, Any]):
         except UserError:
             raise
         except _FAULTS as fault:
-            cause = raised_cause(f"step with action {action}", fault)
-            raise self._fault(cause) from fault
+            call = f"step with action {action}"
+            raise self._fault(raised_cause(call, fault)) from fault
         finally:
             self.timeout.running = None
         try:
@@ -148,15 +143,12 @@ class CheckedEnv(gym.Wrapper[Any, Any, Any, Any]):
         try:
             number = checked_reward(reward)
             return self.check("observation", observation), number
-        except Misfit as misfit:
-            raise self._misfit_fault(misfit) from misfit
+        except Cause as cause:
+            raise self._fault(cause) from cause
 
     def timeout_fault(self, seconds: float) -> EnvironmentFault:
         """Returns the fault of a call that has lasted for `seconds`."""
         return self._fault(late_cause(self._call, seconds))
-
-    def _misfit_fault(self, misfit: Misfit) -> EnvironmentFault:
-        return self._fault(Cause(str(misfit), misfit.remedy))
 
     def _fault(self, cause: Cause) -> EnvironmentFault:
         return env_fault(self.name, self.steps, cause)
@@ -222,12 +214,4 @@ def ignores_seeds(env: gym.Env[Any, Any], seed: int) -> bool:
     """
     first, _ = env.reset(seed=seed)
     again, _ = env.reset(seed=seed)
-    return not _equal(first, again)
-
-
-def _equal(first: Any, again: Any) -> bool:
-    if isinstance(first, Mapping):
-        return all(_equal(first[key], again[key]) for key in first)
-    if isinstance(first, tuple):
-        return all(map(_equal, first, again))
-    return np.array_equal(first, again)
+    return not data_equivalence(first, again, exact=True)

@@ -2,10 +2,9 @@
 
 import re
 import traceback
-from collections.abc import Callable
 from inspect import signature
 from pathlib import Path
-from typing import Any, NamedTuple, final
+from typing import Any, final
 
 import gymnasium as gym
 from typing_extensions import override
@@ -13,14 +12,21 @@ from typing_extensions import override
 from rltransfer.errors import EnvironmentFault
 
 
-class Cause(NamedTuple):
-    """What went wrong, and what to do about it."""
+@final
+class Cause(Exception):
+    """What an environment did wrong; becomes a fault where it has a name.
 
-    what: str
-    remedy: str
+    Args:
+        what: went wrong.
+        remedy: what to do about it.
+    """
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(what, remedy)
+        self.what, self.remedy = what, remedy
 
 
-_OLD_GYM = (
+OLD_GYM = (
     "this is the interface of old Gym: put rltransfer.wrappers.OldGymEnv around the "
     "environment where it is registered"
 )
@@ -50,19 +56,12 @@ def raised_cause(call: str, fault: BaseException) -> Cause:
     """
     text = str(fault)
     if isinstance(fault, TypeError) and (found := _NO_SEED.search(text)):
-        return Cause(f"{call} takes no {found[1]}", _OLD_GYM)
+        return Cause(f"{call} takes no {found[1]}", OLD_GYM)
     if isinstance(fault, ValueError) and _FOUR_VALUES.search(text):
-        return Cause(f"{call} returned 4 values, not 5", _OLD_GYM)
+        return Cause(f"{call} returned 4 values, not 5", OLD_GYM)
     return Cause(
         f"{call} raised {type(fault).__name__}: {text}", f"see {_place(fault)}"
     )
-
-
-def reset_cause(result: Any) -> Cause | None:
-    """Returns what is wrong with the form of what `reset` returned, if anything."""
-    if isinstance(result, tuple) and len(result) == 2:
-        return None if isinstance(result[1], dict) else info_cause(result[1])
-    return Cause("reset returned an observation without info", _OLD_GYM)
 
 
 def step_cause(result: Any) -> Cause:
@@ -70,7 +69,7 @@ def step_cause(result: Any) -> Cause:
     if not isinstance(result, tuple):
         return Cause(f"step returned {result!r}, not 5 values", _STEP_FORM)
     if len(result) == 4:
-        return Cause("step returned 4 values, not 5", _OLD_GYM)
+        return Cause("step returned 4 values, not 5", OLD_GYM)
     if len(result) != 5:
         return Cause(f"step returned {len(result)} values, not 5", _STEP_FORM)
     ends = f"terminated {result[2]!r} and truncated {result[3]!r}"
@@ -118,7 +117,7 @@ class OldGymEnv(gym.Env[Any, Any]):
         self.observation_space = env.observation_space
         self.action_space = env.action_space
         self.render_mode = getattr(env, "render_mode", None)
-        self._taken = _arguments(env.reset)
+        self._taken = tuple(signature(env.reset).parameters)
 
     @override
     def reset(
@@ -152,7 +151,3 @@ class OldGymEnv(gym.Env[Any, Any]):
     @override
     def close(self) -> None:
         self._env.close()
-
-
-def _arguments(call: Callable[..., Any]) -> tuple[str, ...]:
-    return tuple(signature(call).parameters)

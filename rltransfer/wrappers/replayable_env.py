@@ -8,6 +8,7 @@ from typing import Any, final
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.utils.env_checker import data_equivalence
 from numpy.typing import NDArray
 from typing_extensions import override
 
@@ -136,7 +137,7 @@ class ReplayableEnv(gym.Wrapper[Any, Any, Any, Any]):
         return (
             snapshot.generator is not None
             and np.array_equal(self._observation, snapshot.observation)
-            and _plain(self._generator()) == _plain(snapshot.generator)
+            and data_equivalence(self._generator(), snapshot.generator, exact=True)
             and self._return == snapshot.episode_return
             and attribute_fingerprint(self.checked.env) == snapshot.attributes
         )
@@ -180,10 +181,3 @@ def _text(value: Any, depth: int) -> str:
             for key, part in value.items()
         )
     return ""
-
-
-def _plain(value: Any) -> Any:
-    """Returns a generator's state so that it can be compared."""
-    if isinstance(value, dict):
-        return {name: _plain(part) for name, part in value.items()}
-    return value.tolist() if isinstance(value, np.ndarray) else value

@@ -1,22 +1,64 @@
 """An environment in a process of its own, which may hang or die without the run."""
 
+import multiprocessing
+import signal
 from collections.abc import Callable, Sequence
-from functools import partial
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from multiprocessing.util import Finalize
 from typing import Any, TypeAlias, final
 
 import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec
 from typing_extensions import override
 
+from rltransfer.errors import UserError, portable
 from rltransfer.wrappers.checked_env import CheckedEnv, Step
 from rltransfer.wrappers.env_faults import Cause, env_fault, late_cause
 from rltransfer.wrappers.replayable_env import EnvSnapshot, ReplayableEnv
 from rltransfer.wrappers.step_timeout import START_SECONDS
-from rltransfer.wrappers.worker_process import Answer, NoAnswer, WorkerProcess
+
+# A plain fork would share the state of torch's threads, a fresh interpreter would
+# import everything again; the fork server has imported it once and has no threads.
+_CONTEXT = multiprocessing.get_context("forkserver")
+
+_END_SECONDS = 1.0
+
+
+def preload(*modules: str) -> None:
+    """Lets the fork server import modules once; has an effect before it starts."""
+    _CONTEXT.set_forkserver_preload(list(modules))
+
+
+def start_process(
+    work: Callable[..., None], *arguments: Any, name: str, daemon: bool = False
+) -> BaseProcess:
+    """Starts a process that ignores SIGINT.
+
+    Ctrl-C reaches every process of a terminal; this one is ended by its parent only.
+
+    Args:
+        work: done there, with `arguments`.
+        arguments: are pickled.
+        name: of the process.
+        daemon: ends with this process; must start none itself.
+    """
+    process = _CONTEXT.Process(
+        target=_without_sigint, args=(work, *arguments), name=name, daemon=daemon
+    )
+    process.start()
+    return process
+
+
+def _without_sigint(work: Callable[..., None], *arguments: Any) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    work(*arguments)
+
 
 MakeEnv: TypeAlias = Callable[[], gym.Env[Any, Any]]
 
-_LATE = "has not come back"
+Worker: TypeAlias = tuple[Connection, BaseProcess]
+"""A process that makes an environment, and the connection to it."""
 
 
 @final
@@ -43,16 +85,20 @@ class SubprocessEnv(gym.Env[Any, Any]):
         name: str,
         seconds: float,
         dtype: Any = None,
-        worker: WorkerProcess | None = None,
+        worker: Worker | None = None,
     ) -> None:
         self.name = name
         self.steps = 0
         """Taken since the environment was made."""
         self._seconds = seconds
+        self._ours, self._process = worker or _start_worker(make, name, dtype)
+        # At exit too: it ignores the signal by which Python ends its children.
+        self._end = Finalize(
+            self, _end, args=(self._ours, self._process), exitpriority=0
+        )
         self._request = "start"
-        self._worker = worker or _started(make, name, dtype)
         about: tuple[Any, Any, tuple[Any, Any], Any] = self._receive(
-            "start", seconds + START_SECONDS
+            seconds + START_SECONDS
         )
         self.observation_space, self.action_space, self.declared_spaces, limit = about
         # All that is asked of a specification here; the real one may not travel.
@@ -76,12 +122,12 @@ class SubprocessEnv(gym.Env[Any, Any]):
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> None:
         """Starts an episode; `receive` returns its first observation and info."""
-        self._send("reset", (seed, options))
+        self._send("reset", seed=seed, options=options)
 
     def send_step(self, action: Any) -> None:
         """Takes one step, which `receive` returns."""
         self.steps += 1
-        self._send("step", action)
+        self._send("step", action=action)
 
     def send_snapshot(self) -> None:
         """Asks for a snapshot, which `receive` returns."""
@@ -90,7 +136,7 @@ class SubprocessEnv(gym.Env[Any, Any]):
     def send_restore(self, snapshot: EnvSnapshot) -> None:
         """Steps to `snapshot` again; `receive` returns whether that succeeded."""
         self.steps = snapshot.steps
-        self._send("restore", snapshot)
+        self._send("restore", snapshot=snapshot)
 
     def receive(self, calls: int = 1) -> Any:
         """Returns the answer to the oldest request.
@@ -98,72 +144,102 @@ class SubprocessEnv(gym.Env[Any, Any]):
         Args:
             calls: how many resets and steps it takes.
         """
-        return self._receive(self._request, self._seconds * calls)
+        return self._receive(self._seconds * calls)
 
     @override
     def close(self) -> None:
-        self._worker.end()
+        self._end()
 
-    def _send(self, request: str, argument: Any = None) -> None:
+    def _send(self, request: str, **arguments: Any) -> None:
         self._request = request
-        self._worker.send(request, argument)
-
-    def _receive(self, request: str, seconds: float) -> Any:
         try:
-            return self._worker.receive(seconds)
-        except NoAnswer as fault:
-            if _LATE in str(fault):
-                cause = late_cause(request, seconds)
+            self._ours.send((request, arguments))
+        except OSError:
+            return  # it has died; `_receive` says why
+
+    def _receive(self, seconds: float) -> Any:
+        answer: Any
+        try:
+            if self._ours.poll(seconds):
+                answer = self._ours.recv()
             else:
-                cause = Cause(f"{request} {fault}", _remedy(str(fault)))
-            raise env_fault(self.name, self.steps, cause) from fault
+                answer = late_cause(self._request, seconds)
+        except (EOFError, OSError):
+            self._process.join(_END_SECONDS)
+            answer = _death(self._request, self._process.exitcode)
+        if isinstance(answer, Cause):
+            raise env_fault(self.name, self.steps, answer)
+        if isinstance(answer, UserError):
+            raise answer
+        return answer
 
 
 def subprocess_envs(
     make: MakeEnv, names: Sequence[str], seconds: float
 ) -> list[SubprocessEnv]:
     """Returns one environment for each name; they are made at the same time."""
-    workers = [_started(make, name, None) for name in names]
+    workers = [_start_worker(make, name, None) for name in names]
     return [
         SubprocessEnv(make, name, seconds, worker=worker)
         for name, worker in zip(names, workers, strict=True)
     ]
 
 
-def _started(make: MakeEnv, name: str, dtype: Any) -> WorkerProcess:
-    worker = WorkerProcess(partial(_serving, make, name, dtype), name)
-    worker.send("about")
-    return worker
+def _start_worker(make: MakeEnv, name: str, dtype: Any) -> Worker:
+    ours, theirs = multiprocessing.Pipe()
+    process = start_process(_serve, make, name, dtype, theirs, name=name, daemon=True)
+    theirs.close()
+    return ours, process
 
 
-def _remedy(fault: str) -> str:
-    if "SIGKILL" in fault:
-        return "that is often a lack of memory: free some, or use fewer environments"
-    if "died" in fault:
-        return "--vec-env dummy shows what it prints as it ends"
-    return "correct what makes it"
+def _serve(make: MakeEnv, name: str, dtype: Any, requests: Connection) -> None:
+    """Makes the environment, then answers requests in order: calls of its methods."""
+    # The parent decides when to stop, and then closes the connection.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    env: ReplayableEnv | None = None
+    request = "start"
+    arguments: dict[str, Any] = {}
+    while True:
+        try:
+            if env is None:
+                env = ReplayableEnv(CheckedEnv(make(), name, dtype))
+                requests.send(_about(env))
+            else:
+                requests.send(getattr(env, request)(**arguments))
+        except UserError as fault:
+            # Only the message travels: what else it holds may not be picklable.
+            requests.send(portable(fault))
+        except BaseException as fault:
+            what = f"{request} raised {type(fault).__name__}: {fault}"
+            requests.send(Cause(what, "correct what makes it"))
+        try:
+            request, arguments = requests.recv()
+        except (EOFError, OSError):
+            return  # the parent has ended or closed its side
 
 
-def _serving(make: MakeEnv, name: str, dtype: Any) -> Answer:
-    env = ReplayableEnv(CheckedEnv(make(), name, dtype))
+def _about(env: ReplayableEnv) -> tuple[Any, ...]:
+    # Not through the wrappers, which add themselves to a copy.
+    spec = env.checked.env.spec
+    limit = None if spec is None else spec.max_episode_steps
+    return env.observation_space, env.action_space, env.declared_spaces, limit
 
-    def answer(request: str, argument: Any) -> Any:
-        match request:
-            case "about":
-                # Not through the wrappers, which add themselves to a copy.
-                spec = env.checked.env.spec
-                limit = None if spec is None else spec.max_episode_steps
-                own = env.declared_spaces
-                return env.observation_space, env.action_space, own, limit
-            case "reset":
-                seed, options = argument
-                return env.reset(seed=seed, options=options)
-            case "step":
-                return env.step(argument)
-            case "snapshot":
-                return env.snapshot()
-            case "restore":
-                return env.restore(argument)
-        raise ValueError(f"unknown request {request!r}")
 
-    return answer
+def _end(connection: Connection, process: BaseProcess) -> None:
+    connection.close()
+    process.join(_END_SECONDS)
+    if process.is_alive():
+        process.kill()
+        process.join()
+
+
+def _death(request: str, exit_code: int | None) -> Cause:
+    ending = f"exit code {exit_code}"
+    remedy = "--vec-env dummy shows what it prints as it ends"
+    if exit_code is None:
+        ending = "its connection broke"
+    elif exit_code < 0:
+        ending = f"killed by {signal.Signals(-exit_code).name}"
+    if exit_code == -signal.SIGKILL:
+        remedy = "that is often a lack of memory: free some, or use fewer environments"
+    return Cause(f"{request} died: {ending}", remedy)

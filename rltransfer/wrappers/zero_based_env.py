@@ -6,6 +6,7 @@ is added and taken away here.
 """
 
 from collections.abc import Mapping
+from operator import is_not
 from typing import Any, final
 
 import gymnasium as gym
@@ -38,15 +39,14 @@ class ZeroBasedEnv(gym.Wrapper[Any, Any, Any, Any]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        result: Any = self.env.reset(seed=seed, options=options)
-        # What has another form is a fault, which is found by who checks it.
-        if not isinstance(result, tuple) or not result:
-            return result
-        return _shifted(result[0], self._declared[0], -1), *result[1:]
+        return self._shown(self.env.reset(seed=seed, options=options))
 
     @override
     def step(self, action: Any) -> Any:
-        result: Any = self.env.step(_shifted(action, self._declared[1], 1))
+        return self._shown(self.env.step(_shifted(action, self._declared[1], 1)))
+
+    def _shown(self, result: Any) -> Any:
+        # What has another form is a fault, which is found by who checks it.
         if not isinstance(result, tuple) or not result:
             return result
         return _shifted(result[0], self._declared[0], -1), *result[1:]
@@ -54,30 +54,24 @@ class ZeroBasedEnv(gym.Wrapper[Any, Any, Any, Any]):
 
 def starts_at_zero(space: gym.Space[Any]) -> bool:
     """Tells whether all choices in a space are counted from 0."""
-    match space:
-        case spaces.Discrete() | spaces.MultiDiscrete():
-            return not np.any(space.start)
-        case spaces.Dict():
-            return all(map(starts_at_zero, space.spaces.values()))
-        case spaces.Tuple():
-            return all(map(starts_at_zero, space.spaces))
-    return True
+    return zero_based(space) is space
 
 
 def zero_based(space: gym.Space[Any]) -> gym.Space[Any]:
-    """Returns the space with all its choices counted from 0."""
-    if starts_at_zero(space):
-        return space
+    """Returns the space with all its choices counted from 0; itself if they are."""
     match space:
-        case spaces.Discrete():
+        case spaces.Discrete() if space.start:
             return spaces.Discrete(int(space.n))
-        case spaces.MultiDiscrete():
+        case spaces.MultiDiscrete() if np.any(space.start):
             return spaces.MultiDiscrete(space.nvec, dtype=space.dtype.type)
         case spaces.Dict():
             parts = {name: zero_based(part) for name, part in space.spaces.items()}
-            return spaces.Dict(parts)
+            if any(map(is_not, parts.values(), space.spaces.values())):
+                return spaces.Dict(parts)
         case spaces.Tuple():
-            return spaces.Tuple([zero_based(part) for part in space.spaces])
+            members = [zero_based(part) for part in space.spaces]
+            if any(map(is_not, members, space.spaces)):
+                return spaces.Tuple(members)
     return space
 
 

@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 from typing import TypeAlias, final
 
@@ -18,7 +18,7 @@ from rltransfer.errors import (
     set_run_folder,
 )
 from rltransfer.resume.stop_signals import StopSignals
-from rltransfer.wrappers.worker_process import pipe, preload, start_process
+from rltransfer.wrappers.subprocess_env import preload, start_process
 from rltransfer_agents.training.train_config import (
     Progress,
     TrainConfig,
@@ -140,7 +140,7 @@ class _Child:
         self._name = job.name
         self.run: TrainedRun | None = None
         self.fault: UserError | TrainingFault | None = None
-        self.answers, theirs = pipe(duplex=False)
+        self.answers, theirs = Pipe(duplex=False)
         self._process = start_process(_do, job.work, job.name, theirs, name=job.name)
         theirs.close()
 
