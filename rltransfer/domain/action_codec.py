@@ -20,15 +20,10 @@ class ActionCodec(ABC):
     `rltransfer.wrappers.zero_based_env`.
     """
 
-    @property
-    @abstractmethod
-    def size(self) -> int:
-        """Length of an encoded action."""
-
-    @property
-    @abstractmethod
-    def discrete(self) -> bool:
-        """Whether there are finitely many actions."""
+    size: int
+    """Length of an encoded action."""
+    discrete: bool
+    """Whether there are finitely many actions."""
 
     @abstractmethod
     def encode(self, action: Any) -> NDArray[np.float32]:
@@ -51,30 +46,22 @@ class ActionCodec(ABC):
 class OneHotActions(ActionCodec):
     """Finitely many actions, each a one-hot vector."""
 
+    discrete = True
+
     def __init__(self, space: spaces.Discrete) -> None:
-        self._rows = np.eye(int(space.n), dtype=np.float32)
-
-    @property
-    @override
-    def size(self) -> int:
-        return len(self._rows)
-
-    @property
-    @override
-    def discrete(self) -> bool:
-        return True
+        self.size = int(space.n)
+        self._rows = np.eye(self.size, dtype=np.float32)
 
     @override
     def encode(self, action: Any) -> NDArray[np.float32]:
         # NumPy would count negative ones from the end.
-        size = len(self._rows)
-        single = not getattr(action, "ndim", 0)
+        size, single = self.size, not getattr(action, "ndim", 0)
         # NumPy's own test takes longer than a step of a cheap environment.
         if not (
             0 <= action < size if single else np.all((action >= 0) & (action < size))
         ):
             raise InputError(
-                f"actions are counted from 0 to {self.size - 1}, got {action}; use a "
+                f"actions are counted from 0 to {size - 1}, got {action}; use a "
                 "policy that was made for this environment"
             )
         rows: NDArray[np.float32] = self._rows[action]
@@ -93,7 +80,10 @@ class OneHotActions(ActionCodec):
 class BoxActions(ActionCodec):
     """Continuous actions, each side of the box scaled to [-1, 1]."""
 
+    discrete = False
+
     def __init__(self, space: spaces.Box) -> None:
+        self.size = space.shape[0]
         self._low = space.low.astype(np.float64)
         self._high = space.high.astype(np.float64)
         if not np.issubdtype(space.dtype, np.floating):
@@ -112,16 +102,6 @@ class BoxActions(ActionCodec):
         self._centre = (self._high + self._low) / 2
         self._reach = np.maximum((self._high - self._low) / 2, 1e-12)
         self._dtype = space.dtype
-
-    @property
-    @override
-    def size(self) -> int:
-        return len(self._low)
-
-    @property
-    @override
-    def discrete(self) -> bool:
-        return False
 
     @override
     def encode(self, action: Any) -> NDArray[np.float32]:
@@ -207,7 +187,9 @@ def _observation_remedy(space: gym.Space[Any]) -> str:
             )
         case spaces.Dict() | spaces.Tuple():
             return f"where all parts are numbers, join them with {flatten}"
-        case spaces.Box() if _is_image(space):
+        case spaces.Box() if len(space.shape) > 2 or (
+            len(space.shape) == 2 and space.dtype == np.uint8
+        ):
             return (
                 "images cannot be mapped yet; make features of them with a "
                 "gymnasium.ObservationWrapper"
@@ -218,11 +200,6 @@ def _observation_remedy(space: gym.Space[Any]) -> str:
             return f"flatten them with {flatten}"
         case _:
             return "show numbers instead, with a gymnasium.ObservationWrapper"
-
-
-def _is_image(space: spaces.Box) -> bool:
-    dimensions = len(space.shape)
-    return dimensions >= 3 or (dimensions == 2 and space.dtype == np.uint8)
 
 
 def describe_space(space: spaces.Space[Any]) -> dict[str, Any]:

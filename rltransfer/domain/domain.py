@@ -1,7 +1,6 @@
 """A Gymnasium environment seen as tensors."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, final
 
@@ -73,13 +72,16 @@ class Domain:
         self.episode_limit = None if spec is None else spec.max_episode_steps
         """Steps after which episodes are truncated, where the environment says."""
         self._replay_log: ReplayLog | None = None
+        self._role = ""
 
-    def use_replay_log(self, replay_log: ReplayLog) -> None:
+    def use_replay_log(self, replay_log: ReplayLog, role: str) -> None:
         """Logs all further acting, or answers from what was logged before.
 
-        The domains of one run share its replay log.
+        Args:
+            replay_log: shared by the domains of one run.
+            role: of this one in the run, such as `target`; two may have one name.
         """
-        self._replay_log = replay_log
+        self._replay_log, self._role = replay_log, role
 
     def use_timeout(self, timeout: StepTimeout) -> None:
         """Ends calls that last too long, while `timeout` is active."""
@@ -121,14 +123,9 @@ class Domain:
             "expected_steps": expected_steps,
             "allowed": longest,
         }
-        past = None if self._replay_log is None else self._replay_log.next(asked)
-        if past is not None:
-            rollout, taken = self._replayed(policy, past, seed)
-            with self.budget.purpose(purpose):
-                self.budget.count(taken)
-            return rollout
         recorder = _Recorder(self)
-        with self._stretch(), self.budget.purpose(purpose):
+
+        def act() -> Rollout:
             while len(recorder.returns) != episodes:
                 allowed = min(steps, longest) if recorder.returns else longest
                 if recorder.steps >= allowed:
@@ -136,9 +133,9 @@ class Domain:
                 if whole and recorder.next_ends_after(allowed, expected_steps):
                     break
                 recorder.step(policy, seed)
-            rollout = recorder.rollout()
-            self._log(asked, entry_of(rollout, recorder.steps, policy))
-        return rollout
+            return recorder.rollout()
+
+        return self._acted(act, asked, policy)
 
     def evaluate(
         self, policy: Policy, *, episodes: int, seed: int, purpose: str = "evaluation"
@@ -157,34 +154,23 @@ class Domain:
             "seed": seed,
             "reported episodes": episodes,
         }
-        past = None if self._replay_log is None else self._replay_log.next(asked)
-        if past is not None:
-            rollout, taken = self._replayed(policy, past, seed)
-            with self.budget.purpose(purpose, reported=True):
-                self.budget.count(taken)
-            return rollout.returns
         returns = np.zeros(episodes)
-        steps = 0
-        with (
-            self._stretch(interruptible=True),
-            self.budget.purpose(purpose, reported=True),
-        ):
+
+        def act() -> Rollout:
             for episode in range(episodes):
                 observation, over = self.reset(seed + episode), False
-                last = steps + self._episode_cap
+                last = self._checked.steps + self._episode_cap
                 while not over:
-                    if steps == last:
+                    if self._checked.steps == last:
                         raise self._endless()
                     action, _ = policy.predict(observation, deterministic=True)
                     observation, reward, terminated, truncated = self.step(action)
                     returns[episode] += reward
                     over = terminated or truncated
-                    steps += 1
-            if self._replay_log is not None:
-                # Only the returns are kept: nothing else is asked for again.
-                rollout = replace(_Recorder(self).rollout(), returns=returns)
-                self._log(asked, entry_of(rollout, steps, policy))
-        return returns
+            # Only the returns are kept: nothing else is asked for again.
+            return replace(_Recorder(self).rollout(), returns=returns)
+
+        return self._acted(act, asked, policy, reported=True).returns
 
     def ignores_seeds(self, seed: int) -> bool:
         """Tells whether two resets with one seed show different observations."""
@@ -211,38 +197,55 @@ class Domain:
         """Closes the environment."""
         self._env.close()
 
-    @contextmanager
-    def _stretch(self, interruptible: bool = False) -> Iterator[None]:
-        if self._replay_log is None:
-            yield
-            return
-        begun = self._checked.steps
-        with self._replay_log.stretch(interruptible):
-            try:
-                yield
-            except BaseException:
-                self._replay_log.interrupt(self.name, self._checked.steps - begun)
-                raise
+    def _acted(
+        self,
+        act: Callable[[], Rollout],
+        asked: dict[str, Any],
+        policy: Policy,
+        *,
+        reported: bool = False,
+    ) -> Rollout:
+        """Returns one stretch of acting, as it was logged before or as `act` does it.
 
-    def _log(self, asked: dict[str, Any], entry: Entry) -> None:
-        if self._replay_log is not None:
-            self._replay_log.add(asked, entry)
+        Args:
+            act: acts with `policy`.
+            asked: all that the stretch follows from.
+            policy: is taken to the end of a stretch that was logged.
+            reported: whether the stretch chooses nothing, and may be interrupted.
+        """
+        log, begun = self._replay_log, self._checked.steps
+        with self.budget.purpose(asked["purpose"], reported=reported):
+            if log is None:
+                return act()
+            past = log.next(asked)
+            if past is not None:
+                return self._replayed(log, policy, past, asked["seed"])
+            with log.stretch(interruptible=reported):
+                try:
+                    rollout = act()
+                except BaseException:
+                    log.interrupt(self._role, self._checked.steps - begun)
+                    raise
+                log.add(asked, entry_of(rollout, self._checked.steps - begun, policy))
+            return rollout
 
-    def _replayed(self, policy: Policy, past: Entry, seed: int) -> tuple[Rollout, int]:
-        """Returns a logged stretch and its steps, with `policy` taken to its end."""
-        assert self._replay_log is not None
-        rollout, steps = rollout_of(past, self._replay_log.place)
+    def _replayed(
+        self, log: ReplayLog, policy: Policy, past: Entry, seed: int
+    ) -> Rollout:
+        """Returns a logged stretch, with its steps counted again."""
+        rollout, steps = rollout_of(past, log.place)
         self._checked.steps += steps
+        self.budget.count(steps)
         warning = restore_policy(policy, past, rollout, self.actions.encode)
         if warning is not None:
-            self._replay_log.warn(warning)
+            log.warn(warning)
         # A reset costs no step, and shows whether the environment follows its seed.
         shown = rollout.transitions.observation
         if len(shown) and not np.array_equal(self.reset(seed), shown[0].numpy()):
-            self._replay_log.warn(
+            log.warn(
                 f"{self.name} shows another state than before when reset with one seed"
             )
-        return rollout, steps
+        return rollout
 
 
 class _Recorder:

@@ -87,12 +87,12 @@ class StickyRandomPolicy:
 
     def state(self) -> dict[str, Any]:
         """Returns the state of the generator and the action that is held."""
-        held = None if self._action is None else np.asarray(self._action)
+        held = np.asarray(self._action)
         return {
             "generator": self._rng.bit_generator.state,
             "left": self._left,
-            "action": None if held is None else held.tolist(),
-            "dtype": None if held is None else str(held.dtype),
+            "action": held.tolist(),
+            "dtype": str(held.dtype),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -100,9 +100,7 @@ class StickyRandomPolicy:
         self._rng.bit_generator.state = state["generator"]
         self._left, action = state["left"], state["action"]
         # Empty brackets: an action without a shape is a scalar, as it was drawn.
-        self._action = (
-            None if action is None else np.asarray(action, state["dtype"])[()]
-        )
+        self._action = np.asarray(action, state["dtype"])[()]
 
 
 @final
@@ -144,9 +142,6 @@ class MixturePolicy:
     def load_state(self, state: dict[str, Any]) -> None:
         """Continues from the state of a mixture of such policies."""
         self._rng.bit_generator.state = state["generator"]
-        for policy, its in (
-            (self._policy, state["policy"]),
-            (self._other, state["other"]),
-        ):
+        for name, policy in (("policy", self._policy), ("other", self._other)):
             if isinstance(policy, StatefulPolicy):
-                policy.load_state(its)
+                policy.load_state(state[name])

@@ -86,32 +86,34 @@ class ReplayLog:
         after_stretch: Callable[[], None] | None = None,
     ) -> None:
         self._folder, self._after_stretch = make_folder(folder), after_stretch
-        self._request = _as_read(request)
         self._next, self._acting = 0, False
-        self._warnings: list[str] = []
-        self._interrupted_steps: dict[str, int] = {}
+        self._about: dict[str, Any] = {
+            "request": _as_read(request),
+            "versions": computing_versions(),
+            "reproducibility_warnings": [],
+            "interrupted_steps": {},
+        }
         self._interrupted = is_replay_log(folder)
-        self._versions = computing_versions()
         if self._interrupted:
             self._go_on()
         else:
-            self._write_request()
+            self._write_about()
         self._length = self._count()
 
     @property
     def resumed(self) -> Resumed:
         """Whether the run was interrupted, and whether that can have changed it."""
-        return resumed(self._interrupted, self._warnings)
+        return resumed(self._interrupted, self._about["reproducibility_warnings"])
 
     @property
     def reproducibility_warnings(self) -> tuple[str, ...]:
         """Why the run may differ from one that was never interrupted."""
-        return tuple(self._warnings)
+        return tuple(self._about["reproducibility_warnings"])
 
     @property
     def interrupted_steps(self) -> dict[str, int]:
-        """Steps by domain that were taken again, as far as they are known."""
-        return dict(self._interrupted_steps)
+        """Steps that were taken again, as far as they are known, by a domain's role."""
+        return dict(self._about["interrupted_steps"])
 
     @property
     def acting(self) -> bool:
@@ -162,37 +164,36 @@ class ReplayLog:
 
     def warn(self, reason: str) -> None:
         """Keeps a reason why the run may differ from one never interrupted."""
-        if reason not in self._warnings:
-            self._warnings.append(reason)
-            self._write_request()
+        if reason not in self._about["reproducibility_warnings"]:
+            self._about["reproducibility_warnings"].append(reason)
+            self._write_about()
 
-    def interrupt(self, domain: str, steps: int) -> None:
-        """Keeps how many steps of a stretch will have to be taken again."""
+    def interrupt(self, role: str, steps: int) -> None:
+        """Keeps how many steps of a stretch will have to be taken again.
+
+        Args:
+            role: of the domain in the run; source and target may have one name.
+            steps: taken in the stretch so far.
+        """
         if steps:
-            before = self._interrupted_steps.get(domain, 0)
-            self._interrupted_steps[domain] = before + steps
-            self._write_request()
+            known: dict[str, int] = self._about["interrupted_steps"]
+            known[role] = known.get(role, 0) + steps
+            self._write_about()
 
     def _go_on(self) -> None:
         path = self._folder / REQUEST
-        stored = read_request(self._folder)
+        now, stored = self._about, read_request(self._folder)
         with damage_named(path):
-            require_same(str(path), stored["request"], self._request)
-            self._warnings = list(stored["reproducibility_warnings"])
-            self._interrupted_steps = dict(stored["interrupted_steps"])
-            now, self._versions = self._versions, stored["versions"]
-            changed = changed_versions(self._versions, now)
+            require_same(str(path), stored["request"], now["request"])
+            warnings, steps = "reproducibility_warnings", "interrupted_steps"
+            known = {warnings: list(stored[warnings]), steps: dict(stored[steps])}
+            self._about = now | known | {"versions": stored["versions"]}
+            changed = changed_versions(stored["versions"], now["versions"])
         for reason in changed:
             self.warn(reason)
 
-    def _write_request(self) -> None:
-        content = {
-            "request": self._request,
-            "versions": self._versions,
-            "reproducibility_warnings": self._warnings,
-            "interrupted_steps": self._interrupted_steps,
-        }
-        write_tensor_file(self._folder / REQUEST, KIND, content, {})
+    def _write_about(self) -> None:
+        write_tensor_file(self._folder / REQUEST, KIND, self._about, {})
 
     def _count(self) -> int:
         with storage_faults(self._folder):

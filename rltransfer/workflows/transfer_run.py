@@ -183,9 +183,10 @@ def _transfer(
     timeout = StepTimeout(request.stepping.step_seconds)
     with signals:
         with timeout.active():
-            for pair in pairs:
+            for number, pair in enumerate(pairs, 1):
+                pair.source.domain.use_replay_log(replay_log, f"source {number}")
+                pair.target.use_replay_log(replay_log, "target")
                 for domain in (pair.source.domain, pair.target):
-                    domain.use_replay_log(replay_log)
                     domain.use_timeout(timeout)
             seeds_ignored = _seeds_ignored(pairs, request.seed)
             at_home = [_measured_at_home(request, pair) for pair in pairs]
@@ -295,5 +296,5 @@ def _reported(
         picture=folder / "transfer.png",
         resumed=replay_log.resumed,
         reproducibility_warnings=replay_log.reproducibility_warnings,
-        steps_taken_again=replay_log.interrupted_steps.get(request.target.title, 0),
+        steps_taken_again=replay_log.interrupted_steps.get("target", 0),
     )

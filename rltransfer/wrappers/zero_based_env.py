@@ -39,7 +39,10 @@ class ZeroBasedEnv(gym.Wrapper[Any, Any, Any, Any]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        return self._shown(self.env.reset(seed=seed, options=options))
+        shown: tuple[Any, dict[str, Any]] = self._shown(
+            self.env.reset(seed=seed, options=options)
+        )
+        return shown
 
     @override
     def step(self, action: Any) -> Any:

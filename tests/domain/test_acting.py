@@ -172,7 +172,7 @@ def test_a_stop_need_not_wait_for_episodes_that_only_report(tmp_path: Path) -> N
             return super().predict(*arguments, **named)
 
     domain = Domain(lambda: Point(limit=2, radius=0.0), "point")
-    domain.use_replay_log(log)
+    domain.use_replay_log(log, "target")
     domain.collect(Watching(), purpose="exploration", seed=0, steps=2)
     domain.evaluate(Watching(), episodes=1, seed=0)
     assert acting == [True, True, False, False]

@@ -31,7 +31,7 @@ LONGEST = 300
 def domain(replay_log: ReplayLog | None, make: Callable[[], Any] = Point) -> Domain:
     made = Domain(make, "point", StepBudget(500))
     if replay_log is not None:
-        made.use_replay_log(replay_log)
+        made.use_replay_log(replay_log, "target")
     return made
 
 
@@ -101,14 +101,28 @@ def test_a_stretch_that_was_interrupted_is_acted_again_and_its_steps_are_counted
     assert replay_log.resumed == "no"
     with pytest.raises(EnvironmentFault, match="step 60"):
         act(domain(replay_log, partial(Broken, "reward", at=60)))
-    assert replay_log.interrupted_steps == {"point": 20}
+    assert replay_log.interrupted_steps == {"target": 20}
     resumed = ReplayLog(tmp_path, {"seed": 1})
     with injected(None) as events:
         assert act(domain(resumed)) == act(domain(None))
-    assert resumed.interrupted_steps == {"point": 20}
+    assert resumed.interrupted_steps == {"target": 20}
     assert events["step"] > 80
     files = sorted(path.name for path in tmp_path.iterdir())
     assert files[:2] == ["0000.safetensors", "0001.safetensors"]
+
+
+def test_steps_lost_in_one_of_two_domains_of_one_name_are_its_own(
+    tmp_path: Path,
+) -> None:
+    replay_log = ReplayLog(tmp_path, {})
+    home = Domain(partial(Broken, "reward", at=20), "point")
+    target = Domain(Point, "point", StepBudget(500))
+    home.use_replay_log(replay_log, "source 1")
+    target.use_replay_log(replay_log, "target")
+    target.collect(Home(), purpose="exploration", seed=0, steps=30)
+    with pytest.raises(EnvironmentFault, match="step 20"):
+        home.collect(Home(), purpose="source model", seed=0, steps=30)
+    assert replay_log.interrupted_steps == {"source 1": 20}
 
 
 @pytest.mark.torture

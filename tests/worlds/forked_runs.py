@@ -49,8 +49,8 @@ def carried(folder: Path) -> dict[str, Any]:
     replay_log = ReplayLog(folder, {"seed": 0})
     home = Domain(Point, "point")
     target = Domain(lambda: Point(MIRRORED), "target", StepBudget(900))
-    for domain in (home, target):
-        domain.use_replay_log(replay_log)
+    home.use_replay_log(replay_log, "source 1")
+    target.use_replay_log(replay_log, "target")
     found = align(Source(home, Home(), "home"), target, TINY)
     returns = target.evaluate(found.policy, episodes=3, seed=9)
     mapping = found.chosen.candidate.mapping
