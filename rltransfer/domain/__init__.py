@@ -9,6 +9,6 @@ from rltransfer.domain.domain import Domain as Domain
 from rltransfer.domain.policies import MixturePolicy as MixturePolicy
 from rltransfer.domain.policies import Policy as Policy
 from rltransfer.domain.policies import StickyRandomPolicy as StickyRandomPolicy
-from rltransfer.domain.transitions import Rollout as Rollout
-from rltransfer.domain.transitions import Transitions as Transitions
+from rltransfer.domain.rollout import Rollout as Rollout
 from rltransfer.domain.whitening import Whitening as Whitening
+from rltransfer.mapping import Transitions as Transitions

@@ -1,7 +1,6 @@
 """A Gymnasium environment seen as tensors."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, final
 
 import gymnasium as gym
@@ -12,9 +11,9 @@ from numpy.typing import NDArray
 from rltransfer.argument_checks import EPISODE_CAP
 from rltransfer.domain.action_codec import codec_of, observation_size_of
 from rltransfer.domain.policies import Policy
-from rltransfer.domain.replayed_acting import entry_of, restore_policy, rollout_of
-from rltransfer.domain.transitions import Rollout, Transitions
+from rltransfer.domain.rollout import Rollout, entry_of, restore_policy, rollout_of
 from rltransfer.errors import EnvironmentFault
+from rltransfer.mapping import Transitions
 from rltransfer.resume.replay_log import Entry, ReplayLog
 from rltransfer.wrappers import (
     CheckedEnv,
@@ -23,6 +22,16 @@ from rltransfer.wrappers import (
     StepTimeout,
     SubprocessEnv,
     ignores_seeds,
+)
+
+_NO_ROWS = Transitions(
+    episode=torch.zeros(0, dtype=torch.int64),
+    observation=torch.zeros(0, 0),
+    action=torch.zeros(0, 0),
+    reward=torch.zeros(0),
+    next_observation=torch.zeros(0, 0),
+    terminated=torch.zeros(0, dtype=torch.bool),
+    truncated=torch.zeros(0, dtype=torch.bool),
 )
 
 
@@ -168,7 +177,7 @@ class Domain:
                     returns[episode] += reward
                     over = terminated or truncated
             # Only the returns are kept: nothing else is asked for again.
-            return replace(_Recorder(self).rollout(), returns=returns)
+            return Rollout(_NO_ROWS, returns, unfinished_return=0.0, unfinished_steps=0)
 
         return self._acted(act, asked, policy, reported=True).returns
 

@@ -1,6 +1,5 @@
 """The mapping core: networks, objectives, fitting and storing; tensors only."""
 
-from rltransfer.mapping.domain_mapping import DomainMapping as DomainMapping
 from rltransfer.mapping.fit import FitConfig as FitConfig
 from rltransfer.mapping.fit import fit as fit
 from rltransfer.mapping.fit_report import FitReport as FitReport
@@ -14,20 +13,26 @@ from rltransfer.mapping.networks import ACTIVATIONS as ACTIVATIONS
 from rltransfer.mapping.networks import NETWORKS as NETWORKS
 from rltransfer.mapping.networks import Affine as Affine
 from rltransfer.mapping.networks import Chain as Chain
+from rltransfer.mapping.networks import DomainMapping as DomainMapping
 from rltransfer.mapping.networks import Mlp as Mlp
 from rltransfer.mapping.networks import Network as Network
 from rltransfer.mapping.networks import ResidualAffine as ResidualAffine
-from rltransfer.mapping.objectives import CrossEntropy as CrossEntropy
-from rltransfer.mapping.objectives import DynamicsAgreement as DynamicsAgreement
-from rltransfer.mapping.objectives import Examples as Examples
-from rltransfer.mapping.objectives import Head as Head
-from rltransfer.mapping.objectives import MomentMatching as MomentMatching
-from rltransfer.mapping.objectives import Objective as Objective
-from rltransfer.mapping.objectives import Prediction as Prediction
-from rltransfer.mapping.objectives import Regression as Regression
-from rltransfer.mapping.objectives import StepModel as StepModel
-from rltransfer.mapping.objectives import Weight as Weight
-from rltransfer.mapping.objectives import WeightedSum as WeightedSum
-from rltransfer.mapping.objectives import descending as descending
+from rltransfer.mapping.objectives.dynamics_agreement import (
+    DynamicsAgreement as DynamicsAgreement,
+)
+from rltransfer.mapping.objectives.dynamics_agreement import Prediction as Prediction
+from rltransfer.mapping.objectives.dynamics_agreement import StepModel as StepModel
+from rltransfer.mapping.objectives.moment_matching import (
+    MomentMatching as MomentMatching,
+)
+from rltransfer.mapping.objectives.objective import Objective as Objective
+from rltransfer.mapping.objectives.objective import Weight as Weight
+from rltransfer.mapping.objectives.objective import WeightedSum as WeightedSum
+from rltransfer.mapping.objectives.objective import descending as descending
+from rltransfer.mapping.objectives.supervised import CrossEntropy as CrossEntropy
+from rltransfer.mapping.objectives.supervised import Head as Head
+from rltransfer.mapping.objectives.supervised import Regression as Regression
+from rltransfer.mapping.rows import Examples as Examples
+from rltransfer.mapping.rows import Transitions as Transitions
 from rltransfer.mapping.stacking import Stackable as Stackable
 from rltransfer.mapping.stacking import stacked as stacked

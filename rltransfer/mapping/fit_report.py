@@ -7,6 +7,8 @@ from typing import final
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from rltransfer.mapping.objectives.objective import total
+
 
 @final
 class RunningMeans:
@@ -28,11 +30,11 @@ class RunningMeans:
         """Keeps only these restarts; `None`: all."""
         if staying is None:
             return
-        self._sums = {name: total[staying] for name, total in self._sums.items()}
+        self._sums = {name: summed[staying] for name, summed in self._sums.items()}
 
     def read(self) -> dict[str, Float[Tensor, " copies"]]:
         """Returns the means and resets them."""
-        means = {name: total / self._count for name, total in self._sums.items()}
+        means = {name: summed / self._count for name, summed in self._sums.items()}
         self._sums, self._count = {}, 0
         return means
 
@@ -58,10 +60,7 @@ class Progress:
     @property
     def losses(self) -> Float[Tensor, " restarts"]:
         """Loss of the batches, averaged since the last call."""
-        first, *others = self.terms.values()
-        for other in others:
-            first = first + other
-        return first
+        return total(self.terms)
 
 
 FitWatcher = Callable[[Progress], None]

@@ -12,8 +12,7 @@ from torch import Tensor
 from rltransfer.errors import ArtifactRefused
 from rltransfer.io import make_folder
 from rltransfer.io.tensor_files import read_tensor_file, write_tensor_file
-from rltransfer.mapping.domain_mapping import DomainMapping
-from rltransfer.mapping.networks import Network, describe, network_of
+from rltransfer.mapping.networks import DomainMapping, Network, describe, network_of
 from rltransfer.mapping.stacking import Stackable
 
 FILE = "network.safetensors"

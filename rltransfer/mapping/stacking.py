@@ -38,13 +38,6 @@ class Stackable(ABC, nn.Module):
     def build(cls: type[M], settings: dict[str, Any]) -> M:
         """Returns a module of that architecture, with weights still to be loaded."""
 
-    def select(self: M, rows: Int[Tensor, " rows"]) -> M:
-        """Returns a stack of these copies, independent of this one."""
-        require_stack(self)
-        chosen = deepcopy(self)
-        keep(chosen, rows)
-        return chosen
-
     def copy(self: M, row: int) -> M:
         """Returns one copy as a plain module, independent of this one."""
         if not 0 <= row < require_stack(self):

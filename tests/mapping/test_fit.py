@@ -1,7 +1,6 @@
 """The training loop: what it finds, and what each restart can rely on."""
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -23,11 +22,13 @@ from rltransfer.mapping import (
     Prediction,
     Progress,
     Regression,
+    Transitions,
     WeightedSum,
     descending,
     fit,
     stacked,
 )
+from rltransfer.mapping.stacking import keep
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -48,21 +49,6 @@ def fitted(copies: int | None = None, **options: Any) -> tuple[Affine, FitReport
 
 def numbers(network: nn.Module) -> list[Tensor]:
     return [parameter.detach().clone() for parameter in network.parameters()]
-
-
-@dataclass(frozen=True)
-class Steps:
-    observation: Tensor
-    action: Tensor
-    reward: Tensor
-    next_observation: Tensor
-    terminated: Tensor
-
-    def __len__(self) -> int:
-        return len(self.reward)
-
-    def __getitem__(self, rows: Tensor | slice) -> "Steps":
-        return Steps(*(getattr(self, f)[rows] for f in self.__dataclass_fields__))
 
 
 def test_a_known_line_is_found() -> None:
@@ -89,14 +75,18 @@ class Pendulum:
 def test_a_known_rotation_is_found_from_unpaired_steps() -> None:
     """The target sees the source through a rotation; no pair of states is given."""
 
-    def steps(turn: Tensor, seed: int) -> Steps:
+    def steps(turn: Tensor, seed: int) -> Transitions:
         draw = generator(seed)
         # A gaussian is the same from all sides; this one has a long and a short axis.
         state = torch.randn(512, 2, generator=draw) * torch.tensor([1.0, 0.4])
         action = 2 * torch.rand(512, 1, generator=draw) - 1
         after = state + pendulum.predict(state, action).delta * pendulum.scale
         zeros = torch.zeros(512)
-        return Steps(state @ turn, action, zeros, after @ turn, zeros.bool())
+        over = zeros.bool()
+        places = torch.arange(len(zeros))
+        return Transitions(
+            places, state @ turn, action, zeros, after @ turn, over, over
+        )
 
     pendulum = Pendulum()
     cos, sin = math.cos(0.9), math.sin(0.9)
@@ -253,7 +243,8 @@ def test_halving_keeps_the_best_and_drops_the_rest() -> None:
     assert report.restarts == (1, 5) and network.copies == 2
     assert [stop.update for stop in report.stops] == [5] * 4 + [10] * 2
     assert {stop.reason for stop in report.stops} == {"dropped by halving"}
-    whole = Affine(2, 1, copies=8, generator=generator()).select(torch.tensor([1, 5]))
+    whole = Affine(2, 1, copies=8, generator=generator())
+    keep(whole, torch.tensor([1, 5]))
     fit(whole, Regression(), line(), FitConfig(updates=20), generator=generator())
     # Those that go on do so as if the others had never been.
     torch.testing.assert_close(network.weight, whole.weight)

@@ -1,6 +1,7 @@
 """Contracts every network keeps, and the numbers of each."""
 
 from collections.abc import Callable
+from copy import deepcopy
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from rltransfer.mapping import (
     stacked,
 )
 from rltransfer.mapping.networks import describe, network_of
+from rltransfer.mapping.stacking import keep
 
 Make = Callable[[int | None, int], Network]
 
@@ -85,7 +87,8 @@ def test_a_stack_maps_as_its_copies_do_alone(make: Make) -> None:
 def test_selected_copies_are_those_and_independent(make: Make) -> None:
     network, rows = make(4, 0), torch.randn(7, 3)
     before = network(rows)
-    chosen = network.select(torch.tensor([2, 0]))
+    chosen = deepcopy(network)
+    keep(chosen, torch.tensor([2, 0]))
     assert chosen.copies == 2
     torch.testing.assert_close(chosen(rows), before[[2, 0]])
     disturbed(chosen, 1)

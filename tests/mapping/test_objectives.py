@@ -18,29 +18,19 @@ from rltransfer.mapping import (
     Objective,
     Prediction,
     Regression,
+    Transitions,
     WeightedSum,
     descending,
 )
 
-
-@dataclass(frozen=True)
-class Steps:
-    observation: Tensor
-    action: Tensor
-    reward: Tensor
-    next_observation: Tensor
-    terminated: Tensor
-
-    def __len__(self) -> int:
-        return len(self.reward)
-
-
-TWO_STEPS = Steps(
+TWO_STEPS = Transitions(
+    episode=torch.tensor([0, 0]),
     observation=torch.tensor([[0.0, 0.0], [1.0, 1.0]]),
     action=torch.tensor([[1.0], [-1.0]]),
     reward=torch.tensor([3.0, 5.0]),
     next_observation=torch.tensor([[2.0, 0.0], [1.0, 1.0]]),
     terminated=torch.tensor([False, True]),
+    truncated=torch.tensor([False, False]),
 )
 
 
@@ -100,7 +90,7 @@ def test_dynamics_agreement_maps_actions() -> None:
 
 
 def test_dynamics_agreement_refuses_one_step_data() -> None:
-    rows = Steps(*(getattr(TWO_STEPS, f)[1:] for f in Steps.__dataclass_fields__))
+    rows = TWO_STEPS[1:]
     with pytest.raises(InputError, match="all 1 rows terminate"):
         AGREEMENT.check(rows)
     with pytest.raises(InputError, match="terminate"):
@@ -109,7 +99,8 @@ def test_dynamics_agreement_refuses_one_step_data() -> None:
 
 def test_moments_that_agree_cost_nothing() -> None:
     states = torch.randn(50, 2, generator=torch.Generator().manual_seed(0))
-    rows = Steps(states, states, states[:, 0], states, states[:, 0] > 0)
+    places, over = torch.arange(len(states)), states[:, 0] > 0
+    rows = Transitions(places, states, states, states[:, 0], states, over, over)
     loss = MomentMatching.of(states)(unchanged(), rows)
     assert loss.item() == pytest.approx(0, abs=1e-6)
 
@@ -201,7 +192,7 @@ def test_terms_of_one_name_are_refused() -> None:
     ids=lambda objective: type(objective).__name__,
 )
 def test_a_stack_costs_what_its_copies_cost(
-    objective: Objective[DomainMapping, Steps],
+    objective: Objective[DomainMapping, Transitions],
 ) -> None:
     stack = DomainMapping(
         Affine(2, 2, copies=3, generator=torch.Generator().manual_seed(0)),

@@ -88,11 +88,6 @@ class Affine(Network):
             "copies": self.copies,
         }
 
-    @classmethod
-    @override
-    def build(cls, settings: dict[str, Any]) -> "Affine":
-        return cls(**settings, generator=Generator())
-
     @override
     def forward(
         self, x: Float[Tensor, "*copies batch inputs"]

@@ -9,47 +9,9 @@ from torch.nn import functional as F
 from typing_extensions import override
 
 from rltransfer.errors import InputError
-from rltransfer.mapping.domain_mapping import DomainMapping
+from rltransfer.mapping.networks import DomainMapping
 from rltransfer.mapping.objectives.objective import Objective
-
-
-@runtime_checkable
-class StateRows(Protocol):
-    """Target states."""
-
-    @property
-    def observation(self) -> Tensor:
-        """One state per row."""
-        ...
-
-    def __len__(self) -> int:
-        """Returns how many rows there are."""
-        ...
-
-
-@runtime_checkable
-class StepRows(StateRows, Protocol):
-    """Target steps; `rltransfer.domain.Transitions` is one such."""
-
-    @property
-    def action(self) -> Tensor:
-        """One encoded action per row."""
-        ...
-
-    @property
-    def reward(self) -> Tensor:
-        """One reward per row."""
-        ...
-
-    @property
-    def next_observation(self) -> Tensor:
-        """The state after the action."""
-        ...
-
-    @property
-    def terminated(self) -> Tensor:
-        """Whether the step ended its episode for good."""
-        ...
+from rltransfer.mapping.rows import Transitions
 
 
 class Prediction(NamedTuple):
@@ -97,7 +59,7 @@ def relative_error(
 
 @final
 @dataclass(frozen=True, eq=False)
-class DynamicsAgreement(Objective[DomainMapping, StepRows]):
+class DynamicsAgreement(Objective[DomainMapping, Transitions]):
     """Penalises mapped steps that differ from what the source model predicts.
 
     The idea of matching transitions through learned maps is that of dynamics cycle
@@ -128,7 +90,7 @@ class DynamicsAgreement(Objective[DomainMapping, StepRows]):
 
     @override
     def terms(
-        self, network: DomainMapping, rows: StepRows
+        self, network: DomainMapping, rows: Transitions
     ) -> dict[str, Float[Tensor, "*copies"]]:
         state = network.state(rows.observation)
         following = network.state(rows.next_observation)
@@ -153,7 +115,7 @@ class DynamicsAgreement(Objective[DomainMapping, StepRows]):
         return terms
 
     @override
-    def check(self, rows: StepRows) -> None:
+    def check(self, rows: Transitions) -> None:
         if bool(rows.terminated.all()):
             raise InputError(
                 f"DynamicsAgreement needs steps that go on, but all {len(rows)} rows "

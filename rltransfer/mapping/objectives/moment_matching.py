@@ -7,9 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 from typing_extensions import override
 
-from rltransfer.mapping.domain_mapping import DomainMapping
-from rltransfer.mapping.objectives.dynamics_agreement import StateRows
+from rltransfer.mapping.networks import DomainMapping
 from rltransfer.mapping.objectives.objective import Objective
+from rltransfer.mapping.rows import Transitions
 
 
 def moments(
@@ -23,7 +23,7 @@ def moments(
 
 @final
 @dataclass(frozen=True, eq=False)
-class MomentMatching(Objective[DomainMapping, StateRows]):
+class MomentMatching(Objective[DomainMapping, Transitions]):
     """Penalises mapped states whose mean and covariance differ from the source's.
 
     It guards against maps that shrink everything to a point. The covariance term is
@@ -49,7 +49,7 @@ class MomentMatching(Objective[DomainMapping, StateRows]):
 
     @override
     def terms(
-        self, network: DomainMapping, rows: StateRows
+        self, network: DomainMapping, rows: Transitions
     ) -> dict[str, Float[Tensor, "*copies"]]:
         mean, covariance = moments(network.state(rows.observation))
         # CORAL has no such term; without it a bias in the mapping is free to drift.

@@ -4,50 +4,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import final
 
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 from typing_extensions import override
 
 from rltransfer.errors import InputError
 from rltransfer.mapping.objectives.objective import Objective
+from rltransfer.mapping.rows import Examples
 
 Head = Callable[[Tensor], Tensor]
 """Turns features into predictions.
 
 A fit never changes a head; to train it too, make it the last part of the network.
 """
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Examples:
-    """Inputs and their labels, one row each.
-
-    Args:
-        labels: a class per row, or a row of numbers to be predicted.
-    """
-
-    inputs: Float[Tensor, "row inputs"]
-    labels: Int[Tensor, " label"] | Float[Tensor, "label outputs"]
-
-    def __post_init__(self) -> None:
-        if len(self.inputs) != len(self.labels):
-            raise ValueError(
-                f"every row needs one input and one label, got {len(self.inputs)} "
-                f"inputs and {len(self.labels)} labels"
-            )
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __getitem__(self, rows: slice | Tensor) -> "Examples":
-        if isinstance(rows, slice):
-            return Examples(self.inputs[rows], self.labels[rows])
-        # Three times as fast as indexing, on rows as wide as an image.
-        return Examples(
-            self.inputs.index_select(0, rows), self.labels.index_select(0, rows)
-        )
 
 
 @final

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rltransfer.domain import Domain, MixturePolicy, StickyRandomPolicy
-from rltransfer.domain.replayed_acting import entry_of
+from rltransfer.domain.rollout import entry_of
 from rltransfer.resume.replay_log import Entry, ReplayLog
 from tests.worlds.fault_injection import Fault, send
 from tests.worlds.points import Point

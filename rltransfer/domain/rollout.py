@@ -1,18 +1,39 @@
-"""Acting that was logged: as an entry of the replay log, and given back from one."""
+"""What acting leaves behind; as an entry of the replay log, and back from one."""
 
 from collections.abc import Callable
-from dataclasses import fields
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from rltransfer.domain.policies import Policy, StatefulPolicy, policy_state
-from rltransfer.domain.transitions import Rollout, Transitions
 from rltransfer.errors import ArtifactRefused
+from rltransfer.mapping import Transitions
 from rltransfer.resume.replay_log import Entry, damage_named
 from rltransfer.resume.reproducibility import compare_actions
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Rollout:
+    """What one stretch of acting left behind."""
+
+    transitions: Transitions
+    returns: NDArray[np.float64]
+    """Undiscounted return of each finished episode, as the environment pays."""
+    unfinished_return: float
+    """Paid so far in the episode that the last step did not finish."""
+    unfinished_steps: int
+
+    @property
+    def mean_return(self) -> float:
+        """Mean over finished episodes; what was paid so far where there is none."""
+        return (
+            float(self.returns.mean()) if len(self.returns) else self.unfinished_return
+        )
+
 
 _RETURNS = "returns"
 _COMPARED = 64

@@ -1,0 +1,126 @@
+"""Networks by name, as descriptions have them, and those that are made of others."""
+
+from typing import Any, final
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from typing_extensions import override
+
+from rltransfer.mapping.networks.affine import Affine
+from rltransfer.mapping.networks.mlp import Mlp, ResidualAffine
+from rltransfer.mapping.networks.network import Network
+from rltransfer.mapping.stacking import Stackable, common_copies
+
+
+@final
+class Chain(Network):
+    """The composition of networks, first one first; stacks and plain ones may mix."""
+
+    def __init__(self, *links: Network) -> None:
+        super().__init__()
+        if not links:
+            raise ValueError("a chain needs at least one network, got none")
+        self.links = nn.ModuleList(links)
+
+    def __getitem__(self, place: int) -> Network:
+        link = self.links[place]
+        assert isinstance(link, Network)  # by construction
+        return link
+
+    @property
+    @override
+    def copies(self) -> int | None:
+        return common_copies(self.links)
+
+    @property
+    @override
+    def inputs(self) -> int:
+        return self[0].inputs
+
+    @property
+    @override
+    def outputs(self) -> int:
+        return self[-1].outputs
+
+    @property
+    @override
+    def settings(self) -> dict[str, Any]:
+        return {"links": [describe(self[i]) for i in range(len(self.links))]}
+
+    @classmethod
+    @override
+    def build(cls, settings: dict[str, Any]) -> "Chain":
+        return cls(*(network_of(link) for link in settings["links"]))
+
+    @override
+    def forward(
+        self, x: Float[Tensor, "*copies batch inputs"]
+    ) -> Float[Tensor, "*stack batch outputs"]:
+        for link in self.links:
+            x = link(x)
+        return x
+
+
+@final
+class DomainMapping(Stackable):
+    """Maps target states and target actions to the source.
+
+    Args:
+        state: target state to source state.
+        action: target action to source action; `None` where they are the same.
+    """
+
+    def __init__(self, state: Network, action: Network | None = None) -> None:
+        super().__init__()
+        self.state = state
+        self.action = action
+        common_copies(self.children())  # raises where the two disagree
+
+    @property
+    @override
+    def copies(self) -> int | None:
+        return common_copies(self.children())
+
+    @property
+    @override
+    def settings(self) -> dict[str, Any]:
+        return {
+            "state": describe(self.state),
+            "action": None if self.action is None else describe(self.action),
+        }
+
+    @classmethod
+    @override
+    def build(cls, settings: dict[str, Any]) -> "DomainMapping":
+        action = settings["action"]
+        return cls(
+            network_of(settings["state"]),
+            None if action is None else network_of(action),
+        )
+
+
+NETWORKS: dict[str, type[Network]] = {
+    "affine": Affine,
+    "mlp": Mlp,
+    "residual-affine": ResidualAffine,
+    "chain": Chain,
+}
+
+
+def describe(network: Network) -> dict[str, Any]:
+    """Returns the name and the architecture of `network`, as JSON."""
+    names = {kind: name for name, kind in NETWORKS.items()}
+    if type(network) not in names:
+        raise TypeError(f"{type(network).__name__} is not in NETWORKS; name it there")
+    return {"network": names[type(network)]} | network.settings
+
+
+def network_of(description: dict[str, Any]) -> Network:
+    """Returns a network of that architecture, with weights still to be loaded."""
+    settings = dict(description)
+    name = settings.pop("network", None)
+    if name not in NETWORKS:
+        raise ValueError(
+            f"no network is called {name!r}; there are: {', '.join(NETWORKS)}"
+        )
+    return NETWORKS[name].build(settings)
