@@ -1,19 +1,25 @@
 """A Gymnasium environment seen as tensors."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, final
 
 import gymnasium as gym
 import numpy as np
-import torch
+from gymnasium.utils.env_checker import data_equivalence
 from numpy.typing import NDArray
 
 from rltransfer.argument_checks import EPISODE_CAP
 from rltransfer.domain.action_codec import codec_of, observation_size_of
 from rltransfer.domain.policies import Policy
-from rltransfer.domain.rollout import Rollout, entry_of, restore_policy, rollout_of
+from rltransfer.domain.rollout import (
+    Recorder,
+    Rollout,
+    entry_of,
+    restore_policy,
+    rollout_of,
+)
 from rltransfer.errors import EnvironmentFault
-from rltransfer.mapping import Transitions
 from rltransfer.resume.replay_log import Entry, ReplayLog
 from rltransfer.wrappers import (
     CheckedEnv,
@@ -21,17 +27,6 @@ from rltransfer.wrappers import (
     StepBudget,
     StepTimeout,
     SubprocessEnv,
-    ignores_seeds,
-)
-
-_NO_ROWS = Transitions(
-    episode=torch.zeros(0, dtype=torch.int64),
-    observation=torch.zeros(0, 0),
-    action=torch.zeros(0, 0),
-    reward=torch.zeros(0),
-    next_observation=torch.zeros(0, 0),
-    terminated=torch.zeros(0, dtype=torch.bool),
-    truncated=torch.zeros(0, dtype=torch.bool),
 )
 
 
@@ -132,17 +127,24 @@ class Domain:
             "expected_steps": expected_steps,
             "allowed": longest,
         }
-        recorder = _Recorder(self)
 
         def act() -> Rollout:
+            recorder = Recorder()
+            observation = None
             while len(recorder.returns) != episodes:
                 allowed = min(steps, longest) if recorder.returns else longest
                 if recorder.steps >= allowed:
                     break
-                if whole and recorder.next_ends_after(allowed, expected_steps):
-                    break
-                recorder.step(policy, seed)
-            return recorder.rollout()
+                if observation is None:
+                    if whole and recorder.next_ends_after(allowed, expected_steps):
+                        break
+                    observation = self.reset(None if recorder.steps else seed)
+                action, _ = policy.predict(observation, deterministic=True)
+                step = self.step(action)
+                recorder.add(observation, self.actions.encode(action), *step)
+                after, _, terminated, truncated = step
+                observation = None if terminated or truncated else after
+            return recorder.rollout(self.observation_size, self.actions.size)
 
         return self._acted(act, asked, policy)
 
@@ -177,13 +179,14 @@ class Domain:
                     returns[episode] += reward
                     over = terminated or truncated
             # Only the returns are kept: nothing else is asked for again.
-            return Rollout(_NO_ROWS, returns, unfinished_return=0.0, unfinished_steps=0)
+            return replace(Recorder().rollout(0, 0), returns=returns)
 
         return self._acted(act, asked, policy, reported=True).returns
 
     def ignores_seeds(self, seed: int) -> bool:
         """Tells whether two resets with one seed show different observations."""
-        return ignores_seeds(self._env, seed)
+        first, again = self.reset(seed), self.reset(seed)
+        return not data_equivalence(first, again, exact=True)
 
     def reset(self, seed: int | None = None) -> Any:
         """Starts an episode and returns its first observation, checked."""
@@ -255,57 +258,3 @@ class Domain:
                 f"{self.name} shows another state than before when reset with one seed"
             )
         return rollout
-
-
-class _Recorder:
-    """Rows of one stretch of acting, as they come."""
-
-    def __init__(self, domain: Domain) -> None:
-        self._domain = domain
-        self._observation: NDArray[np.float32] | None = None
-        self._rows: list[tuple[Any, ...]] = []
-        self.returns: list[float] = []
-        self._paid, self._length = 0.0, 0
-
-    @property
-    def steps(self) -> int:
-        return len(self._rows)
-
-    def next_ends_after(self, allowed: int, expected_steps: float | None) -> bool:
-        """Whether an episode begins now that would take more steps than are left."""
-        if self._observation is not None:
-            return False
-        mean = self.steps / len(self.returns) if self.returns else expected_steps
-        return mean is not None and self.steps + mean > allowed
-
-    def step(self, policy: Policy, seed: int) -> None:
-        if self._observation is None:
-            self._observation = self._domain.reset(None if self._rows else seed)
-        action, _ = policy.predict(self._observation, deterministic=True)
-        after, reward, terminated, truncated = self._domain.step(action)
-        encoded = self._domain.actions.encode(action)
-        episode = len(self.returns)
-        self._rows.append(
-            (episode, self._observation, encoded, reward, after, terminated, truncated)
-        )
-        self._paid += reward
-        self._length += 1
-        self._observation = after
-        if terminated or truncated:
-            self.returns.append(self._paid)
-            self._observation, self._paid, self._length = None, 0.0, 0
-
-    def rollout(self) -> Rollout:
-        size, width = self._domain.observation_size, self._domain.actions.size
-        columns = zip(*self._rows, strict=True) if self._rows else ((),) * 7
-        episode, observation, action, reward, after, terminated, truncated = columns
-        transitions = Transitions(
-            torch.tensor(episode, dtype=torch.int64),
-            torch.from_numpy(np.array(observation, np.float32).reshape(-1, size)),
-            torch.from_numpy(np.array(action, np.float32).reshape(-1, width)),
-            torch.tensor(reward, dtype=torch.float32),
-            torch.from_numpy(np.array(after, np.float32).reshape(-1, size)),
-            torch.tensor(terminated, dtype=torch.bool),
-            torch.tensor(truncated, dtype=torch.bool),
-        )
-        return Rollout(transitions, np.array(self.returns), self._paid, self._length)

@@ -35,6 +35,70 @@ class Rollout:
         )
 
 
+@final
+class Recorder:
+    """Rows of one stretch of acting, as they come."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[Any, ...]] = []
+        self.returns: list[float] = []
+        """Of the episodes that are finished."""
+        self._paid, self._length = 0.0, 0
+
+    @property
+    def steps(self) -> int:
+        """Taken so far."""
+        return len(self._rows)
+
+    def next_ends_after(self, allowed: int, expected_steps: float | None) -> bool:
+        """Tells whether an episode that begins now would take more steps than are left.
+
+        Args:
+            allowed: steps of the whole stretch.
+            expected_steps: of an episode, while there is no mean.
+        """
+        mean = self.steps / len(self.returns) if self.returns else expected_steps
+        return mean is not None and self.steps + mean > allowed
+
+    def add(
+        self,
+        observation: NDArray[np.float32],
+        action: NDArray[np.float32],
+        after: NDArray[np.float32],
+        reward: float,
+        terminated: bool,
+        truncated: bool,
+    ) -> None:
+        """Adds one step; its action is encoded."""
+        row = (observation, action, reward, after, terminated, truncated)
+        self._rows.append((len(self.returns), *row))
+        self._paid += reward
+        self._length += 1
+        if terminated or truncated:
+            self.returns.append(self._paid)
+            self._paid, self._length = 0.0, 0
+
+    def rollout(self, size: int, width: int) -> Rollout:
+        """Returns what was added, of observations and actions of these sizes."""
+        columns = zip(*self._rows, strict=True) if self._rows else ((),) * 7
+        episode, observation, action, reward, after, terminated, truncated = columns
+
+        def matrix(column: Any, width: int) -> torch.Tensor:
+            rows = np.array(column, np.float32)
+            return torch.from_numpy(rows.reshape(self.steps, width))
+
+        transitions = Transitions(
+            torch.tensor(episode, dtype=torch.int64),
+            matrix(observation, size),
+            matrix(action, width),
+            torch.tensor(reward, dtype=torch.float32),
+            matrix(after, size),
+            torch.tensor(terminated, dtype=torch.bool),
+            torch.tensor(truncated, dtype=torch.bool),
+        )
+        return Rollout(transitions, np.array(self.returns), self._paid, self._length)
+
+
 _RETURNS = "returns"
 _COMPARED = 64
 """Observations on which a policy must choose as it did."""

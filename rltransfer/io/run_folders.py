@@ -10,7 +10,6 @@ from pathlib import Path
 
 from rltransfer.errors import LockedError, StorageError, faults_in
 from rltransfer.io.atomic_files import make_folder, remove_drafts, storage_faults
-from rltransfer.io.manifests import MANIFEST_NAME
 
 
 def folder_name(env_id: str) -> str:
@@ -32,7 +31,10 @@ def next_run_folder(root: Path, algorithm: str, env_id: str) -> Path:
     """Makes and returns the first folder whose number is above all others."""
     parent = make_folder(root / algorithm)
     name = folder_name(env_id)
-    number = max(_numbers(parent, name), default=0) + 1
+    pattern = re.compile(rf"{re.escape(name)}_(\d+)")
+    with storage_faults(parent):
+        matches = [pattern.fullmatch(path.name) for path in parent.iterdir()]
+    number = max((int(match[1]) for match in matches if match), default=0) + 1
     while True:
         folder = parent / f"{name}_{number}"
         with storage_faults(folder):
@@ -43,31 +45,6 @@ def next_run_folder(root: Path, algorithm: str, env_id: str) -> Path:
                 number += 1
                 continue
         return folder
-
-
-def latest_run_folder(root: Path, algorithm: str, env_id: str) -> Path | None:
-    """Returns the folder of the run that was started last, if there is one."""
-    parent = root / algorithm
-    name = folder_name(env_id)
-    numbers = _numbers(parent, name)
-    return parent / f"{name}_{max(numbers)}" if numbers else None
-
-
-def unfinished_run_folder(root: Path, algorithm: str, env_id: str) -> Path | None:
-    """Returns the last run's folder if that run did not come to its end."""
-    folder = latest_run_folder(root, algorithm, env_id)
-    # The manifest is the last file of a run.
-    if folder is None or (folder / MANIFEST_NAME).exists():
-        return None
-    return folder
-
-
-def _numbers(parent: Path, name: str) -> list[int]:
-    if not parent.is_dir():
-        return []
-    pattern = re.compile(rf"{re.escape(name)}_(\d+)")
-    matches = (pattern.fullmatch(path.name) for path in parent.iterdir())
-    return [int(match[1]) for match in matches if match]
 
 
 LOCK_NAME = ".lock"
@@ -81,7 +58,13 @@ def locked(folder: Path) -> Iterator[None]:
     with storage_faults(path):
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        _lock(handle, folder)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as fault:
+            raise LockedError(
+                f"{folder} has one owner at a time and process {_owner(handle)} is at "
+                "work in it; wait for it to end, or start a new run"
+            ) from fault
         with storage_faults(path):
             os.ftruncate(handle, 0)
             os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
@@ -91,16 +74,6 @@ def locked(folder: Path) -> Iterator[None]:
             yield
     finally:
         os.close(handle)
-
-
-def _lock(handle: int, folder: Path) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as fault:
-        raise LockedError(
-            f"{folder} has one owner at a time and process {_owner(handle)} is at "
-            "work in it; wait for it to end, or start a new run"
-        ) from fault
 
 
 def _owner(handle: int) -> str:

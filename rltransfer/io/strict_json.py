@@ -6,7 +6,7 @@ import math
 import os
 import re
 import stat
-from collections.abc import Iterable
+from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -170,18 +170,9 @@ def _check_depth(text: str) -> None:
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     entries = dict(pairs)
     if len(entries) < len(pairs):
-        twice = _first_repeated(key for key, _ in pairs)
+        twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
         raise ValueError(f"key {twice[:80]!r} is given twice")
     return entries
-
-
-def _first_repeated(keys: Iterable[str]) -> str:
-    seen: set[str] = set()
-    for key in keys:
-        if key in seen:
-            return key
-        seen.add(key)
-    raise LookupError("no key is repeated")
 
 
 def _finite(text: str) -> float:

@@ -9,7 +9,6 @@ from rltransfer.wrappers.checked_env import SEEDS_IGNORED as SEEDS_IGNORED
 from rltransfer.wrappers.checked_env import CheckedEnv as CheckedEnv
 from rltransfer.wrappers.checked_env import Step as Step
 from rltransfer.wrappers.checked_env import check_together as check_together
-from rltransfer.wrappers.checked_env import ignores_seeds as ignores_seeds
 from rltransfer.wrappers.counted_env import CountedEnv as CountedEnv
 from rltransfer.wrappers.counted_env import StepBudget as StepBudget
 from rltransfer.wrappers.env_faults import OldGymEnv as OldGymEnv

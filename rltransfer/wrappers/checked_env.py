@@ -5,7 +5,6 @@ from typing import Any, TypeAlias, final
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.utils.env_checker import data_equivalence
 from numpy.typing import NDArray
 from typing_extensions import override
 
@@ -200,18 +199,3 @@ SEEDS_IGNORED = (
     "seeds differ from run to run"
 )
 """What tables say of an environment whose seeds are ignored."""
-
-
-def ignores_seeds(env: gym.Env[Any, Any], seed: int) -> bool:
-    """Tells whether two resets with one seed show different observations.
-
-    Takes no step.
-
-    Args:
-        env: is reset twice; must not write into what it has shown, as none does behind
-            a `CheckedEnv`.
-        seed: of both resets.
-    """
-    first, _ = env.reset(seed=seed)
-    again, _ = env.reset(seed=seed)
-    return not data_equivalence(first, again, exact=True)

@@ -17,12 +17,10 @@ from rltransfer.io import (
     Manifest,
     changed_files,
     installed_versions,
-    latest_run_folder,
     locked,
     next_run_folder,
     read_manifest,
     read_manifest_of,
-    unfinished_run_folder,
     write_manifest,
 )
 
@@ -48,22 +46,11 @@ def test_the_number_after_the_highest_is_next(tmp_path: Path) -> None:
     (tmp_path / "ppo/CartPole-v1_x").mkdir()
     (tmp_path / "ppo/CartPole-v10_99").mkdir()
     assert next_run_folder(tmp_path, "ppo", "CartPole-v1").name.endswith("_11")
-    assert latest_run_folder(tmp_path, "ppo", "CartPole-v1") == (
-        tmp_path / "ppo/CartPole-v1_11"
-    )
 
 
 def test_a_slash_in_an_id_becomes_a_dash(tmp_path: Path) -> None:
     folder = next_run_folder(tmp_path, "ppo", "rltransfer/Scrambled-v0")
     assert folder == tmp_path / "ppo" / "rltransfer-Scrambled-v0_1"
-
-
-def test_a_run_is_unfinished_until_its_manifest_is_written(tmp_path: Path) -> None:
-    assert unfinished_run_folder(tmp_path, "ppo", "CartPole-v1") is None
-    folder = next_run_folder(tmp_path, "ppo", "CartPole-v1")
-    assert unfinished_run_folder(tmp_path, "ppo", "CartPole-v1") == folder
-    write_manifest(folder, MANIFEST)
-    assert unfinished_run_folder(tmp_path, "ppo", "CartPole-v1") is None
 
 
 def test_a_manifest_of_another_command_is_refused(tmp_path: Path) -> None:
