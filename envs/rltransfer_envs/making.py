@@ -68,23 +68,36 @@ def make(env_id: str, /, **kwargs: Any) -> gym.Env[Any, Any]:
         return gym.make(env_id, **kwargs)
     except InputError:
         raise
-    except gym.error.DependencyNotInstalled as fault:
-        raise InputError(_missing_dependency(env_id, str(fault))) from fault
-    except gym.error.Error as fault:
-        raise InputError(_unregistered(env_id, str(fault))) from fault
-    except ImportError as fault:
-        raise InputError(_not_importable(env_id, str(fault))) from fault
-    except _OF_WRONG_ARGUMENTS as fault:
-        if _MISFIT.search(str(fault)):
-            raise InputError(_wrong_arguments(env_id, kwargs)) from fault
-        given = {name: kwargs[name] for name in kwargs if name != _CHECKER}
-        if not given:
+    except (gym.error.Error, ImportError, *_OF_WRONG_ARGUMENTS) as fault:
+        reason = _reason(env_id, kwargs, fault)
+        if reason is None:
             raise
-        own = {name: given[name] for name in given if name not in _OF_MAKE}
-        raise InputError(
-            f"environment {env_id!r} refuses {_listed(own or given)}: "
-            f"{_one_line(str(fault))}"
-        ) from fault
+        raise InputError(f"environment {env_id!r} {reason}") from fault
+
+
+def _reason(env_id: str, kwargs: dict[str, Any], fault: Exception) -> str | None:
+    """Returns why it cannot be made; None where nobody passed anything wrong."""
+    text = " ".join(str(fault).split())
+    if isinstance(fault, gym.error.DependencyNotInstalled):
+        extra = next((name for name in _EXTRAS if name in text.lower()), None)
+        if extra is None:
+            return f"needs more: {text}"
+        install = f'pip install "rltransfer[{extra}]"'
+        return f"needs an extra that is not installed: {install}"
+    near = ", ".join(known for known in nearest_ids(env_id) if known != env_id)
+    if isinstance(fault, gym.error.Error):
+        rule = text if env_id in registry else "not registered with Gymnasium"
+        others = (
+            "gymnasium.pprint_registry() lists all; module:Id imports a module first"
+        )
+        return f"is {rule}; " + (f"nearest: {near}" if near else others)
+    if isinstance(fault, ImportError):
+        return f"cannot be imported: {text}" + (f"; nearest: {near}" if near else "")
+    if _MISFIT.search(text):
+        return _wrong_arguments(env_id, kwargs)
+    given = {name: kwargs[name] for name in kwargs if name != _CHECKER}
+    own = {name: given[name] for name in given if name not in _OF_MAKE}
+    return f"refuses {_listed(own or given)}: {text}" if given else None
 
 
 _ALIKE = 0.8
@@ -117,40 +130,12 @@ def _name_and_version(env_id: str) -> tuple[str, int]:
     return (name, int(version)) if version.isdecimal() else (env_id.lower(), -1)
 
 
-def _unregistered(env_id: str, reason: str) -> str:
-    near = nearest_ids(env_id)
-    remedy = (
-        f"nearest: {', '.join(near)}"
-        if near
-        else "gymnasium.pprint_registry() lists all; module:Id imports a module first"
-    )
-    known = env_id in registry
-    rule = _one_line(reason) if known else "not registered with Gymnasium"
-    return f"environment {env_id!r} is {rule}; {remedy}"
-
-
-def _not_importable(env_id: str, reason: str) -> str:
-    near = [known for known in nearest_ids(env_id) if known != env_id]
-    remedy = f"; nearest: {', '.join(near)}" if near else ""
-    return f"environment {env_id!r} cannot be imported: {_one_line(reason)}{remedy}"
-
-
-def _missing_dependency(env_id: str, reason: str) -> str:
-    extra = next((name for name in _EXTRAS if name in reason.lower()), None)
-    if extra is None:
-        return f"environment {env_id!r} needs more: {_one_line(reason)}"
-    return (
-        f"environment {env_id!r} needs an extra that is not installed: "
-        f'pip install "rltransfer[{extra}]"'
-    )
-
-
 def _wrong_arguments(env_id: str, kwargs: dict[str, Any]) -> str:
     spec = registry.get(env_id.rpartition(":")[2])
     taken = _taken(spec) if spec is not None else []
     unknown = {name: kwargs[name] for name in kwargs if name not in taken + _OF_MAKE}
     return (
-        f"environment {env_id!r} takes {', '.join(taken) or 'no arguments'}; "
+        f"takes {', '.join(taken) or 'no arguments'}; "
         f"got {_listed(unknown or kwargs) or 'none'}"
     )
 
@@ -172,7 +157,3 @@ def _taken(spec: EnvSpec) -> list[str]:
 
 def _listed(kwargs: dict[str, Any]) -> str:
     return ", ".join(f"{name}={value!r}" for name, value in kwargs.items())
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

@@ -149,7 +149,7 @@ class Domain:
         return self._acted(act, asked, policy)
 
     def evaluate(
-        self, policy: Policy, *, episodes: int, seed: int, purpose: str = "evaluation"
+        self, policy: Policy, *, episodes: int, seed: int
     ) -> NDArray[np.float64]:
         """Returns the undiscounted return of each of `episodes` fresh episodes.
 
@@ -161,7 +161,7 @@ class Domain:
         """
         asked = {
             "domain": self.name,
-            "purpose": purpose,
+            "purpose": "evaluation",
             "seed": seed,
             "reported episodes": episodes,
         }

@@ -4,7 +4,7 @@ import errno
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rltransfer.errors import StorageError
@@ -56,7 +56,9 @@ def write_atomically(path: Path, data: bytes) -> None:
             os.replace(draft, path)
             _sync_folder(path.parent)
         except (OSError, KeyboardInterrupt):
-            _remove_quietly(draft)
+            # The fault that brought us here is the one to report.
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
             raise
 
 
@@ -126,11 +128,3 @@ def _sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(handle)
-
-
-def _remove_quietly(draft: Path) -> None:
-    try:
-        draft.unlink(missing_ok=True)
-    except OSError:
-        # The fault that brought us here is the one to report.
-        return

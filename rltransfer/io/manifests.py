@@ -1,6 +1,7 @@
 """The manifest: what a finished run was, and the SHA-256 of all it left."""
 
 import platform
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -26,19 +27,17 @@ _PACKAGES = (
 
 def installed_versions() -> dict[str, str]:
     """Returns the versions of Python and of the packages that shape results."""
-    return dict(_installed())
+    return {"python": platform.python_version(), **dict(_installed())}
 
 
 @cache
 def _installed() -> tuple[tuple[str, str], ...]:
     # Looked up once: it takes milliseconds, and snapshots ask for it often.
-    found = [("python", platform.python_version())]
+    found = []
     for package in _PACKAGES:
-        try:
+        # An extra that is not installed had no part in the run.
+        with suppress(PackageNotFoundError):
             found.append((package, version(package)))
-        except PackageNotFoundError:
-            # An extra that is not installed had no part in the run.
-            continue
     return tuple(found)
 
 

@@ -152,20 +152,19 @@ def write_tensor_file(
     write_atomically(path, pack(kind, content, arrays))
 
 
-def read_tensor_file(path: Path, kind: str, *, most: int = _FILE_BYTES) -> TensorFile:
+def read_tensor_file(path: Path, kind: str) -> TensorFile:
     """Returns what a file holds.
 
     Args:
         path: of the file.
         kind: what it must be.
-        most: bytes that it may have.
 
     Raises:
         ArtifactRefused: if it is damaged, or of another kind or version.
     """
     try:
         with storage_faults(path):
-            data = bounded_bytes(path, most)
+            data = bounded_bytes(path, _FILE_BYTES)
         found = kind_of(data)
         if found not in (None, kind):
             raise ArtifactRefused(

@@ -47,24 +47,28 @@ class FitConfig:
     """Updates between two calls of the watcher."""
 
     def __post_init__(self) -> None:
-        for name in ("updates", "batch_size", "report_every"):
-            _require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
-        _require(self.learning_rate > 0, "learning_rate", "above 0", self.learning_rate)
-        share = self.final_rate_share
-        _require(0 <= share <= 1, "final_rate_share", "in [0, 1]", share)
-        share = self.validation_share
-        _require(0 <= share < 1, "validation_share", "in [0, 1)", share)
-        for name in ("evaluate_every", "patience"):
-            value = getattr(self, name)
-            _require(value is None or value >= 1, name, "at least 1 or None", value)
-        if self.patience is not None and self.evaluate_every is None:
+        every, patience = self.evaluate_every, self.patience
+        shares = all(0 < done < 1 and 0 < on <= 1 for done, on in self.halvings)
+        ordered = all(
+            sooner < later and more >= fewer
+            for (sooner, more), (later, fewer) in pairwise(self.halvings)
+        )
+        for name, holds, rule in (
+            ("updates", self.updates >= 1, "at least 1"),
+            ("batch_size", self.batch_size >= 1, "at least 1"),
+            ("report_every", self.report_every >= 1, "at least 1"),
+            ("learning_rate", self.learning_rate > 0, "above 0"),
+            ("final_rate_share", 0 <= self.final_rate_share <= 1, "in [0, 1]"),
+            ("validation_share", 0 <= self.validation_share < 1, "in [0, 1)"),
+            ("evaluate_every", every is None or every >= 1, "at least 1 or None"),
+            ("patience", patience is None or patience >= 1, "at least 1 or None"),
+            ("halvings", shares, "pairs of shares in (0, 1)"),
+            ("halvings", ordered, "in order, ever fewer"),
+        ):
+            if not holds:
+                raise InputError(f"{name} must be {rule}, got {getattr(self, name)}")
+        if patience is not None and every is None:
             raise InputError("patience counts evaluations; set evaluate_every too")
-        for done, going_on in self.halvings:
-            ordered = 0 < done < 1 and 0 < going_on <= 1
-            _require(ordered, "halvings", "pairs of shares in (0, 1)", self.halvings)
-        for (sooner, more), (later, fewer) in pairwise(self.halvings):
-            ordered = sooner < later and more >= fewer
-            _require(ordered, "halvings", "in order, ever fewer", self.halvings)
 
     def rate(self, progress: float) -> float:
         """Returns the learning rate after this share of the updates."""
@@ -84,11 +88,6 @@ class FitConfig:
             max(1, round(done * self.updates)): math.ceil(going_on * restarts)
             for done, going_on in self.halvings
         }
-
-
-def _require(holds: bool, name: str, rule: str, value: object) -> None:
-    if not holds:
-        raise InputError(f"{name} must be {rule}, got {value}")
 
 
 def fit(

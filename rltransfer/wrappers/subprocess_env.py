@@ -57,9 +57,6 @@ def _without_sigint(work: Callable[..., None], *arguments: Any) -> None:
 
 MakeEnv: TypeAlias = Callable[[], gym.Env[Any, Any]]
 
-Worker: TypeAlias = tuple[Connection, BaseProcess]
-"""A process that makes an environment, and the connection to it."""
-
 
 @final
 class SubprocessEnv(gym.Env[Any, Any]):
@@ -73,7 +70,7 @@ class SubprocessEnv(gym.Env[Any, Any]):
         name: what faults call it.
         seconds: longest time of one step or reset.
         dtype: of observations that are one Box; by default as the space says.
-        worker: where the environment is being made; by default it is started here.
+        wait: until the environment is made; else before its first use, by `wait`.
 
     Raises:
         EnvironmentFault: names environment, step and cause.
@@ -85,20 +82,30 @@ class SubprocessEnv(gym.Env[Any, Any]):
         name: str,
         seconds: float,
         dtype: Any = None,
-        worker: Worker | None = None,
+        *,
+        wait: bool = True,
     ) -> None:
         self.name = name
         self.steps = 0
         """Taken since the environment was made."""
         self._seconds = seconds
-        self._ours, self._process = worker or _start_worker(make, name, dtype)
+        self._request = "start"
+        self._ours, theirs = multiprocessing.Pipe()
+        self._process = start_process(
+            _serve, make, name, dtype, theirs, name=name, daemon=True
+        )
+        theirs.close()
         # At exit too: it ignores the signal by which Python ends its children.
         self._end = Finalize(
             self, _end, args=(self._ours, self._process), exitpriority=0
         )
-        self._request = "start"
+        if wait:
+            self.wait()
+
+    def wait(self) -> None:
+        """Waits until the environment is made, and learns its spaces."""
         about: tuple[Any, Any, tuple[Any, Any], Any] = self._receive(
-            seconds + START_SECONDS
+            self._seconds + START_SECONDS
         )
         self.observation_space, self.action_space, self.declared_spaces, limit = about
         # All that is asked of a specification here; the real one may not travel.
@@ -178,18 +185,10 @@ def subprocess_envs(
     make: MakeEnv, names: Sequence[str], seconds: float
 ) -> list[SubprocessEnv]:
     """Returns one environment for each name; they are made at the same time."""
-    workers = [_start_worker(make, name, None) for name in names]
-    return [
-        SubprocessEnv(make, name, seconds, worker=worker)
-        for name, worker in zip(names, workers, strict=True)
-    ]
-
-
-def _start_worker(make: MakeEnv, name: str, dtype: Any) -> Worker:
-    ours, theirs = multiprocessing.Pipe()
-    process = start_process(_serve, make, name, dtype, theirs, name=name, daemon=True)
-    theirs.close()
-    return ours, process
+    envs = [SubprocessEnv(make, name, seconds, wait=False) for name in names]
+    for env in envs:
+        env.wait()
+    return envs
 
 
 def _serve(make: MakeEnv, name: str, dtype: Any, requests: Connection) -> None:

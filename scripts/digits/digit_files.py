@@ -106,16 +106,31 @@ def contents(
         file: which one.
         folder: with the data; `None`: the cache, filled from the mirrors.
     """
-    if folder is not None:
-        path = folder / collection.folder / file.name
-        return _from_folder(path, file), str(path)
-    path = _cache() / collection.folder / file.name
-    if path.is_file():
-        with storage_faults(path):
-            data = path.read_bytes()
-        if _flaw(data, file) is None:
-            return data, str(path)
-    data = _from_mirrors(collection, file)
+    path = (folder or _cache()) / collection.folder / file.name
+    data = _stored(path)
+    if folder is None:
+        if data is None or _flaw(data, file):
+            data = _from_mirrors(collection, file)
+            _keep(path, data)
+        return data, str(path)
+    if data is None:
+        raise InputError(
+            f"the data folder needs {path.parent.name}/{file.name}, but there is no "
+            f"{path}; put it there, or give no folder to have it downloaded"
+        )
+    own = (path.parent / SUMS).is_file()
+    flaw = _flaw_by_sums(data, path) if own else _flaw(data, file)
+    if flaw:
+        raise ArtifactRefused(f"{path} is refused: {flaw}; download it again")
+    return data, str(path)
+
+
+def _stored(path: Path) -> bytes | None:
+    with storage_faults(path):
+        return path.read_bytes() if path.is_file() else None
+
+
+def _keep(path: Path, data: bytes) -> None:
     try:
         make_folder(path.parent)
         write_atomically(path, data)
@@ -125,22 +140,6 @@ def contents(
             f"the cache {path.parent} cannot be written ({reason}); set "
             "XDG_CACHE_HOME to a folder that can, or give the data with --data-dir"
         ) from fault
-    return data, str(path)
-
-
-def _from_folder(path: Path, file: PublishedFile) -> bytes:
-    if not path.is_file():
-        raise InputError(
-            f"the data folder needs {path.parent.name}/{file.name}, but there is no "
-            f"{path}; put it there, or give no folder to have it downloaded"
-        )
-    with storage_faults(path):
-        data = path.read_bytes()
-    own = (path.parent / SUMS).is_file()
-    flaw = _flaw_by_sums(data, path) if own else _flaw(data, file)
-    if flaw:
-        raise ArtifactRefused(f"{path} is refused: {flaw}; download it again")
-    return data
 
 
 def _flaw_by_sums(data: bytes, path: Path) -> str | None:

@@ -27,7 +27,7 @@ TWO_STEPS = Transitions(
     episode=torch.tensor([0, 0]),
     observation=torch.tensor([[0.0, 0.0], [1.0, 1.0]]),
     action=torch.tensor([[1.0], [-1.0]]),
-    reward=torch.tensor([3.0, 5.0]),
+    reward=torch.tensor([-2.0, 2.0]),
     next_observation=torch.tensor([[2.0, 0.0], [1.0, 1.0]]),
     terminated=torch.tensor([False, True]),
     truncated=torch.tensor([False, False]),
@@ -54,8 +54,6 @@ AGREEMENT = DynamicsAgreement(
     Pushed(torch.tensor([4.0, 1.0])),
     reward_weight=2.0,
     termination_weight=3.0,
-    reward_mean=4.0,
-    reward_spread=0.5,
     floor=0.05,
 )
 

@@ -128,7 +128,6 @@ class ResidualAffine(Network):
         affine: Affine,
         widths: Sequence[int],
         *,
-        activation: str = "tanh",
         generator: Generator,
     ) -> "ResidualAffine":
         """Returns a network that starts equal to a copy of `affine`."""
@@ -136,7 +135,6 @@ class ResidualAffine(Network):
             affine.inputs,
             widths,
             affine.outputs,
-            activation=activation,
             output_activation=affine.activation,
             copies=affine.copies,
             generator=generator,

@@ -68,25 +68,21 @@ class DynamicsAgreement(Objective[DomainMapping, Transitions]):
     Args:
         model: of the source.
         termination_weight: of the cross-entropy of termination; 0 leaves it out.
-        reward_weight: of the squared error of the reward; 0 leaves it out.
-        reward_mean: of the target's rewards; with `reward_spread` it brings them to
-            the model's standard units.
-        reward_spread: of the target's rewards.
+        reward_weight: of the squared error of the reward, which the rows have in the
+            model's standard units; 0 leaves it out.
         floor: see `relative_error`.
     """
 
     model: StepModel
     termination_weight: float = 1.0
     reward_weight: float = 0.0
-    reward_mean: float = 0.0
-    reward_spread: float = 1.0
     floor: float = 0.05
 
     def __post_init__(self) -> None:
         if min(self.termination_weight, self.reward_weight) < 0:
             raise ValueError("the weights of the cues must be at least 0")
-        if not self.reward_spread > 0 or not self.floor > 0:
-            raise ValueError("reward_spread and floor must be above 0")
+        if not self.floor > 0:
+            raise ValueError("floor must be above 0")
 
     @override
     def terms(
@@ -109,8 +105,7 @@ class DynamicsAgreement(Objective[DomainMapping, Transitions]):
             )
             terms["termination"] = self.termination_weight * losses.mean(dim=-1)
         if self.reward_weight:
-            standard = (rows.reward - self.reward_mean) / self.reward_spread
-            missed = (predicted.reward - standard).square().mean(dim=-1)
+            missed = (predicted.reward - rows.reward).square().mean(dim=-1)
             terms["reward"] = self.reward_weight * missed
         return terms
 
