@@ -126,7 +126,7 @@ def fit(
     fitted, selected_by = held_out(rows, config.validation_share, generator)
     restarts = Restarts(network)
     survivors = config.survivors(len(restarts.kept))
-    means = RunningMeans()
+    means = RunningMeans(len(restarts.kept))
     places = batches(len(fitted), config.batch_size, generator)
     update, evaluated_at = 0, 0
     while update < config.updates and len(restarts.active):
@@ -134,17 +134,17 @@ def fit(
         now = objective.at(update / config.updates)
         update += 1
         terms = now.terms(network, fitted[next(places)])
-        means.add(terms)
-        means.keep(restarts.step(total(terms), rate, update))
+        means.add(terms, restarts.active)
+        restarts.step(total(terms), rate, update)
         if len(restarts.active) and (
             config.evaluates_at(update) or update in survivors
         ):
             restarts.record(total(_evaluated(network, selection, selected_by)))
             evaluated_at = update
             if update in survivors:
-                means.keep(restarts.drop_worst(survivors[update], update))
+                restarts.drop_worst(survivors[update], update)
             if config.patience:
-                means.keep(restarts.stop_stale(config.patience, update))
+                restarts.stop_stale(config.patience, update)
         if watch and len(restarts.active) and config.reports_at(update):
             best = restarts.best[restarts.active] if evaluated_at else None
             watch(
@@ -153,7 +153,7 @@ def fit(
                     updates=config.updates,
                     learning_rate=rate,
                     restarts=tuple(restarts.active.tolist()),
-                    terms=means.read(),
+                    terms=means.read(restarts.active),
                     selection_losses=best,
                 )
             )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from rltransfer.mapping.objectives.objective import total
@@ -12,29 +12,28 @@ from rltransfer.mapping.objectives.objective import total
 
 @final
 class RunningMeans:
-    """Means of the terms of the restarts still fitted, since they were last read."""
+    """Means of the terms of each restart, since they were last read."""
 
-    def __init__(self) -> None:
+    def __init__(self, restarts: int) -> None:
+        self._restarts = restarts
         self._sums: dict[str, Tensor] = {}
         self._count = 0
 
-    def add(self, terms: dict[str, Float[Tensor, "*copies"]]) -> None:
-        """Adds the terms of one batch."""
+    def add(
+        self, terms: dict[str, Float[Tensor, "*copies"]], active: Int[Tensor, " copies"]
+    ) -> None:
+        """Adds the terms of one batch, of those restarts that are still fitted."""
         for name, term in terms.items():
-            value = term.detach().reshape(-1)
-            seen = self._sums.get(name)
-            self._sums[name] = value.clone() if seen is None else seen.add_(value)
+            term = term.detach().reshape(-1)
+            sums = self._sums.setdefault(name, term.new_zeros(self._restarts))
+            sums[active] += term
         self._count += 1
 
-    def keep(self, staying: Bool[Tensor, " copies"] | None) -> None:
-        """Keeps only these restarts; `None`: all."""
-        if staying is None:
-            return
-        self._sums = {name: summed[staying] for name, summed in self._sums.items()}
-
-    def read(self) -> dict[str, Float[Tensor, " copies"]]:
-        """Returns the means and resets them."""
-        means = {name: summed / self._count for name, summed in self._sums.items()}
+    def read(
+        self, active: Int[Tensor, " copies"]
+    ) -> dict[str, Float[Tensor, " copies"]]:
+        """Returns the means of these restarts, and resets all."""
+        means = {name: sums[active] / self._count for name, sums in self._sums.items()}
         self._sums, self._count = {}, 0
         return means
 

@@ -101,26 +101,18 @@ class Restarts:
         self.stops: list[Stop] = []
         self._states = [self._rows(p).clone() for p in self._parameters]
 
-    def step(
-        self, losses: Float[Tensor, "*copies"], rate: float, update: int
-    ) -> Bool[Tensor, " copies"] | None:
-        """Takes one step; restarts whose loss or gradient is not finite stop instead.
-
-        Returns:
-            who stays, `None` for all.
-        """
+    def step(self, losses: Float[Tensor, "*copies"], rate: float, update: int) -> None:
+        """Takes one step; those whose loss or gradient is not finite stop instead."""
         gradients = list(
             torch.autograd.grad(losses.sum(), self._parameters, materialize_grads=True)
         )
         finite = self._finite(losses.detach(), gradients)
-        staying = None
         if finite is not None:
-            staying = self.stop(~finite, update, "its loss or gradient was not finite")
-            if len(self.active):
-                gradients = [gradient[staying] for gradient in gradients]
-        if len(self.active):
-            self._adam.step(self._parameters, gradients, rate)
-        return staying
+            self._stop(~finite, update, "its loss or gradient was not finite")
+            if not len(self.active):
+                return
+            gradients = [gradient[finite] for gradient in gradients]
+        self._adam.step(self._parameters, gradients, rate)
 
     def record(self, losses: Float[Tensor, " copies"]) -> None:
         """Records selection losses of those still fitted; keeps their best states."""
@@ -131,30 +123,17 @@ class Restarts:
         self.stale[improved] = 0
         self._store(better)
 
-    def stop(
-        self, leaving: Bool[Tensor, " copies"], update: int, reason: str
-    ) -> Bool[Tensor, " copies"]:
-        """Stops some of those still fitted; returns who stays."""
-        self._store(leaving & self.best[self.active].isinf())
-        for restart in self.active[leaving].tolist():
-            self.stops.append(Stop(restart, update, reason))
-        staying = ~leaving
-        self.active = self.active[staying]
-        if len(self.active):
-            self._shrink(staying.nonzero().squeeze(1))
-        return staying
-
-    def drop_worst(self, going_on: int, update: int) -> Bool[Tensor, " copies"]:
-        """Keeps so many, by best selection loss; returns who stays."""
+    def drop_worst(self, going_on: int, update: int) -> None:
+        """Keeps so many, by best selection loss."""
         kept = self.kept.nonzero().squeeze(1)
         dropped = kept[self.best[kept].argsort(stable=True)[going_on:]]
         self.kept[dropped] = False
-        return self.stop(~self.kept[self.active], update, "dropped by halving")
+        self._stop(~self.kept[self.active], update, "dropped by halving")
 
-    def stop_stale(self, patience: int, update: int) -> Bool[Tensor, " copies"]:
-        """Stops those without improvement in so many evaluations; returns who stays."""
+    def stop_stale(self, patience: int, update: int) -> None:
+        """Stops those without improvement in so many evaluations."""
         stale = self.stale[self.active] >= patience
-        return self.stop(stale, update, f"no better in {patience} evaluations")
+        self._stop(stale, update, f"no better in {patience} evaluations")
 
     def finish(self) -> None:
         """Puts the best states of those kept into the network, in their old order."""
@@ -162,6 +141,17 @@ class Restarts:
             self._store(self.best[self.active].isinf())
         for parameter, state in zip(self._parameters, self._states, strict=True):
             parameter.data = state[self.kept] if self._stacked else state[0]
+
+    def _stop(self, leaving: Bool[Tensor, " copies"], update: int, reason: str) -> None:
+        self._store(leaving & self.best[self.active].isinf())
+        for restart in self.active[leaving].tolist():
+            self.stops.append(Stop(restart, update, reason))
+        self.active = self.active[~leaving]
+        rows = (~leaving).nonzero().squeeze(1)
+        if len(leaving) > len(rows) > 0:
+            keep(self._network, rows)
+            self._adam.keep(rows)
+            self._parameters = _trainable(self._network)
 
     def _finite(
         self, losses: Tensor, gradients: list[Tensor]
@@ -184,13 +174,6 @@ class Restarts:
             places = self.active[which]
             for parameter, state in zip(self._parameters, self._states, strict=True):
                 state[places] = self._rows(parameter)[which]
-
-    def _shrink(self, rows: Tensor) -> None:
-        if len(rows) == len(self._rows(self._parameters[0])):
-            return
-        keep(self._network, rows)
-        self._adam.keep(rows)
-        self._parameters = _trainable(self._network)
 
 
 def _trainable(network: nn.Module) -> list[Tensor]:
