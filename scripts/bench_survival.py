@@ -71,8 +71,8 @@ def checked(count: int) -> None:
 
         def guard() -> None:
             for checked in checked_envs:
-                checked.calls += 1
-                timeout.running = checked
+                timeout.calls += 1
+                timeout.running = checked.timeout_fault
                 timeout.running = None
 
         rows = []

@@ -12,13 +12,7 @@ from numpy.typing import NDArray
 from rltransfer.argument_checks import EPISODE_CAP
 from rltransfer.domain.action_codec import codec_of, observation_size_of
 from rltransfer.domain.policies import Policy
-from rltransfer.domain.rollout import (
-    Recorder,
-    Rollout,
-    entry_of,
-    restore_policy,
-    rollout_of,
-)
+from rltransfer.domain.rollout import Recorder, Rollout, entry_of, replayed
 from rltransfer.errors import EnvironmentFault
 from rltransfer.resume.replay_log import Entry, ReplayLog
 from rltransfer.wrappers import (
@@ -245,10 +239,10 @@ class Domain:
         self, log: ReplayLog, policy: Policy, past: Entry, seed: int
     ) -> Rollout:
         """Returns a logged stretch, with its steps counted again."""
-        rollout, steps = rollout_of(past, log.place)
+        encode = self.actions.encode
+        rollout, steps, warning = replayed(past, log.place, policy, encode)
         self._checked.steps += steps
         self.budget.count(steps)
-        warning = restore_policy(policy, past, rollout, self.actions.encode)
         if warning is not None:
             log.warn(warning)
         # A reset costs no step, and shows whether the environment follows its seed.

@@ -123,73 +123,50 @@ def entry_of(rollout: Rollout, steps: int, policy: Policy) -> Entry:
     return Entry(content, arrays | {_RETURNS: rollout.returns})
 
 
-def rollout_of(entry: Entry, place: str) -> tuple[Rollout, int]:
-    """Returns what a logged stretch left, and its steps.
+def replayed(
+    entry: Entry,
+    place: str,
+    policy: Policy,
+    encode: Callable[[Any], NDArray[np.float32]],
+) -> tuple[Rollout, int, str | None]:
+    """Returns what a logged stretch left, its steps, and a warning if there is one.
+
+    Takes `policy` to where it stood after the stretch. One without state is asked again
+    what it was asked then: if it was fitted anew, it must have come out as it was.
 
     Args:
         entry: of the replay log.
         place: where it was read, for the message.
+        policy: that the stretch was acted with.
+        encode: of the domain's actions.
 
     Raises:
-        ArtifactRefused: if it is no stretch of acting.
+        ArtifactRefused: it is no stretch of acting, or of another policy.
     """
+    content = entry.content
     with damage_named(place):
         arrays = {name: torch.from_numpy(rows) for name, rows in entry.arrays.items()}
         returns = arrays.pop(_RETURNS).numpy()
-        content = entry.content
         rollout = Rollout(
             Transitions(**arrays),
             returns,
             float(content["unfinished_return"]),
             int(content["unfinished_steps"]),
         )
-        return rollout, int(content["steps"])
-
-
-def restore_policy(
-    policy: Policy,
-    entry: Entry,
-    rollout: Rollout,
-    encode: Callable[[Any], NDArray[np.float32]],
-) -> str | None:
-    """Takes `policy` to where it stood after a logged stretch; may return a warning.
-
-    A policy without state is asked again what it was asked then: one that was fitted
-    anew must have come out as it was.
-
-    Args:
-        policy: that the stretch was acted with.
-        entry: of the replay log.
-        rollout: the same, as the domain has it.
-        encode: of the domain's actions.
-    """
-    state = entry.content.get("policy_state")
-    if isinstance(policy, StatefulPolicy):
-        if state is None:
-            raise ArtifactRefused(
-                "a policy that draws needs its state to go on, the replay log has "
-                "none; start a new run"
-            )
-        try:
+        steps, state = int(content["steps"]), content["policy_state"]
+        if isinstance(policy, StatefulPolicy) and state is not None:
             policy.load_state(state)
-        except (LookupError, TypeError, ValueError) as fault:
-            raise ArtifactRefused(
-                "the replay log's state of a policy that draws fits none; start a new "
-                "run"
-            ) from fault
-        return None
-    if state is not None:
+    if isinstance(policy, StatefulPolicy) != (state is not None):
         raise ArtifactRefused(
-            "a run goes on with the policies it was begun with, the replay log has the "
-            "state of one that draws; start a new run"
+            "a run goes on with the policies it was begun with, and only those that "
+            f"draw have a state; {place} has {'one' if state else 'none'}; start a "
+            "new run"
         )
     rows = rollout.transitions[:_COMPARED]
-    if not len(rows):
-        return None
-    chosen = np.stack(
-        [
-            encode(policy.predict(observation, deterministic=True)[0])
-            for observation in rows.observation.numpy()
-        ]
-    )
-    return compare_actions(chosen, rows.action.numpy())
+    if state is not None or not len(rows):
+        return rollout, steps, None
+    chosen = [
+        encode(policy.predict(observation, deterministic=True)[0])
+        for observation in rows.observation.numpy()
+    ]
+    return rollout, steps, compare_actions(np.stack(chosen), rows.action.numpy())

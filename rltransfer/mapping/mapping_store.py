@@ -113,18 +113,14 @@ def _checked(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def _require_fit(
     folder: Path, numbers: dict[str, Tensor], wanted: dict[str, Tensor]
 ) -> None:
-    found = {name: (tuple(x.shape), x.dtype) for name, x in numbers.items()}
-    fit = {name: (tuple(x.shape), torch.float32) for name, x in wanted.items()}
-    off = {
-        name for name in found.keys() | fit.keys() if found.get(name) != fit.get(name)
-    }
-    if off:
-        name = min(off)
-        raise refused(
-            folder, f"{name} must be {fit.get(name)}, but it is {found.get(name)}"
+    for name in sorted(numbers.keys() | wanted.keys()):
+        found, fit = (
+            (tuple(x[name].shape), x[name].dtype) if name in x else None
+            for x in (numbers, wanted)
         )
-    for name, value in numbers.items():
-        if not value.isfinite().all():
+        if found != fit:
+            raise refused(folder, f"{name} must be {fit}, but it is {found}")
+        if not numbers[name].isfinite().all():
             raise refused(folder, f"{name} has numbers that are not finite")
 
 

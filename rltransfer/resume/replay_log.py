@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from rltransfer.errors import ArtifactRefused, UserError
 from rltransfer.io import make_folder, storage_faults
-from rltransfer.io.tensor_files import TensorFile, read_tensor_file, write_tensor_file
+from rltransfer.io.tensor_files import read_tensor_file, write_tensor_file
 from rltransfer.resume.reproducibility import (
     Resumed,
     changed_versions,
@@ -53,7 +53,7 @@ def read_request(folder: Path) -> dict[str, Any]:
             "version cannot go on with; finish it with version 0.1.0, or start a new "
             "run"
         )
-    return _read(folder / REQUEST).content
+    return read_tensor_file(folder / REQUEST, KIND).content
 
 
 @final
@@ -86,7 +86,9 @@ class ReplayLog:
         after_stretch: Callable[[], None] | None = None,
     ) -> None:
         self._folder, self._after_stretch = make_folder(folder), after_stretch
-        self._next, self._acting = 0, False
+        self._next = 0
+        self.acting = False
+        """Whether a stretch is under way that would be lost by stopping now."""
         self._about: dict[str, Any] = {
             "request": _as_read(request),
             "versions": computing_versions(),
@@ -116,11 +118,6 @@ class ReplayLog:
         return dict(self._about["interrupted_steps"])
 
     @property
-    def acting(self) -> bool:
-        """Whether a stretch is under way that would be lost by stopping now."""
-        return self._acting
-
-    @property
     def place(self) -> str:
         """File of the entry that was asked for last, for messages."""
         return str(self._path(self._next - 1))
@@ -136,7 +133,7 @@ class ReplayLog:
         if number >= self._length:
             return None
         path = self._path(number)
-        stored = _read(path)
+        stored = read_tensor_file(path, KIND)
         with damage_named(path):
             require_same(str(path), stored.content["asked"], _as_read(asked))
             return Entry(stored.content["entry"], stored.arrays)
@@ -148,11 +145,11 @@ class ReplayLog:
         Args:
             interruptible: whether a stop may interrupt it, as it chooses nothing.
         """
-        self._acting = not interruptible
+        self.acting = not interruptible
         try:
             yield
         finally:
-            self._acting = False
+            self.acting = False
         if self._after_stretch is not None:
             self._after_stretch()
 
@@ -197,11 +194,8 @@ class ReplayLog:
 
     def _count(self) -> int:
         with storage_faults(self._folder):
-            paths = {
-                path
-                for path in self._folder.glob("*.safetensors")
-                if path.name != REQUEST
-            }
+            paths = set(self._folder.glob("*.safetensors"))
+        paths.discard(self._folder / REQUEST)
         for number in range(len(paths)):
             if self._path(number) not in paths:
                 raise ArtifactRefused(
@@ -228,10 +222,6 @@ def damage_named(path: object) -> Iterator[None]:
         raise ArtifactRefused(
             f"{path} holds no entry of a replay log; restore it or start a new run"
         ) from fault
-
-
-def _read(path: Path) -> TensorFile:
-    return read_tensor_file(path, KIND)
 
 
 def _as_read(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -63,7 +63,6 @@ class CheckedEnv(gym.Wrapper[Any, Any, Any, Any]):
         """Knows which call is running; raises once it is active."""
         self.steps = 0
         """Taken since the environment was made."""
-        self.calls = 0
         self.check = check_for(self.observation_space, dtype)
         """Of observations."""
         self._call = "reset"
@@ -73,9 +72,9 @@ class CheckedEnv(gym.Wrapper[Any, Any, Any, Any]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        self.calls += 1
+        self.timeout.calls += 1
         self._call = "reset"
-        self.timeout.running = self
+        self.timeout.running = self.timeout_fault
         try:
             result = self.env.reset(seed=seed, options=options)
         except UserError:
@@ -115,9 +114,9 @@ class CheckedEnv(gym.Wrapper[Any, Any, Any, Any]):
                 f"policy chose {action}; use a policy made for this environment"
             )
         self.steps += 1
-        self.calls += 1
+        self.timeout.calls += 1
         self._call = "step"
-        self.timeout.running = self
+        self.timeout.running = self.timeout_fault
         try:
             result: Any = self.env.step(action)
         except UserError:

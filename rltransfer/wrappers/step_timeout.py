@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Protocol, Self, TypeVar, final
+from typing import Self, TypeVar, final
 
 from rltransfer.argument_checks import STEP_SECONDS
 from rltransfer.errors import EnvironmentFault, InputError
@@ -16,17 +16,6 @@ _TICKS = 4
 
 
 Made = TypeVar("Made")
-
-
-class TimedCalls(Protocol):
-    """Something whose calls have a time limit."""
-
-    calls: int
-    """How often it was called, which distinguishes one call from the next."""
-
-    def timeout_fault(self, seconds: float) -> EnvironmentFault:
-        """Returns the fault of a call that has lasted for `seconds`."""
-        ...
 
 
 @final
@@ -47,10 +36,11 @@ class StepTimeout:
                 f"--step-seconds is a time above 0, got {seconds}; give another"
             )
         self._seconds = seconds
-        self.running: TimedCalls | None = None
-        """Whose call is running."""
-        self._seen: tuple[TimedCalls | None, int] = None, 0
-        self._ticks = 0
+        self.running: Callable[[float], EnvironmentFault] | None = None
+        """Names the call that is running, when it has lasted for so many seconds."""
+        self.calls = 0
+        """Of so far, which distinguishes one from the next."""
+        self._seen, self._ticks = 0, 0
 
     @contextmanager
     def active(self) -> Iterator[Self]:
@@ -74,14 +64,12 @@ class StepTimeout:
 
     def _tick(self, number: int, frame: FrameType | None) -> None:
         del number, frame
-        running = self.running
-        now = running, 0 if running is None else running.calls
-        if running is None or now != self._seen:
-            self._seen, self._ticks = now, 0
+        if self.running is None or self._seen != self.calls:
+            self._seen, self._ticks = self.calls, 0
             return
         self._ticks += 1
         if self._ticks >= _TICKS:
-            raise running.timeout_fault(self._seconds)
+            raise self.running(self._seconds)
 
 
 def make_in_time(
@@ -101,24 +89,16 @@ def make_in_time(
     Raises:
         EnvironmentFault: it takes longer.
     """
+
+    def late(seconds: float) -> EnvironmentFault:
+        return EnvironmentFault(
+            f"{name}: making it has not come back for {seconds:g} s; allow more with "
+            "--step-seconds, or find what it waits for"
+        )
+
     with StepTimeout(seconds + start_seconds).active() as timeout:
-        timeout.running = _Making(name)
+        timeout.running = late
         try:
             return make()
         finally:
             timeout.running = None
-
-
-@final
-class _Making:
-    """The one call that makes an environment."""
-
-    def __init__(self, name: str) -> None:
-        self.calls = 1
-        self._name = name
-
-    def timeout_fault(self, seconds: float) -> EnvironmentFault:
-        return EnvironmentFault(
-            f"{self._name}: making it has not come back for {seconds:g} s; allow more "
-            "with --step-seconds, or find what it waits for"
-        )
