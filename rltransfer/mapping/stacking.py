@@ -24,9 +24,9 @@ class Stackable(ABC, nn.Module):
     """
 
     @property
-    @abstractmethod
     def copies(self) -> int | None:
         """How many copies the parameters hold; `None` for a plain module."""
+        return common_copies(part for part in self.modules() if part is not self)
 
     @property
     @abstractmethod

@@ -56,16 +56,13 @@ class ReplayableEnv(gym.Wrapper[Any, Any, Any, Any]):
     def __init__(self, env: CheckedEnv) -> None:
         super().__init__(env)
         self.checked = env
+        self.declared_spaces = env.declared_spaces
+        """Of observations and actions, as the environment itself has them."""
         self._seed: int | None = None
         self._generator_before: dict[str, Any] | None = None
         self._actions: list[Any] = []
         self._observation: NDArray[Any] = np.zeros(0)
         self._return = 0.0
-
-    @property
-    def declared_spaces(self) -> tuple[gym.Space[Any], gym.Space[Any]]:
-        """Of observations and actions, as the environment itself has them."""
-        return self.checked.declared_spaces
 
     @override
     def reset(

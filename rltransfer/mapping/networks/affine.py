@@ -31,6 +31,7 @@ class Affine(Network):
         if min(inputs, outputs) < 1:
             raise ValueError(f"sizes must be at least 1, got {inputs} and {outputs}")
         shape, bound = leading(copies), inputs**-0.5
+        self.inputs, self.outputs = inputs, outputs
         self.activation = require_activation(activation)
         self.weight = nn.Parameter(
             torch.empty(*shape, inputs, outputs).uniform_(
@@ -67,16 +68,6 @@ class Affine(Network):
     @override
     def copies(self) -> int | None:
         return self.weight.shape[0] if self.weight.ndim == 3 else None
-
-    @property
-    @override
-    def inputs(self) -> int:
-        return self.weight.shape[-2]
-
-    @property
-    @override
-    def outputs(self) -> int:
-        return self.weight.shape[-1]
 
     @property
     @override

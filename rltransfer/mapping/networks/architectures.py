@@ -21,26 +21,12 @@ class Chain(Network):
         if not links:
             raise ValueError("a chain needs at least one network, got none")
         self.links = nn.ModuleList(links)
+        self.inputs, self.outputs = links[0].inputs, links[-1].outputs
 
     def __getitem__(self, place: int) -> Network:
         link = self.links[place]
         assert isinstance(link, Network)  # by construction
         return link
-
-    @property
-    @override
-    def copies(self) -> int | None:
-        return common_copies(self.links)
-
-    @property
-    @override
-    def inputs(self) -> int:
-        return self[0].inputs
-
-    @property
-    @override
-    def outputs(self) -> int:
-        return self[-1].outputs
 
     @property
     @override
@@ -75,11 +61,6 @@ class DomainMapping(Stackable):
         self.state = state
         self.action = action
         common_copies(self.children())  # raises where the two disagree
-
-    @property
-    @override
-    def copies(self) -> int | None:
-        return common_copies(self.children())
 
     @property
     @override

@@ -11,7 +11,6 @@ from typing_extensions import override
 
 from rltransfer.mapping.networks.affine import Affine
 from rltransfer.mapping.networks.network import ACTIVATIONS, Network, require_activation
-from rltransfer.mapping.stacking import common_copies
 
 
 @final
@@ -40,6 +39,7 @@ class Mlp(Network):
         generator: Generator,
     ) -> None:
         super().__init__()
+        self.inputs, self.outputs = inputs, outputs
         self.activation = activation
         sizes = [*pairwise([inputs, *widths, outputs])]
         kinds = [activation] * len(widths) + [output_activation]
@@ -51,21 +51,6 @@ class Mlp(Network):
     @property
     def _affine(self) -> list[Affine]:
         return [layer for layer in self.layers if isinstance(layer, Affine)]
-
-    @property
-    @override
-    def copies(self) -> int | None:
-        return common_copies(self.layers)
-
-    @property
-    @override
-    def inputs(self) -> int:
-        return self._affine[0].inputs
-
-    @property
-    @override
-    def outputs(self) -> int:
-        return self._affine[-1].outputs
 
     @property
     @override
@@ -108,6 +93,7 @@ class ResidualAffine(Network):
         generator: Generator,
     ) -> None:
         super().__init__()
+        self.inputs, self.outputs = inputs, outputs
         self.output_activation = require_activation(output_activation)
         self.affine = Affine(inputs, outputs, copies=copies, generator=generator)
         self.residual = Mlp(
@@ -141,21 +127,6 @@ class ResidualAffine(Network):
         )
         network.affine.load_state_dict(affine.state_dict())
         return network
-
-    @property
-    @override
-    def copies(self) -> int | None:
-        return common_copies(self.children())
-
-    @property
-    @override
-    def inputs(self) -> int:
-        return self.affine.inputs
-
-    @property
-    @override
-    def outputs(self) -> int:
-        return self.affine.outputs
 
     @property
     @override

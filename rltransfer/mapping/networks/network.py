@@ -17,15 +17,10 @@ W = TypeVar("W", bound="Network")
 class Network(Stackable):
     """A differentiable map between two spaces whose sizes need not agree."""
 
-    @property
-    @abstractmethod
-    def inputs(self) -> int:
-        """Size of what goes in."""
-
-    @property
-    @abstractmethod
-    def outputs(self) -> int:
-        """Size of what comes out."""
+    inputs: int
+    """Size of what goes in."""
+    outputs: int
+    """Size of what comes out."""
 
     @classmethod
     @override
