@@ -27,8 +27,6 @@ class Pair:
     goal: Literal["return", "share of source", "refusal"] = "return"
     target_kwargs: Mapping[str, Any] = field(default_factory=dict)
     """Of a scrambled target all but the seed, which `target_options` adds."""
-    extra: str | None = None
-    """The extra it needs: `pip install "rltransfer[...]"`."""
 
     @property
     def scrambled(self) -> bool:
@@ -100,7 +98,6 @@ _ALL = (
         goal="share of source",
         threshold=0.9,
         notes="same spaces: the identity should win at once",
-        extra="box2d",
     ),
     Pair(
         name="lander-continuous",
@@ -111,7 +108,6 @@ _ALL = (
         budget=8_000,
         threshold=200.0,
         notes="same observations; engines with thresholds, no affine map of actions",
-        extra="box2d",
     ),
     Pair(
         name="cartpole-pendulum",
@@ -132,7 +128,6 @@ _ALL = (
         budget=10_000,
         threshold=200.0,
         notes="a longer body: 8 to 10 observations, 2 to 3 actions",
-        extra="mujoco",
     ),
     Pair(
         name="cartpole-inverted",
@@ -142,7 +137,6 @@ _ALL = (
         budget=4_000,
         threshold=80.0,
         notes="other dynamics, continuous; 1000 is the most, random gets about 5",
-        extra="mujoco",
     ),
 )
 

@@ -12,14 +12,18 @@ from torch import Tensor
 from rltransfer.errors import ArtifactRefused
 from rltransfer.io import make_folder
 from rltransfer.io.tensor_files import read_tensor_file, write_tensor_file
-from rltransfer.mapping.networks import DomainMapping, Network, describe, network_of
+from rltransfer.mapping.networks import (
+    DOMAIN_MAPPING,
+    DomainMapping,
+    Network,
+    describe,
+    network_of,
+)
 from rltransfer.mapping.stacking import Stackable
 
 FILE = "network.safetensors"
 KIND = "rltransfer-network-2"
 _VERSION_1 = "numbers.safetensors"
-DOMAIN_MAPPING = "domain-mapping"
-"""Names a `DomainMapping`, which is no network, among the architectures."""
 
 
 def refused(folder: Path, reason: str) -> ArtifactRefused:
@@ -44,7 +48,7 @@ def save_network(
     if unfit:
         raise ValueError(f"only finite numbers are stored; {unfit} are not; fit again")
     description = {
-        "architecture": _describe(network),
+        "architecture": describe(network),
         "about": about or {},
         "versions": {
             "rltransfer": version("rltransfer"),
@@ -53,12 +57,6 @@ def save_network(
         },
     }
     write_tensor_file(make_folder(folder) / FILE, KIND, description, numbers)
-
-
-def _describe(network: Network | DomainMapping) -> dict[str, Any]:
-    if isinstance(network, DomainMapping):
-        return {"network": DOMAIN_MAPPING} | network.settings
-    return describe(network)
 
 
 S = TypeVar("S", bound=Stackable)
@@ -75,7 +73,9 @@ def load_network(folder: Path, kind: type[S]) -> S:
     try:
         # Shapes cost nothing here, so that an absurd one is seen before it is made.
         with torch.device("meta"):
-            network = _build(description["architecture"])
+            about = description["architecture"]
+            mapped = about["network"] == DOMAIN_MAPPING
+            network = DomainMapping.build(about) if mapped else network_of(about)
     # All that wrong keys, sizes or types in a description can raise.
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as fault:
         raise refused(folder, f"it describes no network we know ({fault})") from fault
@@ -122,9 +122,3 @@ def _require_fit(
             raise refused(folder, f"{name} must be {fit}, but it is {found}")
         if not numbers[name].isfinite().all():
             raise refused(folder, f"{name} has numbers that are not finite")
-
-
-def _build(description: dict[str, Any]) -> Stackable:
-    if description["network"] == DOMAIN_MAPPING:
-        return DomainMapping.build(description)
-    return network_of(description)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any, final
 
 from rltransfer.errors import EnvironmentFault, Stopped, StorageError
@@ -80,12 +80,7 @@ class StopSignals:
             self._before = {n: signal.signal(n, self._handle) for n in _SIGNALS}
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        fault: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *fault: object) -> None:
         """Gives the signals back, after a stop only when it has been cleaned up."""
         for number, handler in self._before.items():
             # Whoever stopped in the block may have set a handler that must stay.

@@ -40,14 +40,3 @@ def test_only_a_scrambled_target_depends_on_the_seed(pair: Pair) -> None:
     assert once.spec is not None
     assert other.spec is not None
     assert (once.spec.kwargs != other.spec.kwargs) == pair.scrambled
-
-
-def test_the_extra_is_named_where_one_is_needed(pair: Pair) -> None:
-    creators = [str(gym.spec(end).entry_point) for end in (pair.source, pair.target)]
-    needed = {"box2d": "envs.box2d", "mujoco": "envs.mujoco"}
-    extras = [
-        extra
-        for extra, page in needed.items()
-        if any(page in creator for creator in creators)
-    ]
-    assert extras == ([pair.extra] if pair.extra else [])

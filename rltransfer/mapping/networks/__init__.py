@@ -1,6 +1,7 @@
 """Mapping networks; each plain or a stack of K copies."""
 
 from rltransfer.mapping.networks.affine import Affine as Affine
+from rltransfer.mapping.networks.architectures import DOMAIN_MAPPING as DOMAIN_MAPPING
 from rltransfer.mapping.networks.architectures import NETWORKS as NETWORKS
 from rltransfer.mapping.networks.architectures import Chain as Chain
 from rltransfer.mapping.networks.architectures import DomainMapping as DomainMapping

@@ -88,12 +88,17 @@ NETWORKS: dict[str, type[Network]] = {
 }
 
 
-def describe(network: Network) -> dict[str, Any]:
+DOMAIN_MAPPING = "domain-mapping"
+"""Names a `DomainMapping`, which is no network, among the architectures."""
+
+
+def describe(network: Network | DomainMapping) -> dict[str, Any]:
     """Returns the name and the architecture of `network`, as JSON."""
-    names = {kind: name for name, kind in NETWORKS.items()}
-    if type(network) not in names:
-        raise TypeError(f"{type(network).__name__} is not in NETWORKS; name it there")
-    return {"network": names[type(network)]} | network.settings
+    kinds = NETWORKS | {DOMAIN_MAPPING: DomainMapping}
+    for name, kind in kinds.items():
+        if type(network) is kind:
+            return {"network": name} | network.settings
+    raise TypeError(f"{type(network).__name__} is not in NETWORKS; name it there")
 
 
 def network_of(description: dict[str, Any]) -> Network:
