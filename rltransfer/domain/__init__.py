@@ -1,8 +1,6 @@
 """A Gymnasium environment seen as tensors: who acts in it, and what that leaves."""
 
 from rltransfer.domain.action_codec import ActionCodec as ActionCodec
-from rltransfer.domain.action_codec import BoxActions as BoxActions
-from rltransfer.domain.action_codec import OneHotActions as OneHotActions
 from rltransfer.domain.action_codec import codec_of as codec_of
 from rltransfer.domain.action_codec import describe_space as describe_space
 from rltransfer.domain.domain import Domain as Domain

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from rltransfer.errors import InputError
+from rltransfer.wrappers.observation_check import counted_choices
 
 
 class ActionCodec(ABC):
@@ -145,12 +146,7 @@ def _action_remedy(space: gym.Space[Any]) -> str:
     wrapper = "with a gymnasium.ActionWrapper"
     match space:
         case spaces.MultiDiscrete() | spaces.MultiBinary():
-            counts = (
-                space.nvec.ravel().tolist()
-                if isinstance(space, spaces.MultiDiscrete)
-                else [2] * math.prod(space.shape)
-            )
-            choices = math.prod(counts)
+            choices = math.prod(counted_choices(space).ravel().tolist())
             return (
                 "several choices at once cannot be mapped yet; where their "
                 f"combinations are few, list them as one Discrete({choices}) {wrapper}"

@@ -5,7 +5,6 @@ from rltransfer.mapping.fit import fit as fit
 from rltransfer.mapping.fit_report import FitReport as FitReport
 from rltransfer.mapping.fit_report import FitWatcher as FitWatcher
 from rltransfer.mapping.fit_report import Progress as Progress
-from rltransfer.mapping.fit_report import Stop as Stop
 from rltransfer.mapping.mapping_store import load_about as load_about
 from rltransfer.mapping.mapping_store import load_network as load_network
 from rltransfer.mapping.mapping_store import save_network as save_network
@@ -21,16 +20,13 @@ from rltransfer.mapping.objectives.dynamics_agreement import (
     DynamicsAgreement as DynamicsAgreement,
 )
 from rltransfer.mapping.objectives.dynamics_agreement import Prediction as Prediction
-from rltransfer.mapping.objectives.dynamics_agreement import StepModel as StepModel
 from rltransfer.mapping.objectives.moment_matching import (
     MomentMatching as MomentMatching,
 )
 from rltransfer.mapping.objectives.objective import Objective as Objective
-from rltransfer.mapping.objectives.objective import Weight as Weight
 from rltransfer.mapping.objectives.objective import WeightedSum as WeightedSum
 from rltransfer.mapping.objectives.objective import descending as descending
 from rltransfer.mapping.objectives.supervised import CrossEntropy as CrossEntropy
-from rltransfer.mapping.objectives.supervised import Head as Head
 from rltransfer.mapping.objectives.supervised import Regression as Regression
 from rltransfer.mapping.rows import Examples as Examples
 from rltransfer.mapping.rows import Transitions as Transitions
