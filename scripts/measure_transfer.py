@@ -1,23 +1,22 @@
-"""Measures zero-shot transfer on the named pairs, by the commands a user would type.
+"""Measures zero-shot transfer on the named pairs, by the functions a user would call.
 
     python scripts/measure_transfer.py --seeds 100 101 102 103 104 -f runs/measured
 
 For every pair of `rltransfer_envs.pairs` with a goal, the source is trained by
-`train-source` unless it is in the log folder already; then each seed is one
+`train_source` unless it is in the log folder already; then each seed is one
 `transfer`, the seed being both the scramble's and the run's. Prints a Markdown table;
 the figures of every run go to a new `measured_N.json` in the log folder.
 """
 
 import argparse
 import json
-import subprocess
-import sys
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from rltransfer import evaluate, train_source, transfer
 from rltransfer.evaluation import summarise
 from rltransfer_envs.pairs import PAIRS, Pair
 
@@ -31,49 +30,36 @@ STEPS = {
 """How long each source is trained."""
 
 
-def rltransfer(*arguments: str) -> dict[str, Any]:
-    """Runs one command with `--json` and returns its object; ends where it fails."""
-    command = [sys.executable, "-m", "rltransfer", *arguments, "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        error = done.stderr.strip().rpartition("\n")[2]
-        print(f"{' '.join(command[1:])}: {error}", file=sys.stderr)
-        raise SystemExit(done.returncode)
-    printed: dict[str, Any] = json.loads(done.stdout)
-    return printed
-
-
-def source_of(pair: Pair, folder: Path) -> str:
+def source_of(pair: Pair, folder: Path) -> Path:
     """Returns the run folder of the pair's source, training it where it is missing."""
     run = folder / pair.algorithm / f"{pair.source}_1"
-    if run.exists():
-        return str(run)
-    steps = STEPS[pair.algorithm, pair.source]
-    arguments = ["--env", pair.source, "--algo", pair.algorithm, "-n", str(steps)]
-    trained = rltransfer("train-source", *arguments, "--seed", "0", "-f", str(folder))
-    return str(trained["runs"][0]["run"])
+    if not run.exists():
+        steps = STEPS[pair.algorithm, pair.source]
+        train_source(pair.source, pair.algorithm, steps, log_folder=folder)
+    return run
 
 
 def transfers(pair: Pair, seeds: list[int], folder: Path) -> list[dict[str, Any]]:
-    """Returns what `transfer` printed for each seed."""
+    """Returns what `transfer --json` prints, for each seed."""
     source = source_of(pair, folder)
-    found = []
-    for seed in seeds:
-        arguments = ["--source", source, "--target", pair.target]
-        options = pair.target_options(seed)
-        if options:
-            arguments += ["--target-kwargs", *(f"{k}={v}" for k, v in options.items())]
-        arguments += ["-n", str(pair.budget), "--seed", str(seed), "-f", str(folder)]
-        found.append(rltransfer("transfer", *arguments))
-    return found
+    return [
+        transfer(
+            source,
+            pair.target,
+            steps=pair.budget,
+            target_kwargs=pair.target_options(seed),
+            seed=seed,
+            log_folder=folder,
+        ).as_json()
+        for seed in seeds
+    ]
 
 
-def at_target(source: str, pair: Pair, seed: int) -> float:
+def at_target(source: Path, pair: Pair, seed: int) -> float:
     """Returns what the source earns in the target as it is."""
-    arguments = [source, "--env", pair.target, "--episodes", "20", "--seed", str(seed)]
-    kwargs = [f"{key}={value}" for key, value in pair.target_options(seed).items()]
-    measured = rltransfer("evaluate", *arguments, "--env-kwargs", *kwargs)
-    return float(measured["mean_return"])
+    kwargs = pair.target_options(seed)
+    measured = evaluate(source, pair.target, env_kwargs=kwargs, episodes=20, seed=seed)
+    return measured.mean_return
 
 
 def row(pair: Pair, found: list[dict[str, Any]], folder: Path) -> str:
