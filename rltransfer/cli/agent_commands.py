@@ -1,19 +1,16 @@
-"""Verbs about one agent: `evaluate`, `inspect`, `export`; and `demo`."""
+"""Verbs about agents: `train-source`, `evaluate`, `inspect`, `export`; and `demo`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from rltransfer.argument_checks import (
-    EPISODE_CAP,
-    REPORTED_EPISODES,
-    STEP_SECONDS,
-    require_vec_env,
-)
+from rltransfer.argument_checks import EPISODE_CAP, REPORTED_EPISODES, STEP_SECONDS
 from rltransfer.cli.arguments import (
+    Device,
     EnvKwargs,
     EpisodeCap,
+    Hyperparams,
     Json,
     LogFolder,
     Progress,
@@ -21,10 +18,83 @@ from rltransfer.cli.arguments import (
     Sha256,
     Statistics,
     StepSeconds,
+    TensorboardLog,
     VecEnvChoice,
+    Words,
     read_pairs,
+    read_whole,
 )
-from rltransfer.cli.output import Outcome
+from rltransfer.errors import InputError
+from rltransfer.report import Result
+
+
+def train_source(
+    env: Annotated[
+        Words,
+        typer.Option("--env", metavar="ID …", help="Several are trained side by side."),
+    ] = None,
+    algo: Annotated[
+        str, typer.Option("--algo", help="By Stable-Baselines3's name.")
+    ] = "ppo",
+    n_timesteps: Annotated[
+        int | None,
+        typer.Option(
+            "-n",
+            "--n-timesteps",
+            parser=read_whole,
+            metavar="N",
+            help="Steps to learn from; default: as the hyperparameters say.",
+        ),
+    ] = None,
+    seed: Seed = 0,
+    log_folder: LogFolder = Path("runs"),
+    env_kwargs: EnvKwargs = None,
+    hyperparams: Hyperparams = None,
+    device: Device = "auto",
+    progress: Progress = False,
+    tensorboard_log: TensorboardLog = None,
+    vec_env: VecEnvChoice = "dummy",
+    step_seconds: StepSeconds = STEP_SECONDS,
+    episode_cap: EpisodeCap = EPISODE_CAP,
+    resume: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--resume",
+            metavar="RUN …",
+            help="Go on with interrupted runs, by their folders; a folder knows all "
+            "other options.",
+        ),
+    ] = None,
+    json: Json = False,
+) -> Result:
+    """Train an agent in each environment, with tuned hyperparameters."""
+    del json  # what prints the result reads it
+    if resume:
+        from rltransfer.workflows.train_source import resume_training
+
+        return resume_training(resume, environments=env or (), progress=progress)
+    if not env:
+        raise InputError("missing option '--env'; see rltransfer train-source --help")
+    kwargs = read_pairs(env_kwargs or (), "--env-kwargs")
+    overrides = read_pairs(hyperparams or (), "--hyperparams", "gamma=0.98")
+    import rltransfer
+
+    return rltransfer.train_source(
+        env,
+        algo,
+        n_timesteps,
+        env_kwargs=kwargs,
+        hyperparams=overrides,
+        seed=seed,
+        log_folder=log_folder,
+        device=device,
+        tensorboard_log=tensorboard_log,
+        vec_env=vec_env,
+        step_seconds=step_seconds,
+        episode_cap=episode_cap,
+        progress=progress,
+    )
+
 
 _Agent = Annotated[
     Path, typer.Argument(help="Run folder, RL Zoo folder, zip, or transfer.")
@@ -52,7 +122,7 @@ def evaluate(
     episode_cap: EpisodeCap = EPISODE_CAP,
     progress: Progress = False,
     json: Json = False,
-) -> Outcome:
+) -> Result:
     """Report the returns of an agent or of a transfer, with their interval."""
     del json  # what prints the result reads it
     kwargs = read_pairs(env_kwargs or (), "--env-kwargs")
@@ -66,7 +136,7 @@ def evaluate(
         seed=seed,
         sha256=sha256,
         statistics=statistics,
-        vec_env=require_vec_env(vec_env),
+        vec_env=vec_env,
         step_seconds=step_seconds,
         episode_cap=episode_cap,
         progress=progress,
@@ -87,7 +157,7 @@ def inspect(
         typer.Option("--verbose", help="Also list the fields that are not read."),
     ] = False,
     json: Json = False,
-) -> Outcome:
+) -> Result:
     """Say what is inside a file or folder, without running any of it."""
     del json  # what prints the result reads it
     import rltransfer
@@ -109,7 +179,7 @@ def export(
     sha256: Sha256 = None,
     statistics: Statistics = None,
     json: Json = False,
-) -> Outcome:
+) -> Result:
     """Write an agent as a bundle, NumPy arrays or ONNX; a transfer as ONNX."""
     del json  # what prints the result reads it
     import rltransfer
@@ -125,7 +195,7 @@ def demo(
     log_folder: LogFolder = Path("runs/demo"),
     progress: Progress = True,
     json: Json = False,
-) -> Outcome:
+) -> Result:
     """Train on CartPole, then act behind sensors and motors never seen."""
     del json  # what prints the result reads it
     from rltransfer.workflows.demo import demo as run_demo

@@ -11,7 +11,7 @@ from typer.main import get_command
 from typing_extensions import override
 
 from rltransfer import __version__
-from rltransfer.cli.agent_commands import demo, evaluate, export, inspect
+from rltransfer.cli.agent_commands import demo, evaluate, export, inspect, train_source
 from rltransfer.cli.arguments import one_value_each, require_resume_alone
 from rltransfer.cli.output import (
     interruptible,
@@ -20,7 +20,6 @@ from rltransfer.cli.output import (
     standard_output_reserved,
     unforeseen,
 )
-from rltransfer.cli.train_source_command import train_source
 from rltransfer.cli.transfer_command import transfer
 from rltransfer.errors import UNFORESEEN_STATUS, UserError
 
@@ -38,9 +37,7 @@ class Verbs(TyperGroup):
         self,
         args: Sequence[str] | None = None,
         prog_name: str | None = None,
-        complete_var: str | None = None,
-        standalone_mode: bool = True,
-        windows_expand_args: bool = True,
+        *rest: Any,
         **extra: Any,
     ) -> Any:
         arguments = list(sys.argv[1:] if args is None else args)
@@ -49,14 +46,9 @@ class Verbs(TyperGroup):
         try:
             require_resume_alone(arguments)
             with standard_output_reserved(json):
-                result = super().main(
-                    one_value_each(arguments),
-                    prog_name or "rltransfer",
-                    complete_var,
-                    standalone_mode=False,
-                    windows_expand_args=windows_expand_args,
-                    **extra,
-                )
+                extra["standalone_mode"] = False  # returns results, raises errors
+                words = one_value_each(arguments)
+                result = super().main(words, prog_name or "rltransfer", *rest, **extra)
             _print_result(json, result)
         except UserError as fault:
             _fail(json, str(fault), fault.exit_status)

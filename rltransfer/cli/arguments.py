@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
-from rltransfer.argument_checks import data_of_code
+from rltransfer.argument_checks import VecEnv, data_of_code, require_vec_env
 from rltransfer.errors import InputError
 
 _PAIRS = frozenset(
@@ -138,12 +138,28 @@ def read_value(text: str) -> Any:
         return text
 
 
+def _pairs(*names: str, help: str) -> Any:
+    return typer.Option(*names, metavar="KEY=VALUE …", help=help)
+
+
+Words: TypeAlias = list[str] | None
 EnvKwargs: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--env-kwargs",
-        metavar="KEY=VALUE …",
-        help="What the environment is made with.",
+    Words, _pairs("--env-kwargs", help="What the environment is made with.")
+]
+TargetKwargs: TypeAlias = Annotated[
+    Words, _pairs("--target-kwargs", help="What the target is made with.")
+]
+SourceKwargs: TypeAlias = Annotated[
+    Words,
+    _pairs(
+        "--source-kwargs",
+        help="Replace recorded arguments of the source's environment.",
+    ),
+]
+Hyperparams: TypeAlias = Annotated[
+    Words,
+    _pairs(
+        "--hyperparams", "-params", help="Replace values of the tuned hyperparameters."
     ),
 ]
 Seed: TypeAlias = Annotated[int, typer.Option("--seed", help="Of everything drawn.")]
@@ -186,9 +202,12 @@ Statistics: TypeAlias = Annotated[
     ),
 ]
 VecEnvChoice: TypeAlias = Annotated[
-    str,
+    VecEnv,
     typer.Option(
         "--vec-env",
+        parser=str,
+        callback=require_vec_env,
+        metavar="<str>",
         help="dummy: environments in this process; subproc: each in one of its own, "
         "which may hang or crash without ending the run.",
     ),
@@ -202,15 +221,6 @@ EpisodeCap: TypeAlias = Annotated[
     typer.Option(
         "--episode-cap",
         help="Most steps of one reported episode; for environments that may not end.",
-    ),
-]
-Hyperparams: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--hyperparams",
-        "-params",
-        metavar="KEY=VALUE …",
-        help="Replace values of the tuned hyperparameters.",
     ),
 ]
 

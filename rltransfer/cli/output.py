@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
-from typing import Any, Protocol, final, runtime_checkable
+from typing import Any, final
 
 from rltransfer.errors import UserError, run_folder_of
 from rltransfer.resume.stop_signals import StopSignal, StopSignals
@@ -56,19 +56,6 @@ def _tracker() -> str:
         urls = []
     named: dict[str, str] = dict(url.split(", ", 1) for url in urls)
     return named.get("Issues", "the issue tracker of rltransfer")
-
-
-@runtime_checkable
-class Outcome(Protocol):
-    """What a verb returns; printed in one of two ways, never in both."""
-
-    def as_json(self) -> dict[str, Any]:
-        """Returns the one object that `--json` prints."""
-        ...
-
-    def __rich__(self) -> Any:
-        """Returns what rich prints for a person."""
-        ...
 
 
 @contextmanager

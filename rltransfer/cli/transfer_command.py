@@ -10,7 +10,6 @@ from rltransfer.argument_checks import (
     REPORTED_EPISODES,
     STEP_SECONDS,
     TARGET_STEPS,
-    require_vec_env,
 )
 from rltransfer.cli.arguments import (
     Device,
@@ -20,14 +19,17 @@ from rltransfer.cli.arguments import (
     LogFolder,
     Progress,
     Seed,
+    SourceKwargs,
     StepSeconds,
+    TargetKwargs,
     TensorboardLog,
     VecEnvChoice,
+    Words,
     read_pairs,
     read_whole,
 )
-from rltransfer.cli.output import Outcome
 from rltransfer.errors import InputError
+from rltransfer.report import Result
 
 
 def transfer(
@@ -43,16 +45,9 @@ def transfer(
         str | None,
         typer.Option("--target", metavar="ID", help="Environment to act in."),
     ] = None,
-    target_kwargs: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--target-kwargs",
-            metavar="KEY=VALUE …",
-            help="What the target is made with.",
-        ),
-    ] = None,
+    target_kwargs: TargetKwargs = None,
     source_env: Annotated[
-        list[str] | None,
+        Words,
         typer.Option(
             "--source-env",
             "--env",
@@ -61,20 +56,13 @@ def transfer(
             "old one.",
         ),
     ] = None,
-    source_kwargs: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--source-kwargs",
-            metavar="KEY=VALUE …",
-            help="Replace recorded arguments of the source's environment.",
-        ),
-    ] = None,
+    source_kwargs: SourceKwargs = None,
     sha256: Annotated[
-        list[str] | None,
+        Words,
         typer.Option("--sha256", help="Hash that the source's file must have."),
     ] = None,
     statistics: Annotated[
-        list[str] | None,
+        Words,
         typer.Option(
             "--statistics",
             metavar="FILE …",
@@ -120,7 +108,7 @@ def transfer(
         ),
     ] = None,
     json: Json = False,
-) -> Outcome:
+) -> Result:
     """Find the mapping to a target, accept it or refuse it, and report."""
     del json  # what prints the result reads it
     if resume is not None:
@@ -130,17 +118,14 @@ def transfer(
             resume,
             environments=source_env or (),
             progress=progress,
-            vec_env=require_vec_env(vec_env),
+            vec_env=vec_env,
             step_seconds=step_seconds,
             episode_cap=episode_cap,
             handle_signals=True,
         )
-    for option, value in (("--source", source), ("--target", target)):
-        if not value:
-            raise InputError(
-                f"missing option {option!r}; see rltransfer transfer --help"
-            )
-    assert source is not None and target is not None
+    if not source or not target:
+        missing = "--target" if source else "--source"
+        raise InputError(f"missing option {missing!r}; see rltransfer transfer --help")
     if device not in ("auto", "cpu"):
         raise InputError(
             "--device is cpu here, where batches are too small to gain from another, "
@@ -149,27 +134,26 @@ def transfer(
     kwargs = read_pairs(target_kwargs or (), "--target-kwargs")
     replaced = read_pairs(source_kwargs or (), "--source-kwargs")
     overrides = read_pairs(hyperparams or (), "--hyperparams", "restarts=16")
-    from rltransfer.workflows.environments import EnvironmentChoice, Stepping
-    from rltransfer.workflows.transfer_request import TransferRequest
-    from rltransfer.workflows.transfer_run import run_transfer
+    import rltransfer
 
-    return run_transfer(
-        TransferRequest(
-            sources=tuple(source),
-            target=EnvironmentChoice(target, kwargs),
-            source_environments=tuple(source_env or ()),
-            source_kwargs=replaced,
-            weak_source=weak_source,
-            digests=tuple(sha256 or ()),
-            statistics=tuple(statistics or ()),
-            budget=n_timesteps,
-            seed=seed,
-            log_folder=log_folder,
-            episodes=episodes,
-            hyperparams=overrides,
-            progress=progress,
-            tensorboard_folder=tensorboard_log,
-            stepping=Stepping(require_vec_env(vec_env), step_seconds, episode_cap),
-        ),
+    return rltransfer.transfer(
+        source,
+        target,
+        target_kwargs=kwargs,
+        source_env=source_env,
+        source_kwargs=replaced,
+        steps=n_timesteps,
+        episodes=episodes,
+        seed=seed,
+        sha256=sha256,
+        statistics=statistics,
+        weak_source=weak_source,
+        hyperparams=overrides,
+        log_folder=log_folder,
+        tensorboard_log=tensorboard_log,
+        vec_env=vec_env,
+        step_seconds=step_seconds,
+        episode_cap=episode_cap,
+        progress=progress,
         handle_signals=True,
     )

@@ -14,6 +14,7 @@ from rltransfer.io.manifests import installed_versions as installed_versions
 from rltransfer.io.manifests import read_manifest as read_manifest
 from rltransfer.io.manifests import read_manifest_of as read_manifest_of
 from rltransfer.io.manifests import write_manifest as write_manifest
+from rltransfer.io.run_folders import copy_run as copy_run
 from rltransfer.io.run_folders import folder_name as folder_name
 from rltransfer.io.run_folders import locked as locked
 from rltransfer.io.run_folders import next_run_folder as next_run_folder

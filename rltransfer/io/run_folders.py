@@ -3,12 +3,13 @@
 import fcntl
 import os
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rltransfer.errors import LockedError, StorageError, faults_in
+from rltransfer.errors import InputError, LockedError, StorageError, faults_in
 from rltransfer.io.atomic_files import make_folder, remove_drafts, storage_faults
 
 
@@ -45,6 +46,20 @@ def next_run_folder(root: Path, algorithm: str, env_id: str) -> Path:
                 number += 1
                 continue
         return folder
+
+
+def copy_run(run: Path, path: Path) -> Path:
+    """Copies the folder of a finished run to `path`, and returns it.
+
+    Raises:
+        InputError: `path` exists already.
+    """
+    if path.exists():
+        raise InputError(f"a run is saved to a new folder, {path} exists already")
+    with storage_faults(path):
+        # Hidden files are the lock of the run and what it went on from.
+        shutil.copytree(run, path, ignore=shutil.ignore_patterns(".*"))
+    return path
 
 
 LOCK_NAME = ".lock"

@@ -3,15 +3,13 @@
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from rltransfer.alignment import Alignment
-from rltransfer.domain import ActionCodec, Transitions
-from rltransfer.mapping import Network
+from rltransfer.domain import Transitions
 from rltransfer.report.transfer_picture import LinearMap
 
 OBSERVATIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -103,9 +101,9 @@ def state_map(alignment: Alignment, source_id: str, target_id: str) -> LinearMap
     """
     seen = Transitions.join(*(t.rollout.transitions for t in alignment.trials))
     translation = alignment.policy.translation
-    carried = _computed(translation.unwhiten, _computed_t(translation.state, seen))
-    observed = seen.observation.double().numpy()
-    values = _slope(observed, carried)
+    with torch.no_grad():
+        carried = translation.unwhiten(translation.state(seen.observation))
+    values = _slope(seen.observation, carried)
     source_spread = _spread(alignment.model_data.model.whitening.inverse)
     target_spread = _spread(alignment.whitening.inverse)
     rows, columns = values.shape
@@ -124,8 +122,16 @@ def action_map(alignment: Alignment, source_id: str, target_id: str) -> LinearMa
     """
     network = alignment.policy.translation.action
     codec = alignment.target.actions
-    size = alignment.model_data.source.domain.actions.size
-    values = np.eye(size) if network is None else _action_values(network, codec)
+    if network is None:
+        values = np.eye(alignment.model_data.source.domain.actions.size)
+    elif codec.discrete:
+        with torch.no_grad():
+            values = network(torch.eye(codec.size)).double().numpy().T
+    else:
+        drawn = np.random.default_rng(0).uniform(-1, 1, (_DRAWS, codec.size))
+        rows = torch.from_numpy(drawn).float()
+        with torch.no_grad():
+            values = _slope(torch.from_numpy(drawn), network(rows))
     return LinearMap(
         values,
         action_names(source_id, values.shape[0]),
@@ -134,33 +140,13 @@ def action_map(alignment: Alignment, source_id: str, target_id: str) -> LinearMa
     )
 
 
-def _action_values(network: Network, codec: ActionCodec) -> NDArray[np.float64]:
-    if codec.discrete:
-        return _computed(network, torch.eye(codec.size)).T
-    drawn = np.random.default_rng(0).uniform(-1, 1, (_DRAWS, codec.size))
-    return _slope(drawn, _computed(network, torch.from_numpy(drawn).float()))
-
-
-def _slope(
-    inputs: NDArray[np.float64], outputs: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _slope(inputs: torch.Tensor, outputs: torch.Tensor) -> NDArray[np.float64]:
     """Returns the matrix of the affine map nearest to these pairs of rows."""
+    rows, columns = inputs.double().numpy(), outputs.double().numpy()
     solved: NDArray[np.float64] = np.linalg.lstsq(
-        inputs - inputs.mean(axis=0), outputs - outputs.mean(axis=0), rcond=None
+        rows - rows.mean(axis=0), columns - columns.mean(axis=0), rcond=None
     )[0]
     return solved.T
-
-
-def _computed(network: Network, rows: Any) -> NDArray[np.float64]:
-    with torch.no_grad():
-        outputs: NDArray[np.float64] = network(rows).double().numpy()
-    return outputs
-
-
-def _computed_t(network: Network, seen: Transitions) -> torch.Tensor:
-    with torch.no_grad():
-        outputs: torch.Tensor = network(seen.observation)
-    return outputs
 
 
 def _spread(root: torch.Tensor) -> NDArray[np.float64]:

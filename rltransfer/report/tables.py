@@ -1,43 +1,13 @@
 """Results as a person reads them."""
 
-import io
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 from rich import box
-from rich.console import Console, Group, JustifyMethod, RenderableType
+from rich.console import Group, JustifyMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from rltransfer.evaluation import ReturnSummary
-
-_WIDTH = 100
-
-
-class Result(ABC):
-    """What a verb returns: prints as a table, or as one object of JSON."""
-
-    @abstractmethod
-    def as_json(self) -> dict[str, Any]:
-        """Returns the object that `--json` prints."""
-
-    @abstractmethod
-    def __rich__(self) -> RenderableType:
-        """Returns what rich prints."""
-
-    def table(self, width: int = _WIDTH) -> str:
-        """Returns the table as plain text.
-
-        Args:
-            width: of a line, in characters; longer ones are folded.
-        """
-        text = io.StringIO()
-        Console(file=text, width=width, highlight=False, color_system=None).print(self)
-        return text.getvalue().rstrip()
-
-    def __str__(self) -> str:
-        return self.table()
 
 
 def plain_table(*headings: str, title: str | None = None) -> Table:
@@ -56,17 +26,12 @@ def plain_table(*headings: str, title: str | None = None) -> Table:
     return table
 
 
-def returns_table(
-    rows: Iterable[tuple[str, ReturnSummary | None]], title: str | None = None
-) -> Table:
-    """Returns one row of figures per policy; `None` was not measured."""
+def returns_table(rows: Mapping[str, ReturnSummary], title: str | None = None) -> Table:
+    """Returns one row of figures per policy, by its name."""
     table = plain_table(
         "policy", "mean return", "95 % interval", "IQM", "episodes", title=title
     )
-    for name, summary in rows:
-        if summary is None:
-            table.add_row(Text(name), "-", "-", "-", "-")
-            continue
+    for name, summary in rows.items():
         interval = "n/a"
         if summary.ci95 is not None:
             interval = "{:.1f} to {:.1f}".format(*summary.ci95)
@@ -85,11 +50,17 @@ def steps_by_purpose(steps: Mapping[str, int]) -> str:
     return ", ".join(f"{purpose} {count:,}" for purpose, count in steps.items())
 
 
-def facts(entries: Sequence[tuple[str, str]]) -> RenderableType:
-    """Returns named lines, the names in a column of their own."""
-    width = max((len(name) for name, _ in entries), default=0)
-    lines = [
-        Text.assemble((f"  {name:<{width}}  ", "bold"), value, overflow="fold")
-        for name, value in entries
-    ]
-    return Group(*lines)
+def facts(entries: Iterable[tuple[str, object]]) -> RenderableType:
+    """Returns named lines, the names in a column of their own.
+
+    Args:
+        entries: names and values; without those that are None or empty.
+    """
+    shown = [(name, str(value)) for name, value in entries if value not in (None, "")]
+    width = max((len(name) for name, _ in shown), default=0)
+    return Group(
+        *(
+            Text.assemble((f"  {name:<{width}}  ", "bold"), text, overflow="fold")
+            for name, text in shown
+        )
+    )

@@ -8,12 +8,10 @@ from typing import Any, final
 from rich.console import Group, RenderableType
 from typing_extensions import override
 
-from rltransfer.report.tables import Result
-from rltransfer.workflows.environments import EnvironmentChoice
+from rltransfer.report import Result
 from rltransfer.workflows.train_source import TrainingResult, train_source
-from rltransfer.workflows.transfer_request import TransferRequest
+from rltransfer.workflows.transfer import transfer
 from rltransfer.workflows.transfer_result import TransferResult
-from rltransfer.workflows.transfer_run import run_transfer
 
 _ENV = "CartPole-v1"
 TRAINING_STEPS = 30_000
@@ -65,7 +63,7 @@ def demo(
         hyperparams: of the transfer.
         weak_source: as for `transfer`.
         progress: whether to show it on standard error.
-        handle_signals: as for `run_transfer`.
+        handle_signals: as for `transfer`.
     """
     trained = train_source(
         _ENV,
@@ -75,19 +73,19 @@ def demo(
         device="cpu",
         progress=progress,
     )
-    kwargs = {"base": _ENV, "seed": scramble}
-    request = TransferRequest(
-        sources=(trained.folder,),
-        target=EnvironmentChoice("rltransfer/Scrambled-v0", kwargs),
-        budget=steps,
-        seed=seed,
-        log_folder=Path(log_folder),
-        hyperparams=hyperparams or {},
-        weak_source=weak_source,
-        progress=progress,
-    )
     try:
-        transferred = run_transfer(request, handle_signals=handle_signals)
+        transferred = transfer(
+            trained.folder,
+            "rltransfer/Scrambled-v0",
+            target_kwargs={"base": _ENV, "seed": scramble},
+            steps=steps,
+            seed=seed,
+            weak_source=weak_source,
+            hyperparams=hyperparams,
+            log_folder=log_folder,
+            progress=progress,
+            handle_signals=handle_signals,
+        )
     except KeyboardInterrupt as stop:
         stop.add_note(f"kept: {trained.folder}")
         raise

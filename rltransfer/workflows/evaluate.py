@@ -18,15 +18,15 @@ from rltransfer.argument_checks import (
     require_at_least,
     require_seed,
 )
-from rltransfer.domain import Domain, codec_of
-from rltransfer.domain.action_codec import observation_size_of
 from rltransfer.errors import UserError
 from rltransfer.evaluation import ReturnSummary, summarise
-from rltransfer.report.tables import Result, facts, returns_table
+from rltransfer.report import Result
+from rltransfer.report.tables import facts, returns_table
 from rltransfer.workflows.environments import (
     EnvironmentChoice,
     MakeEnv,
     Stepping,
+    domain_of,
 )
 from rltransfer.workflows.policy_loading import (
     MADE_FOR,
@@ -89,22 +89,20 @@ class EvaluationResult(Result):
     @override
     def __rich__(self) -> RenderableType:
         """Returns the figures and the seeds of the episodes."""
+        several = self.summary.episodes > 1
         last = self.seed + self.summary.episodes - 1
-        entries = [("agent", str(self.agent.path))]
-        if self.agent.statistics is not None:
-            entries.append(("statistics", str(self.agent.statistics)))
-        if self.made_for is not None and self.made_for != self.environment:
-            entries.append(("mapping", f"made for {self.made_for.title}"))
-        if self.summary.episodes == 1:
-            entries.append(("seed", f"{self.seed}"))
-        else:
-            entries.append(("seeds", f"{self.seed} to {last}"))
-        entries += [("note", note) for note in self.notes]
+        other = self.made_for if self.made_for != self.environment else None
         return Group(
-            returns_table(
-                [(self.agent.title, self.summary)], title=self.environment.title
+            returns_table({self.agent.title: self.summary}, self.environment.title),
+            facts(
+                [
+                    ("agent", self.agent.path),
+                    ("statistics", self.agent.statistics),
+                    ("mapping", other and f"made for {other.title}"),
+                    ("seeds", f"{self.seed} to {last}") if several else ("seed", last),
+                    *(("note", note) for note in self.notes),
+                ]
             ),
-            facts(entries),
         )
 
 
@@ -175,27 +173,28 @@ def evaluate(
     )
 
 
-def _remedy(agent: LoadedPolicy, target: Domain) -> str:
+def _remedy(agent: LoadedPolicy) -> str:
     """Returns the command that transfers an agent, if that would be taken."""
-    made_for = agent.provenance.get(MADE_FOR)
-    recorded = tuple(made_for.values()) if made_for else agent.recorded_env
+    target, made_for = environment_of(agent), agent.provenance.get(MADE_FOR)
+    recorded = agent.recorded_env
+    if made_for is not None:
+        recorded = made_for["env"], made_for["env_kwargs"]
     if not recorded or not recorded[0]:
         return NAME_ENVIRONMENT
-    home = replace(agent, env_id=recorded[0], env_kwargs=recorded[1])
-    environment = environment_of(agent)
     words = ["rltransfer", "transfer", "--source", str(agent.path)]
     try:
+        domain_of(target).close()
         if ":" in recorded[0]:
             # The agent's own files may not import a module; the user's word may.
             words += ["--source-env", recorded[0]]
         else:
-            with opened_home(home):
+            with opened_home(
+                replace(agent, env_id=recorded[0], env_kwargs=recorded[1])
+            ):
                 pass
-        observation_size_of(target.observation_space, target.name)
-        codec_of(target.action_space, target.name)
     except UserError:
         return NAME_ENVIRONMENT
-    words += ["--target", environment.env_id]
-    for name, value in environment.kwargs.items():
+    words += ["--target", target.env_id]
+    for name, value in target.kwargs.items():
         words += ["--target-kwargs", f"{name}={value!r}"]
     return f"transfer it: {shlex.join(words)}"

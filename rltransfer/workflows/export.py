@@ -9,7 +9,9 @@ from rich.console import RenderableType
 from typing_extensions import override
 
 from rltransfer.errors import InputError
-from rltransfer.report.tables import Result, facts
+from rltransfer.report import Result
+from rltransfer.report.tables import facts
+from rltransfer.translation import MappedPolicy
 from rltransfer.workflows.policy_loading import (
     is_transfer,
     load_transfer,
@@ -58,8 +60,8 @@ class ExportedPolicy(Result):
         """Returns all paths, and in what they agree."""
         return facts(
             [
-                ("agent", str(self.agent)),
-                *(("written", str(path)) for path in self.written),
+                ("agent", self.agent),
+                *(("written", path) for path in self.written),
                 ("checked", self.checked),
                 *(("needs", name) for name in self.wrappers),
             ]
@@ -126,17 +128,19 @@ def _require_writable_file(to: Path) -> None:
 
 def _export_transfer(path: Path, to: Path, sha256: str | None) -> ExportedPolicy:
     mapped = load_transfer(path, sha256=sha256)
-    source = printable(mapped.settings.source)
+    policy, source = mapped.policy, printable(mapped.provenance["source"])
     if to.suffix != _MAPPED_SUFFIX:
         raise InputError(
             f"a mapped policy is written as {_MAPPED_SUFFIX}, got {to}; rename it, or "
             f"export the source agent for .npz or a bundle: {source}"
         )
-    if not isinstance(mapped.policy.policy, FrozenPolicy):
+    if not isinstance(policy, MappedPolicy) or not isinstance(
+        policy.policy, FrozenPolicy
+    ):
         raise InputError(
             f"a mapped policy can be written where its source is an agent, {path} was "
             f"made from the transfer {source}; make one from the agent itself"
         )
-    written = export_mapped_onnx(mapped.policy, mapped.action_space, to)
+    written = export_mapped_onnx(policy, mapped.action_space, to)
     share = f"{EQUAL_SHARE:.0%} or more of random observations"
     return ExportedPolicy(path, written, f"acts as the transfer does on {share}")

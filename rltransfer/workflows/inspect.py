@@ -10,7 +10,8 @@ from rich.text import Text
 from typing_extensions import override
 
 from rltransfer.errors import ArtifactRefused, InputError, UserError
-from rltransfer.report.tables import Result, facts, plain_table
+from rltransfer.report import Result
+from rltransfer.report.tables import facts, plain_table
 from rltransfer.workflows.policy_loading import (
     is_transfer,
     load_agent,
@@ -73,9 +74,7 @@ class AgentDescription(Result):
             "ignored": ", ".join(about.ignored) if self.verbose else None,
             "note": "; ".join(about.notes),
         }
-        parts: list[RenderableType] = [
-            facts([(name, str(value)) for name, value in entries.items() if value])
-        ]
+        parts: list[RenderableType] = [facts(entries.items())]
         if about.refused:
             table = plain_table("refused", "code", "reason")
             for refused in about.refused:

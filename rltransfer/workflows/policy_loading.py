@@ -2,16 +2,16 @@
 
 import math
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias, final
+from typing import Any, TypeAlias
 
 import gymnasium as gym
 import numpy as np
 
-from rltransfer.domain import Domain, Policy, codec_of
+from rltransfer.domain import Domain, codec_of
 from rltransfer.domain.action_codec import observation_size_of
 from rltransfer.errors import ArtifactRefused, InputError, UserError
 from rltransfer.io import MANIFEST_NAME, Manifest, read_manifest
@@ -90,23 +90,24 @@ def load_agent(
     # A file may name a module only where the user did.
     typed = [str(value) for value in overrides.values()]
     typed += [] if env_id is None else [env_id]
-    if isinstance(path, LoadedPolicy) or is_transfer(Path(path)):
-        require_no_statistics(statistics, path)
     if isinstance(path, LoadedPolicy):
+        require_no_statistics(statistics, path)
         require_digest(path.sha256, sha256)
         loaded = path
     elif is_transfer(Path(path)):
-        loaded = _loaded_transfer(Path(path), env_id, sha256, typed)
+        require_no_statistics(statistics, path)
+        loaded = load_transfer(Path(path), sha256=sha256)
+        with refusals_about(printable(loaded.path / MANIFEST_NAME)):
+            require_harmless(loaded.env_kwargs, typed=typed)
+            env_id = env_id or require_registered(loaded.env_id or "", typed=typed)
     else:
         loaded = loading.load_agent(
             path, env_id=env_id, sha256=sha256, statistics=statistics
         )
-        if not is_on_hub(path):
-            # What was fetched is named by the folder of its file in the cache: the file
-            # is a link away from the statistics beside it.
-            loaded = replace(loaded, path=Path(path))
-        else:
-            loaded = replace(loaded, path=loaded.path.parent)
+        # What was fetched is named by the folder of its file in the cache: the file is
+        # a link away from the statistics beside it.
+        own = loaded.path.parent if is_on_hub(path) else Path(path)
+        loaded = replace(loaded, path=own)
     return replace(
         loaded,
         env_id=env_id or loaded.env_id,
@@ -137,7 +138,7 @@ def opened_home(
     *,
     mapped: bool = True,
     kwargs_option: str = "--env-kwargs",
-    remedy: Callable[[LoadedPolicy, Domain], str] = lambda *_: NAME_ENVIRONMENT,
+    remedy: Callable[[LoadedPolicy], str] = lambda _: NAME_ENVIRONMENT,
 ) -> Iterator[tuple[Domain, tuple[str, ...]]]:
     """Opens the environment of a policy, and yields it with what to note about it.
 
@@ -151,25 +152,18 @@ def opened_home(
     Raises:
         InputError: there is no such environment, or the policy does not fit it.
     """
-    with closing(
-        domain_of(
-            environment_of(loaded),
-            stepping,
-            mapped=mapped,
-            kwargs_option=kwargs_option,
-        )
-    ) as domain:
-        yield (
+    home = environment_of(loaded)
+    domain = domain_of(home, stepping, mapped=mapped, kwargs_option=kwargs_option)
+    with closing(domain):
+        notes = require_same_spaces(
+            loaded,
             domain,
-            require_same_spaces(
-                loaded,
-                domain,
-                path=loaded.path,
-                env_name=domain.name,
-                remedy=lambda: remedy(loaded, domain),
-                at_home=loaded.at_home,
-            ),
+            path=loaded.path,
+            env_name=domain.name,
+            remedy=lambda: remedy(loaded),
+            at_home=loaded.at_home,
         )
+        yield domain, notes
 
 
 def is_transfer(path: Path) -> bool:
@@ -184,43 +178,12 @@ def is_transfer(path: Path) -> bool:
     )
 
 
-def _loaded_transfer(
-    path: Path, env_id: str | None, sha256: str | None, typed: Collection[str]
-) -> LoadedPolicy:
-    mapped = load_transfer(path, sha256=sha256)
-    settings = mapped.settings
-    with refusals_about(printable(path / MANIFEST_NAME)):
-        kwargs = require_harmless(settings.target_kwargs, typed=typed)
-        known = env_id or require_registered(settings.target, typed=typed)
-    return LoadedPolicy(
-        policy=mapped.policy,
-        title=f"{mapped.source_title} through a mapping",
-        observation_space=mapped.observation_space,
-        action_space=mapped.action_space,
-        env_id=known,
-        env_kwargs=kwargs,
-        path=path,
-        sha256=settings.source_sha256,
-        provenance={MADE_FOR: {"env": settings.target, "env_kwargs": kwargs}},
-    )
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class StoredTransfer:
-    """The mapped policy of a transfer's folder; no environment is needed for it."""
-
-    policy: MappedPolicy
-    settings: TransferSettings
-    source_title: str
-    observation_space: gym.Space[Any]
-    action_space: gym.Space[Any]
-
-
 def load_transfer(
     path: Path, *, sha256: str | None = None, outer: tuple[Path, ...] = ()
-) -> StoredTransfer:
-    """Returns what lies in the folder of a transfer.
+) -> LoadedPolicy:
+    """Returns the mapped policy in the folder of a transfer.
+
+    No environment is needed for it: the target is as recorded, not for use unchecked.
 
     Args:
         path: of the folder.
@@ -243,14 +206,14 @@ def load_transfer(
         settings = TransferSettings.of(manifest.settings)
         require_digest(settings.source_sha256, sha256)
         observation_space, action_space = _spaces(manifest)
-    policy, title, source_actions = _source(path, manifest, settings, (*outer, here))
+    source = _source(path, manifest, settings, (*outer, here))
     translation = load_translation(path / MAPPING_FOLDER)
     name, home = settings.target, settings.source_env
     try:
         mapped = MappedPolicy(
-            policy,
+            source.policy,
             translation,
-            codec_of(source_actions, home),
+            codec_of(source.action_space, home),
             codec_of(action_space, name),
         )
         rows = np.zeros((1, observation_size_of(observation_space, name)), np.float32)
@@ -260,7 +223,21 @@ def load_transfer(
             f"the mapping of {printable(path)} must fit between {printable(home)} and "
             f"{printable(name)}, and does not; make the transfer again"
         ) from fault
-    return StoredTransfer(mapped, settings, title, observation_space, action_space)
+    kwargs = settings.target_kwargs
+    return LoadedPolicy(
+        policy=mapped,
+        title=f"{source.title} through a mapping",
+        observation_space=observation_space,
+        action_space=action_space,
+        env_id=name,
+        env_kwargs=kwargs,
+        path=path,
+        sha256=settings.source_sha256,
+        provenance={
+            MADE_FOR: {"env": name, "env_kwargs": kwargs},
+            "source": settings.source,
+        },
+    )
 
 
 def _source(
@@ -268,25 +245,22 @@ def _source(
     manifest: Manifest,
     settings: TransferSettings,
     outer: tuple[Path, ...],
-) -> tuple[Policy, str, gym.Space[Any]]:
-    """Returns the policy that a transfer acts through, its title and its actions."""
+) -> LoadedPolicy:
+    """Returns what a transfer acts through: another transfer, or an agent."""
     digest, inside = settings.source_sha256, path / SOURCE_FOLDER
     if SOURCE_BUNDLE not in manifest.files and is_transfer(inside):
-        inner = load_transfer(inside, sha256=digest, outer=outer)
-        title = f"{inner.source_title} through a mapping"
-        return inner.policy, title, inner.action_space
+        return load_transfer(inside, sha256=digest, outer=outer)
     bundle = path / SOURCE_BUNDLE
     if not os.path.isfile(bundle):
         raise InputError(
             f"{printable(path)} acts through the agent inside it, and "
             f"{printable(bundle)} is gone: put it back or make the transfer again"
         )
-    loaded = loading.load_agent(
+    return loading.load_agent(
         bundle,
         env_id=settings.source_env,
         sha256=manifest.files.get(SOURCE_BUNDLE, digest),
     )
-    return loaded.policy, loaded.title, loaded.action_space
 
 
 def _spaces(manifest: Manifest) -> list[gym.Space[Any]]:

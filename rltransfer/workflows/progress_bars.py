@@ -1,8 +1,9 @@
 """How long work takes: bars on standard error, and scalars for TensorBoard."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import final
 
 from rich.console import Console
@@ -21,6 +22,7 @@ from rltransfer.io.event_files import EventFile, event_path, own_events
 from rltransfer.mapping import Progress as FitProgress
 from rltransfer_agents.loading.agent_files import mark_of
 from rltransfer_agents.training import Progress as TrainingProgress
+from rltransfer_agents.training import Watch
 
 
 def progress_bars(shown: bool) -> Progress:
@@ -41,47 +43,18 @@ def progress_bars(shown: bool) -> Progress:
 
 @final
 class AlignmentProgress:
-    """Shows the alignments of one transfer, one after the other.
+    """Shows and records the alignments of one transfer, one after the other.
 
     Args:
+        bars: under way; where it is shown.
+        events: where scalars go.
         budget: target steps of all of them.
-        shown: whether to show a bar.
-        tensorboard_folder: where scalars go.
-        run: folder of the run; a run that goes on writes its scalars anew.
     """
 
-    def __init__(
-        self, budget: int, shown: bool, tensorboard_folder: Path, run: Path
-    ) -> None:
-        mark = mark_of(run)
-        make_folder(tensorboard_folder)
-        with storage_faults(tensorboard_folder):
-            for events in own_events(tensorboard_folder, run, mark):
-                events.unlink()
-        self._events = EventFile(event_path(tensorboard_folder, mark))
-        self._bars = progress_bars(shown)
-        self._shown = shown
-        self._budget = budget
-        self._task: TaskID | None = None
-        self._before = 0
-        self._used = 0
-        self._updates = 0
-
-    def __enter__(self) -> "AlignmentProgress":
-        """Starts showing."""
-        self._bars.start()
-        self._task = self._bars.add_task("", total=self._budget, note="")
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        fault: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Stops showing."""
-        self._bars.stop()
-        self._events.close()
+    def __init__(self, bars: Progress, events: EventFile, budget: int) -> None:
+        self._bars, self._events = bars, events
+        self._task = bars.add_task("", total=budget, note="")
+        self._before = self._used = self._updates = 0
 
     def source(self, name: str) -> None:
         """The alignment with the source of that name begins."""
@@ -107,77 +80,74 @@ class AlignmentProgress:
 
     def tried(self, trial: Trial, used: int) -> None:
         """Shows and records the return of a candidate."""
-        at = self._before + used
-        self._events.add(
-            {
-                "transfer/selection_return": trial.score,
-                "transfer/alignment_error": trial.candidate.alignment_error,
-            },
-            at,
-        )
+        measured = {
+            "transfer/selection_return": trial.score,
+            "transfer/alignment_error": trial.candidate.alignment_error,
+        }
+        self._events.add(measured, self._before + used)
         note = f"{trial.candidate.family.name}: return {trial.score:.1f}"
         self._move(used, None, note)
         self._say(f"round {trial.round + 1}, {note}")
 
     def _move(self, used: int, description: str | None, note: str) -> None:
         self._used = used
-        if self._task is not None:
-            self._bars.update(
-                self._task,
-                completed=self._before + used,
-                description=description,
-                note=note,
-            )
+        done = self._before + used
+        self._bars.update(
+            self._task, completed=done, description=description, note=note
+        )
 
     def _say(self, note: str) -> None:
-        if self._shown:
+        if not self._bars.disable:
             self._bars.console.print(note, highlight=False)
 
 
-@final
-class TrainingBars:
-    """A bar for each training that is under way."""
+@contextmanager
+def alignment_progress(
+    budget: int, shown: bool, tensorboard_folder: Path, run: Path
+) -> Iterator[AlignmentProgress]:
+    """Shows and records the alignments of one transfer.
 
-    def __init__(self, shown: bool) -> None:
-        self._bars = progress_bars(shown)
-        self._tasks: dict[tuple[str, str], TaskID] = {}
+    Args:
+        budget: target steps of all of them.
+        shown: whether to show a bar.
+        tensorboard_folder: where scalars go.
+        run: folder of the run; a run that goes on writes its scalars anew.
+    """
+    mark = mark_of(run)
+    make_folder(tensorboard_folder)
+    with storage_faults(tensorboard_folder):
+        for events in own_events(tensorboard_folder, run, mark):
+            events.unlink()
+    with (
+        closing(EventFile(event_path(tensorboard_folder, mark))) as file,
+        progress_bars(shown) as bars,
+    ):
+        yield AlignmentProgress(bars, file, budget)
 
-    def __enter__(self) -> "TrainingBars":
-        """Starts showing."""
-        self._bars.start()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        fault: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Stops showing."""
-        self._bars.stop()
+@contextmanager
+def training_bars(shown: bool) -> Iterator[Watch]:
+    """Yields what moves a bar for each training that is under way."""
+    tasks: dict[tuple[str, str], TaskID] = {}
 
-    def watch(self, progress: TrainingProgress) -> None:
-        """Moves the bar of one training."""
+    def watch(progress: TrainingProgress) -> None:
         key = (progress.env_id, progress.algorithm)
-        if key not in self._tasks:
-            if progress.total_steps != progress.asked_steps:
+        name = f"{progress.algorithm} {progress.env_id}"
+        total = progress.total_steps
+        if key not in tasks:
+            if total != progress.asked_steps:
                 # Also where no progress is shown: the training costs more.
-                self._bars.console.print(
-                    f"{progress.algorithm} {progress.env_id}: takes "
-                    f"{progress.total_steps:,} steps, {progress.asked_steps:,} asked, "
+                bars.console.print(
+                    f"{name}: takes {total:,} steps, {progress.asked_steps:,} asked, "
                     "since it learns from whole rollouts",
                     highlight=False,
                     markup=False,
                     soft_wrap=True,
                 )
-            self._tasks[key] = self._bars.add_task(
-                f"{progress.algorithm} {progress.env_id}",
-                total=progress.total_steps,
-                note="",
-            )
+            tasks[key] = bars.add_task(name, total=total, note="")
         mean = progress.mean_return
-        self._bars.update(
-            self._tasks[key],
-            completed=min(progress.steps, progress.total_steps),
-            note="" if mean is None else f"mean return {mean:.1f}",
-        )
+        note = "" if mean is None else f"mean return {mean:.1f}"
+        bars.update(tasks[key], completed=min(progress.steps, total), note=note)
+
+    with progress_bars(shown) as bars:
+        yield watch

@@ -1,7 +1,6 @@
 """Source agents, trained with tuned hyperparameters."""
 
 import os
-import shutil
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,23 +13,28 @@ from typing_extensions import override
 from rltransfer.argument_checks import EPISODE_CAP, STEP_SECONDS, VecEnv
 from rltransfer.domain import Policy
 from rltransfer.errors import InputError
-from rltransfer.io import require_writable, storage_faults
-from rltransfer.report.tables import Result, facts, plain_table
+from rltransfer.io import copy_run, require_writable
+from rltransfer.report import Result
+from rltransfer.report.tables import facts, plain_table
 from rltransfer.workflows.environments import (
     EnvironmentChoice,
     MakeEnv,
-    Stepping,
     environment_id,
     require_plain,
 )
 from rltransfer.workflows.policy_loading import load_agent
-from rltransfer.workflows.progress_bars import TrainingBars
+from rltransfer.workflows.progress_bars import training_bars
 from rltransfer.wrappers import SEEDS_IGNORED
 from rltransfer_agents.training import (
     TrainConfig,
     TrainedRun,
     resume_sources,
     train_sources,
+)
+
+_CAPPED = (
+    "{:,} evaluated episodes were ended by --episode-cap: their returns are of their "
+    "first steps"
 )
 
 
@@ -62,12 +66,7 @@ class TrainingResult(Result):
 
     def save(self, path: str | Path) -> Path:
         """Copies the run's folder to `path`, which must not exist, and returns it."""
-        path = Path(path)
-        if path.exists():
-            raise InputError(f"a run is saved to a new folder, {path} exists already")
-        with storage_faults(path):
-            shutil.copytree(self.folder, path, ignore=shutil.ignore_patterns(".*"))
-        return path
+        return copy_run(self.folder, Path(path))
 
     @override
     def as_json(self) -> dict[str, Any]:
@@ -78,7 +77,7 @@ class TrainingResult(Result):
     def __rich__(self) -> RenderableType:
         """Returns one row per run, and how those went on that were interrupted."""
         table = plain_table("env", "algo", "steps", "mean return", "seconds")
-        entries = []
+        entries: list[tuple[str, object]] = []
         for run in self.runs:
             asked = f" ({run.asked_steps:,} asked)"
             table.add_row(
@@ -88,16 +87,16 @@ class TrainingResult(Result):
                 f"{run.mean_return:.1f}",
                 f"{run.seconds:.1f}",
             )
-            entries.append(("run", str(run.folder)))
             names = [os.path.relpath(path, run.folder) for path in run.files]
-            entries.append(("files", ", ".join(names)))
-            if run.seeds_ignored:
-                entries.append(("note", SEEDS_IGNORED))
-            if run.capped_episodes:
-                entries.append(("note", _capped(run.capped_episodes)))
-            if run.resumed != "no":
-                warnings = run.reproducibility_warnings
-                entries.append(("resume", "; ".join((run.resumed, *warnings))))
+            resumed = [run.resumed, *run.reproducibility_warnings]
+            capped = run.capped_episodes
+            entries += [
+                ("run", run.folder),
+                ("files", ", ".join(names)),
+                ("note", SEEDS_IGNORED if run.seeds_ignored else None),
+                ("note", _CAPPED.format(capped) if capped else None),
+                ("resume", "; ".join(resumed) if run.resumed != "no" else None),
+            ]
         return Group(table, facts(entries))
 
 
@@ -142,8 +141,8 @@ def train_source(
         Stopped: SIGINT or SIGTERM ended it; what was learned is kept.
     """
     environments = [env] if isinstance(env, str) or callable(env) else env
-    stepping = Stepping(vec_env, step_seconds, episode_cap)
     kwargs = require_plain("--env-kwargs", env_kwargs or {})
+    logs = None if tensorboard_log is None else Path(tensorboard_log)
     configs = [
         TrainConfig(
             env_id=environment_id(one),
@@ -154,25 +153,16 @@ def train_source(
             env_kwargs=kwargs,
             hyperparameters=hyperparams or {},
             device=require_device(device),
-            tensorboard_folder=None
-            if tensorboard_log is None
-            else Path(tensorboard_log),
-            vec_env=stepping.vec_env,
-            step_seconds=stepping.step_seconds,
-            episode_cap=stepping.episode_cap,
+            tensorboard_folder=logs,
+            vec_env=vec_env,
+            step_seconds=step_seconds,
+            episode_cap=episode_cap,
         )
         for one in environments
     ]
     require_writable(Path(log_folder))
-    with TrainingBars(shown=progress) as bars:
-        return TrainingResult(tuple(train_sources(configs, bars.watch)))
-
-
-def _capped(episodes: int) -> str:
-    return (
-        f"{episodes:,} evaluated episodes were ended by --episode-cap: their returns "
-        "are of their first steps"
-    )
+    with training_bars(progress) as watch:
+        return TrainingResult(tuple(train_sources(configs, watch)))
 
 
 def resume_training(
@@ -188,8 +178,8 @@ def resume_training(
         environments: ids that the user named: what a file may not import by itself.
         progress: whether to show it on standard error.
     """
-    with TrainingBars(shown=progress) as bars:
-        runs = resume_sources([Path(f) for f in folders], bars.watch, environments)
+    with training_bars(progress) as watch:
+        runs = resume_sources([Path(f) for f in folders], watch, environments)
     return TrainingResult(tuple(runs))
 
 

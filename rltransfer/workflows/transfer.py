@@ -18,12 +18,8 @@ from rltransfer.workflows.environments import (
     environment_id,
     require_plain,
 )
-from rltransfer.workflows.policy_loading import (
-    AgentLike,
-)
-from rltransfer.workflows.transfer_request import (
-    TransferRequest,
-)
+from rltransfer.workflows.policy_loading import AgentLike
+from rltransfer.workflows.transfer_request import TransferRequest
 from rltransfer.workflows.transfer_result import TransferResult
 from rltransfer.workflows.transfer_run import run_transfer
 from rltransfer_agents.loading import LoadedPolicy
@@ -49,6 +45,7 @@ def transfer(
     step_seconds: float = STEP_SECONDS,
     episode_cap: int = EPISODE_CAP,
     progress: bool = False,
+    handle_signals: bool = False,
 ) -> TransferResult:
     """Finds a mapping to a source agent that lets it act in the target.
 
@@ -83,6 +80,8 @@ def transfer(
         step_seconds: longest time of one step of an environment, in seconds.
         episode_cap: most steps of one reported episode; longer ones are a fault.
         progress: whether to show it on standard error.
+        handle_signals: whether SIGINT and SIGTERM end the run where nothing that was
+            acted is lost; otherwise they do what they do elsewhere.
 
     Raises:
         InputError: wrong arguments, or spaces that cannot be mapped; nothing was made.
@@ -91,14 +90,11 @@ def transfer(
         StorageError: the disk refused.
     """
     sources = [source] if isinstance(source, str | Path | LoadedPolicy) else source
-    if source_env is None:
-        environments: Sequence[str | MakeEnv] = ()
-    elif isinstance(source_env, str) or callable(source_env):
-        environments = (source_env,)
-    else:
-        environments = source_env
+    if isinstance(source_env, str) or callable(source_env):
+        source_env = [source_env]
     named = [statistics] if isinstance(statistics, str | Path) else statistics or ()
-    digests = (sha256,) if isinstance(sha256, str) else sha256 or ()
+    digests = [sha256] if isinstance(sha256, str) else sha256 or ()
+    logs = None if tensorboard_log is None else Path(tensorboard_log)
     return run_transfer(
         TransferRequest(
             sources=tuple(
@@ -108,7 +104,7 @@ def transfer(
                 environment_id(target),
                 require_plain("--target-kwargs", target_kwargs or {}),
             ),
-            source_environments=tuple(map(environment_id, environments)),
+            source_environments=tuple(map(environment_id, source_env or ())),
             source_kwargs=require_plain("--source-kwargs", source_kwargs or {}),
             weak_source=weak_source,
             digests=tuple(digests),
@@ -119,9 +115,8 @@ def transfer(
             episodes=episodes,
             hyperparams=hyperparams or {},
             progress=progress,
-            tensorboard_folder=None
-            if tensorboard_log is None
-            else Path(tensorboard_log),
+            tensorboard_folder=logs,
             stepping=Stepping(vec_env, step_seconds, episode_cap),
+            handle_signals=handle_signals,
         )
     )

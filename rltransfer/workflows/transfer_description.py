@@ -1,12 +1,11 @@
 """What the folder of a transfer says about itself: its manifest and its mapping."""
 
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any, ClassVar, final
+from typing import Annotated, Any, ClassVar, final
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, StrictBool, TypeAdapter, ValidationError
 from rich.console import RenderableType
 from typing_extensions import override
 
@@ -18,9 +17,9 @@ from rltransfer.io import (
     read_manifest,
     sha256_of,
 )
-from rltransfer.report.tables import Result, facts, steps_by_purpose
+from rltransfer.report import Result
+from rltransfer.report.tables import facts, steps_by_purpose
 from rltransfer.workflows.environments import EnvironmentChoice
-from rltransfer_agents.loading import limits
 from rltransfer_agents.loading.agent_loading import require_digest
 from rltransfer_agents.loading.refusal import Refusal, printable, refusals_about
 
@@ -30,9 +29,9 @@ SOURCE_FOLDER, SOURCE_BUNDLE = "source", "source/agent.safetensors"
 """What it acts through: another transfer, or an agent."""
 
 
-_DIGEST = re.compile(r"[0-9a-f]{64}")
-_MOST_STEPS = 10**15
-_LONGEST_NAME = 200
+_Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+_PlainName = Annotated[str, Field(pattern=r"^[ -~]{1,200}$")]
+_Count = Annotated[int, Field(ge=0, le=10**15)]
 # As the manifest of a transfer has them.
 REPORTED, AGAIN = "reported, not counted", "taken again after a stop"
 
@@ -50,34 +49,38 @@ class TransferSettings:
     """Where the agent lay; it acts through what its folder holds."""
     source_env: str
     source_kwargs: dict[str, Any]
-    source_sha256: str
-    budget: int
+    source_sha256: _Digest
+    budget: _Count
     source_statistics: str | None = None
     """What was named for the agent with `--statistics`."""
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> "TransferSettings":
         """Returns settings that were read, or raises."""
-        try:
-            return _ADAPTER.validate_python(dict(settings))
-        except ValidationError as fault:
-            where = FirstError.of(fault).where
-            raise Refusal(
-                "manifest", f"its settings are not of a transfer ({where})"
-            ) from fault
-
-    @property
-    def target_environment(self) -> EnvironmentChoice:
-        """Where it acts, as recorded: not for use without a check."""
-        return EnvironmentChoice(self.target, self.target_kwargs)
-
-    @property
-    def source_environment(self) -> EnvironmentChoice:
-        """Where its agent was trained, as recorded."""
-        return EnvironmentChoice(self.source_env, self.source_kwargs)
+        read: TransferSettings = _valid(_SETTINGS, settings, "settings")
+        return read
 
 
-_ADAPTER = TypeAdapter(TransferSettings)
+@final
+@dataclass(frozen=True)
+class _Results:
+    """The results in the manifest of a transfer, as far as they are shown."""
+
+    accepted: StrictBool
+    verdict: str
+
+
+_SETTINGS, _RESULTS = TypeAdapter(TransferSettings), TypeAdapter(_Results)
+_STEPS, _FILES = TypeAdapter(dict[str, _Count]), TypeAdapter(dict[_PlainName, _Digest])
+
+
+def _valid(adapter: Any, value: object, what: str) -> Any:
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as fault:
+        raise Refusal(
+            "manifest", f"its {what} are not of a transfer ({FirstError.of(fault)})"
+        ) from fault
 
 
 @final
@@ -105,9 +108,13 @@ class TransferDescription(Result):
         manifest = read_manifest(path)
         with refusals_about(printable(path / MANIFEST_NAME)):
             settings = TransferSettings.of(manifest.settings)
-            _require_complete(manifest, settings)
+            _valid(_RESULTS, manifest.results, "results")
+            _valid(_STEPS, manifest.steps, "steps")
+            files = _valid(_FILES, _mapping_files(manifest), "files")
+            if not files:
+                raise Refusal("manifest", f"it lists no files in {MAPPING_FOLDER}")
             require_digest(settings.source_sha256, sha256)
-        mapping = Manifest(**{**vars(manifest), "files": _mapping_files(manifest)})
+        mapping = replace(manifest, files=files)
         return cls(path, settings, manifest, tuple(changed_files(path, mapping)))
 
     @property
@@ -159,8 +166,10 @@ class TransferDescription(Result):
             "kind": "transfer",
             "source": f"{settings.source}{gone}",
             "SHA-256": settings.source_sha256,
-            "at home in": settings.source_environment.title,
-            "target": settings.target_environment.title,
+            "at home in": EnvironmentChoice(
+                settings.source_env, settings.source_kwargs
+            ).title,
+            "target": EnvironmentChoice(settings.target, settings.target_kwargs).title,
             "verdict": manifest.results["verdict"],
             "target steps": f"{sum(self.steps.values()):,} of {settings.budget:,}: "
             + steps_by_purpose(self.steps),
@@ -170,44 +179,7 @@ class TransferDescription(Result):
             "changed": ", ".join(self.changed),
             "versions": ", ".join(f"{k} {v}" for k, v in manifest.versions.items()),
         }
-        return facts(
-            [(name, printable(text)) for name, text in entries.items() if text]
-        )
-
-
-def _require_complete(manifest: Manifest, settings: TransferSettings) -> None:
-    """Raises where an entry that is shown is missing or of the wrong kind."""
-    results = manifest.results
-    if not isinstance(results.get("accepted"), bool):
-        raise Refusal("manifest", "its results must say whether it was accepted")
-    if not isinstance(results.get("verdict"), str):
-        raise Refusal("manifest", "its results must hold a verdict")
-    if not _DIGEST.fullmatch(settings.source_sha256):
-        raise Refusal("manifest", "its agent must have a SHA-256 of 64 digits")
-    files = _mapping_files(manifest)
-    if not files or not all(map(_is_plain, files)):
-        raise Refusal("manifest", f"it must list plain files in {MAPPING_FOLDER}")
-    if not all(map(_DIGEST.fullmatch, files.values())):
-        raise Refusal("manifest", "its files must have SHA-256s of 64 digits")
-    for count in (*manifest.steps.values(), settings.budget):
-        if not 0 <= count <= _MOST_STEPS:
-            raise Refusal("manifest", f"its steps must lie in 0..{_MOST_STEPS}")
-    for value in (manifest.spaces, settings.source_kwargs, settings.target_kwargs):
-        _require_shallow(value)
-
-
-def _require_shallow(value: object, depth: int = 0) -> None:
-    # Whoever prints a value recurses once per bracket.
-    if depth > limits.JSON_DEPTH:
-        raise Refusal("manifest", f"it may nest {limits.JSON_DEPTH} values")
-    parts = value.values() if isinstance(value, dict) else value
-    if isinstance(parts, Iterable) and not isinstance(parts, str):
-        for part in parts:
-            _require_shallow(part, depth + 1)
-
-
-def _is_plain(name: str) -> bool:
-    return name.isascii() and name.isprintable() and len(name) <= _LONGEST_NAME
+        return facts((name, printable(text)) for name, text in entries.items())
 
 
 def _mapping_files(manifest: Manifest) -> dict[str, str]:

@@ -17,8 +17,7 @@ from rltransfer.io import (
     write_manifest,
 )
 from rltransfer.report.linear_maps import action_map, state_map
-from rltransfer.report.returns_plot import Attempt, Bar
-from rltransfer.report.transfer_picture import TransferPicture, draw_transfer
+from rltransfer.report.transfer_picture import Attempt, draw_transfer
 from rltransfer.translation import save_translation
 from rltransfer.workflows.policy_loading import environment_of, is_transfer
 from rltransfer.workflows.transfer_description import (
@@ -35,31 +34,27 @@ from rltransfer_agents.loading import LoadedPolicy
 from rltransfer_agents.loading.refusal import printable
 
 
-@final
-@dataclass(frozen=True, eq=False)
-class AtHome:
-    """What a source earns in its own environment, and what random actions do there."""
+def weakness(
+    loaded: LoadedPolicy, at_home: ReturnSummary, random: ReturnSummary
+) -> str | None:
+    """Returns what to say of a source that does not beat random at home.
 
-    loaded: LoadedPolicy
-    agent: ReturnSummary
-    random: ReturnSummary
-
-    @property
-    def warning(self) -> str | None:
-        """What to say of a source that does not beat random at home."""
-        compared = beats(self.agent.returns, self.random.returns)
-        if compared.better:
-            return None
-        home = environment_of(self.loaded).title
-        return (
-            "a source must beat acting at random in its own environment, "
-            f"{printable(self.loaded.path)} does not in {home}: "
-            f"{self.agent.mean_return:.1f} against "
-            f"{self.random.mean_return:.1f} over {self.agent.episodes} episodes each "
-            f"(p = {compared.p_value:.2g}); usual causes are wrong statistics "
-            "(--statistics), wrong arguments (--source-kwargs), another version of the "
-            "environment (--source-env) and too little training"
-        )
+    Args:
+        loaded: the source.
+        at_home: what it earns in its own environment.
+        random: what random actions earn there.
+    """
+    compared = beats(at_home.returns, random.returns)
+    if compared.better:
+        return None
+    return (
+        "a source must beat acting at random in its own environment, "
+        f"{printable(loaded.path)} does not in {environment_of(loaded).title}: "
+        f"{at_home.mean_return:.1f} against {random.mean_return:.1f} over "
+        f"{at_home.episodes} episodes each (p = {compared.p_value:.2g}); usual causes "
+        "are wrong statistics (--statistics), wrong arguments (--source-kwargs), "
+        "another version of the environment (--source-env) and too little training"
+    )
 
 
 @final
@@ -69,13 +64,10 @@ class AlignedSource:
 
     loaded: LoadedPolicy
     notes: tuple[str, ...]
-    at_home: AtHome
+    at_home: ReturnSummary
+    """What it earns in its own environment."""
+    random_at_home: ReturnSummary
     alignment: Alignment
-
-    @property
-    def rank(self) -> tuple[bool, float]:
-        """Smaller is better: accepted first, then by measured return."""
-        return self.alignment.rank
 
     def record(self, kept: bool) -> SourceRecord:
         """Returns its row in the table of sources."""
@@ -87,8 +79,8 @@ class AlignedSource:
             family=chosen.candidate.family.name,
             alignment_error=chosen.candidate.alignment_error,
             acceptance_return=float(tested.mean()) if len(tested) else None,
-            home_return=self.at_home.agent.mean_return,
-            random_home_return=self.at_home.random.mean_return,
+            home_return=self.at_home.mean_return,
+            random_home_return=self.random_at_home.mean_return,
             target_steps=self.alignment.target.budget.used,
             accepted=acceptance.accepted,
             kept=kept,
@@ -165,26 +157,18 @@ def _write_source(folder: Path, best: AlignedSource) -> None:
 
 def draw(path: Path, best: AlignedSource, result: TransferResult) -> None:
     """Draws the transfer that was kept, on one page."""
-    alignment = best.alignment
     ids = result.source_environment.env_id, result.target.env_id
-    bars = [
-        Bar("random", result.random),
-        Bar("zero-shot", result.zero_shot),
-        Bar("source at home", result.source_at_home),
-    ]
-    if result.improved is not None:
-        bars.insert(2, Bar("improved", result.improved))
     word = "accepted" if result.accepted else "refused"
+    figures = result.figures.items()
     draw_transfer(
-        TransferPicture(
-            title=f"{result.source} → {result.target.title}: {word}, "
-            f"{result.target_steps:,} target steps",
-            state_map=state_map(alignment, *ids),
-            action_map=action_map(alignment, *ids),
-            attempts=_attempts(alignment),
-            bars=tuple(bars),
-        ),
         path,
+        title=f"{result.source} → {result.target.title}: {word}, "
+        f"{result.target_steps:,} target steps",
+        state_map=state_map(best.alignment, *ids),
+        action_map=action_map(best.alignment, *ids),
+        attempts=_attempts(best.alignment),
+        # The table tells what random actions earn at home.
+        figures={name: shown for name, shown in figures if name != "random at home"},
     )
 
 

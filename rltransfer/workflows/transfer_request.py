@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, final
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from rltransfer.alignment import AlignConfig
 from rltransfer.argument_checks import (
@@ -63,6 +63,8 @@ class TransferRequest:
     progress: bool = False
     tensorboard_folder: Path | None = None
     stepping: Stepping = field(default_factory=Stepping)
+    handle_signals: bool = False
+    """Whether SIGINT and SIGTERM end the run where nothing that was acted is lost."""
 
     def __post_init__(self) -> None:
         require_at_least("--n-timesteps", self.budget, 1)
@@ -71,43 +73,23 @@ class TransferRequest:
         require_seed(self.seed)
         if not self.sources:
             raise InputError("a transfer needs at least one --source, got none")
-        named = len(self.source_environments)
-        if named > 1 and named != len(self.sources):
-            raise InputError(
-                "--env is given once, or once for each --source, got "
-                f"{named} for {len(self.sources)}; name one for each"
-            )
-        if self.statistics and len(self.statistics) != len(self.sources):
-            raise InputError(
-                "--statistics is given once for each --source, got "
-                f"{len(self.statistics)} for {len(self.sources)}; name one for each, "
-                "none where a source has none"
-            )
-        if self.digests and len(self.digests) != len(self.sources):
-            raise InputError(
-                "--sha256 is given once for each --source, got "
-                f"{len(self.digests)} for {len(self.sources)}; name one for each"
-            )
+        for option, values, fewer, remedy in (
+            ("--env is given once, or", self.source_environments, 1, ""),
+            ("--statistics is given", self.statistics, 0, ", none where it has none"),
+            ("--sha256 is given", self.digests, 0, ""),
+        ):
+            if len(values) > fewer and len(values) != len(self.sources):
+                raise InputError(
+                    f"{option} once for each --source, got {len(values)} for "
+                    f"{len(self.sources)}; name one for each{remedy}"
+                )
         self.align_config()
-
-    @property
-    def share(self) -> int:
-        """Target steps that each source may use."""
-        return self.budget // len(self.sources)
 
     def source_environment(self, place: int) -> str | None:
         """Returns the environment named for the source at `place`, if one is."""
         if len(self.source_environments) > 1:
             return self.source_environments[place]
         return next(iter(self.source_environments), None)
-
-    def digest(self, place: int) -> str | None:
-        """Returns the SHA-256 that the source at `place` must have, if one is given."""
-        return self.digests[place] if self.digests else None
-
-    def statistics_of(self, place: int) -> str | None:
-        """Returns the statistics named for the source at `place`, if any are."""
-        return self.statistics[place] if self.statistics else None
 
     @property
     def streams(self) -> RandomStreams:
@@ -183,18 +165,21 @@ def require_transfer(run: Path) -> None:
     )
 
 
-def interrupted_request(
-    run: Path, progress: bool, stepping: Stepping, typed: Collection[str]
-) -> TransferRequest:
+def interrupted_request(run: Path, typed: Collection[str]) -> TransferRequest:
     """Returns what the interrupted transfer in `run` was asked for.
 
     Args:
         run: its folder.
-        progress: whether to show progress now.
-        stepping: of the environments, now.
         typed: environments that the user named: what a file may not import by itself.
     """
-    recorded = _recorded(run)
+    try:
+        request = read_request(replay_log_folder(run))["request"]
+        recorded = _ADAPTER.validate_python(request)
+    except (KeyError, ValidationError) as fault:
+        raise ArtifactRefused(
+            f"{printable(run)} holds no request of a transfer; start a new run"
+        ) from fault
+    named = [source.statistics for source in recorded.sources]
     tensorboard = recorded.tensorboard_log
     logs = None if tensorboard is None else Path(tensorboard)
     if any(is_on_hub(source.path) for source in recorded.sources):
@@ -207,8 +192,8 @@ def interrupted_request(
         for env_id in (recorded.target, *recorded.source_env):
             require_registered(env_id, typed=typed)
         target_kwargs, source_kwargs = (
-            require_harmless(_values(run, text), typed=typed)
-            for text in (recorded.target_kwargs, recorded.source_kwargs)
+            require_harmless(kwargs, typed=typed)
+            for kwargs in (recorded.target_kwargs, recorded.source_kwargs)
         )
     if logs is not None:
         require_own_logs(logs, run)
@@ -218,43 +203,15 @@ def interrupted_request(
         source_environments=tuple(recorded.source_env),
         source_kwargs=source_kwargs,
         digests=tuple(source.sha256 for source in recorded.sources),
-        statistics=_statistics(recorded.sources),
+        # All are named, or none is.
+        statistics=tuple(name for name in named if name is not None),
         budget=recorded.budget,
         seed=recorded.seed,
         log_folder=run.parent.parent,
         episodes=recorded.episodes,
         hyperparams=recorded.hyperparams,
         weak_source=recorded.weak_source,
-        progress=progress,
         tensorboard_folder=logs,
-        stepping=stepping,
-    )
-
-
-def _statistics(sources: Sequence["_RecordedSource"]) -> tuple[str, ...]:
-    named = [source.statistics for source in sources]
-    # All are named, or none is.
-    return tuple(name for name in named if name is not None)
-
-
-def _recorded(run: Path) -> "_Recorded":
-    try:
-        request = read_request(replay_log_folder(run))["request"]
-        return _ADAPTER.validate_python(request)
-    except (KeyError, ValidationError) as fault:
-        raise _no_request(run) from fault
-
-
-def _values(run: Path, kwargs: Mapping[str, str]) -> dict[str, Any]:
-    try:
-        return {name: ast.literal_eval(text) for name, text in kwargs.items()}
-    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as fault:
-        raise _no_request(run) from fault
-
-
-def _no_request(run: Path) -> ArtifactRefused:
-    return ArtifactRefused(
-        f"{printable(run)} holds no request of a transfer; start a new run"
     )
 
 
@@ -266,7 +223,14 @@ class _RecordedSource:
     statistics: str | None = None
 
 
-_Literals = dict[str, Annotated[str, Field(max_length=_LONGEST_VALUE)]]
+def _value_of(literal: str) -> Any:
+    try:
+        return ast.literal_eval(literal)
+    except (SyntaxError, TypeError, RecursionError, MemoryError) as fault:
+        raise ValueError("no literal of Python") from fault
+
+
+_Literal = Annotated[str, Field(max_length=_LONGEST_VALUE), AfterValidator(_value_of)]
 
 
 @final
@@ -280,13 +244,13 @@ class _Recorded:
     sources: Annotated[list[_RecordedSource], Field(min_length=1)]
     source_env: list[str]
     target: str
-    target_kwargs: _Literals
+    target_kwargs: dict[str, _Literal]
     budget: int
     episodes: Annotated[int, Field(le=_MOST_EPISODES)]
     seed: int
     tensorboard_log: str | None
     align: dict[str, Any]
-    source_kwargs: _Literals = field(default_factory=dict)
+    source_kwargs: dict[str, _Literal] = field(default_factory=dict)
     hyperparams: dict[str, Any] = field(default_factory=dict)
     weak_source: bool = False
 

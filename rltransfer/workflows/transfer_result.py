@@ -1,27 +1,21 @@
 """What came of a transfer, as Python, `--json` and the table say it."""
 
-import shutil
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, final
+from typing import Any, final
 
-from pydantic import AfterValidator, TypeAdapter, ValidationError
 from rich.console import Group, RenderableType
 from rich.text import Text
 from typing_extensions import override
 
 from rltransfer.domain import Policy
-from rltransfer.errors import ArtifactRefused, InputError
+from rltransfer.errors import ArtifactRefused
 from rltransfer.evaluation import ReturnSummary
-from rltransfer.io import FirstError, read_json, storage_faults
-from rltransfer.report.tables import (
-    Result,
-    facts,
-    plain_table,
-    returns_table,
-    steps_by_purpose,
-)
+from rltransfer.io import copy_run, read_json
+from rltransfer.report import Result
+from rltransfer.report.tables import facts, plain_table, returns_table, steps_by_purpose
 from rltransfer.resume.reproducibility import Resumed
 from rltransfer.workflows.environments import EnvironmentChoice
 from rltransfer.workflows.policy_loading import load_transfer
@@ -71,7 +65,6 @@ class TransferResult(Result):
     """Counted target steps by purpose, of all sources."""
     reported_steps: int
     """Target steps of the episodes behind the figures; not counted."""
-    seconds: float
     seed: int
     report_seed: int
     """Of the first reported episode; episode i is reset with this + i."""
@@ -84,6 +77,7 @@ class TransferResult(Result):
     notes: tuple[str, ...] = ()
     """What a reader of the figures should know."""
     picture: Path | None = None
+    seconds: float = 0.0
     resumed: Resumed = "no"
     reproducibility_warnings: tuple[str, ...] = ()
     """Why the run may differ from one that was never interrupted."""
@@ -100,25 +94,37 @@ class TransferResult(Result):
         """Every step from which something was learned or chosen."""
         return sum(self.steps.values())
 
+    @property
+    def figures(self) -> dict[str, ReturnSummary]:
+        """Returns of each policy, by the name that tables and pictures show."""
+        improved = {} if self.improved is None else {"improved": self.improved}
+        return {
+            "random": self.random,
+            "zero-shot": self.zero_shot,
+            **improved,
+            "source at home": self.source_at_home,
+            "random at home": self.random_at_home,
+        }
+
     def save(self, path: str | Path) -> Path:
         """Copies the run's folder to `path`, which must not exist, and returns it."""
-        return _copied(self.folder, Path(path))
+        return copy_run(self.folder, Path(path))
 
     @override
     def as_json(self) -> dict[str, Any]:
         """Returns the object that `--json` prints."""
-        improved = self.improved
+        figures = {
+            re.sub(r"\W", "_", name): summary.as_json()
+            for name, summary in self.figures.items()
+        }
         return {
             "run": str(self.folder),
             "accepted": self.accepted,
             "verdict": self.verdict,
             "target_steps": self.target_steps,
             "seconds": self.seconds,
-            "random": self.random.as_json(),
-            "source_at_home": self.source_at_home.as_json(),
-            "random_at_home": self.random_at_home.as_json(),
-            "zero_shot": self.zero_shot.as_json(),
-            "improved": None if improved is None else improved.as_json(),
+            "improved": None,
+            **figures,
             "source": self.source,
             "source_env": self.source_environment.env_id,
             "source_kwargs": dict(self.source_environment.kwargs),
@@ -140,21 +146,14 @@ class TransferResult(Result):
     @override
     def __rich__(self) -> RenderableType:
         """Returns figures, steps and the verdict; sources where there are several."""
-        rows = [
-            ("random", self.random),
-            ("zero-shot", self.zero_shot),
-            ("source at home", self.source_at_home),
-            ("random at home", self.random_at_home),
-        ]
-        if self.improved is not None:
-            rows.insert(2, ("improved", self.improved))
         parts: list[RenderableType] = [
             *(Text(f"note: {note}", style="yellow") for note in self.notes),
-            returns_table(rows, title=f"{self.source} → {self.target.title}"),
+            returns_table(self.figures, title=f"{self.source} → {self.target.title}"),
         ]
         if len(self.sources) > 1:
             parts.append(_sources_table(self.sources))
         steps = f"{self.target_steps:,} of {self.budget:,}: "
+        resumed = [self.resumed, *self.reproducibility_warnings]
         entries = [
             ("source at home", f"in {self.source_environment.title}"),
             ("target steps", steps + steps_by_purpose(self.steps)),
@@ -164,14 +163,11 @@ class TransferResult(Result):
                 "nothing",
             ),
             ("time", f"{self.seconds:.1f} s"),
-            ("run", str(self.folder)),
+            ("run", self.folder),
+            ("picture", self.picture),
+            *(("note", f"{name}: {SEEDS_IGNORED}") for name in self.seeds_ignored),
+            ("resume", "; ".join(resumed) if self.resumed != "no" else None),
         ]
-        if self.picture is not None:
-            entries.append(("picture", str(self.picture)))
-        entries += [("note", f"{name}: {SEEDS_IGNORED}") for name in self.seeds_ignored]
-        if self.resumed != "no":
-            warnings = self.reproducibility_warnings
-            entries.append(("resume", "; ".join((self.resumed, *warnings))))
         colour = "green" if self.accepted else "yellow"
         return Group(*parts, facts(entries), Text(f"\n{self.verdict}", style=colour))
 
@@ -200,26 +196,6 @@ def _sources_table(sources: tuple[SourceRecord, ...]) -> RenderableType:
     return table
 
 
-def _copied(folder: Path, path: Path) -> Path:
-    if path.exists():
-        raise InputError(f"a transfer is saved to a new folder, {path} exists already")
-    with storage_faults(path):
-        # Hidden files are the lock of the run and what it went on from.
-        shutil.copytree(folder, path, ignore=shutil.ignore_patterns(".*"))
-    return path
-
-
-def _with_verdict(record: dict[str, Any]) -> dict[str, Any]:
-    if not isinstance(record.get("verdict"), str):
-        raise ValueError("it has no verdict")
-    return record
-
-
-_ADAPTER: TypeAdapter[dict[str, Any]] = TypeAdapter(
-    Annotated[dict[str, Any], AfterValidator(_with_verdict)]
-)
-
-
 @final
 @dataclass(frozen=True)
 class FinishedTransfer(Result):
@@ -232,12 +208,16 @@ class FinishedTransfer(Result):
     def at(cls, folder: Path) -> "FinishedTransfer":
         """Returns the finished run in `folder`."""
         path = folder / RECORD
-        if not path.is_file():
-            raise _refusal(path, "the file is gone")
-        try:
-            return cls(folder, _ADAPTER.validate_python(read_json(path)))
-        except ValidationError as fault:
-            raise _refusal(path, FirstError.of(fault).message) from fault
+        reason = "the file is gone"
+        if path.is_file():
+            record = read_json(path)
+            if isinstance(record, dict) and isinstance(record.get("verdict"), str):
+                return cls(folder, record)
+            reason = "it has no verdict"
+        raise ArtifactRefused(
+            f"{path} does not say what came of the transfer ({reason}); restore the "
+            "file, or make the transfer again with the same options"
+        )
 
     @property
     def accepted(self) -> bool:
@@ -251,7 +231,7 @@ class FinishedTransfer(Result):
 
     def save(self, path: str | Path) -> Path:
         """Copies the run's folder to `path`, which must not exist, and returns it."""
-        return _copied(self.folder, Path(path))
+        return copy_run(self.folder, Path(path))
 
     @override
     def as_json(self) -> dict[str, Any]:
@@ -265,13 +245,6 @@ class FinishedTransfer(Result):
             [
                 ("resume", "nothing to do, the run is finished"),
                 ("verdict", self.record["verdict"]),
-                ("run", str(self.folder)),
+                ("run", self.folder),
             ]
         )
-
-
-def _refusal(path: Path, reason: str) -> ArtifactRefused:
-    return ArtifactRefused(
-        f"{path} does not say what came of the transfer ({reason}); restore the file, "
-        "or make the transfer again with the same options"
-    )

@@ -8,10 +8,9 @@ from matplotlib.figure import Figure
 
 from rltransfer.evaluation import ReturnSummary
 from rltransfer.report.linear_maps import action_names, observation_names
-from rltransfer.report.returns_plot import Attempt, Bar
 from rltransfer.report.transfer_picture import (
+    Attempt,
     LinearMap,
-    TransferPicture,
     draw_map,
     draw_transfer,
 )
@@ -23,8 +22,9 @@ def named(values: np.ndarray) -> LinearMap:
     return LinearMap(values, sources, observation_names("X-v0", columns), "unit")
 
 
-def picture(values: np.ndarray, attempts: int) -> TransferPicture:
-    return TransferPicture(
+def drawn(path: Path, values: np.ndarray, attempts: int) -> bytes:
+    draw_transfer(
+        path,
         title="A-v0 → B-v0: accepted",
         state_map=named(values),
         action_map=named(np.eye(2)),
@@ -32,11 +32,13 @@ def picture(values: np.ndarray, attempts: int) -> TransferPicture:
             Attempt(1 + n // 2, 100 * n, float(n), 1 / (n + 1), chosen=n == 0)
             for n in range(attempts)
         ),
-        bars=(
-            Bar("random", ReturnSummary(-20.0, -20.0, (-30.0, -10.0), 20)),
-            Bar("zero-shot", ReturnSummary(500.0, 500.0, (500.0, 500.0), 20)),
-        ),
+        figures={
+            "random": ReturnSummary(-20.0, -20.0, (-30.0, -10.0), 20),
+            "zero-shot": ReturnSummary(500.0, 500.0, (500.0, 500.0), 20),
+            "one episode": ReturnSummary(20.0, 20.0, None, 1),
+        },
     )
+    return path.read_bytes()
 
 
 @pytest.mark.parametrize("shape", [(4, 4), (1, 1), (17, 105), (2, 40)])
@@ -45,16 +47,12 @@ def test_maps_of_any_size_are_drawn(
     tmp_path: Path, shape: tuple[int, int], attempts: int
 ) -> None:
     values = np.random.default_rng(0).normal(size=shape)
-    draw_transfer(picture(values, attempts), tmp_path / "transfer.png")
-    assert (tmp_path / "transfer.png").read_bytes().startswith(b"\x89PNG")
+    picture = drawn(tmp_path / "transfer.png", values, attempts)
+    assert picture.startswith(b"\x89PNG")
 
 
 def test_equal_numbers_give_equal_files(tmp_path: Path) -> None:
-    for name in ("once.png", "again.png"):
-        draw_transfer(picture(np.eye(3), 3), tmp_path / name)
-    once, again = (
-        (tmp_path / f"{name}.png").read_bytes() for name in ("once", "again")
-    )
+    once, again = (drawn(tmp_path / name, np.eye(3), 3) for name in ("1.png", "2.png"))
     assert once == again
 
 

@@ -114,6 +114,8 @@ def test_wrong_input_to_train_source_is_refused_and_leaves_nothing(
         (("--target", BASE, "--sha256", "a", "--sha256", "b"), "2 for 1"),
         (("--target", BASE, "--source-env", "A-v0", "B-v0"), "2 for 1"),
         (("--target", BASE, "--target-kwargs", "seed=1", "seed=2"), "'seed' twice"),
+        (("--target", BASE, "--target-kwargs", "a={1}"), "takes finite .* a of set"),
+        (("--target", BASE, "--source-kwargs", "a=1e999"), "takes finite .* of float"),
         (
             ("--target", "test/Unmappable-v0", "--target-kwargs", "kind=image"),
             "Box of one dimension.*images cannot be mapped",

@@ -7,7 +7,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from rltransfer.mapping import Progress as FitProgress
-from rltransfer.workflows.progress_bars import AlignmentProgress, TrainingBars
+from rltransfer.workflows.progress_bars import alignment_progress, training_bars
 from rltransfer_agents.training import Progress
 
 
@@ -15,7 +15,7 @@ def test_tags_of_tensorboard_have_no_blanks_and_one_axis_each(tmp_path: Path) ->
     folder = tmp_path / "tensorboard"
     terms = {"dynamics": torch.tensor([0.5])}
     fit = FitProgress(1, 2, 0.1, (0,), terms, None)
-    with AlignmentProgress(100, False, folder, tmp_path) as progress:
+    with alignment_progress(100, False, folder, tmp_path) as progress:
         for source in ("first", "second"):
             progress.source(source)
             for _ in range(2):
@@ -33,8 +33,8 @@ def test_more_steps_than_asked_are_announced(
     capsys: pytest.CaptureFixture[str], shown: bool
 ) -> None:
     progress = Progress("CartPole-v1", "ppo", 0, 2048, 1000, None)
-    with TrainingBars(shown) as bars:
-        bars.watch(progress)
-        bars.watch(progress)
+    with training_bars(shown) as watch:
+        watch(progress)
+        watch(progress)
     err = capsys.readouterr().err
     assert err.count("takes 2,048 steps, 1,000 asked") == 1
