@@ -1,23 +1,40 @@
-"""Agents out of any file into any format; the name of the file says which."""
+"""Agents out of any file, or live models, into any format; the file's name says which.
 
+Of a live model, the author's own subclasses of stock policies, and extractors of plain
+layers, are understood from the modules themselves. Whether they were understood rightly
+is for the comparison to say.
+"""
+
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.policies import BasePolicy
+from torch import nn
 
 from rltransfer.errors import InputError
-from rltransfer.io import write_atomically
+from rltransfer.io import installed_versions, write_atomically
 from rltransfer_agents.export.export_checks import require_equal, require_new
-from rltransfer_agents.export.live_model import policy_data_of
 from rltransfer_agents.export.onnx_export import ONNX_SUFFIX, export_onnx
 from rltransfer_agents.export.plain_policy import NUMPY_SUFFIX, export_numpy
 from rltransfer_agents.loading.agent_files import StatisticsChoice, locate
 from rltransfer_agents.loading.agent_loading import read_policy_data
 from rltransfer_agents.loading.bundle import SUFFIX as BUNDLE_SUFFIX
 from rltransfer_agents.loading.bundle import read_bundle, write_bundle
-from rltransfer_agents.loading.policy_builders import build_policy
-from rltransfer_agents.loading.policy_data import PolicyData
+from rltransfer_agents.loading.policy_builders import STOCK_POLICIES, build_policy
+from rltransfer_agents.loading.policy_data import (
+    EXTRACTORS,
+    Keywords,
+    Normalisations,
+    PolicyData,
+)
+from rltransfer_agents.loading.policy_parts import FRONT
+from rltransfer_agents.loading.sb3_checkpoint import ALGORITHMS
 from rltransfer_agents.policies import FrozenPolicy
+from rltransfer_agents.policies.activations import ACTIVATIONS
+from rltransfer_agents.policies.observation_encoders import Normalisation
 
 _WRITERS = {NUMPY_SUFFIX: export_numpy, ONNX_SUFFIX: export_onnx}
 
@@ -107,3 +124,147 @@ def _write_bundle(
     )
     write_atomically(path, written)
     return (path,)
+
+
+_OWNERS = ("actor", "q_net", "quantile_net")
+
+
+def policy_data_of(model: BaseAlgorithm) -> PolicyData:
+    """Returns all that a bundle holds about a model.
+
+    Raises:
+        InputError: if its policy is of no kind that can be understood.
+    """
+    policy = model.policy
+    assert isinstance(policy, BasePolicy)
+    own, front = _extractor(policy)
+    tensors = {
+        name: np.asarray(tensor.detach().cpu().numpy())
+        for name, tensor in policy.state_dict().items()
+        if not own or "features_extractor." not in name
+    }
+    for place, layer in enumerate(layer for layer, _ in front):
+        tensors[f"{FRONT}{place}.weight"] = layer.weight.detach().cpu().numpy()
+        if layer.bias is not None:
+            tensors[f"{FRONT}{place}.bias"] = layer.bias.detach().cpu().numpy()
+    return PolicyData(
+        algorithm=_algorithm(model),
+        policy_class=_stock_class(policy),
+        observation_space=policy.observation_space,
+        action_space=policy.action_space,
+        keywords=_keywords(policy, own, [name for _, name in front]),
+        tensors=tensors,
+        exploration=float(getattr(model, "exploration_rate", 0.0)),
+        steps=int(model.num_timesteps),
+        seed=model.seed,
+        versions=installed_versions(),
+        normalisations=_normalisations(model),
+        env_id=_env_id(model),
+    )
+
+
+def _algorithm(model: BaseAlgorithm) -> str:
+    for kind in type(model).__mro__:
+        if kind.__name__.lower() in ALGORITHMS:
+            return kind.__name__.lower()
+    raise InputError(
+        f"an algorithm must be one of {sorted(ALGORITHMS)}, got "
+        f"{type(model).__name__}; export its policy as ONNX with torch instead"
+    )
+
+
+def _stock_class(policy: BasePolicy) -> str:
+    for kind in type(policy).__mro__:
+        path = f"{kind.__module__}.{kind.__qualname__}"
+        if path in STOCK_POLICIES:
+            return path
+    raise InputError(
+        f"a policy must be of a stock class or a class made from one, got "
+        f"{type(policy).__name__}; export it as ONNX with torch instead"
+    )
+
+
+def _keywords(policy: Any, own: bool, front: list[str]) -> Keywords:
+    activation = policy.activation_fn.__name__
+    if activation not in ACTIVATIONS:
+        raise InputError(
+            f"an activation must be one of {sorted(ACTIVATIONS)}, got {activation}; "
+            "train with one of them"
+        )
+    actor = getattr(policy, "actor", None)
+    noise = getattr(policy, "dist_kwargs", None) or {}
+    stock = policy.features_extractor_class.__name__
+    return Keywords(
+        activation_fn=activation,
+        features_extractor_class="FlattenExtractor" if own else stock,
+        features_extractor_kwargs={
+            name: value
+            for name, value in policy.features_extractor_kwargs.items()
+            if isinstance(value, bool | int) and not own
+        },
+        n_quantiles=getattr(policy, "n_quantiles", None),
+        use_expln=bool(noise.get("use_expln", getattr(actor, "use_expln", False))),
+        clip_mean=float(getattr(actor, "clip_mean", 2.0)),
+        squash_output=bool(policy.squash_output),
+        normalize_images=bool(policy.normalize_images),
+        extractor_activations=front or None,
+    )
+
+
+def _extractor(policy: Any) -> tuple[bool, list[tuple[nn.Linear, str]]]:
+    """Returns whether the extractor is the author's own, and its layers if so."""
+    name = getattr(policy.features_extractor_class, "__name__", "")
+    module = getattr(policy.features_extractor_class, "__module__", "")
+    if name in EXTRACTORS and module == "stable_baselines3.common.torch_layers":
+        return False, []
+    owner = next((getattr(policy, o) for o in _OWNERS if hasattr(policy, o)), policy)
+    extractor = getattr(owner, "pi_features_extractor", owner.features_extractor)
+    layers: list[tuple[nn.Linear, str]] = []
+    for leaf in _leaves(extractor):
+        kind = type(leaf).__name__
+        if isinstance(leaf, nn.Linear):
+            layers.append((leaf, "Identity"))
+        elif kind in ACTIVATIONS and layers and layers[-1][1] == "Identity":
+            layers[-1] = (layers[-1][0], kind)
+        elif not isinstance(leaf, nn.Flatten | nn.Identity | nn.Dropout):
+            raise InputError(
+                f"your own extractor may have dense layers and activations, "
+                f"{name} has {kind}; export it as ONNX with torch instead"
+            )
+    return True, layers
+
+
+def _leaves(module: nn.Module) -> Iterator[nn.Module]:
+    children = list(module.children())
+    if not children:
+        yield module
+    for child in children:
+        yield from _leaves(child)
+
+
+def _normalisations(model: BaseAlgorithm) -> Normalisations:
+    envs = model.get_vec_normalize_env()
+    if envs is None or not envs.norm_obs:
+        return {}
+    seen: dict[str, Any] = (
+        {name: envs.obs_rms[name] for name in envs.norm_obs_keys or []}
+        if isinstance(envs.obs_rms, dict)
+        else {"": envs.obs_rms}
+    )
+    return {
+        name: Normalisation.of(
+            np.asarray(moments.mean, np.float64),
+            np.asarray(moments.var, np.float64),
+            epsilon=envs.epsilon,
+            clip=envs.clip_obs,
+        )
+        for name, moments in seen.items()
+    }
+
+
+def _env_id(model: BaseAlgorithm) -> str | None:
+    envs = model.get_env()
+    if envs is None:
+        return None
+    spec = envs.get_attr("spec")[0]
+    return None if spec is None else str(spec.id)

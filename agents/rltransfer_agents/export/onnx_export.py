@@ -17,7 +17,6 @@ from rltransfer.errors import InputError
 from rltransfer.io import write_atomically
 from rltransfer.translation import MappedPolicy
 from rltransfer_agents.export.export_checks import Act, require_equal, require_new
-from rltransfer_agents.export.plain_policy import PlainPolicy
 from rltransfer_agents.export.policy_modules import FrozenModule, MappedModule
 from rltransfer_agents.policies import FrozenPolicy
 
@@ -49,9 +48,8 @@ def export_onnx(
     """
     _require_onnx()
     target = require_new(path, ONNX_SUFFIX)
-    plain = PlainPolicy.of(policy)
-    module, shape = FrozenModule(plain), plain.observation_shape
-    data = _traced(module, shape, policy.action_space, wrappers=wrappers)
+    shape = policy.observation_space.shape or ()
+    data = _traced(FrozenModule(policy), shape, policy.action_space, wrappers=wrappers)
     require_equal(onnx_runner(data), policy, str(target))
     write_atomically(target, data)
     return (target,)

@@ -3,6 +3,7 @@
 The steps are those of `rltransfer_agents.policies` and `rltransfer.translation`.
 """
 
+from itertools import pairwise
 from typing import Any, final
 
 import numpy as np
@@ -18,7 +19,7 @@ from rltransfer.errors import InputError
 from rltransfer.mapping import Affine
 from rltransfer.translation import MappedPolicy
 from rltransfer.translation.effect_matching import listed_actions
-from rltransfer_agents.export.plain_policy import PlainPolicy
+from rltransfer_agents.export.plain_policy import plain_policy
 from rltransfer_agents.policies import FrozenPolicy
 
 _RIDGE = 1e-4
@@ -29,40 +30,35 @@ _RIDGE = 1e-4
 class FrozenModule(nn.Module):
     """A policy of vectors, as a module."""
 
-    def __init__(self, plain: PlainPolicy) -> None:
+    def __init__(self, policy: FrozenPolicy) -> None:
         super().__init__()
-        self._plain = plain
+        arrays, self._words = plain_policy(policy)
+        self._arrays = {name: _constant(array) for name, array in arrays.items()}
 
     def forward(
         self, observation: Float[Tensor, "row *observation"]
     ) -> Shaped[Tensor, "row *action"]:
         """Returns the likeliest action for each row."""
-        plain = self._plain
+        arrays, words = self._arrays, self._words
         # In double precision: a large mean would swallow small deviations in single.
-        x = observation.flatten(1).double()
-        x = (x - _constant(plain.mean)) / _constant(plain.deviation)
-        if np.isfinite(plain.clip):
-            x = x.clamp(-plain.clip, plain.clip)
-        x = x.float()
-        for layer in plain.layers:
-            x = torch.addmm(_constant(layer.bias), x, _constant(layer.weight))
-            x = _activated(x, layer.activation.__name__)
-        return self._chosen(x).reshape(-1, *plain.action_shape)
-
-    def _chosen(self, x: Float[Tensor, "row output"]) -> Tensor:
-        plain = self._plain
-        if plain.choice == "largest":
-            parts = x.split(list(plain.sizes), dim=1)
-            return torch.stack([part.argmax(dim=1) for part in parts], dim=1)
-        if plain.choice == "above zero":
-            return (x > 0).float()
-        assert plain.bounds is not None
-        low, high = (_single(bound) for bound in (plain.bounds.low, plain.bounds.high))
-        if np.isfinite(plain.limit):
-            x = x.clamp(-plain.limit, plain.limit)
-        if plain.choice == "squashed":
-            return low + 0.5 * (x.tanh() + 1) * (high - low)
-        return torch.minimum(torch.maximum(x, low), high)
+        x = (observation.flatten(1).double() - arrays["mean"]) / arrays["deviation"]
+        x = _within(x, arrays["clip"]).float()
+        for place, name in enumerate(words["activations"]):
+            x = torch.addmm(arrays[f"bias{place}"], x, arrays[f"weight{place}"])
+            x = _activated(x, name)
+        if words["choice"] == "largest":
+            groups = pairwise([0, *words["splits"], None])
+            x = torch.stack([x[:, a:b].argmax(dim=1) for a, b in groups], dim=1)
+        elif words["choice"] == "above zero":
+            x = (x > 0).float()
+        else:
+            low, high = arrays["low"].float(), arrays["high"].float()
+            x = _within(x, arrays["limit"])
+            if words["choice"] == "squashed":
+                x = low + 0.5 * (x.tanh() + 1) * (high - low)
+            else:
+                x = torch.minimum(torch.maximum(x, low), high)
+        return x.reshape(-1, *words["action_shape"])
 
 
 @final
@@ -87,7 +83,7 @@ class MappedModule(nn.Module):
             )
         self._source, self._target = source.action_space, action_space
         self._codec = codec_of(action_space, "the target")
-        self._policy = FrozenModule(PlainPolicy.of(source))
+        self._policy = FrozenModule(source)
         self._state, self._unwhiten = translation.state, translation.unwhiten
         self._gain, self._action = translation.gain, translation.action
 
@@ -139,6 +135,12 @@ class MappedModule(nn.Module):
             row = table[:, here] / table[:, here, here]
             table = table - (table[:, :, here] - unit[:, here]) @ row
         return table[:, :, -1].float()
+
+
+def _within(x: Tensor, limit: Tensor) -> Tensor:
+    """Returns `x` cut to ± `limit`, where there is one."""
+    most = limit.item()
+    return x.clamp(-most, most) if np.isfinite(most) else x
 
 
 def _activated(x: Tensor, name: str) -> Tensor:

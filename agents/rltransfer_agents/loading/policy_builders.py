@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -20,19 +19,17 @@ from rltransfer_agents.loading.policy_parts import (
 from rltransfer_agents.loading.refusal import Refusal, quoted
 from rltransfer_agents.policies import FrozenPolicy
 from rltransfer_agents.policies.activations import ACTIVATIONS, Activation, Dense
-from rltransfer_agents.policies.continuous_heads import (
+from rltransfer_agents.policies.heads import (
     ActionBounds,
-    Deterministic,
-    Gaussian,
-    Head,
-    SquashedGaussian,
-    StateDependentNoise,
-)
-from rltransfer_agents.policies.discrete_heads import (
     Bernoulli,
     Categorical,
+    Deterministic,
+    Gaussian,
     GreedyValues,
+    Head,
     MultiCategorical,
+    SquashedGaussian,
+    StateDependentNoise,
 )
 
 
@@ -43,9 +40,11 @@ class _Acting(NamedTuple):
     """Where the names of the tensors begin that extract the features."""
     layers: list[Dense]
     """The last one gives the outputs."""
-    outputs: int
-    head: Callable[[Dense], Head]
-    """Made of the last layer, once the layers are known to fit."""
+    actions: int
+    """Numbers that an action is chosen from."""
+    head: Head
+    quantiles: int = 1
+    """Outputs whose mean each of the numbers is."""
 
 
 def _actor_critic(data: PolicyData, weights: Weights, unit: Activation) -> _Acting:
@@ -59,21 +58,21 @@ def _actor_critic(data: PolicyData, weights: Weights, unit: Activation) -> _Acti
         *weights.chain("mlp_extractor.policy_net", unit),
         weights.dense("action_net"),
     ]
-    outputs, head = _actions(data, weights)
-    return _Acting(own if is_own else "features_extractor.", layers, outputs, head)
+    actions, head = _actions(data, weights, layers[-1])
+    return _Acting(own if is_own else "features_extractor.", layers, actions, head)
 
 
-def _actions(data: PolicyData, weights: Weights) -> tuple[int, Callable[[Dense], Head]]:
+def _actions(data: PolicyData, weights: Weights, output: Dense) -> tuple[int, Head]:
     match data.action_space:
         case spaces.Discrete() as space:
-            return int(space.n), Categorical
+            return int(space.n), Categorical()
         case spaces.MultiDiscrete() as space:
             sizes = tuple(int(size) for size in space.nvec)
-            return sum(sizes), partial(MultiCategorical, sizes=sizes)
+            return sum(sizes), MultiCategorical(sizes)
         case spaces.MultiBinary(n=int(count)):
-            return count, Bernoulli
+            return count, Bernoulli()
         case spaces.Box() as space:
-            return math.prod(space.shape), partial(_gaussian, data, weights, space)
+            return math.prod(space.shape), _gaussian(data, weights, space, output)
         case _:
             raise Refusal("space", "actions of this kind are not supported")
 
@@ -85,9 +84,9 @@ def _gaussian(
     if "log_std" in weights and data.tensors["log_std"].ndim == 2:
         noise = _noise_matrix(data, weights, "log_std", output)
         bounds = ActionBounds.of(space, squashed=bool(data.keywords.squash_output))
-        return StateDependentNoise.of(output, noise, bounds)
+        return StateDependentNoise.of(bounds, noise)
     deviation = weights.deviation("log_std", output.bias.shape)
-    return Gaussian(output, deviation, ActionBounds.of(space, squashed=False))
+    return Gaussian(ActionBounds.of(space, squashed=False), deviation)
 
 
 def _noise_matrix(
@@ -96,7 +95,8 @@ def _noise_matrix(
     latent, actions = output.weight.shape
     # One column may stand for all actions.
     shapes = (latent, actions), (latent, 1)
-    return weights.deviation(name, *shapes, use_expln=data.keywords.use_expln)
+    deviation = weights.deviation(name, *shapes, use_expln=data.keywords.use_expln)
+    return np.broadcast_to(deviation, shapes[0])
 
 
 def _random_search(data: PolicyData, weights: Weights, unit: Activation) -> _Acting:
@@ -105,21 +105,20 @@ def _random_search(data: PolicyData, weights: Weights, unit: Activation) -> _Act
     # The first versions of the linear policy had the bare layer.
     if not layers and "action_net.weight" in weights:
         layers = [weights.dense("action_net")]
-    head: Callable[[Dense], Head]
+    head: Head
     match data.action_space:
         case spaces.Discrete() as space:
-            outputs, head = int(space.n), GreedyValues
+            actions, head = int(space.n), GreedyValues()
         case spaces.Box() as space:
             # By default the linear class clips and the other one squashes.
             is_linear = data.policy_class.endswith("ARSLinearPolicy")
             chosen = data.keywords.squash_output
             squashed = not is_linear if chosen is None else chosen
             bounds = ActionBounds.of(space, squashed=squashed)
-            outputs = math.prod(space.shape)
-            head = partial(Deterministic, bounds=bounds)
+            actions, head = math.prod(space.shape), Deterministic(bounds)
         case _:
             raise Refusal("space", "ARS needs Discrete actions or a Box")
-    return _Acting("features_extractor.", layers, outputs, head)
+    return _Acting("features_extractor.", layers, actions, head)
 
 
 def _stochastic_actor(data: PolicyData, weights: Weights, unit: Activation) -> _Acting:
@@ -127,20 +126,19 @@ def _stochastic_actor(data: PolicyData, weights: Weights, unit: Activation) -> _
     # A limited mean is a sequence of the layer and its limit.
     is_limited = "actor.mu.0.weight" in weights
     mean = weights.dense("actor.mu.0" if is_limited else "actor.mu")
-    outputs, bounds = _box(data)
-
-    def head(mean: Dense) -> Head:
-        if "actor.log_std" in weights:
-            noise = _noise_matrix(data, weights, "actor.log_std", mean)
-            limit = data.keywords.clip_mean if is_limited else None
-            return StateDependentNoise.of(mean, noise, bounds, mean_limit=limit)
+    actions, bounds = _box(data)
+    head: Head
+    if "actor.log_std" in weights:
+        noise = _noise_matrix(data, weights, "actor.log_std", mean)
+        limit = data.keywords.clip_mean if is_limited else np.inf
+        head = StateDependentNoise.of(bounds, noise, mean_limit=limit)
+    else:
         log_deviation = weights.dense("actor.log_std")
         if log_deviation.weight.shape != mean.weight.shape:
             raise Refusal("network", "means and deviations must have the same shape")
-        return SquashedGaussian(mean, log_deviation, bounds)
-
+        head = SquashedGaussian(bounds, log_deviation)
     layers = [*weights.chain("actor.latent_pi", unit), mean]
-    return _Acting("actor.features_extractor.", layers, outputs, head)
+    return _Acting("actor.features_extractor.", layers, actions, head)
 
 
 def _deterministic_actor(
@@ -148,9 +146,9 @@ def _deterministic_actor(
 ) -> _Acting:
     """TD3, DDPG."""
     layers = weights.chain("actor.mu", unit)
-    outputs, bounds = _box(data)
-    head = partial(Deterministic, bounds=bounds)
-    return _Acting("actor.features_extractor.", layers, outputs, head)
+    actions, bounds = _box(data)
+    head = Deterministic(bounds)
+    return _Acting("actor.features_extractor.", layers, actions, head)
 
 
 def _box(data: PolicyData) -> tuple[int, ActionBounds]:
@@ -178,20 +176,19 @@ def _greedy(
     space = data.action_space
     if not isinstance(space, spaces.Discrete):
         raise Refusal("space", "values of actions need Discrete actions")
-    actions = int(space.n)
+    prefix, head = f"{network}.features_extractor.", GreedyValues(data.exploration)
+    return _Acting(prefix, layers, int(space.n), head, quantiles)
 
-    def head(last: Dense) -> Head:
-        # The mean is linear, so it can be taken once, in the weights.
-        weight = last.weight.reshape(len(last.weight), quantiles, actions)
-        bias = last.bias.reshape(quantiles, actions)
-        values = Dense(
-            np.ascontiguousarray(weight.mean(axis=1, dtype=np.float64), np.float32),
-            bias.mean(axis=0, dtype=np.float64).astype(np.float32),
-        )
-        return GreedyValues(values, data.exploration)
 
-    prefix = f"{network}.features_extractor."
-    return _Acting(prefix, layers, quantiles * actions, head)
+def _mean_of(last: Dense, quantiles: int) -> Dense:
+    """Returns the layer of the means of so many outputs: they are linear, too."""
+    inputs, outputs = last.weight.shape
+    weight = last.weight.reshape(inputs, quantiles, outputs // quantiles)
+    bias = last.bias.reshape(quantiles, outputs // quantiles)
+    return Dense(
+        np.ascontiguousarray(weight.mean(axis=1, dtype=np.float64), np.float32),
+        bias.mean(axis=0, dtype=np.float64).astype(np.float32),
+    )
 
 
 _Build = Callable[[PolicyData, Weights, Activation], _Acting]
@@ -272,9 +269,8 @@ def build_policy(data: PolicyData) -> FrozenPolicy:
     extractor = keywords.features_extractor_class or stock.extractor
     encoder, features = build_encoder(data, weights, acting.extractor, extractor)
     layers = [*front_layers(data, weights), *acting.layers]
-    check_chain(layers, features, acting.outputs)
+    check_chain(layers, features, acting.actions * acting.quantiles)
     *hidden, last = layers
-    head = acting.head(Dense(last.weight, last.bias))
     weights.check_rest(stock.idle)
     declared, widths = keywords.actor_widths(), [len(layer.bias) for layer in hidden]
     if declared is not None and declared != widths:
@@ -284,7 +280,9 @@ def build_policy(data: PolicyData) -> FrozenPolicy:
             f"{widths}",
         )
     spaces_of = data.observation_space, data.action_space
-    return FrozenPolicy(*spaces_of, encoder, tuple(hidden), head).seeded(0)
+    output = _mean_of(last, acting.quantiles)
+    policy = FrozenPolicy(*spaces_of, encoder, tuple(hidden), output, acting.head)
+    return policy.seeded(0)
 
 
 def _not_stock(policy_class: str) -> Refusal:

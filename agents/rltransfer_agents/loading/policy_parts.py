@@ -24,7 +24,6 @@ from rltransfer_agents.policies.observation_encoders import (
     Convolution,
     Encoder,
     Image,
-    Normalisation,
     OneHot,
     Vector,
 )
@@ -205,14 +204,15 @@ def _part(
     prefix: str,
     pictures: bool,
 ) -> tuple[Encoder, int]:
+    shape = tuple(int(size) for size in space.shape or ())
     scaled = data.keywords.normalize_images and is_image(space)
     divisor, normalisation = 255.0 if scaled else 1.0, data.normalisations.get(name)
+    vector = Vector(shape, normalisation, divisor)
     if pictures:
-        return _image(space, weights, prefix, normalisation, divisor)
+        return _image(space, weights, prefix, vector)
     match space:
         case spaces.Box() | spaces.MultiBinary():
-            shape = tuple(int(size) for size in space.shape)
-            return Vector(shape, normalisation, divisor), math.prod(shape)
+            return vector, math.prod(shape)
         case spaces.Discrete():
             return OneHot((int(space.n),), single=True), int(space.n)
         case spaces.MultiDiscrete():
@@ -223,16 +223,11 @@ def _part(
 
 
 def _image(
-    space: spaces.Space[Any],
-    weights: Weights,
-    prefix: str,
-    normalisation: Normalisation | None,
-    divisor: float,
+    space: spaces.Space[Any], weights: Weights, prefix: str, pixels: Vector
 ) -> tuple[Encoder, int]:
-    if not isinstance(space, spaces.Box) or len(space.shape) != 3:
+    if not isinstance(space, spaces.Box) or len(pixels.shape) != 3:
         raise Refusal("network", "convolutions need pictures as observations")
-    channels, height, width = (int(size) for size in space.shape)
-    shape = (channels, height, width)
+    channels, height, width = pixels.shape
     convolutions = []
     for place, stride in _STRIDES.items():
         weight = weights.take(f"{prefix}cnn.{place}.weight", rank=4)
@@ -246,5 +241,5 @@ def _image(
     projection = weights.dense(f"{prefix}linear.0", relu)
     if projection.weight.shape[0] != channels * height * width:
         raise Refusal("network", "the convolutions do not fit what follows them")
-    encoder = Image(shape, divisor, tuple(convolutions), projection, normalisation)
+    encoder = Image(pixels, tuple(convolutions), projection)
     return encoder, int(projection.weight.shape[1])

@@ -5,18 +5,17 @@ from typing import Any, final
 
 import numpy as np
 from gymnasium import spaces
-from jaxtyping import Float
 from numpy.typing import NDArray
 
 from rltransfer_agents.policies.activations import Dense
-from rltransfer_agents.policies.continuous_heads import Head
+from rltransfer_agents.policies.heads import Head, Latent, Outputs
 from rltransfer_agents.policies.observation_encoders import Encoder
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class FrozenPolicy:
-    """The acting part of an agent: encoder, hidden layers, head.
+    """The acting part of an agent: encoder, hidden layers, output layer, head.
 
     `predict` has the signature of Stable-Baselines3's and gives the same actions, from
     raw observations: normalisation is part of the encoder.
@@ -26,6 +25,8 @@ class FrozenPolicy:
     action_space: spaces.Space[Any]
     encoder: Encoder
     layers: tuple[Dense, ...]
+    """The hidden ones."""
+    output: Dense
     head: Head
     generator: np.random.Generator = field(
         default_factory=lambda: np.random.default_rng(0)
@@ -48,23 +49,14 @@ class FrozenPolicy:
             deterministic: the likeliest action instead of a drawn one.
         """
         latent = self._latent(observation)
+        outputs = self.output(latent)
         if deterministic:
-            return self.head.mode(latent), state
-        return self.head.sample(latent, self.generator), state
+            return self.head.mode(outputs), state
+        return self.head.sample(outputs, latent, self.generator), state
 
-    def outputs(self, observation: Any) -> Float[NDArray[np.float32], "*batch output"]:
+    def outputs(self, observation: Any) -> Outputs:
         """Returns what the choice is made from: logits, action values or means."""
-        return self.head.outputs(self._latent(observation))
-
-    def action_probabilities(
-        self, observation: Any
-    ) -> Float[NDArray[np.floating], "*batch action"]:
-        """Returns how likely `predict` draws each action of a Discrete space.
-
-        Raises:
-            TypeError: if the action space is not Discrete.
-        """
-        return self.head.probabilities(self._latent(observation))
+        return self.output(self._latent(observation))
 
     def seeded(self, seed: int) -> "FrozenPolicy":
         """Returns this policy with its own stream of random numbers from `seed`."""
@@ -73,7 +65,7 @@ class FrozenPolicy:
             self, generator=generator, head=self.head.with_new_noise(generator)
         )
 
-    def _latent(self, observation: Any) -> Float[NDArray[np.float32], "*batch unit"]:
+    def _latent(self, observation: Any) -> Latent:
         latent = self.encoder(observation)
         for layer in self.layers:
             latent = layer(latent)

@@ -64,8 +64,7 @@ class Encoder(ABC):
         """
 
 
-def as_array(observation: Any) -> NDArray[Any]:
-    """Returns an observation as an array."""
+def _as_array(observation: Any) -> NDArray[Any]:
     try:
         return np.asarray(observation)
     except ValueError as fault:
@@ -76,26 +75,27 @@ def as_array(observation: Any) -> NDArray[Any]:
         ) from fault
 
 
-def unfit(shape: tuple[int, ...], expected: tuple[int, ...]) -> InputError:
-    """Returns the fault of an observation whose shape is not the policy's."""
+def _unfit(shape: tuple[int, ...], expected: tuple[int, ...]) -> InputError:
     return InputError(
         f"an observation must have shape {expected}, or that with a batch in front; "
         f"got {shape}; use the environment the agent was trained in, or a mapping"
     )
 
 
-def channels_first(array: NDArray[Any], expected: tuple[int, ...]) -> NDArray[Any]:
-    """Returns pictures whose channels come last in the order of `expected`.
-
-    Raises:
-        InputError: if the observation does not have that shape either.
-    """
-    # Environments show height, width, channel; Stable-Baselines3 stores channel first.
-    if len(expected) == 3 and array.ndim >= 3:
-        moved = np.moveaxis(array, -1, -3)
-        if expected in (moved.shape, moved.shape[1:]):
-            return moved
-    raise unfit(array.shape, expected)
+def _normalised(
+    observation: Any, shape: tuple[int, ...], normalisation: Normalisation | None
+) -> NDArray[Any]:
+    """Returns an observation, or a batch, of `shape` with normalised numbers."""
+    array = _as_array(observation)
+    if shape not in (array.shape, array.shape[1:]):
+        # Environments show height, width, channel; Stable-Baselines3 stores channel
+        # first.
+        pictures = len(shape) == 3 and array.ndim >= 3
+        moved = np.moveaxis(array, -1, -3) if pictures else array
+        if shape not in (moved.shape, moved.shape[1:]):
+            raise _unfit(array.shape, shape)
+        array = moved
+    return array if normalisation is None else normalisation(array)
 
 
 @final
@@ -106,15 +106,11 @@ class Vector(Encoder):
     shape: tuple[int, ...]
     normalisation: Normalisation | None = None
     divisor: float = 1.0
-    """255 where Stable-Baselines3 takes the observation for an image."""
+    """255 where Stable-Baselines3 takes the observation for an image of bytes."""
 
     @override
     def __call__(self, observation: Any) -> Features:
-        array = as_array(observation)
-        if array.shape != self.shape and array.shape[1:] != self.shape:
-            array = channels_first(array, self.shape)
-        if self.normalisation is not None:
-            array = self.normalisation(array)
+        array = _normalised(observation, self.shape, self.normalisation)
         if len(self.shape) != 1:
             batch = array.shape[: array.ndim - len(self.shape)]
             array = array.reshape(*batch, -1)
@@ -135,7 +131,7 @@ class OneHot(Encoder):
 
     @override
     def __call__(self, observation: Any) -> Features:
-        indices = as_array(observation)
+        indices = _as_array(observation)
         if self.single:
             # A vectorised environment gives [n], some wrappers give [n, 1].
             rows = indices.reshape(-1, 1) if indices.ndim else indices.reshape(1)
@@ -143,7 +139,7 @@ class OneHot(Encoder):
             rows = indices
         expected = (len(self.sizes),)
         if rows.shape != expected and rows.shape[1:] != expected:
-            raise unfit(indices.shape, () if self.single else expected)
+            raise _unfit(indices.shape, () if self.single else expected)
         rows = rows.astype(np.int64)
         if (rows < 0).any() or (rows >= self.sizes).any():
             raise InputError(
@@ -183,29 +179,21 @@ class Convolution:
 @final
 @dataclass(frozen=True, eq=False)
 class Image(Encoder):
-    """Scales a picture, convolves it and projects the result."""
+    """Convolves a picture and projects the result."""
 
-    shape: tuple[int, int, int]
-    """Channels first, as Stable-Baselines3 stores it."""
-    divisor: float
-    """255 for pictures of bytes, 1 for pictures that are normalised already."""
+    pixels: Vector
+    """Of pictures whose channels come first, as Stable-Baselines3 stores them."""
     convolutions: tuple[Convolution, ...]
     projection: Dense
-    normalisation: Normalisation | None = None
 
     @override
     def __call__(self, observation: Any) -> Features:
-        array = as_array(observation)
-        if array.shape != self.shape and array.shape[1:] != self.shape:
-            array = channels_first(array, self.shape)
-        if self.normalisation is not None:
-            array = self.normalisation(array)
-        pictures = array.reshape(-1, *self.shape).astype(np.float32)
-        pictures /= np.float32(self.divisor)
+        pixels = self.pixels(observation)
+        pictures = pixels.reshape(-1, *self.pixels.shape)
         for convolution in self.convolutions:
             pictures = convolution(pictures)
         features = self.projection(pictures.reshape(len(pictures), -1))
-        return features if array.ndim == 4 else features[0]
+        return features if pixels.ndim == 2 else features[0]
 
 
 @final

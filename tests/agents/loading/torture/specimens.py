@@ -17,7 +17,7 @@ from gymnasium import spaces
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 from stock_agents import UNEVEN, Still, Stock, numbers
 
-from rltransfer_agents.export.live_model import policy_data_of
+from rltransfer_agents.export.export_agent import policy_data_of
 from rltransfer_agents.loading.bundle import read_bundle, write_bundle
 from rltransfer_agents.loading.policy_builders import build_policy
 from rltransfer_agents.loading.policy_data import PolicyData
