@@ -1,31 +1,38 @@
-"""The algorithms that can train an agent, with all that tells one from another."""
+"""The algorithms that can train an agent, and what each one is set to."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.resources import files
 from typing import Any, TypeAlias, final
 
+import yaml
 from gymnasium import spaces
+from pydantic import BaseModel, ValidationError, create_model
 from stable_baselines3 import A2C, DQN, PPO, SAC, TD3
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
+from rltransfer.argument_checks import data_of_code
 from rltransfer.domain.action_codec import codec_of, observation_size_of
 from rltransfer.errors import InputError
+from rltransfer.io import FirstError
 from rltransfer_agents.training.hyperparameters import (
     ACTION_NOISE,
-    EVERY,
+    CLOSED,
     OFF_POLICY,
     ON_POLICY,
     STATE_DEPENDENT_EXPLORATION,
     Automatic,
     Count,
+    Normalize,
+    PolicyKwargs,
     Positive,
     Rows,
     Schedule,
     Share,
     Weight,
-    check_values,
-    tuned_entry,
 )
 
 Learner: TypeAlias = OnPolicyAlgorithm | OffPolicyAlgorithm
@@ -48,19 +55,12 @@ ALGORITHMS: dict[str, Algorithm] = {
     "a2c": Algorithm(
         A2C,
         (spaces.Discrete, spaces.Box),
-        {
-            **EVERY,
-            **STATE_DEPENDENT_EXPLORATION,
-            **ON_POLICY,
-            "use_rms_prop": bool,
-            "rms_prop_eps": Positive,
-        },
+        {**ON_POLICY, "use_rms_prop": bool, "rms_prop_eps": Positive},
     ),
     "dqn": Algorithm(
         DQN,
         (spaces.Discrete,),
         {
-            **EVERY,
             **OFF_POLICY,
             "target_update_interval": Count,
             "exploration_fraction": Share,
@@ -73,8 +73,6 @@ ALGORITHMS: dict[str, Algorithm] = {
         PPO,
         (spaces.Discrete, spaces.Box),
         {
-            **EVERY,
-            **STATE_DEPENDENT_EXPLORATION,
             **ON_POLICY,
             "batch_size": Rows,
             "n_epochs": Count,
@@ -86,9 +84,8 @@ ALGORITHMS: dict[str, Algorithm] = {
         SAC,
         (spaces.Box,),
         {
-            **EVERY,
-            **STATE_DEPENDENT_EXPLORATION,
             **OFF_POLICY,
+            **STATE_DEPENDENT_EXPLORATION,
             **ACTION_NOISE,
             "ent_coef": Weight | Automatic,
             "target_update_interval": Count,
@@ -99,7 +96,6 @@ ALGORITHMS: dict[str, Algorithm] = {
         TD3,
         (spaces.Box,),
         {
-            **EVERY,
             **OFF_POLICY,
             **ACTION_NOISE,
             "policy_delay": Count,
@@ -155,6 +151,9 @@ def _takes(algorithm: str, actions: spaces.Space[Any]) -> bool:
     return isinstance(actions, row.actions)
 
 
+_REQUIRED = "n_timesteps"
+
+
 def checked_hyperparameters(
     algorithm: str, values: Mapping[str, object]
 ) -> dict[str, Any]:
@@ -169,7 +168,62 @@ def checked_hyperparameters(
         InputError: naming the key, its value and what is allowed.
     """
     kinds = ALGORITHMS[algorithm].hyperparameters
-    return check_values(algorithm, kinds, values)
+    fields: dict[str, Any] = {
+        key: (kind, ... if key == _REQUIRED else None) for key, kind in kinds.items()
+    }
+    model: type[BaseModel] = create_model(algorithm, __config__=CLOSED, **fields)
+    try:
+        return model.model_validate(dict(values)).model_dump(exclude_unset=True)
+    except ValidationError as fault:
+        raise InputError(_first_fault(algorithm, kinds, values, fault)) from fault
+
+
+_INNER_KEYS = {*PolicyKwargs.model_fields, *Normalize.model_fields, "pi", "vf", "qf"}
+
+
+def _first_fault(
+    algorithm: str,
+    kinds: Mapping[str, Any],
+    values: Mapping[str, object],
+    fault: ValidationError,
+) -> str:
+    first = FirstError.of(fault)
+    key, *inner = first.path
+    if first.kind == "extra_forbidden" and not inner:
+        if key in _OPTIONS:
+            return f"{key} is no hyperparameter; use {_OPTIONS[key]} {values[key]}"
+        if key in PolicyKwargs.model_fields:
+            value = data_of_code(values[key]) or values[key]
+            return f"{key} is part of policy_kwargs; {_written(key, value)}"
+        near = get_close_matches(key, kinds, n=1)
+        remedy = f"nearest: {near[0]}" if near else f"known: {', '.join(kinds)}"
+        return f"{algorithm} has no hyperparameter {key!r}; {remedy}"
+    if first.kind == "missing":
+        return f"{algorithm} needs the hyperparameter {key!r}; give it a value"
+    plain = data_of_code(values[key])
+    if plain is not None:
+        given = f"{key} is data and not Python code, got {values[key]!r}"
+        return f"{given}; {_written(key, plain)}"
+    # Of a union pydantic also names the member that did not fit; no user knows it.
+    where = ".".join([key, *(part for part in inner if part in _INNER_KEYS)])
+    reason = first.message.removeprefix("Value error, ")
+    return f"{algorithm} hyperparameter {where}={first.value!r} is wrong: {reason}"
+
+
+_OPTIONS = {
+    "seed": "--seed",
+    "device": "--device",
+    "tensorboard_log": "--tensorboard-log",
+    "total_timesteps": "--n-timesteps",
+    "env_kwargs": "--env-kwargs",
+}
+"""Arguments of Stable-Baselines3's models that are options of the command."""
+
+
+def _written(key: str, value: object) -> str:
+    if key in PolicyKwargs.model_fields:
+        key, value = "policy_kwargs", {key: value}
+    return f'write --hyperparams "{key}={value!r}"'
 
 
 def tuned_hyperparameters(
@@ -190,5 +244,16 @@ def tuned_hyperparameters(
         env_kwargs: what the environment is made with.
         overrides: replace values of the entry, key by key.
     """
-    entry = tuned_entry(algorithm, env_id, env_kwargs or {})
+    text = files("rltransfer_agents") / "hyperparameters" / f"{algorithm}.yml"
+    entries: dict[str, dict[str, Any]] = yaml.safe_load(text.read_text())
+    base = (env_kwargs or {}).get("base")
+    ids = [env_id, *([base] if isinstance(base, str) else [])]
+    known = {_stem(name): entry for name, entry in entries.items()} | entries
+    names = (*ids, *map(_stem, ids), "default")
+    entry = next(known[name] for name in names if name in known)
     return checked_hyperparameters(algorithm, {**entry, **(overrides or {})})
+
+
+def _stem(env_id: str) -> str:
+    name = env_id.rpartition("/")[2].rpartition(":")[2]
+    return re.sub(r"-v\d+$", "", name)

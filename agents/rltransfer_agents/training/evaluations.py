@@ -1,24 +1,40 @@
 """Evaluations of an agent that is still learning, and copies of its policy."""
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias, final
+from typing import Annotated, Any, ClassVar, TypeAlias, final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    InstanceOf,
+    NonNegativeInt,
+    model_validator,
+)
 
 from rltransfer.io import write_atomically
-from rltransfer_agents.loading.running_statistics import Statistics
-from rltransfer_agents.policies.observation_encoders import Normalisation
+from rltransfer_agents.loading.running_statistics import (
+    Statistics,
+    normalisations_of,
+    statistics_from,
+)
+from rltransfer_agents.training.agent_saving import statistics_of
 from rltransfer_agents.training.algorithms import Learner
-from rltransfer_agents.training.run_files import statistics_of
 from rltransfer_agents.training.vector_env import VectorEnv
 
 Act: TypeAlias = Callable[[NDArray[Any]], NDArray[Any]]
 """Maps a batch of raw observations to actions, deterministically."""
+
+
+def _stored_statistics(value: object) -> Statistics | None:
+    return value if value is None else statistics_from(value, "the snapshot")
 
 
 @final
@@ -26,8 +42,12 @@ Act: TypeAlias = Callable[[NDArray[Any]], NDArray[Any]]
 class PolicySnapshot:
     """A copy of what decides how an agent acts, while the agent goes on learning."""
 
-    weights: dict[str, torch.Tensor]
-    statistics: Statistics | None
+    __pydantic_config__: ClassVar[ConfigDict] = {"extra": "forbid"}
+
+    weights: dict[str, InstanceOf[torch.Tensor]]
+    statistics: Annotated[
+        InstanceOf[Statistics] | None, BeforeValidator(_stored_statistics)
+    ]
 
     @classmethod
     def of(cls, learner: Learner) -> "PolicySnapshot":
@@ -36,38 +56,22 @@ class PolicySnapshot:
             name: tensor.detach().clone()
             for name, tensor in learner.policy.state_dict().items()
         }
-        return cls(weights, _statistics(learner))
+        return cls(weights, statistics_of(learner))
 
     def act(self, learner: Learner) -> Act:
         """Returns this policy; it overwrites and uses the networks of `learner`."""
-        learner.policy.load_state_dict(self.weights)
-        return _act(learner, self.statistics)
+        policy, statistics = learner.policy, self.statistics
+        policy.load_state_dict(self.weights)
+        normalise = (
+            None if statistics is None else normalisations_of(statistics).get("")
+        )
 
+        def act(observations: NDArray[Any]) -> NDArray[Any]:
+            if normalise is not None:
+                observations = normalise(observations).astype(np.float32)
+            return policy.predict(observations, deterministic=True)[0]
 
-def current_act(learner: Learner) -> Act:
-    """Returns the policy as it is; to be used before learning goes on."""
-    return _act(learner, _statistics(learner))
-
-
-def _statistics(learner: Learner) -> Statistics | None:
-    envs = learner.get_vec_normalize_env()
-    return None if envs is None else statistics_of(envs)
-
-
-def _act(learner: Learner, statistics: Statistics | None) -> Act:
-    policy = learner.policy
-    if statistics is None or statistics.observation is None:
-        return lambda observations: policy.predict(observations, deterministic=True)[0]
-    seen = statistics.observation
-    normalise = Normalisation.of(
-        np.array(seen.mean),
-        np.array(seen.variance),
-        epsilon=statistics.epsilon,
-        clip=statistics.clip_obs,
-    )
-    return lambda observations: policy.predict(
-        normalise(observations).astype(np.float32), deterministic=True
-    )[0]
+        return act
 
 
 def play_episodes(
@@ -102,6 +106,35 @@ def play_episodes(
     return returns, lengths
 
 
+def _numbers(row: NDArray[Any]) -> NDArray[Any]:
+    if row.ndim != 1 or row.size == 0 or row.dtype.kind not in "if":
+        raise ValueError(f"a row of numbers is wanted, got {row.dtype} {row.shape}")
+    return row
+
+
+_Row: TypeAlias = Annotated[InstanceOf[np.ndarray], AfterValidator(_numbers)]
+
+
+@final
+class EvaluationHistory(BaseModel):
+    """The evaluations so far."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    steps: list[NonNegativeInt]
+    """That were learnt from before each."""
+    returns: list[_Row]
+    lengths: list[_Row]
+
+    @model_validator(mode="after")
+    def _is_even(self) -> "EvaluationHistory":
+        if not len(self.steps) == len(self.returns) == len(self.lengths):
+            raise ValueError("steps, returns and lengths must be of the same number")
+        if len({row.shape for row in (*self.returns, *self.lengths)}) > 1:
+            raise ValueError("every evaluation must have as many episodes")
+        return self
+
+
 @final
 class Evaluations:
     """The evaluations of one run, in the file that Stable-Baselines3 writes.
@@ -117,31 +150,27 @@ class Evaluations:
     def __init__(
         self, path: Path, envs: VectorEnv, every: int, seed: int, cap: int
     ) -> None:
-        self._path = path
-        self._envs = envs
-        self._every = every
-        self._seed = seed
-        self._cap = cap
+        self._path, self._envs = path, envs
+        self._every, self._seed, self._cap = every, seed, cap
         self._capped_reports = 0
-        self.steps: list[int] = []
-        self.returns: list[NDArray[np.float64]] = []
-        self.lengths: list[NDArray[np.int64]] = []
+        self.history = EvaluationHistory(steps=[], returns=[], lengths=[])
 
     @property
     def best(self) -> float:
         """The best mean return so far."""
-        return max((float(row.mean()) for row in self.returns), default=-np.inf)
+        returns = self.history.returns
+        return max((float(row.mean()) for row in returns), default=-np.inf)
 
     @property
     def capped_episodes(self) -> int:
         """How many episodes were as long as they may be."""
-        capped = sum(int((row >= self._cap).sum()) for row in self.lengths)
+        capped = sum(int((row >= self._cap).sum()) for row in self.history.lengths)
         return capped + self._capped_reports
 
     @property
     def last_steps(self) -> int:
         """Steps that were learnt from before the last evaluation."""
-        return self.steps[-1] if self.steps else 0
+        return self.history.steps[-1] if self.history.steps else 0
 
     def due(self, steps: int) -> bool:
         """Whether the agent has learnt long enough to be evaluated again."""
@@ -150,37 +179,24 @@ class Evaluations:
 
     def add(self, act: Act, steps: int) -> bool:
         """Evaluates once more and returns whether no earlier evaluation was better."""
-        best = self.best
+        best, history = self.best, self.history
         returns, lengths = play_episodes(self._envs, act, self._seed, self._cap)
-        self.steps.append(steps)
-        self.returns.append(returns)
-        self.lengths.append(lengths)
-        self._write()
+        history.steps.append(steps)
+        history.returns.append(returns)
+        history.lengths.append(lengths)
+        buffer = io.BytesIO()
+        np.savez(
+            buffer,
+            timesteps=np.array(history.steps),
+            results=np.array(history.returns),
+            ep_lengths=np.array(history.lengths),
+        )
+        write_atomically(self._path, buffer.getvalue())
         # Of two equal ones the later, which has learnt from more.
         return float(returns.mean()) >= best
-
-    def history(self) -> dict[str, list[Any]]:
-        """Returns all evaluations so far as plain data."""
-        return {"steps": self.steps, "returns": self.returns, "lengths": self.lengths}
-
-    def restore(self, history: Mapping[str, list[Any]]) -> None:
-        """Takes over the evaluations of an interrupted run."""
-        self.steps = list(history["steps"])
-        self.returns = list(history["returns"])
-        self.lengths = list(history["lengths"])
 
     def report(self, act: Act, seed: int) -> NDArray[np.float64]:
         """Returns the returns of other episodes, which choose nothing."""
         returns, lengths = play_episodes(self._envs, act, seed, self._cap)
         self._capped_reports += int((lengths >= self._cap).sum())
         return returns
-
-    def _write(self) -> None:
-        buffer = io.BytesIO()
-        np.savez(
-            buffer,
-            timesteps=np.array(self.steps),
-            results=np.array(self.returns),
-            ep_lengths=np.array(self.lengths),
-        )
-        write_atomically(self._path, buffer.getvalue())

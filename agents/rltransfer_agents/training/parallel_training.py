@@ -3,7 +3,6 @@
 import signal
 import traceback
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
@@ -64,7 +63,7 @@ def train_sources(
                 f"{config.env_id} with seed {config.seed} twice; drop one of them"
             )
     jobs = [
-        _Job(f"{config.algorithm} in {config.env_id}", partial(train_source, config))
+        (f"{config.algorithm} in {config.env_id}", partial(train_source, config))
         for config in configs
     ]
     return _side_by_side(jobs, watch)
@@ -81,40 +80,21 @@ def resume_sources(
         typed: environments that the user named: what a file may not import by itself.
     """
     jobs = [
-        _Job(str(folder), partial(resume_source, folder, typed=typed))
-        for folder in folders
+        (str(folder), partial(resume_source, folder, typed=typed)) for folder in folders
     ]
     return _side_by_side(jobs, watch)
 
 
-@final
-@dataclass(frozen=True)
-class _Job:
-    """A training, and what errors call it."""
-
-    name: str
-    work: Work
-
-
-@final
-@dataclass(frozen=True)
-class _Fault:
-    """An exception on its way out of a child."""
-
-    error: UserError | None
-    text: str = ""
-    """The traceback of what is no error of a user."""
-    folder: Path | None = None
-    """Of the run."""
-
-
-def _side_by_side(jobs: Sequence[_Job], watch: Watch | None) -> list[TrainedRun]:
+def _side_by_side(
+    jobs: Sequence[tuple[str, Work]], watch: Watch | None
+) -> list[TrainedRun]:
+    """Does all work at the same time; errors call it by the names in front of it."""
     if len(jobs) == 1:
-        return [jobs[0].work(watch)]
+        return [jobs[0][1](watch)]
     with StopSignals(patience=2) as stop:
-        children = [_Child(job) for job in jobs]
+        children = [_Child(name, work) for name, work in jobs]
         passed_on = 0
-        while waiting := [child for child in children if not child.ended]:
+        while waiting := [child for child in children if child.result is None]:
             wait([child.answers for child in waiting], _LOOK_UP_SECONDS)
             for child in waiting:
                 child.listen(watch)
@@ -122,82 +102,65 @@ def _side_by_side(jobs: Sequence[_Job], watch: Watch | None) -> list[TrainedRun]
                 passed_on += 1
                 for child in waiting:
                     child.ask_to_stop()
-    faults = [child.fault for child in children if child.fault is not None]
-    stopped = [fault for fault in faults if isinstance(fault, Stopped)]
-    if faults and len(stopped) == len(faults):
-        raise Stopped("; ".join(str(fault) for fault in stopped))
-    for fault in faults:
-        if not isinstance(fault, Stopped):
-            raise fault
-    return [child.run for child in children if child.run is not None]
+    results = [child.result for child in children]
+    faults = [result for result in results if isinstance(result, Exception)]
+    others = [fault for fault in faults if not isinstance(fault, Stopped)]
+    if others:
+        raise others[0]
+    if faults:
+        raise Stopped("; ".join(map(str, faults)))
+    return [result for result in results if isinstance(result, TrainedRun)]
 
 
 @final
 class _Child:
     """One training in a process of its own."""
 
-    def __init__(self, job: _Job) -> None:
-        self._name = job.name
-        self.run: TrainedRun | None = None
-        self.fault: UserError | TrainingFault | None = None
+    def __init__(self, name: str, work: Work) -> None:
+        self._name = name
+        self.result: TrainedRun | Exception | None = None
+        """What it ended with, once it has."""
         self.answers, theirs = Pipe(duplex=False)
-        self._process = start_process(_do, job.work, job.name, theirs, name=job.name)
+        self._process = start_process(_do, work, name, theirs, name=name)
         theirs.close()
-
-    @property
-    def ended(self) -> bool:
-        return self.run is not None or self.fault is not None
 
     def listen(self, watch: Watch | None) -> None:
         try:
-            while not self.ended and self.answers.poll():
-                self._take(self.answers.recv(), watch)
+            while self.result is None and self.answers.poll():
+                answer = self.answers.recv()
+                if not isinstance(answer, Progress):
+                    self.result = answer
+                elif watch is not None:
+                    watch(answer)
         except EOFError:
             self._process.join()
-            self.fault = self._death()
-        if self.ended:
+            self.result = self._death()
+        if self.result is not None:
             self._process.join()
 
     def ask_to_stop(self) -> None:
         if self._process.is_alive():
             self._process.terminate()
 
-    def _death(self) -> UserError | TrainingFault:
+    def _death(self) -> Exception:
         code = self._process.exitcode
         if code == -signal.SIGTERM:
             # So early that it had not begun to note signals.
             return Stopped(f"{self._name}: stopped before it began")
         return TrainingFault(f"training {self._name} died with exit code {code}")
 
-    def _take(
-        self, answer: Progress | TrainedRun | _Fault, watch: Watch | None
-    ) -> None:
-        match answer:
-            case Progress():
-                if watch is not None:
-                    watch(answer)
-            case TrainedRun():
-                self.run = answer
-            case _Fault():
-                self.fault = answer.error or self._failure(answer)
-
-    def _failure(self, fault: _Fault) -> TrainingFault:
-        last = fault.text.strip().rpartition("\n")[2]
-        failure = TrainingFault(f"training {self._name} failed: {last}\n{fault.text}")
-        set_run_folder(failure, fault.folder)
-        return failure
-
 
 def _do(work: Work, name: str, answers: Connection) -> None:
-    try:
-        answers.send(work(answers.send))
-    except UserError as error:
-        answers.send(_Fault(portable(error, _named(str(error), name))))
-    except BaseException as fault:
-        answers.send(_Fault(None, traceback.format_exc(), run_folder_of(fault)))
-    finally:
-        answers.close()
-
-
-def _named(text: str, name: str) -> str:
-    return text if name.rpartition(" ")[2] in text else f"{name}: {text}"
+    with answers:
+        try:
+            answers.send(work(answers.send))
+        except UserError as error:
+            text = str(error)
+            is_named = name.rpartition(" ")[2] in text
+            answers.send(portable(error, text if is_named else f"{name}: {text}"))
+        except BaseException as fault:
+            text = traceback.format_exc()
+            last = text.strip().rpartition("\n")[2]
+            failure = TrainingFault(f"training {name} failed: {last}\n{text}")
+            set_run_folder(failure, run_folder_of(fault))
+            answers.send(failure)

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, TypeAlias, final
+from typing import Annotated, ClassVar, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,7 +76,8 @@ class RowStore:
 
     def read(self, marks: Sequence[Mark]) -> None:
         """Puts stored rows back into the buffer; refuses files that are damaged."""
-        rows = self._columns()
+        columns = self._columns()
+        borders = np.cumsum([column.shape[1] for column in columns])[:-1]
         for mark in marks:
             path = self._path(mark.first)
             with storage_faults(path):
@@ -89,12 +90,15 @@ class RowStore:
                     f"{path} holds {len(data)} bytes, not {mark.count} rows of "
                     f"{self._width}"
                 )
-            block = np.frombuffer(data, np.uint8).reshape(mark.count, self._width)
+            rows = np.frombuffer(data, np.uint8).reshape(mark.count, self._width)
             # A file may begin with rows that the buffer has overwritten since.
-            for start in range(0, mark.count, self._buffer.buffer_size):
-                part = block[start : start + self._buffer.buffer_size]
-                places = np.arange(len(part)) + mark.first + start
-                self._put(rows, places % self._buffer.buffer_size, part)
+            rows = rows[-self._buffer.buffer_size :]
+            places = np.arange(mark.end - len(rows), mark.end)
+            places %= self._buffer.buffer_size
+            for column, part in zip(
+                columns, np.split(rows, borders, axis=1), strict=True
+            ):
+                column[places] = part
         self._marks = list(marks)
 
     def remove_all_but(self, marks: Sequence[Mark]) -> None:
@@ -107,7 +111,7 @@ class RowStore:
 
     def _append(self, start: int, total: int) -> None:
         places = np.arange(start, total) % self._buffer.buffer_size
-        parts = [rows[places] for rows in self._columns().values()]
+        parts = [column[places] for column in self._columns()]
         data = np.concatenate(parts, axis=1).tobytes()
         last = self._marks[-1] if self._marks else None
         if (
@@ -126,27 +130,12 @@ class RowStore:
     @property
     def _width(self) -> int:
         """Bytes of one row."""
-        return sum(rows.shape[1] for rows in self._columns().values())
+        return sum(column.shape[1] for column in self._columns())
 
-    def _columns(self) -> dict[str, NDArray[np.uint8]]:
+    def _columns(self) -> list[NDArray[np.uint8]]:
         """Views of the buffer's arrays as bytes, one row per step."""
-        arrays = {name: getattr(self._buffer, name) for name in COLUMNS}
-        return {
-            name: array.reshape(len(array), -1).view(np.uint8)
-            for name, array in arrays.items()
-        }
-
-    def _put(
-        self,
-        rows: dict[str, NDArray[np.uint8]],
-        places: NDArray[Any],
-        block: NDArray[np.uint8],
-    ) -> None:
-        start = 0
-        for column in rows.values():
-            end = start + column.shape[1]
-            column[places] = block[:, start:end]
-            start = end
+        arrays = [getattr(self._buffer, name) for name in COLUMNS]
+        return [array.reshape(len(array), -1).view(np.uint8) for array in arrays]
 
     def _path(self, first: int) -> Path:
         return self._folder / f"rows-{first:012d}.bin"

@@ -1,26 +1,45 @@
-"""The files of a training run, and how agents are written into them."""
+"""The files of a training run, and in them what it was asked for, as RL Zoo has it."""
 
-import io
-from collections.abc import Iterator
-from contextlib import contextmanager
+import math
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import Annotated, Any, Literal, final
 
-import numpy as np
-from stable_baselines3.common.running_mean_std import RunningMeanStd
-from stable_baselines3.common.vec_env import VecNormalize
-
-from rltransfer.io import folder_name, storage_faults, write_atomically
-from rltransfer_agents.loading.running_statistics import (
-    Moments,
-    Statistics,
-    write_statistics,
+import torch
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
 )
-from rltransfer_agents.training.algorithms import Learner
-from rltransfer_agents.training.divergence import require_finite
-from rltransfer_agents.training.train_config import TrainConfig
-from rltransfer_agents.training.vector_env import VectorEnv
+
+from rltransfer.argument_checks import EPISODE_CAP
+from rltransfer.errors import ArtifactRefused, InputError
+from rltransfer.io import (
+    FirstError,
+    folder_name,
+    make_folder,
+    storage_faults,
+    write_atomically,
+)
+from rltransfer_agents.loading import limits
+from rltransfer_agents.loading.agent_files import (
+    mark_logs,
+    require_own_files,
+    require_own_logs,
+)
+from rltransfer_agents.loading.environment_spec import (
+    require_harmless,
+    require_registered,
+)
+from rltransfer_agents.loading.refusal import printable, quoted, refusals_about
+from rltransfer_agents.loading.yaml_reader import parse_yaml
+from rltransfer_agents.training.algorithms import checked_hyperparameters
+from rltransfer_agents.training.train_config import TrainConfig, require_moderate
 
 
 @final
@@ -29,23 +48,13 @@ class RunFiles:
     """The files in the folder of one run."""
 
     folder: Path
-    env_id: str
-    tensorboard_elsewhere: Path | None = None
-    """Folder of this run's TensorBoard events, if not in its own folder."""
-
-    @classmethod
-    def of(cls, config: TrainConfig, folder: Path) -> "RunFiles":
-        """Returns the files of a training whose run has `folder`."""
-        elsewhere = config.tensorboard_folder
-        if elsewhere is not None:
-            # A folder of its own, so that the curves of several runs stay apart.
-            elsewhere = elsewhere / config.algorithm / folder.name
-        return cls(folder, config.env_id, elsewhere)
+    config: TrainConfig
+    """What the run was asked for."""
 
     @property
     def agent(self) -> Path:
         """The agent as it was at the end."""
-        return self.folder / f"{self._name}.zip"
+        return self.folder / f"{self.settings.name}.zip"
 
     @property
     def statistics(self) -> Path:
@@ -80,7 +89,7 @@ class RunFiles:
     @property
     def settings(self) -> Path:
         """Folder of what the run was asked for."""
-        return self.folder / self._name
+        return self.folder / folder_name(self.config.env_id)
 
     @property
     def hyperparameters(self) -> Path:
@@ -98,84 +107,144 @@ class RunFiles:
         return self.tensorboard_elsewhere or self.folder / "tensorboard"
 
     @property
+    def tensorboard_elsewhere(self) -> Path | None:
+        """The same, if it is not in the run's own folder."""
+        elsewhere = self.config.tensorboard_folder
+        if elsewhere is None:
+            return None
+        # A folder of its own, so that the curves of several runs stay apart.
+        return elsewhere / self.config.algorithm / self.folder.name
+
+    @property
     def snapshots(self) -> Path:
         """Folder from which an interrupted run resumes; removed when it is finished."""
         return self.folder / ".resume"
 
-    @property
-    def _name(self) -> str:
-        return folder_name(self.env_id)
+
+@final
+class _Arguments(BaseModel):
+    """The content of `args.yml`: fields of `TrainConfig`, under RL Zoo's names."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    algorithm: str = Field(alias="algo")
+    device: str
+    env_id: str = Field(alias="env")
+    env_kwargs: dict[str, Any]
+    episode_cap: int = EPISODE_CAP
+    evaluation_episodes: int = Field(alias="eval_episodes")
+    hyperparameters: dict[str, Any] = Field(alias="hyperparams")
+    evaluations: int = Field(alias="n_evaluations")
+    steps: int = Field(alias="n_timesteps")
+    seed: int
+    snapshot_seconds: float
+    step_seconds: float
+    tensorboard_folder: Annotated[
+        Path | None,
+        BeforeValidator(lambda path: None if path == "" else path),
+        PlainSerializer(lambda path: "" if path is None else str(path.resolve())),
+    ] = Field(alias="tensorboard_log")
+    vec_env: Literal["dummy", "subproc"]
 
 
-def save_agent(learner: Learner, path: Path, statistics_path: Path) -> None:
-    """Writes an agent and, where it has some, its running statistics.
+def write_settings(files: RunFiles, hyperparameters: Mapping[str, Any]) -> None:
+    """Writes the arguments and the hyperparameters of a run."""
+    if files.tensorboard_elsewhere is not None:
+        mark_logs(files.tensorboard_elsewhere, files.folder)
+    fields = _Arguments.model_fields.items()
+    asked = {field.alias or name: getattr(files.config, name) for name, field in fields}
+    arguments = _Arguments.model_validate(asked).model_dump(by_alias=True)
+    make_folder(files.settings)
+    # The arguments last: where they are, all is.
+    for path, values in (
+        (files.hyperparameters, dict(hyperparameters)),
+        (files.arguments, arguments),
+    ):
+        write_atomically(path, yaml.safe_dump(values).encode())
+
+
+def read_settings(
+    folder: Path, typed: Collection[str] = ()
+) -> tuple[RunFiles, dict[str, Any]]:
+    """Returns the files, with the arguments, and the hyperparameters of a stored run.
+
+    Environments, folders and sizes in its files are checked like a stranger's.
 
     Args:
-        learner: the agent.
-        path: of the zip.
-        statistics_path: of the JSON file.
+        folder: of the run.
+        typed: environments that the user named.
     """
-    require_finite(learner)
-    envs = learner.get_vec_normalize_env()
-    if envs is not None:
-        write_statistics(statistics_path, statistics_of(envs))
-    buffer = io.BytesIO()
-    with _declared_spaces(learner):
-        # The folder of one machine has no place in a file that travels.
-        learner.save(buffer, exclude=["tensorboard_log"])
-    write_atomically(path, buffer.getvalue())
-
-
-@contextmanager
-def _declared_spaces(learner: Learner) -> Iterator[None]:
-    """Gives a learner the environment's own spaces; it counts choices from 0."""
-    envs = learner.get_env()
-    assert envs is not None and isinstance(envs.unwrapped, VectorEnv)
-    before = learner.action_space
-    declared = envs.unwrapped.declared_spaces[1]
+    require_own_files(folder)
+    found = sorted(folder.glob("*/args.yml"))
+    if len(found) != 1:
+        raise InputError(
+            "--resume takes the folder of one run of train-source, "
+            f"{printable(folder)} holds "
+            f"{len(found)}; name a folder such as runs/ppo/CartPole-v1_1"
+        )
     try:
-        if declared != before:
-            learner.action_space = declared
-        yield
-    finally:
-        learner.action_space = before
+        arguments = _Arguments.model_validate(_read(found[0]))
+    except ValidationError as fault:
+        raise ArtifactRefused(
+            f"{printable(found[0])} is not of a run of train-source "
+            f"({printable(FirstError.of(fault))}); restore the file or start a new run"
+        ) from fault
+    with refusals_about(printable(found[0])):
+        require_registered(arguments.env_id, typed=typed)
+        require_harmless(arguments.env_kwargs, typed=typed)
+        _require_device(arguments.device)
+    # The run may have been moved; it goes on where it is.
+    config = TrainConfig(log_folder=folder.parent.parent, **dict(arguments))
+    files = RunFiles(folder, config)
+    hyperparameters = checked_hyperparameters(
+        config.algorithm, _read(files.hyperparameters)
+    )
+    require_moderate(config, hyperparameters)
+    if files.tensorboard_elsewhere is not None:
+        require_own_logs(files.tensorboard_elsewhere, folder)
+    return files, hyperparameters
 
 
-def save_last(learner: Learner, files: RunFiles) -> None:
-    """Writes what training ended with, for RL Zoo too."""
-    save_agent(learner, files.agent, files.statistics)
-    envs = learner.get_vec_normalize_env()
-    if envs is not None:
-        write_zoo_statistics(files.zoo_statistics, envs)
-
-
-def write_zoo_statistics(path: Path, envs: VecNormalize) -> None:
-    """Writes the file in which RL Zoo looks for statistics; nothing here reads it."""
-    draft = path.with_name(f".{path.name}.draft.tmp")
-    with storage_faults(draft):
-        envs.save(str(draft))
-        data = draft.read_bytes()
-        draft.unlink()
-    write_atomically(path, data)
-
-
-def statistics_of(envs: VecNormalize) -> Statistics:
-    """Returns the statistics gathered in `envs`."""
-    seen = envs.obs_rms if envs.norm_obs else None
-    assert seen is None or isinstance(seen, RunningMeanStd)
-    return Statistics(
-        norm_obs=envs.norm_obs,
-        norm_reward=envs.norm_reward,
-        clip_obs=envs.clip_obs,
-        clip_reward=envs.clip_reward,
-        epsilon=envs.epsilon,
-        gamma=envs.gamma,
-        observation=None if seen is None else _moments(seen),
-        reward=_moments(envs.ret_rms),
+def _require_device(device: str) -> None:
+    try:
+        if torch.device(device).type in ("cpu", "cuda", "mps", "xpu"):
+            torch.empty(0, device=device)
+            return
+    except (RuntimeError, AssertionError):
+        pass  # refused below, in words
+    raise InputError(
+        f"a run goes on where torch has its device, got {quoted(device)}; go on with "
+        "it on such a machine, or start a new run"
     )
 
 
-def _moments(seen: RunningMeanStd) -> Moments:
-    mean: Any = np.asarray(seen.mean, np.float64).tolist()
-    variance: Any = np.asarray(seen.var, np.float64).tolist()
-    return Moments(mean, variance, float(seen.count))
+def _read(path: Path) -> Mapping[str, Any]:
+    with storage_faults(path), path.open("rb") as file:
+        data = file.read(limits.YAML_BYTES + 1)
+    with refusals_about(printable(path)):
+        values = parse_yaml(data)
+    if not isinstance(values, dict):
+        raise ArtifactRefused(
+            f"{printable(path)} holds no mapping of keys to values; restore it or "
+            "start a new run"
+        )
+    return values
+
+
+def as_stored(value: Any, option: str) -> Any:
+    """Returns an argument as it comes back from the run's files, to be used as such.
+
+    Raises:
+        InputError: it, or a part of it, cannot be stored exactly.
+    """
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return {name: as_stored(part, option) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_stored(part, option) for part in value]
+    plain = value is None or type(value) in (bool, int, float, str)
+    if not plain or (isinstance(value, float) and not math.isfinite(value)):
+        raise InputError(
+            f"{option} takes finite numbers, text, lists and mappings from text, got "
+            f"{value!r}; only such values can be stored with the run"
+        )
+    return value

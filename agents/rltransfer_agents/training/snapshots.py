@@ -6,15 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from numbers import Real
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias, final
+from typing import Annotated, Any, final
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     InstanceOf,
@@ -28,56 +23,15 @@ from stable_baselines3.common.buffers import ReplayBuffer
 from rltransfer.errors import ArtifactRefused, StorageError
 from rltransfer.io import FirstError, make_folder, storage_faults, write_atomically
 from rltransfer.io.nested_values import pack_nested, unpack_nested
-from rltransfer.resume.reproducibility import computing_versions
-from rltransfer_agents.loading.running_statistics import Statistics, statistics_from
+from rltransfer.resume.reproducibility import changed_versions, computing_versions
 from rltransfer_agents.training.algorithms import Learner
-from rltransfer_agents.training.evaluations import Evaluations, PolicySnapshot
-from rltransfer_agents.training.learner_state import capture
+from rltransfer_agents.training.evaluations import (
+    EvaluationHistory,
+    Evaluations,
+    PolicySnapshot,
+)
+from rltransfer_agents.training.learner_state import capture, restore
 from rltransfer_agents.training.replay_rows import Mark, RowStore
-
-_STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-
-
-def _numbers(row: NDArray[Any]) -> NDArray[Any]:
-    if row.ndim != 1 or row.size == 0 or row.dtype.kind not in "if":
-        raise ValueError(f"a row of numbers is wanted, got {row.dtype} {row.shape}")
-    return row
-
-
-def _statistics(value: object) -> Statistics | None:
-    return None if value is None else statistics_from(value, "the snapshot")
-
-
-_Row: TypeAlias = Annotated[InstanceOf[np.ndarray], AfterValidator(_numbers)]
-
-
-@final
-class EvaluationHistory(BaseModel):
-    """The evaluations so far."""
-
-    model_config = _STRICT
-
-    steps: list[NonNegativeInt]
-    returns: list[_Row]
-    lengths: list[_Row]
-
-    @model_validator(mode="after")
-    def _is_even(self) -> "EvaluationHistory":
-        if not len(self.steps) == len(self.returns) == len(self.lengths):
-            raise ValueError("steps, returns and lengths must be of the same number")
-        if len({row.shape for row in (*self.returns, *self.lengths)}) > 1:
-            raise ValueError("every evaluation must have as many episodes")
-        return self
-
-
-@final
-class BestPolicy(BaseModel):
-    """The best policy so far: the fields of `PolicySnapshot`."""
-
-    model_config = _STRICT
-
-    weights: dict[str, InstanceOf[torch.Tensor]]
-    statistics: Annotated[InstanceOf[Statistics] | None, BeforeValidator(_statistics)]
 
 
 @final
@@ -88,7 +42,7 @@ class TrainingSnapshot(BaseModel):
     state are checked where they are put back.
     """
 
-    model_config = _STRICT
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
     versions: dict[str, str]
     """Of packages and processor, on which the last bits depend."""
@@ -100,7 +54,7 @@ class TrainingSnapshot(BaseModel):
     learner: dict[str, Any]
     """The learner's state, item by item."""
     evaluations: EvaluationHistory
-    best: BestPolicy | None
+    best: PolicySnapshot | None
     log_lengths: dict[str, NonNegativeInt]
     """Bytes of each log file by its name."""
     pending_log: tuple[
@@ -117,9 +71,25 @@ class TrainingSnapshot(BaseModel):
             raise ValueError("there must be a best agent where there are evaluations")
         return self
 
-    def best_policy(self) -> PolicySnapshot | None:
-        """Returns the best policy so far, if there was an evaluation."""
-        return None if self.best is None else PolicySnapshot(**vars(self.best))
+    def put_back(self, learner: Learner, evaluations: Evaluations) -> list[str]:
+        """Puts all into this state; returns why the run may go on otherwise."""
+        same_states = restore(learner, self.learner)
+        evaluations.history = self.evaluations
+        pending: tuple[Any, ...] = self.pending_log
+        values, counts, exclusions = pending
+        learner.logger.name_to_value.update(values)
+        learner.logger.name_to_count.update(counts)
+        learner.logger.name_to_excluded.update(exclusions)
+        warnings = changed_versions(self.versions, computing_versions())
+        if not same_states:
+            warnings = [
+                "the environments came to another state by the same actions, so their "
+                "episodes were started again",
+                *warnings,
+            ]
+        if learner.device.type != "cpu":
+            warnings.append(f"sums on {learner.device.type} come in no fixed order")
+        return warnings
 
 
 def snapshot_of(
@@ -147,7 +117,7 @@ def snapshot_of(
         "reproducibility_warnings": list(reproducibility_warnings),
         "steps": learner.num_timesteps,
         "learner": capture(learner),
-        "evaluations": evaluations.history(),
+        "evaluations": vars(evaluations.history),
         "best": None if best is None else asdict(best),
         "log_lengths": dict(log_lengths),
         "pending_log": (

@@ -5,7 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeAlias, final
+from typing import Annotated, Any, TypeAlias, final
+
+from pydantic import AliasChoices, Field, StrictBool, StrictFloat, StrictInt
 
 from rltransfer.argument_checks import (
     EPISODE_CAP,
@@ -79,42 +81,31 @@ class TrainConfig:
 
 @final
 @dataclass(frozen=True)
-class TrainingResult:
-    """What a training's manifest says came of it."""
-
-    steps: int
-    mean_return: float
-    seconds: float
-    resumed: Resumed
-    reproducibility_warnings: tuple[str, ...]
-    state_sha256: str
-    seeds_ignored: bool
-    capped_episodes: int
-
-
-@final
-@dataclass(frozen=True)
 class TrainedRun:
     """A finished training."""
 
     env_id: str
     algorithm: str
     folder: Path
-    steps: int
+    steps: StrictInt
     """Taken; an algorithm ends with a whole rollout."""
     asked_steps: int
-    mean_return: float
+    mean_return: StrictFloat
     """Of the best agent in fresh episodes that chose nothing."""
-    seconds: float
+    seconds: StrictFloat
     env_kwargs: Mapping[str, Any]
     files: tuple[Path, ...]
     """All that the training wrote."""
-    resumed: Resumed = "no"
-    reproducibility_warnings: tuple[str, ...] = ()
+    resumed: Resumed
+    # Version 0.1.0 called them doubts.
+    reproducibility_warnings: Annotated[
+        tuple[str, ...],
+        Field(validation_alias=AliasChoices("reproducibility_warnings", "doubts")),
+    ]
     """Why the run may differ from one that was never interrupted."""
-    seeds_ignored: bool = False
+    seeds_ignored: StrictBool = False
     """Whether the environment's resets do not follow their seed."""
-    capped_episodes: int = 0
+    capped_episodes: StrictInt = 0
     """Evaluated episodes that reached `episode_cap`."""
 
     def record(self) -> dict[str, Any]:
@@ -167,24 +158,19 @@ def require_moderate(config: TrainConfig, hyperparameters: Mapping[str, Any]) ->
     """
     environments = hyperparameters.get("n_envs", 1)
     rollout = hyperparameters.get("n_steps", 1) * environments
-    _require("steps kept at once", rollout, _ROWS, "n_steps or n_envs")
-    most = _ENVIRONMENTS[config.vec_env]
-    _require("environments", environments, most, "n_envs")
+    widths = (hyperparameters.get("policy_kwargs") or {}).get("net_arch") or []
+    parts = widths.values() if isinstance(widths, Mapping) else [widths]
+    weights = sum(math.prod(pair) for part in parts for pair in pairwise(part))
+    most_environments = _ENVIRONMENTS[config.vec_env]
     # Each episode of an evaluation has an environment of its own.
     episodes = config.evaluation_episodes
-    _require("environments", episodes, most, "the episodes of an evaluation")
-    weights = _weights(hyperparameters.get("policy_kwargs") or {})
-    _require("weights", weights, _WEIGHTS, "net_arch")
-
-
-def _require(what: str, count: int, most: int, remedy: str) -> None:
-    if count > most:
-        raise InputError(
-            f"a training has at most {most:,} {what}, got {count:,}; lower {remedy}"
-        )
-
-
-def _weights(network: Mapping[str, Any]) -> int:
-    widths = network.get("net_arch") or []
-    parts = widths.values() if isinstance(widths, Mapping) else [widths]
-    return sum(math.prod(pair) for part in parts for pair in pairwise(part))
+    for what, count, most, remedy in (
+        ("steps kept at once", rollout, _ROWS, "n_steps or n_envs"),
+        ("environments", environments, most_environments, "n_envs"),
+        ("environments", episodes, most_environments, "the episodes of an evaluation"),
+        ("weights", weights, _WEIGHTS, "net_arch"),
+    ):
+        if count > most:
+            raise InputError(
+                f"a training has at most {most:,} {what}, got {count:,}; lower {remedy}"
+            )

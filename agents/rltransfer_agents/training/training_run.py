@@ -2,16 +2,15 @@
 
 import random
 import shutil
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
-from dataclasses import asdict, replace
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, final
 
 import numpy as np
 import torch
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from rltransfer.domain import describe_space
 from rltransfer.errors import ArtifactRefused, InputError
@@ -27,31 +26,24 @@ from rltransfer.io import (
     write_manifest,
 )
 from rltransfer.io.event_files import own_events
-from rltransfer.resume.reproducibility import Resumed
 from rltransfer.resume.stop_signals import StopSignals, resumable, resume_command
 from rltransfer.wrappers import make_in_time
 from rltransfer_agents.loading.agent_files import mark_of
-from rltransfer_agents.training.algorithms import (
-    Learner,
-    require_spaces,
-    tuned_hyperparameters,
-)
-from rltransfer_agents.training.run_files import RunFiles
-from rltransfer_agents.training.run_settings import (
+from rltransfer_agents.training.algorithms import require_spaces, tuned_hyperparameters
+from rltransfer_agents.training.run_files import (
+    RunFiles,
     as_stored,
     read_settings,
     write_settings,
 )
-from rltransfer_agents.training.snapshots import snapshot_from
 from rltransfer_agents.training.train_config import (
     TrainConfig,
     TrainedRun,
-    TrainingResult,
     Watch,
     require_moderate,
 )
 from rltransfer_agents.training.training_loop import TrainingLoop
-from rltransfer_agents.training.training_setup import Prepared, prepare, set_up_training
+from rltransfer_agents.training.training_setup import Prepared, prepare
 from rltransfer_envs.making import make
 
 
@@ -75,6 +67,8 @@ def isolated() -> Iterator[None]:
 
 
 _VERB = "train-source"
+_PATIENCE = 2
+"""The third signal does not wait for the end of a step."""
 
 
 def train_source(config: TrainConfig, watch: Watch | None = None) -> TrainedRun:
@@ -108,13 +102,17 @@ def train_source(config: TrainConfig, watch: Watch | None = None) -> TrainedRun:
         require_spaces(
             config.algorithm, config.env_id, env.observation_space, env.action_space
         )
-    with _prepared(config, hyperparameters) as (prepared, stop):
+    with (
+        isolated(),
+        StopSignals(patience=_PATIENCE) as stop,
+        prepare(config, hyperparameters) as prepared,
+    ):
         folder = next_run_folder(config.log_folder, config.algorithm, config.env_id)
-        files = RunFiles.of(config, folder)
+        files = RunFiles(folder, config)
         with locked(folder):
-            write_settings(files, config, hyperparameters)
-            with _resumable(files, config):
-                return _train(files, config, prepared, watch, stop)
+            write_settings(files, hyperparameters)
+            with _resumable(files):
+                return _train(files, prepared, watch, stop)
 
 
 def resume_source(
@@ -131,55 +129,34 @@ def resume_source(
         typed: environments that the user named: what a file may not import by itself.
     """
     # First, so that a folder of something else is left as it is.
-    files, config, hyperparameters = read_settings(folder, typed)
+    files, hyperparameters = read_settings(folder, typed)
     with locked(folder):
         if (folder / MANIFEST_NAME).exists():
-            return _finished(files, config)
+            return _finished(files)
         with (
-            _resumable(files, config),
-            _prepared(config, hyperparameters) as (prepared, stop),
+            _resumable(files),
+            isolated(),
+            StopSignals(patience=_PATIENCE) as stop,
+            prepare(files.config, hyperparameters) as prepared,
         ):
-            return _train(files, config, prepared, watch, stop)
+            return _train(files, prepared, watch, stop)
 
 
-@contextmanager
-def _prepared(
-    config: TrainConfig, hyperparameters: Mapping[str, Any]
-) -> Iterator[tuple[Prepared, StopSignals]]:
-    # The third signal does not wait for the end of a step.
-    with isolated(), StopSignals(patience=2) as stop, ExitStack() as stack:
-        yield prepare(config, hyperparameters, stack), stop
-
-
-def _resumable(files: RunFiles, config: TrainConfig) -> AbstractContextManager[None]:
-    environments = (config.env_id, config.env_kwargs)
+def _resumable(files: RunFiles) -> AbstractContextManager[None]:
+    environments = (files.config.env_id, files.config.env_kwargs)
     return resumable(lambda: resume_command(_VERB, files.folder, environments))
 
 
 def _train(
-    files: RunFiles,
-    config: TrainConfig,
-    prepared: Prepared,
-    watch: Watch | None,
-    stop: StopSignals,
+    files: RunFiles, prepared: Prepared, watch: Watch | None, stop: StopSignals
 ) -> TrainedRun:
-    setup = set_up_training(config, files, prepared)
-    state = setup.snapshots.read()
-    snapshot = None if state is None else snapshot_from(state)
-    result = TrainingLoop(setup, snapshot, watch, stop).run()
-    write_manifest(files.folder, _manifest(config, setup.learner, result))
-    return _finished(files, config)
-
-
-def _manifest(
-    config: TrainConfig, learner: Learner, result: TrainingResult
-) -> Manifest:
-    results = asdict(result)
-    return Manifest(
+    results = TrainingLoop(files, prepared, watch, stop).run()
+    config, learner = files.config, prepared.learner
+    manifest = Manifest(
         verb=_VERB,
         versions=installed_versions(),
         seeds={"training": config.seed},
-        steps={"training": results.pop("steps")},
+        steps={"training": learner.num_timesteps},
         spaces={
             "observation": describe_space(learner.observation_space),
             "action": describe_space(learner.action_space),
@@ -192,60 +169,38 @@ def _manifest(
         },
         results=results,
     )
+    write_manifest(files.folder, manifest)
+    return _finished(files)
 
 
-def _finished(files: RunFiles, config: TrainConfig) -> TrainedRun:
-    run = _finished_run(files, config)
-    # Only now: without them a run that has no manifest starts again from nothing.
-    with storage_faults(files.snapshots):
-        if files.snapshots.exists():
-            shutil.rmtree(files.snapshots)
-    return run
+_RUN = TypeAdapter(TrainedRun)
 
 
-@final
-class _Results(BaseModel):
-    """What the manifest of a finished training says, as far as it is asked for."""
-
-    model_config = ConfigDict(strict=True)
-
-    steps: int
-    mean_return: float
-    seconds: float
-    resumed: Resumed
-    # Version 0.1.0 called them doubts.
-    reproducibility_warnings: list[str] = Field(
-        validation_alias=AliasChoices("reproducibility_warnings", "doubts")
-    )
-    seeds_ignored: bool = False
-    capped_episodes: int = 0
-
-
-def _finished_run(files: RunFiles, config: TrainConfig) -> TrainedRun:
+def _finished(files: RunFiles) -> TrainedRun:
+    config = files.config
     manifest = read_manifest_of(files.folder, _VERB)
-    found = {**manifest.results, "steps": manifest.steps.get("training")}
+    written = [files.folder / name for name in (*manifest.files, MANIFEST_NAME)]
+    if files.tensorboard_elsewhere is not None:
+        written += own_events(files.tensorboard, files.folder, mark_of(files.folder))
+    found = {
+        **manifest.results,
+        "env_id": config.env_id,
+        "algorithm": config.algorithm,
+        "folder": files.folder,
+        "steps": manifest.steps.get("training"),
+        "asked_steps": config.steps,
+        "env_kwargs": config.env_kwargs,
+        "files": tuple(written),
+    }
     try:
-        results = _Results.model_validate(found)
+        run = _RUN.validate_python(found)
     except ValidationError as fault:
         raise ArtifactRefused(
             f"{files.folder / MANIFEST_NAME} does not say what came of the "
             f"training ({FirstError.of(fault)}); restore the file or start a new run"
         ) from fault
-    written = [files.folder / name for name in (*manifest.files, MANIFEST_NAME)]
-    if files.tensorboard_elsewhere is not None:
-        written += own_events(files.tensorboard, files.folder, mark_of(files.folder))
-    return TrainedRun(
-        env_id=config.env_id,
-        algorithm=config.algorithm,
-        folder=files.folder,
-        steps=results.steps,
-        asked_steps=config.steps or results.steps,
-        mean_return=results.mean_return,
-        seconds=results.seconds,
-        env_kwargs=config.env_kwargs,
-        files=tuple(written),
-        resumed=results.resumed,
-        reproducibility_warnings=tuple(results.reproducibility_warnings),
-        seeds_ignored=results.seeds_ignored,
-        capped_episodes=results.capped_episodes,
-    )
+    # Only now: without them a run that has no manifest starts again from nothing.
+    with storage_faults(files.snapshots):
+        if files.snapshots.exists():
+            shutil.rmtree(files.snapshots)
+    return run

@@ -1,16 +1,14 @@
-"""What one training consists of, made from plain data."""
+"""The learner of a training and its environments, made from plain data."""
 
-from collections.abc import Mapping
-from contextlib import ExitStack, closing
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, final
 
 import numpy as np
 import torch
-from gymnasium import spaces
 from stable_baselines3.common.noise import (
-    ActionNoise,
     NormalActionNoise,
     OrnsteinUhlenbeckActionNoise,
 )
@@ -29,16 +27,10 @@ from rltransfer.wrappers import (
     subprocess_envs,
 )
 from rltransfer_agents.training.algorithms import ALGORITHMS, Learner
-from rltransfer_agents.training.evaluations import Evaluations
 from rltransfer_agents.training.hyperparameters import schedule_start
-from rltransfer_agents.training.run_files import RunFiles
-from rltransfer_agents.training.snapshots import SnapshotFiles
 from rltransfer_agents.training.train_config import TrainConfig
-from rltransfer_agents.training.training_logs import TrainingLogs
 from rltransfer_agents.training.vector_env import VectorEnv
 from rltransfer_envs.making import make
-
-_USES = ("evaluation", "report")
 
 
 @final
@@ -47,96 +39,52 @@ class Prepared:
     """What a training needs before there is a folder for it."""
 
     learner: Learner
+    total_steps: int
+    """As asked: schedules end here."""
     planned_steps: int
     """What the training will take: it ends with a whole rollout."""
     evaluation_envs: VectorEnv
+    evaluation_seed: int
+    report_seed: int
+    """Not that of the evaluations, which choose the best agent."""
     seeds_ignored: bool
     """Whether two resets with one seed show different observations."""
-    stack: ExitStack
-    """Closes what has to be closed."""
 
 
+@contextmanager
 def prepare(
-    config: TrainConfig, hyperparameters: Mapping[str, Any], stack: ExitStack
-) -> Prepared:
-    """Returns a learner in its environments, and those that it is evaluated in.
+    config: TrainConfig, hyperparameters: Mapping[str, Any]
+) -> Iterator[Prepared]:
+    """Holds a learner in its environments, and those that it is evaluated in.
 
     Raises:
         InputError: the learner does not take the hyperparameters, or would not learn.
     """
-    timeout = stack.enter_context(StepTimeout(config.step_seconds).active())
-    evaluation_envs = _vector_env(
-        config, config.evaluation_episodes, "evaluation", timeout
-    )
-    stack.callback(evaluation_envs.close)
-    count = hyperparameters.get("n_envs", 1)
-    envs = _vector_env(config, count, "training", timeout)
-    stack.callback(envs.close)
-    learner = _make_learner(
-        config.algorithm,
-        _normalised(envs, hyperparameters),
-        hyperparameters,
-        # As it is: with one seed SB3 and RL Zoo train the same agent.
-        seed=config.seed,
-        device=config.device,
-    )
-    planned = _planned_steps(learner, config.steps or hyperparameters["n_timesteps"])
-    _require_updates(config.algorithm, learner, planned)
-    seed = streams_of(config).integer("evaluation")
-    first, again = (evaluation_envs.reset_some([0], [seed]) for _ in range(2))
-    seeds_ignored = not np.array_equal(first, again)
-    return Prepared(learner, planned, evaluation_envs, seeds_ignored, stack)
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class TrainingSetup:
-    """The learner, and all that a training needs beside it."""
-
-    config: TrainConfig
-    files: RunFiles
-    total_steps: int
-    """As asked: schedules end here."""
-    planned_steps: int
-    learner: Learner
-    evaluations: Evaluations
-    seeds_ignored: bool
-    snapshots: SnapshotFiles
-    logs: TrainingLogs
-
-
-def streams_of(config: TrainConfig) -> RandomStreams:
-    """Returns the random streams of a training, beside the learner's own."""
-    return RandomStreams(config.seed, *_USES)
-
-
-def set_up_training(
-    config: TrainConfig, files: RunFiles, prepared: Prepared
-) -> TrainingSetup:
-    """Returns a training that has a folder and has not begun."""
-    learner, total = prepared.learner, config.steps or prepared.planned_steps
-    evaluations = Evaluations(
-        files.evaluations,
-        prepared.evaluation_envs,
-        every=max(1, total // config.evaluations) if config.evaluations else 0,
-        seed=streams_of(config).integer("evaluation"),
-        cap=config.episode_cap,
-    )
-    buffer = getattr(learner, "replay_buffer", None)
-    snapshots = SnapshotFiles(files.snapshots, buffer, config.snapshot_seconds)
-    logs = TrainingLogs(files.episodes, files.tensorboard, files.folder, config.env_id)
-    prepared.stack.enter_context(closing(logs))
-    return TrainingSetup(
-        config,
-        files,
-        total,
-        prepared.planned_steps,
-        learner,
-        evaluations,
-        prepared.seeds_ignored,
-        snapshots,
-        logs,
-    )
+    with ExitStack() as stack:
+        timeout = stack.enter_context(StepTimeout(config.step_seconds).active())
+        evaluation_envs, envs = (
+            stack.enter_context(closing(_vector_env(config, count, purpose, timeout)))
+            for count, purpose in (
+                (config.evaluation_episodes, "evaluation"),
+                (hyperparameters.get("n_envs", 1), "training"),
+            )
+        )
+        learner = _make_learner(config, envs, hyperparameters)
+        total = config.steps or hyperparameters["n_timesteps"]
+        planned = _planned_steps(learner, total)
+        _require_updates(config.algorithm, learner, planned)
+        streams = RandomStreams(config.seed, "evaluation", "report")
+        seed = streams.integer("evaluation")
+        first, again = (evaluation_envs.reset_some([0], [seed]) for _ in range(2))
+        yield Prepared(
+            learner,
+            total,
+            planned,
+            evaluation_envs,
+            evaluation_seed=seed,
+            report_seed=streams.integer("report"),
+            seeds_ignored=not np.array_equal(first, again),
+        )
 
 
 def _vector_env(
@@ -169,51 +117,42 @@ _NOISES: dict[str, type[NormalActionNoise] | type[OrnsteinUhlenbeckActionNoise]]
 _NOT_FOR_THE_MODEL = ("n_timesteps", "n_envs", "normalize", "noise_type", "noise_std")
 
 
-def _normalised(envs: VecEnv, hyperparameters: Mapping[str, Any]) -> VecEnv:
-    """Returns `envs`, behind running statistics where the hyperparameters ask so."""
-    choice = hyperparameters.get("normalize", False)
-    if choice is False:
-        return envs
-    parts = {} if choice is True else choice
-    return VecNormalize(envs, gamma=hyperparameters.get("gamma", 0.99), **parts)
-
-
 def _make_learner(
-    algorithm: str,
-    envs: VecEnv,
-    hyperparameters: Mapping[str, Any],
-    *,
-    seed: int,
-    device: str,
+    config: TrainConfig, envs: VecEnv, hyperparameters: Mapping[str, Any]
 ) -> Learner:
-    """Returns a fresh model; the process's global generators are seeded by it.
-
-    Args:
-        algorithm: a name in `ALGORITHMS`.
-        envs: what it will learn in.
-        hyperparameters: checked plain data.
-        seed: of weights, exploration and environments.
-        device: as torch names it.
-    """
+    """Returns a fresh model; the process's global generators are seeded by it."""
+    normalize = hyperparameters.get("normalize", False)
+    if normalize is not False:
+        parts = {} if normalize is True else normalize
+        envs = VecNormalize(envs, gamma=hyperparameters.get("gamma", 0.99), **parts)
     arguments = {
         name: _number_or_schedule(value)
         for name, value in hyperparameters.items()
         if name not in _NOT_FOR_THE_MODEL
     }
-    if "policy_kwargs" in arguments:
-        arguments["policy_kwargs"] = _policy_kwargs(arguments["policy_kwargs"])
+    choices = arguments.get("policy_kwargs")
+    if choices is not None:
+        given = {name: value for name, value in choices.items() if value is not None}
+        if "activation_fn" in given:
+            given["activation_fn"] = _ACTIVATIONS[given["activation_fn"]]
+        arguments["policy_kwargs"] = given
     if "noise_type" in hyperparameters:
-        arguments["action_noise"] = _noise(hyperparameters, envs.action_space)
+        shape = envs.action_space.shape
+        assert shape is not None
+        deviation = np.full(shape, hyperparameters.get("noise_std", 0.1))
+        noise = _NOISES[hyperparameters["noise_type"]]
+        arguments["action_noise"] = noise(np.zeros(shape), deviation)
     arguments.setdefault("policy", "MlpPolicy")
-    model = ALGORITHMS[algorithm].model
+    model = ALGORITHMS[config.algorithm].model
     try:
-        return model(env=envs, seed=seed, device=device, **arguments)
+        # The seed as it is: with one seed SB3 and RL Zoo train the same agent.
+        return model(env=envs, seed=config.seed, device=config.device, **arguments)
     # What Stable-Baselines3 and its networks say of values that do not go together.
     except (AssertionError, LookupError, TypeError, ValueError) as fault:
         reason = " ".join(f"{type(fault).__name__}: {fault}".split())
         raise InputError(
-            f"{algorithm} does not take these hyperparameters together ({reason}); "
-            f"change one of {', '.join(hyperparameters)}"
+            f"{config.algorithm} does not take these hyperparameters together "
+            f"({reason}); change one of {', '.join(hyperparameters)}"
         ) from fault
 
 
@@ -256,19 +195,3 @@ def _number_or_schedule(value: Any) -> Any:
     start = schedule_start(value)
     # A class of Stable-Baselines3's own, so that a saved model needs nothing of ours.
     return value if start is None else LinearSchedule(start, 0.0, 1.0)
-
-
-def _policy_kwargs(choices: Mapping[str, Any]) -> dict[str, Any]:
-    given = {name: value for name, value in choices.items() if value is not None}
-    if "activation_fn" in given:
-        given["activation_fn"] = _ACTIVATIONS[given["activation_fn"]]
-    return given
-
-
-def _noise(
-    hyperparameters: Mapping[str, Any], actions: spaces.Space[Any]
-) -> ActionNoise:
-    assert actions.shape is not None
-    deviation = np.full(actions.shape, hyperparameters.get("noise_std", 0.1))
-    noise = _NOISES[hyperparameters["noise_type"]]
-    return noise(np.zeros(actions.shape), deviation)

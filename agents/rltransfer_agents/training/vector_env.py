@@ -18,6 +18,7 @@ from rltransfer.wrappers import (
     SubprocessEnv,
     check_together,
 )
+from rltransfer_agents.training.algorithms import Learner
 
 
 @final
@@ -187,6 +188,13 @@ class VectorEnv(VecEnv):
         indices: int | Iterable[int] | None = None,
     ) -> list[bool]:
         return [False for _ in self._get_indices(indices)]
+
+
+def vector_env_of(learner: Learner) -> VectorEnv:
+    """Returns the environments that a learner learns in, without any normalisation."""
+    envs = learner.get_env()
+    assert envs is not None and isinstance(envs.unwrapped, VectorEnv)
+    return envs.unwrapped
 
 
 def _true(values: list[bool]) -> list[int]:

@@ -29,7 +29,7 @@ from rltransfer_agents.training import (
     train_sources,
 )
 from rltransfer_agents.training import learner_state as items
-from rltransfer_agents.training.state_items import Item
+from rltransfer_agents.training.learner_state import Item
 from rltransfer_agents.training.vector_env import VectorEnv
 from tests.agents.training.survival import faulty
 from tests.worlds.os_calls import counted_os_calls
