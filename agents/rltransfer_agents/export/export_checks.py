@@ -38,16 +38,15 @@ def require_new(path: Path | str, suffix: str) -> Path:
     return file
 
 
-def require_equal(act: Act, original: FrozenPolicy, what: str, seed: int = 0) -> None:
+def require_equal(act: Act, original: FrozenPolicy, what: str) -> None:
     """Raises unless `act` chooses as `original` does on random observations.
 
     Args:
         act: what was written.
         original: the policy it was written from.
         what: the file, for the message.
-        seed: of the observations.
     """
-    observations = random_observations(original.observation_space, seed)
+    observations = random_observations(original.observation_space, seed=0)
     expected, _ = original.predict(observations, deterministic=True)
     actions = np.asarray(act(observations))
     if actions.shape == expected.shape:

@@ -156,12 +156,6 @@ class Evaluations:
         self.history = EvaluationHistory(steps=[], returns=[], lengths=[])
 
     @property
-    def best(self) -> float:
-        """The best mean return so far."""
-        returns = self.history.returns
-        return max((float(row.mean()) for row in returns), default=-np.inf)
-
-    @property
     def capped_episodes(self) -> int:
         """How many episodes were as long as they may be."""
         capped = sum(int((row >= self._cap).sum()) for row in self.history.lengths)
@@ -179,7 +173,8 @@ class Evaluations:
 
     def add(self, act: Act, steps: int) -> bool:
         """Evaluates once more and returns whether no earlier evaluation was better."""
-        best, history = self.best, self.history
+        history = self.history
+        best = max((float(row.mean()) for row in history.returns), default=-np.inf)
         returns, lengths = play_episodes(self._envs, act, self._seed, self._cap)
         history.steps.append(steps)
         history.returns.append(returns)

@@ -26,9 +26,11 @@ from rltransfer.io import (
     storage_faults,
     write_atomically,
 )
+from rltransfer.io.event_files import own_events
 from rltransfer_agents.loading import limits
 from rltransfer_agents.loading.agent_files import (
     mark_logs,
+    mark_of,
     require_own_files,
     require_own_logs,
 )
@@ -114,6 +116,11 @@ class RunFiles:
             return None
         # A folder of its own, so that the curves of several runs stay apart.
         return elsewhere / self.config.algorithm / self.folder.name
+
+    @property
+    def events(self) -> list[Path]:
+        """Files of TensorBoard's events, in a folder that others may write to."""
+        return own_events(self.tensorboard, self.folder, mark_of(self.folder))
 
     @property
     def snapshots(self) -> Path:

@@ -14,7 +14,7 @@ from stable_baselines3.common.logger import KVWriter, Logger
 from typing_extensions import override
 
 from rltransfer.io import cut_back, make_folder, storage_faults
-from rltransfer.io.event_files import EventFile, event_path, own_events
+from rltransfer.io.event_files import EventFile, event_path
 from rltransfer_agents.loading.agent_files import mark_of
 from rltransfer_agents.training.run_files import RunFiles
 
@@ -64,7 +64,6 @@ class TrainingLogs:
         self, files: RunFiles, lengths: Mapping[str, int], seconds: float
     ) -> None:
         self._files = files
-        self._mark = mark_of(files.folder)
         self._start = time.time() - seconds
         make_folder(files.tensorboard)
         for path in self._paths():
@@ -79,8 +78,9 @@ class TrainingLogs:
                 header = {"t_start": self._start, "env_id": files.config.env_id}
                 self._episodes.write(f"#{json.dumps(header)}\nr,l,t\n")
                 self._episodes.flush()
-        events = self._events() or [event_path(files.tensorboard, self._mark)]
-        self.logger = Logger(str(files.tensorboard), [EventWriter(events[-1])])
+        new = event_path(files.tensorboard, mark_of(files.folder))
+        writer = EventWriter([new, *files.events][-1])
+        self.logger = Logger(str(files.tensorboard), [writer])
 
     def add_episodes(self, infos: Iterable[dict[str, Any]]) -> None:
         """Adds the training episodes that ended in one step."""
@@ -112,7 +112,4 @@ class TrainingLogs:
 
     def _paths(self) -> list[Path]:
         episodes = self._files.episodes
-        return [*self._events(), *([episodes] if episodes.exists() else [])]
-
-    def _events(self) -> list[Path]:
-        return own_events(self._files.tensorboard, self._files.folder, self._mark)
+        return [*self._files.events, *([episodes] if episodes.exists() else [])]

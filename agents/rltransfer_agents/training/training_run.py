@@ -25,10 +25,8 @@ from rltransfer.io import (
     storage_faults,
     write_manifest,
 )
-from rltransfer.io.event_files import own_events
 from rltransfer.resume.stop_signals import StopSignals, resumable, resume_command
 from rltransfer.wrappers import make_in_time
-from rltransfer_agents.loading.agent_files import mark_of
 from rltransfer_agents.training.algorithms import require_spaces, tuned_hyperparameters
 from rltransfer_agents.training.run_files import (
     RunFiles,
@@ -181,7 +179,7 @@ def _finished(files: RunFiles) -> TrainedRun:
     manifest = read_manifest_of(files.folder, _VERB)
     written = [files.folder / name for name in (*manifest.files, MANIFEST_NAME)]
     if files.tensorboard_elsewhere is not None:
-        written += own_events(files.tensorboard, files.folder, mark_of(files.folder))
+        written += files.events
     found = {
         **manifest.results,
         "env_id": config.env_id,

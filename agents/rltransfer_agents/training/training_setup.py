@@ -71,8 +71,7 @@ def prepare(
         )
         learner = _make_learner(config, envs, hyperparameters)
         total = config.steps or hyperparameters["n_timesteps"]
-        planned = _planned_steps(learner, total)
-        _require_updates(config.algorithm, learner, planned)
+        planned = _planned_steps(config.algorithm, learner, total)
         streams = RandomStreams(config.seed, "evaluation", "report")
         seed = streams.integer("evaluation")
         first, again = (evaluation_envs.reset_some([0], [seed]) for _ in range(2))
@@ -156,39 +155,35 @@ def _make_learner(
         ) from fault
 
 
-def _planned_steps(learner: Learner, steps: int) -> int:
+def _planned_steps(algorithm: str, learner: Learner, steps: int) -> int:
     """Returns how many steps a training takes that is asked for `steps`.
 
     It ends with a whole rollout. One of whole episodes cannot be foreseen, and counts
     as one step.
+
+    Raises:
+        InputError: it would end without a single update.
     """
     if isinstance(learner, OnPolicyAlgorithm):
         rollout = learner.n_steps * learner.n_envs
-    else:
-        frequency = learner.train_freq
-        assert isinstance(frequency, TrainFreq)
-        by_step = frequency.unit is TrainFrequencyUnit.STEP
-        rollout = frequency.frequency * learner.n_envs if by_step else 1
-    return -(-steps // rollout) * rollout
-
-
-def _require_updates(algorithm: str, learner: Learner, steps: int) -> None:
-    """Raises if a training of `steps` would end without a single update."""
-    if isinstance(learner, OnPolicyAlgorithm):
-        return
-    if learner.learning_starts >= steps:
-        raise InputError(
-            f"{algorithm} begins to learn after learning_starts="
-            f"{learner.learning_starts} steps, and {steps} are all there are; give "
-            f"more with -n, or lower it: --hyperparams learning_starts={steps // 2}"
-        )
+        return -(-steps // rollout) * rollout
     frequency = learner.train_freq
     assert isinstance(frequency, TrainFreq)
-    if frequency.unit is TrainFrequencyUnit.EPISODE and learner.n_envs > 1:
+    by_step = frequency.unit is TrainFrequencyUnit.STEP
+    rollout = frequency.frequency * learner.n_envs if by_step else 1
+    planned = -(-steps // rollout) * rollout
+    if learner.learning_starts >= planned:
+        raise InputError(
+            f"{algorithm} begins to learn after learning_starts="
+            f"{learner.learning_starts} steps, and {planned} are all there are; give "
+            f"more with -n, or lower it: --hyperparams learning_starts={planned // 2}"
+        )
+    if not by_step and learner.n_envs > 1:
         raise InputError(
             f"{algorithm} takes a train_freq of episodes in one environment, got "
             f"n_envs={learner.n_envs}; add --hyperparams n_envs=1"
         )
+    return planned
 
 
 def _number_or_schedule(value: Any) -> Any:
