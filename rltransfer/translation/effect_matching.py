@@ -21,7 +21,7 @@ _GRID = {1: 65, 2: 17}
 """Points along each side of a box of so few actions."""
 _SOBOL_POWER = 9
 """Two to this many points in a larger box."""
-_RIDGE = 1e-4
+RIDGE = 1e-4
 """Share of the trace added to the diagonal: some actions may have no effect."""
 
 
@@ -65,7 +65,7 @@ class LeastSquares(ActionTranslator):
         self._bias = mapped(np.zeros(size, np.float32))
         self._weight = mapped(np.eye(size, dtype=np.float32)) - self._bias
         self._row = self._weight[0] if size == 1 else None
-        self._ridge = _RIDGE * np.eye(size)
+        self._ridge = RIDGE * np.eye(size)
 
     @override
     def __call__(self, wanted: NDArray[Any], metric: NDArray[Any]) -> NDArray[Any]:

@@ -5,7 +5,6 @@ layers, are understood from the modules themselves. Whether they were understood
 is for the comparison to say.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -220,8 +219,10 @@ def _extractor(policy: Any) -> tuple[bool, list[tuple[nn.Linear, str]]]:
     owner = next((getattr(policy, o) for o in _OWNERS if hasattr(policy, o)), policy)
     extractor = getattr(owner, "pi_features_extractor", owner.features_extractor)
     layers: list[tuple[nn.Linear, str]] = []
-    for leaf in _leaves(extractor):
+    for _, leaf in extractor.named_modules(remove_duplicate=False):
         kind = type(leaf).__name__
+        if list(leaf.children()):
+            continue
         if isinstance(leaf, nn.Linear):
             layers.append((leaf, "Identity"))
         elif kind in ACTIVATIONS and layers and layers[-1][1] == "Identity":
@@ -232,14 +233,6 @@ def _extractor(policy: Any) -> tuple[bool, list[tuple[nn.Linear, str]]]:
                 f"{name} has {kind}; export it as ONNX with torch instead"
             )
     return True, layers
-
-
-def _leaves(module: nn.Module) -> Iterator[nn.Module]:
-    children = list(module.children())
-    if not children:
-        yield module
-    for child in children:
-        yield from _leaves(child)
 
 
 def _normalisations(model: BaseAlgorithm) -> Normalisations:

@@ -18,12 +18,9 @@ from rltransfer.domain import codec_of
 from rltransfer.errors import InputError
 from rltransfer.mapping import Affine
 from rltransfer.translation import MappedPolicy
-from rltransfer.translation.effect_matching import listed_actions
+from rltransfer.translation.effect_matching import RIDGE, listed_actions
 from rltransfer_agents.export.plain_policy import plain_policy
 from rltransfer_agents.policies import FrozenPolicy
-
-_RIDGE = 1e-4
-"""As in `rltransfer.translation.effect_matching`."""
 
 
 @final
@@ -126,7 +123,7 @@ class MappedModule(nn.Module):
         normal = pull @ weight.T
         unit = torch.eye(size, dtype=torch.float64)
         trace = (normal * unit).sum(dim=(1, 2), keepdim=True)
-        normal = normal + _RIDGE * trace.clamp_min(1e-8) * unit
+        normal = normal + RIDGE * trace.clamp_min(1e-8) * unit
         right = pull @ (wanted.double() - bias).unsqueeze(2)
         # ONNX cannot solve equations: Gauss-Jordan, which needs no pivoting here.
         table = torch.cat([normal, right], dim=2)

@@ -1,5 +1,3 @@
 """The acting part of an agent as plain NumPy arrays: no torch, no training state."""
 
-from rltransfer_agents.policies.frozen_policy import FrozenPolicy
-
-__all__ = ["FrozenPolicy"]
+from rltransfer_agents.policies.frozen_policy import FrozenPolicy as FrozenPolicy
