@@ -1,10 +1,10 @@
 """The mapping core: networks, objectives, fitting and storing; tensors only."""
 
 from rltransfer.mapping.fit import FitConfig as FitConfig
+from rltransfer.mapping.fit import FitReport as FitReport
+from rltransfer.mapping.fit import FitWatcher as FitWatcher
+from rltransfer.mapping.fit import Progress as Progress
 from rltransfer.mapping.fit import fit as fit
-from rltransfer.mapping.fit_report import FitReport as FitReport
-from rltransfer.mapping.fit_report import FitWatcher as FitWatcher
-from rltransfer.mapping.fit_report import Progress as Progress
 from rltransfer.mapping.mapping_store import load_about as load_about
 from rltransfer.mapping.mapping_store import load_network as load_network
 from rltransfer.mapping.mapping_store import save_network as save_network

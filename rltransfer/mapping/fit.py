@@ -1,19 +1,19 @@
 """Fitting a network, or a stack of restarts, to an objective by Adam."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
 from rltransfer.errors import InputError
-from rltransfer.mapping.fit_report import FitReport, FitWatcher, Progress, RunningMeans
 from rltransfer.mapping.objectives.objective import Objective, total
 from rltransfer.mapping.rows import Rows, batches, held_out
-from rltransfer.mapping.stacked_adam import Restarts
+from rltransfer.mapping.stacked_adam import Restarts, Stop
 
 _ROWS_AT_ONCE = 1024
 """Of a selection loss; more would only cost memory."""
@@ -90,6 +90,62 @@ class FitConfig:
         }
 
 
+@final
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """Where a fit stands; numbers are per restart still fitted, in order.
+
+    A plain network is one restart.
+    """
+
+    update: int
+    updates: int
+    learning_rate: float
+    restarts: tuple[int, ...]
+    """Their places in the stack the fit began with."""
+    terms: dict[str, Float[Tensor, " restarts"]]
+    """Contributions to the loss of the batches, averaged since the last call."""
+    selection_losses: Float[Tensor, " restarts"] | None
+    """Best so far; `None` before the first evaluation."""
+
+    @property
+    def losses(self) -> Float[Tensor, " restarts"]:
+        """Loss of the batches, averaged since the last call."""
+        return total(self.terms)
+
+
+FitWatcher = Callable[[Progress], None]
+"""Called every `report_every` updates and after the last one."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class FitReport:
+    """How a fit went; numbers are per copy that the network still holds."""
+
+    updates: int
+    """Updates done; fewer than asked for where every restart stopped."""
+    restarts: tuple[int, ...]
+    """Place of each copy in the stack the fit began with."""
+    losses: Float[Tensor, " copies"]
+    """Selection loss of each copy as it now is; not finite where the fit failed."""
+    terms: dict[str, Float[Tensor, " copies"]]
+    """What `losses` are made of."""
+    stops: tuple[Stop, ...]
+    """Restarts that did not run to the end, dropped ones among them."""
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """Copies of the network, best first; those without a finite loss last."""
+        ranked: list[int] = self.losses.nan_to_num(nan=float("inf")).argsort().tolist()
+        return tuple(ranked)
+
+    @property
+    def best(self) -> int:
+        """Place of the best copy in the network."""
+        return self.order[0]
+
+
 def fit(
     network: nn.Module,
     objective: Objective[Any, Any],
@@ -126,7 +182,7 @@ def fit(
     fitted, selected_by = held_out(rows, config.validation_share, generator)
     restarts = Restarts(network)
     survivors = config.survivors(len(restarts.kept))
-    means = RunningMeans(len(restarts.kept))
+    means = _RunningMeans(len(restarts.kept))
     places = batches(len(fitted), config.batch_size, generator)
     update, evaluated_at = 0, 0
     while update < config.updates and len(restarts.active):
@@ -169,6 +225,34 @@ def fit(
         terms=final,
         stops=tuple(restarts.stops),
     )
+
+
+@final
+class _RunningMeans:
+    """Means of the terms of each restart, since they were last read."""
+
+    def __init__(self, restarts: int) -> None:
+        self._restarts = restarts
+        self._sums: dict[str, Tensor] = {}
+        self._count = 0
+
+    def add(
+        self, terms: dict[str, Float[Tensor, "*copies"]], active: Int[Tensor, " copies"]
+    ) -> None:
+        """Adds the terms of one batch, of those restarts that are still fitted."""
+        for name, term in terms.items():
+            term = term.detach().reshape(-1)
+            sums = self._sums.setdefault(name, term.new_zeros(self._restarts))
+            sums[active] += term
+        self._count += 1
+
+    def read(
+        self, active: Int[Tensor, " copies"]
+    ) -> dict[str, Float[Tensor, " copies"]]:
+        """Returns the means of these restarts, and resets all."""
+        means = {name: sums[active] / self._count for name, sums in self._sums.items()}
+        self._sums, self._count = {}, 0
+        return means
 
 
 @torch.no_grad()

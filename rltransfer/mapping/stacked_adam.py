@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import final
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from rltransfer.mapping.fit_report import Stop
 from rltransfer.mapping.stacking import Stackable, common_copies, keep
 
 _SWEEP_EVERY = 100
@@ -72,6 +72,16 @@ class Adam:
         """Keeps the state of these copies only."""
         self._means = [state[rows] for state in self._means]
         self._squares = [state[rows] for state in self._squares]
+
+
+@final
+@dataclass(frozen=True)
+class Stop:
+    """Why and when a restart was fitted no further."""
+
+    restart: int
+    update: int
+    reason: str
 
 
 @final
