@@ -137,19 +137,18 @@ class DiscreteActuatorMap(ActuatorMap):
 
     @override
     def source_action(self, action: Any) -> int:
-        start = int(self.source.start)
-        return int(self.order[self._checked(action) - start]) + start
+        return self._moved(action, self.order)
 
     @override
     def target_action(self, action: Any) -> int:
-        start = int(self.source.start)
-        return int(np.argsort(self.order)[self._checked(action) - start]) + start
+        return self._moved(action, np.argsort(self.order))
 
-    def _checked(self, action: Any) -> int:
+    def _moved(self, action: Any, order: Int64[np.ndarray, " action"]) -> int:
         # A negative index would silently count from the end.
         if not self.source.contains(action):
             raise InputError(f"actions must be in {self.space}, got {action!r}")
-        return int(action)
+        start = int(self.source.start)
+        return int(order[int(action) - start]) + start
 
 
 @final

@@ -123,10 +123,10 @@ class Domain:
         }
 
         def act() -> Rollout:
-            recorder = Recorder()
-            observation = None
-            while len(recorder.returns) != episodes:
-                allowed = min(steps, longest) if recorder.returns else longest
+            recorder, observation = Recorder(), None
+            encode, returns = self.actions.encode, recorder.returns
+            while len(returns) != episodes:
+                allowed = min(steps, longest) if returns else longest
                 if recorder.steps >= allowed:
                     break
                 if observation is None:
@@ -134,9 +134,9 @@ class Domain:
                         break
                     observation = self.reset(None if recorder.steps else seed)
                 action, _ = policy.predict(observation, deterministic=True)
-                step = self.step(action)
-                recorder.add(observation, self.actions.encode(action), *step)
-                after, _, terminated, truncated = step
+                after, reward, terminated, truncated = self.step(action)
+                encoded = encode(action)
+                recorder.add(observation, encoded, reward, after, terminated, truncated)
                 observation = None if terminated or truncated else after
             return recorder.rollout(self.observation_size, self.actions.size)
 
@@ -213,11 +213,8 @@ class Domain:
     ) -> Rollout:
         """Returns one stretch of acting, as it was logged before or as `act` does it.
 
-        Args:
-            act: acts with `policy`.
-            asked: all that the stretch follows from.
-            policy: is taken to the end of a stretch that was logged.
-            reported: whether the stretch chooses nothing, and may be interrupted.
+        What is `reported` chooses nothing and may be interrupted; `asked` is all that
+        the stretch follows from.
         """
         log, begun = self._replay_log, self._checked.steps
         with self.budget.purpose(asked["purpose"], reported=reported):

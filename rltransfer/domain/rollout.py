@@ -60,18 +60,15 @@ class Recorder:
         mean = self.steps / len(self.returns) if self.returns else expected_steps
         return mean is not None and self.steps + mean > allowed
 
-    def add(
-        self,
-        observation: NDArray[np.float32],
-        action: NDArray[np.float32],
-        after: NDArray[np.float32],
-        reward: float,
-        terminated: bool,
-        truncated: bool,
-    ) -> None:
-        """Adds one step; its action is encoded."""
-        row = (observation, action, reward, after, terminated, truncated)
-        self._rows.append((len(self.returns), *row))
+    def add(self, *step: Any) -> None:
+        """Adds one step.
+
+        Args:
+            step: observation, encoded action, reward, next observation, terminated and
+                truncated.
+        """
+        _, _, reward, _, terminated, truncated = step
+        self._rows.append((len(self.returns), *step))
         self._paid += reward
         self._length += 1
         if terminated or truncated:

@@ -66,15 +66,18 @@ class CheckedEnv(gym.Wrapper[Any, Any, Any, Any]):
         self.check = check_for(self.observation_space, dtype)
         """Of observations."""
         self._call = "reset"
+        # Bound once, as every step hands it to the time-out.
+        self._late = self.timeout_fault
         self._choices = counted_choices(self.action_space)
 
     @override
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        self.timeout.calls += 1
+        timeout = self.timeout
+        timeout.calls += 1
         self._call = "reset"
-        self.timeout.running = self.timeout_fault
+        timeout.running = self._late
         try:
             result = self.env.reset(seed=seed, options=options)
         except UserError:
@@ -82,7 +85,7 @@ class CheckedEnv(gym.Wrapper[Any, Any, Any, Any]):
         except _FAULTS as fault:
             raise self._fault(raised_cause("reset", fault)) from fault
         finally:
-            self.timeout.running = None
+            timeout.running = None
         try:
             if not isinstance(result, tuple) or len(result) != 2:
                 raise Cause("reset returned an observation without info", OLD_GYM)
@@ -114,9 +117,10 @@ class CheckedEnv(gym.Wrapper[Any, Any, Any, Any]):
                 f"policy chose {action}; use a policy made for this environment"
             )
         self.steps += 1
-        self.timeout.calls += 1
+        timeout = self.timeout
+        timeout.calls += 1
         self._call = "step"
-        self.timeout.running = self.timeout_fault
+        timeout.running = self._late
         try:
             result: Any = self.env.step(action)
         except UserError:
@@ -125,7 +129,7 @@ class CheckedEnv(gym.Wrapper[Any, Any, Any, Any]):
             call = f"step with action {action}"
             raise self._fault(raised_cause(call, fault)) from fault
         finally:
-            self.timeout.running = None
+            timeout.running = None
         try:
             observation, reward, terminated, truncated, info = result
             # Of an array, say, this is ambiguous.
