@@ -56,15 +56,14 @@ def one_value_each(arguments: Sequence[str]) -> list[str]:
             return [*spread, *arguments[place:]]
         if word.startswith("-") and len(word) > 1:
             option, values = (word if word in several else None), 0
-            spread.append(word)
-            continue
-        # The first value goes with the option as it stands, whatever it looks like.
-        if option is not None and values and not (greedy or _PAIR.fullmatch(word)):
-            option = None
-        if option is not None and values:
-            spread.append(option)
+        elif option is not None:
+            # The first value goes with the option, whatever it looks like.
+            if values and not (greedy or _PAIR.fullmatch(word)):
+                option = None
+            elif values:
+                spread.append(option)
+            values += 1
         spread.append(word)
-        values += 1
     return spread
 
 

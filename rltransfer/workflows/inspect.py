@@ -116,19 +116,18 @@ def inspect(
         InputError: there is nothing to inspect.
         ArtifactRefused: a manifest is damaged, or the hash is another.
     """
-    is_path = not is_on_hub(path)
+    refused: ArtifactRefused | None = None
     try:
-        if is_path and is_transfer(Path(path)):
+        if not is_on_hub(path) and is_transfer(Path(path)):
             require_no_statistics(statistics, path)
             return TransferDescription.at(Path(path), sha256=sha256)
     except ArtifactRefused as fault:
-        # An agent can be described without its manifest; a transfer is nothing else.
-        try:
-            description = describe_artifact(path, sha256=sha256, statistics=statistics)
-        except InputError:
-            raise fault from None
-    else:
+        refused = fault
+    try:
         description = describe_artifact(path, sha256=sha256, statistics=statistics)
+    except InputError as fault:
+        # An agent can be described without its manifest; a transfer is nothing else.
+        raise refused or fault from None
     return AgentDescription(
         description, verb_support(path, description, statistics), verbose
     )
