@@ -30,6 +30,7 @@ SOURCE_FOLDER, SOURCE_BUNDLE = "source", "source/agent.safetensors"
 
 
 _Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+_LONGEST_TEXT = 80
 _PlainName = Annotated[str, Field(pattern=r"^[ -~]{1,200}$")]
 _Count = Annotated[int, Field(ge=0, le=10**15)]
 # As the manifest of a transfer has them.
@@ -78,8 +79,10 @@ def _valid(adapter: Any, value: object, what: str) -> Any:
     try:
         return adapter.validate_python(value)
     except ValidationError as fault:
+        first = FirstError.of(fault)
+        where = first.where[:_LONGEST_TEXT]  # may hold names out of the file
         raise Refusal(
-            "manifest", f"its {what} are not of a transfer ({FirstError.of(fault)})"
+            "manifest", f"its {what} are not of a transfer ({where}: {first.message})"
         ) from fault
 
 

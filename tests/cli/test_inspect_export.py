@@ -256,6 +256,7 @@ def test_inspecting_a_hostile_manifest_ends_in_one_line(
     refused = command("inspect", own)
     assert (refused.exit_status, refused.output) == (76, "")
     assert told in refused.error
+    assert len(refused.error) < 500
 
 
 def test_inspecting_a_torn_manifest_ends_in_one_line_unless_an_agent_lies_there(
