@@ -87,7 +87,6 @@ _ZOO_STATISTICS = ("vecnormalize.pkl", "vec_normalize.pkl")
 _OWN_STATISTICS = "vecnormalize.json"
 _BEST_STATISTICS = "best_vecnormalize.json"
 _MANIFEST = "manifest.json"
-_NUMBERED = re.compile(r"(.+)_\d+")
 # What Stable-Baselines3's `CheckpointCallback` writes.
 _CHECKPOINT = re.compile(r"(.+)_(\d+_steps)")
 
@@ -159,7 +158,7 @@ def locate(
     elif path.is_file():
         agent = path
     else:
-        env_id = known_id(re.sub(r"_\d+$", "", path.name)) or "CartPole-v1"
+        env_id = known_id(_env_name(path.name)) or "CartPole-v1"
         raise InputError(
             "an agent must be a zip file or the folder of a run, there is no "
             f"{printable(path)}; train one: rltransfer train-source --env {env_id}"
@@ -270,8 +269,7 @@ def _distinct(paths: list[Path]) -> list[Path]:
 
 
 def _env_name(folder_name: str) -> str:
-    match = _NUMBERED.fullmatch(folder_name)
-    return match[1] if match else folder_name
+    return re.sub(r"(?<=.)_\d+$", "", folder_name)
 
 
 def _normalises(choice: object) -> bool:

@@ -1,6 +1,5 @@
 """Running statistics: `VecNormalize`'s pickle, and our own JSON."""
 
-import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, final
@@ -183,8 +182,6 @@ def _checked(
         raise Refusal("non-finite", "mean and variance must be finite")
     if (variance < 0).any() or not epsilon > 0 or not clip > 0:
         raise Refusal("normalisation", "variance, epsilon and clip must be positive")
-    if not (math.isfinite(epsilon) and math.isfinite(clip)):
-        raise Refusal("non-finite", "epsilon and clip must be finite")
     return Normalisation.of(mean, variance, epsilon=epsilon, clip=clip)
 
 

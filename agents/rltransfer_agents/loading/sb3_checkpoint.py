@@ -79,7 +79,10 @@ def read_checkpoint(data: bytes, part: Part = nullcontext) -> dict[str, Any]:
         is_pickled = isinstance(entry, dict) and ":serialized:" in entry
         read["keywords"] = read_keywords(_pickled(entry) if is_pickled else entry)
     with part("exploration_rate"):
-        read["exploration"] = _exploration(fields)
+        share = fields.get("exploration_rate", 0.0)
+        if type(share) not in (int, float) or not 0 <= share <= 1:
+            raise Refusal("json", "exploration_rate must lie in 0..1")
+        read["exploration"] = float(share)
     read["algorithm"] = _algorithm(read.get("policy_class", ""), fields)
     for name, field in (("steps", "num_timesteps"), ("seed", "seed")):
         value = fields.get(field)
@@ -110,14 +113,6 @@ def _policy_class(tree: Any) -> str:
         f"the policy is of the author's own class {quoted(name)}, which exists as code "
         "only",
     )
-
-
-def _exploration(fields: dict[str, Any]) -> float:
-    """Returns the share of random actions, which only DQN and its kind have."""
-    share = fields.get("exploration_rate", 0.0)
-    if type(share) not in (int, float) or not 0 <= share <= 1:
-        raise Refusal("json", "exploration_rate must lie in 0..1")
-    return float(share)
 
 
 def _algorithm(policy_class: str, fields: dict[str, Any]) -> str:
