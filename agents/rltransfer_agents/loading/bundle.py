@@ -1,11 +1,11 @@
 """Our own file for agents: what a checkpoint says, without a single pickle."""
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar, final
+from typing import Annotated, Any, ClassVar, final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from rltransfer.io import FirstError, sha256_of
 from rltransfer.io.tensor_files import DamagedFile, kind_of, pack, unpack
@@ -41,7 +41,7 @@ class _Description:
     observation_space: dict[str, Any]
     action_space: dict[str, Any]
     keywords: dict[str, Any]
-    exploration: float
+    exploration: Annotated[float, Field(ge=0, le=1)]
     steps: int | None
     seed: int | None
     versions: dict[str, str]
@@ -69,15 +69,16 @@ def write_bundle(agent: PolicyData) -> bytes:
     for part, normalisation in agent.normalisations.items():
         arrays[f"mean/{part}"] = normalisation.mean
         arrays[f"deviation/{part}"] = normalisation.deviation
-    description = _Description(
-        observation_space=space_to_json(agent.observation_space, "observation", arrays),
-        action_space=space_to_json(agent.action_space, "action", arrays),
-        keywords=asdict(agent.keywords),
-        clips={part: n.clip for part, n in agent.normalisations.items()},
-        wrappers=list(agent.wrappers),
-        **{name: getattr(agent, name) for name in _AS_THEY_ARE},
-    )
-    return pack(KIND, asdict(description), arrays)
+    described = {name: getattr(agent, name) for name in _AS_THEY_ARE} | {
+        "observation_space": space_to_json(
+            agent.observation_space, "observation", arrays
+        ),
+        "action_space": space_to_json(agent.action_space, "action", arrays),
+        "keywords": asdict(agent.keywords),
+        "clips": {part: n.clip for part, n in agent.normalisations.items()},
+        "wrappers": [asdict(wrapper) for wrapper in agent.wrappers],
+    }
+    return pack(KIND, described, arrays)
 
 
 def read_bundle(data: bytes) -> PolicyData:
@@ -105,8 +106,6 @@ def read_bundle(data: bytes) -> PolicyData:
             "unsupported",
             f"the bundle is of the algorithm {quoted(described.algorithm)}",
         )
-    if not 0 <= described.exploration <= 1:
-        raise Refusal("json", "exploration must be from 0 to 1")
     with refusals_about("keywords"):
         keywords = read_keywords(described.keywords)
     observation, action = described.observation_space, described.action_space
@@ -139,6 +138,6 @@ def _normalisation(
         raise Refusal("normalisation", "statistics must be in double precision")
     if not (np.isfinite(mean).all() and np.isfinite(deviation).all()):
         raise Refusal("non-finite", "mean and deviation must be finite")
-    if not clip > 0 or (deviation <= 0).any():
+    if clip <= 0 or (deviation <= 0).any():
         raise Refusal("normalisation", "deviation and clip must be positive")
     return Normalisation(mean, deviation, clip)
