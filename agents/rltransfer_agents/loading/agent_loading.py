@@ -39,9 +39,7 @@ from rltransfer_agents.loading.refusal import (
     refuse_unforeseen,
 )
 from rltransfer_agents.loading.running_statistics import (
-    normalisations_of,
-    read_statistics,
-    read_vecnormalize,
+    read_normalisations,
     require_fit,
 )
 from rltransfer_agents.loading.sb3_checkpoint import read_checkpoint
@@ -271,11 +269,7 @@ def _statistics_of(files: AgentFiles) -> tuple[Normalisations, str | None]:
     data = read_bounded(path, limits.PICKLE_BYTES)
     _require_hash_of_run(files, path, data)
     with refusals_about(printable(path.name)):
-        if path.suffix == ".json":
-            normalisations = normalisations_of(read_statistics(path))
-        else:
-            normalisations = read_vecnormalize(data)
-    return normalisations, sha256_of(data)
+        return read_normalisations(path, data), sha256_of(data)
 
 
 def require_digest(digest: str, expected: str | None) -> None:

@@ -30,7 +30,8 @@ EXTRACTORS = ("FlattenExtractor", "NatureCNN", "CombinedExtractor")
 class Keywords:
     """Keyword arguments of a policy class; None where its default holds."""
 
-    net_arch: list[Any] | dict[str, Any] | None = None
+    net_arch: list[Any] | None = None
+    """Widths, and at most one dict of the widths of branches."""
     activation_fn: str | None = None
     features_extractor_class: str | None = None
     features_extractor_kwargs: dict[str, Any] = field(default_factory=dict)
@@ -47,14 +48,12 @@ class Keywords:
 
         Older versions allowed shared layers in front: `[128, {"pi": [64]}]`.
         """
-        declared = self.net_arch
-        if declared is None:
+        if self.net_arch is None:
             return None
-        if isinstance(declared, dict):
-            return [*declared.get("pi", [])]
-        shared = [width for width in declared if isinstance(width, int)]
-        parts = [part for part in declared if isinstance(part, dict)]
-        return shared + [width for part in parts for width in part.get("pi", [])]
+        widths: list[int] = []
+        for part in self.net_arch:
+            widths += part.get("pi", []) if isinstance(part, dict) else [part]
+        return widths
 
 
 # By the part of a Dict observation; "" stands for an observation without parts.
@@ -114,10 +113,8 @@ def read_keywords(tree: Any) -> Keywords:
     )
 
 
-def _net_arch(tree: Any) -> list[Any] | dict[str, Any]:
-    if isinstance(tree, dict):
-        return _branches(tree)
-    parts = _list(tree, "net_arch")
+def _net_arch(tree: Any) -> list[Any]:
+    parts = [tree] if isinstance(tree, dict) else _list(tree, "net_arch")
     if sum(isinstance(part, dict) for part in parts) > 1:
         raise Refusal("network", "net_arch may branch once")
     return [_branches(p) if isinstance(p, dict) else _width(p) for p in parts]

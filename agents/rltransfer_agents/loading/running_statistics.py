@@ -20,7 +20,7 @@ from rltransfer_agents.loading.pickle_tree import (
     value_name,
 )
 from rltransfer_agents.loading.policy_data import Normalisations
-from rltransfer_agents.loading.refusal import Refusal, quoted
+from rltransfer_agents.loading.refusal import Refusal, parse_object, printable, quoted
 from rltransfer_agents.policies.observation_encoders import Normalisation
 
 FORMAT = 1
@@ -92,6 +92,23 @@ _CLASS = "stable_baselines3.common.vec_env.vec_normalize.VecNormalize"
 _MOMENTS = "stable_baselines3.common.running_mean_std.RunningMeanStd"
 
 
+def read_normalisations(path: Path, data: bytes) -> Normalisations:
+    """Returns what the statistics in a file do to observations.
+
+    Args:
+        path: of the file; its ending says whether it is our own.
+        data: its bytes.
+    """
+    if path.suffix != ".json":
+        return read_vecnormalize(data)
+    statistics = statistics_from(parse_object(data), printable(path.name))
+    moments = statistics.observation
+    if not statistics.norm_obs or moments is None:
+        return {}
+    mean, variance = np.asarray(moments.mean), np.asarray(moments.variance)
+    return {"": _checked(mean, variance, statistics.epsilon, statistics.clip_obs)}
+
+
 def read_vecnormalize(data: bytes) -> Normalisations:
     """Returns what a pickled `VecNormalize` does to observations.
 
@@ -126,15 +143,6 @@ def read_vecnormalize(data: bytes) -> Normalisations:
         elements += normalisations[name].mean.size
         _check_elements(elements)
     return normalisations
-
-
-def normalisations_of(statistics: Statistics) -> Normalisations:
-    """Returns what our own stored statistics do to observations."""
-    moments = statistics.observation
-    if not statistics.norm_obs or moments is None:
-        return {}
-    mean, variance = np.asarray(moments.mean), np.asarray(moments.variance)
-    return {"": _checked(mean, variance, statistics.epsilon, statistics.clip_obs)}
 
 
 def require_fit(normalisations: Normalisations, space: spaces.Space[Any]) -> None:

@@ -14,8 +14,10 @@ _END = struct.Struct("<4s4H2LH")
 _END_64 = struct.Struct("<4sQ2H2L4Q")
 _LOCATOR_64 = struct.Struct("<4sLQL")
 _ENTRY = struct.Struct("<4s6H3L5H2L")
-_LARGE_16 = 0xFFFF
-_LARGE_32 = 0xFFFFFFFF
+_LOCAL = struct.Struct("<4s5H3L2H")
+_ENCRYPTED = 0x1 | 0x40 | 0x2000
+_STORED = 0
+_DEFLATED = 8
 
 
 @final
@@ -105,23 +107,16 @@ def _end(data: bytes) -> tuple[int, int, int]:
     if mark != b"PK\x05\x06" or comment or disk or first or here != count:
         raise _damaged("its last bytes are no end of a zip file in one part")
     stop = position
-    is_large = count == _LARGE_16 or _LARGE_32 in (size, offset)
-    if is_large or _has_64(data, position):
-        count, size, offset, stop = _end_64(data, position)
+    # Torch writes a large directory for files of any size.
+    stop_64 = position - _LOCATOR_64.size
+    if stop_64 >= 0 and data[stop_64 : stop_64 + 4] == b"PK\x06\x07":
+        count, size, offset, stop = _end_64(data, stop_64)
     if offset + size != stop:
         raise _damaged("the directory is not directly before the end")
     return count, size, offset
 
 
-def _has_64(data: bytes, position: int) -> bool:
-    start = position - _LOCATOR_64.size
-    return start >= 0 and data[start : start + 4] == b"PK\x06\x07"
-
-
-def _end_64(data: bytes, position: int) -> tuple[int, int, int, int]:
-    if not _has_64(data, position):
-        raise _damaged("its large directory is not announced")
-    stop = position - _LOCATOR_64.size
+def _end_64(data: bytes, stop: int) -> tuple[int, int, int, int]:
     _, disk, start, disks = _LOCATOR_64.unpack_from(data, stop)
     if disk or disks > 1 or start + _END_64.size != stop:
         raise _damaged("its large directory is not where it is announced")
@@ -140,47 +135,20 @@ def _entry(data: bytes, position: int, stop: int) -> tuple[Member, int]:
     mark, _, _, flags, method, _, _, checksum, packed, size = fields[:10]
     name_length, extra_length, comment_length, disk, _, _, offset = fields[10:]
     end = position + _ENTRY.size + name_length + extra_length + comment_length
-    if mark != b"PK\x01\x02" or disk not in (0, _LARGE_16) or end > stop:
+    if mark != b"PK\x01\x02" or disk or end > stop:
         raise _damaged("its directory holds something that is no entry")
     start = position + _ENTRY.size
     name = data[start : start + name_length]
-    extra = data[start + name_length : start + name_length + extra_length]
-    sizes = _large_values(extra, [size, packed, offset])
     if not name.isascii():
         raise Refusal("member", f"a member's name must be ASCII, got {quoted(name)}")
-    member = Member(
-        name.decode("ascii"), flags, method, checksum, sizes[1], sizes[0], sizes[2]
-    )
-    return member, end
-
-
-def _large_values(extra: bytes, values: list[int]) -> list[int]:
-    """Returns the values, those that do not fit 32 bits from the extra field."""
-    if _LARGE_32 not in values:
-        return values
-    position = 0
-    while position + 4 <= len(extra):
-        kind, length = struct.unpack_from("<2H", extra, position)
-        body = extra[position + 4 : position + 4 + length]
-        position += 4 + length
-        if kind == 1:
-            needed = values.count(_LARGE_32)
-            if len(body) < 8 * needed:
-                break
-            large = iter(struct.unpack_from(f"<{needed}Q", body))
-            return [next(large) if v == _LARGE_32 else v for v in values]
-    raise _damaged("a large member's size is not given")
+    # Members of more than 32 bits have other sizes in `extra`: they are refused anyway.
+    text = name.decode("ascii")
+    return Member(text, flags, method, checksum, packed, size, offset), end
 
 
 def _damaged(reason: str) -> Refusal:
     """Returns the refusal of a file that is no whole zip."""
     return Refusal("archive", f"the zip file is damaged or cut off: {reason}")
-
-
-_LOCAL = struct.Struct("<4s5H3L2H")
-_ENCRYPTED = 0x1 | 0x40 | 0x2000
-_STORED = 0
-_DEFLATED = 8
 
 
 def _check(member: Member, allowed: Callable[[str], bool]) -> None:
