@@ -116,9 +116,7 @@ def require_harmless(
             raise _refusal(f"a file may not set {quoted(name)} of an environment")
         told = quoted(value)
         if name == "render_mode" and told not in _UNSEEN:
-            raise _refusal(
-                f"a file may not make an environment show itself, got {told}"
-            )
+            raise _refusal(f"a file may not let an environment show itself, got {told}")
         if name == "max_episode_steps" and not (
             type(value) is int and 0 < value <= _LONGEST_EPISODE
         ):

@@ -31,3 +31,4 @@ SPACE_CHOICES = 1 << 20
 # Settings of a run take one kilobyte, and YAML is slow to read.
 YAML_BYTES = 1 << 16
 YAML_NODES = 5_000
+YAML_NUMBER_BITS = 256

@@ -12,6 +12,8 @@ from rltransfer_agents.loading import limits
 _UNFORESEEN: tuple[type[Exception], ...]
 _UNFORESEEN = (ArithmeticError, AssertionError, AttributeError, LookupError)
 _UNFORESEEN += (MemoryError, RuntimeError, TypeError, ValueError)
+_LARGEST_BITS = 256
+"""Of whole numbers that are written out; Python does not write very large ones."""
 _FETCH = "fetch or copy the file again from where it came"
 _EXPORT = (
     "ask its author for a safe bundle: rltransfer_agents.export.export_bundle(model, "
@@ -103,6 +105,8 @@ def quoted(value: object, limit: int = 80) -> str:
     """
     if not isinstance(value, str | bytes | int | float):
         return type(value).__name__
+    if isinstance(value, int) and value.bit_length() > _LARGEST_BITS:
+        return f"a number of {value.bit_length()} bits"
     # repr escapes control characters; the slice comes first, against long texts.
     text = repr(value[:limit] if isinstance(value, str | bytes) else value)
     return text if len(text) <= limit + 3 else f"{text[:limit]}…"

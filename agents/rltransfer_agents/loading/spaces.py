@@ -35,14 +35,10 @@ def read_space(tree: Any) -> spaces.Space[Any]:
     if match is None or match[2] not in _READERS or not isinstance(state, dict):
         by_value = value_name(tree)
         if by_value is not None:
-            raise Refusal(
-                "class-by-value",
-                f"a space is of the author's own class {quoted(by_value)}",
-            )
-        raise Refusal(
-            "space",
-            f"a space must be one of {', '.join(_READERS)}, got {quoted(path)}",
-        )
+            told = f"a space is of the author's own class {quoted(by_value)}"
+            raise Refusal("class-by-value", told)
+        told = f"a space must be one of {', '.join(_READERS)}, got {quoted(path)}"
+        raise Refusal("space", told)
     return space_of(match[2], state)
 
 
@@ -104,14 +100,12 @@ def _multi_discrete(state: dict[Any, Any]) -> spaces.Space[Any]:
 
 def _multi_binary(state: dict[Any, Any]) -> spaces.Space[Any]:
     count = _entry(state, "n")
-    sizes = read_shape(
-        tuple(read_integer(size, "n") for size in count[: limits.DIMENSIONS + 1])
-        if isinstance(count, tuple | list)
-        else read_integer(count, "n")
-    )
+    is_shape = isinstance(count, tuple | list)
+    wanted = count[: limits.DIMENSIONS + 1] if is_shape else [count]
+    sizes = read_shape([read_integer(size, "n") for size in wanted])
     if not 0 < math.prod(sizes) <= limits.SPACE_CHOICES:
         raise Refusal("space", f"n must lie in 1..{limits.SPACE_CHOICES}, got {sizes}")
-    return spaces.MultiBinary(sizes if isinstance(count, tuple | list) else sizes[0])
+    return spaces.MultiBinary(sizes if is_shape else sizes[0])
 
 
 def _dict(state: dict[Any, Any]) -> spaces.Space[Any]:
@@ -120,16 +114,15 @@ def _dict(state: dict[Any, Any]) -> spaces.Space[Any]:
         parts = parts.items
     if not isinstance(parts, dict) or not parts or len(parts) > limits.MEMBERS:
         raise Refusal("space", f"must have between 1 and {limits.MEMBERS} parts")
-    if not all(isinstance(name, str) for name in parts):
-        raise Refusal("space", "parts must have names")
-    for name, part in parts.items():
-        # Stable-Baselines3 does not nest spaces, and a file could without end.
-        if constructed(part)[0].endswith(".Dict"):
-            raise Refusal("space", f"parts may not have parts, {quoted(name)} has")
     # As pairs: their order is the order of the features, and a dict would be sorted.
     read: list[tuple[str, spaces.Space[Any]]] = []
     elements = 0
     for name, part in parts.items():
+        if not isinstance(name, str):
+            raise Refusal("space", "parts must have names")
+        # Stable-Baselines3 does not nest spaces, and a file could without end.
+        if constructed(part)[0].endswith(".Dict"):
+            raise Refusal("space", f"parts may not have parts, {quoted(name)} has")
         space = part if isinstance(part, spaces.Space) else read_space(part)
         elements += math.prod(space.shape or ())
         if elements > limits.SPACE_ELEMENTS:
@@ -178,9 +171,8 @@ def space_to_json(
             ]
             return {"kind": "Dict", "spaces": parts}
         case _:
-            raise Refusal(
-                "space", f"{type(space).__name__} is no space that agents have"
-            )
+            name = type(space).__name__
+            raise Refusal("space", f"{name} is no space that agents have")
 
 
 def space_from_json(

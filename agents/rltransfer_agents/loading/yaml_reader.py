@@ -144,5 +144,10 @@ def _scalar(event: yaml.ScalarEvent) -> Any:
     if event.style is not None:
         return text  # quoted: a word, whatever it looks like
     tag = _RESOLVER.resolve(yaml.ScalarNode, text, (True, False))
-    construct = _PLAIN.get(tag)
-    return text if construct is None else construct(yaml.ScalarNode(tag, text))
+    if tag not in _PLAIN:
+        return text
+    value = _PLAIN[tag](yaml.ScalarNode(tag, text))
+    # Python does not write out very large numbers, which 0x lets through.
+    if isinstance(value, int) and value.bit_length() > limits.YAML_NUMBER_BITS:
+        raise Refusal("yaml", f"a number may have {limits.YAML_NUMBER_BITS} bits")
+    return value

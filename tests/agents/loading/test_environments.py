@@ -49,6 +49,7 @@ def test_plain_arguments_pass(kwargs: dict[str, Any]) -> None:
         ({"render_mode": ["human"]}, "show itself, got list"),
         ({"max_episode_steps": 0}, "must lie in 1..1000000, got 0"),
         ({"max_episode_steps": 10**9}, "must lie in"),
+        ({"max_episode_steps": 1 << 20_000}, "must lie in .* a number of 20001 bits"),
         ({"max_episode_steps": True}, "must lie in"),
         ({"a": "\x1b[2J"}, r"must be plain .* got '\\x1b\[2J'"),
         ({"a": "[/red]"}, "must be plain"),

@@ -482,6 +482,7 @@ def _others(sound: Specimens) -> Iterator[Case]:
         + "".join(f"- &a{n + 1} [*a{n}]\n" for n in range(100)),
         "two documents": "a: b\n---\na: b\n",
         "a huge number": "a: " + "1" * 5000,
+        "a huge number in hexadecimal": "a: 0x" + "f" * 60_000,
         "deep": "[" * 5000,
         "deep and closed": "[" * 30_000 + "]" * 30_000,
         "deep in lines": "\n".join(" " * n + "a:" for n in range(350)),
