@@ -126,23 +126,27 @@ def describe_artifact(
     known: dict[str, Any] = {}
     if Path(path).suffix == ".pkl" and Path(path).is_file():
         file, kind = Path(path), "VecNormalize statistics"
-        data = read_bounded(file, limits.PICKLE_BYTES)
+        data = _read(file, limits.PICKLE_BYTES, sha256)
         with part("statistics"):
             known["normalisation"] = _in_words(read_vecnormalize(data))
     else:
         files = locate(path, best=best, statistics=statistics)
-        file, data = files.agent, read_bounded(files.agent)
+        file, data = files.agent, _read(files.agent, limits.ARCHIVE_BYTES, sha256)
         kind = kind_of_file(file, data)
         if kind in (BUNDLE, CHECKPOINT):
             known = _agent(files, data, part)
         else:
             refused += _EXPORTED
-    digest = sha256_of(data)
-    with refusals_about(printable(file)):
-        require_digest(digest, sha256)
     return ArtifactDescription(
-        file, kind, digest, len(data), refused=tuple(refused), **known
+        file, kind, sha256_of(data), len(data), refused=tuple(refused), **known
     )
+
+
+def _read(path: Path, most: int, sha256: str | None) -> bytes:
+    data = read_bounded(path, most)
+    with refusals_about(printable(path)):
+        require_digest(sha256_of(data), sha256)
+    return data
 
 
 @contextmanager

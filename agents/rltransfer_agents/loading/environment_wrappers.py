@@ -135,15 +135,13 @@ def _listed(entry: Any) -> list[tuple[str, dict[str, Any]]]:
         return []
     pairs: list[tuple[str, dict[str, Any]]] = []
     for part in entry if isinstance(entry, list) else [entry]:
-        if isinstance(part, str):
-            pairs.append((part, {}))
-        elif isinstance(part, dict) and len(part) == 1:
-            ((name, kwargs),) = part.items()
-            if not isinstance(name, str) or not isinstance(kwargs, dict | None):
-                raise Refusal("wrapper", "a wrapper is a name with its arguments")
-            pairs.append((name, kwargs or {}))
-        else:
+        named = {part: None} if isinstance(part, str) else part
+        if not isinstance(named, dict) or len(named) != 1:
             raise Refusal("wrapper", "a wrapper is a name, or a name with arguments")
+        ((name, kwargs),) = named.items()
+        if not isinstance(name, str) or not isinstance(kwargs, dict | None):
+            raise Refusal("wrapper", "a wrapper is a name with its arguments")
+        pairs.append((name, kwargs or {}))
     return pairs
 
 
