@@ -18,7 +18,6 @@ from rltransfer_agents.loading import limits
 from rltransfer_agents.loading.environment_spec import known_id
 from rltransfer_agents.loading.hub import (
     FetchedAgent,
-    choose_agent,
     fetch_agent,
     is_on_hub,
 )
@@ -150,11 +149,12 @@ def locate(
     hub = None
     if is_on_hub(path):
         fetched = fetch(path)
-        hub = {"repository": fetched.repository, "revision": fetched.revision}
-        path = fetched.path
+        path = fetched.folder
+        hub = {"repository": fetched.repository, "revision": path.name}
     path = Path(path)
     if path.is_dir():
-        agent = _agent_in(path, best)
+        name = hub["repository"].rpartition("/")[2] if hub else _env_name(path.name)
+        agent = _agent_in(path, name, best)
     elif path.is_file():
         agent = path
     else:
@@ -166,7 +166,8 @@ def locate(
     return _files_of(agent, statistics, hub)
 
 
-def _agent_in(folder: Path, best: bool | None) -> Path:
+def _agent_in(folder: Path, name: str, best: bool | None) -> Path:
+    """Returns the best agent of a run, or its only other one, or that of a name."""
     found = sorted(folder.glob("*.zip")) + sorted(folder.glob("*.safetensors"))
     wants_best = best if best is not None else (folder / _MANIFEST).is_file()
     if wants_best and folder / f"{_BEST}.zip" in found:
@@ -176,13 +177,15 @@ def _agent_in(folder: Path, best: bool | None) -> Path:
             f"a run must have kept a {_BEST}.zip for its best agent, "
             f"{printable(folder)} has none; take the last one instead"
         )
-    name = choose_agent(
-        [agent.name for agent in found if agent.stem != _BEST],
-        _env_name(folder.name),
-        f"a run's folder must hold one agent, {printable(folder)}",
-        "name the file",
+    named = [agent for agent in found if agent.stem == name]
+    others = [agent for agent in found if agent.stem != _BEST] or found
+    if named or len(others) == 1:
+        return (named or others)[0]
+    names = ", ".join(printable(agent.name) for agent in found[:8]) or "no zip file"
+    raise InputError(
+        f"a folder must hold one agent, {printable(folder)} holds {names}; name the "
+        "file"
     )
-    return folder / name
 
 
 def _files_of(

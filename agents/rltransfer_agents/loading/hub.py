@@ -11,7 +11,7 @@ from typing import Any, final
 from rltransfer.errors import InputError, StorageError
 from rltransfer_agents.loading import limits
 from rltransfer_agents.loading.bundle import SUFFIX
-from rltransfer_agents.loading.refusal import Refusal, printable, quoted
+from rltransfer_agents.loading.refusal import Refusal, quoted
 
 
 @contextmanager
@@ -71,11 +71,11 @@ _NOT_NEEDED = ("train_eval_metrics.zip", "*replay_buffer*", "*/*")
 @final
 @dataclass(frozen=True)
 class FetchedAgent:
-    """An agent's file in the cache, with the commit it is from."""
+    """An agent's files in the cache."""
 
-    path: Path
+    folder: Path
+    """Called as the commit that they are from."""
     repository: str
-    revision: str
 
 
 def is_on_hub(path: Path | str) -> bool:
@@ -125,31 +125,7 @@ def fetch_agent(
     with _told_faults(name):
         _check_sizes(name, repository, wanted)
         folder = Path(str(snapshot_download(repository, **wanted)))
-    names = sorted(path.name for path in folder.iterdir() if path.is_file())
-    agents = [name for name in names if name.endswith((".zip", SUFFIX))]
-    agent = choose_agent(
-        agents,
-        repository.rpartition("/")[2],
-        f"{name} must hold one agent, it",
-        "fetch the file yourself and pass its path",
-    )
-    return FetchedAgent(folder / agent, repository, folder.name)
-
-
-def choose_agent(names: list[str], stem: str, rule: str, remedy: str) -> str:
-    """Returns the only file of an agent, or the one with the name of what it is for.
-
-    Args:
-        names: of the files.
-        stem: of the name that is preferred.
-        rule: what the message begins with.
-        remedy: what it ends with.
-    """
-    named = [name for name in names if name.rpartition(".")[0] == stem]
-    if named or len(names) == 1:
-        return (named or names)[0]
-    found = ", ".join(map(printable, names[:8])) or "no zip file"
-    raise InputError(f"{rule} holds {found}; {remedy}")
+    return FetchedAgent(folder, repository)
 
 
 def _check_sizes(name: str, repository: str, wanted: dict[str, Any]) -> None:

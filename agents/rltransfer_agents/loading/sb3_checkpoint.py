@@ -26,8 +26,6 @@ ALGORITHMS = "ppo a2c dqn sac td3 ddpg qrdqn tqc trpo ars".split()
 
 _READ = {"policy_class", "observation_space", "action_space", "policy_kwargs"}
 _READ |= {"num_timesteps", "exploration_rate", "seed"}
-
-
 _MEMBER = re.compile(
     r"data|_stable_baselines3_version|system_info\.txt|"
     r"[a-z_]+(?:\.optimizer)?\.pth"
