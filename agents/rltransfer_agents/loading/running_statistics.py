@@ -101,7 +101,11 @@ def read_normalisations(path: Path, data: bytes) -> Normalisations:
     """
     if path.suffix != ".json":
         return read_vecnormalize(data)
-    statistics = statistics_from(parse_object(data), printable(path.name))
+    return normalisations_of(statistics_from(parse_object(data), printable(path.name)))
+
+
+def normalisations_of(statistics: Statistics) -> Normalisations:
+    """Returns what our own stored statistics do to observations."""
     moments = statistics.observation
     if not statistics.norm_obs or moments is None:
         return {}
