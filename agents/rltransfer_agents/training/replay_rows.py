@@ -56,7 +56,13 @@ class RowStore:
 
     def __init__(self, folder: Path, buffer: ReplayBuffer) -> None:
         self._folder = make_folder(folder)
-        self._buffer = buffer
+        self._size = buffer.buffer_size
+        arrays = [getattr(buffer, name) for name in COLUMNS]
+        # Views of the buffer's arrays as bytes, one row per step.
+        self._columns: list[NDArray[np.uint8]] = [
+            array.reshape(len(array), -1).view(np.uint8) for array in arrays
+        ]
+        self._width = sum(column.shape[1] for column in self._columns)
         self._marks: list[Mark] = []
         # Of the last file, which goes on growing.
         self._hash = hashlib.sha256()
@@ -67,7 +73,7 @@ class RowStore:
         Args:
             total: rows added to the buffer since the start of training.
         """
-        oldest = max(0, total - self._buffer.buffer_size)
+        oldest = max(0, total - self._size)
         known = self._marks[-1].end if self._marks else 0
         if total > known:
             self._append(max(known, oldest), total)
@@ -76,8 +82,7 @@ class RowStore:
 
     def read(self, marks: Sequence[Mark]) -> None:
         """Puts stored rows back into the buffer; refuses files that are damaged."""
-        columns = self._columns()
-        borders = np.cumsum([column.shape[1] for column in columns])[:-1]
+        borders = np.cumsum([column.shape[1] for column in self._columns])[:-1]
         for mark in marks:
             path = self._path(mark.first)
             with storage_faults(path):
@@ -92,12 +97,11 @@ class RowStore:
                 )
             rows = np.frombuffer(data, np.uint8).reshape(mark.count, self._width)
             # A file may begin with rows that the buffer has overwritten since.
-            rows = rows[-self._buffer.buffer_size :]
+            rows = rows[-self._size :]
             places = np.arange(mark.end - len(rows), mark.end)
-            places %= self._buffer.buffer_size
-            for column, part in zip(
-                columns, np.split(rows, borders, axis=1), strict=True
-            ):
+            places %= self._size
+            parts = np.split(rows, borders, axis=1)
+            for column, part in zip(self._columns, parts, strict=True):
                 column[places] = part
         self._marks = list(marks)
 
@@ -110,8 +114,8 @@ class RowStore:
                     path.unlink()
 
     def _append(self, start: int, total: int) -> None:
-        places = np.arange(start, total) % self._buffer.buffer_size
-        parts = [column[places] for column in self._columns()]
+        places = np.arange(start, total) % self._size
+        parts = [column[places] for column in self._columns]
         data = np.concatenate(parts, axis=1).tobytes()
         last = self._marks[-1] if self._marks else None
         if (
@@ -126,16 +130,6 @@ class RowStore:
         self._hash.update(data)
         count = total - last.first
         self._marks[-1] = Mark(last.first, count, self._hash.hexdigest())
-
-    @property
-    def _width(self) -> int:
-        """Bytes of one row."""
-        return sum(column.shape[1] for column in self._columns())
-
-    def _columns(self) -> list[NDArray[np.uint8]]:
-        """Views of the buffer's arrays as bytes, one row per step."""
-        arrays = [getattr(self._buffer, name) for name in COLUMNS]
-        return [array.reshape(len(array), -1).view(np.uint8) for array in arrays]
 
     def _path(self, first: int) -> Path:
         return self._folder / f"rows-{first:012d}.bin"
