@@ -3,9 +3,10 @@
     python scripts/measure_transfer.py --seeds 100 101 102 103 104 -f runs/measured
 
 For every pair of `rltransfer_envs.pairs` with a goal, the source is trained by
-`train_source` unless it is in the log folder already; then each seed is one
-`transfer`, the seed being both the scramble's and the run's. Prints a Markdown table;
-the figures of every run go to a new `measured_N.json` in the log folder.
+`train_source` unless it, or an agent from elsewhere, is in the log folder already;
+then each seed is one `transfer`, the seed being both the scramble's and the run's.
+Prints a Markdown table; the figures of every run go to a new `measured_N.json` in the
+log folder.
 """
 
 import argparse
@@ -26,6 +27,9 @@ STEPS = {
     ("dqn", "MountainCar-v0"): 120_000,
     ("sac", "Pendulum-v1"): 20_000,
     ("ppo", "LunarLander-v3"): 1_000_000,
+    ("ppo", "HalfCheetah-v5"): 1_000_000,
+    ("ppo", "Hopper-v5"): 1_000_000,
+    ("sac", "Swimmer-v5"): 1_000_000,
 }
 """How long each source is trained."""
 
@@ -47,6 +51,7 @@ def transfers(pair: Pair, seeds: list[int], folder: Path) -> list[dict[str, Any]
             source,
             pair.target,
             steps=pair.budget,
+            source_env=pair.source,
             target_kwargs=pair.target_options(seed),
             seed=seed,
             log_folder=folder,

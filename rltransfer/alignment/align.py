@@ -100,14 +100,14 @@ def align(
 
 
 def explore(target: Domain, plan: StepPlan, config: AlignConfig) -> Rollout:
-    """Acts at random in the target, until an episode is finished if that can be."""
+    """Acts at random in the target, until some episodes are finished if that can be."""
     streams = config.streams
     return target.collect(
         exploring(target, config, streams.generator("exploration actions")),
         purpose="exploration",
         seed=streams.integer("exploration"),
         steps=plan.exploration,
-        first_episode_within=plan.first_episode_within,
+        wanted=plan.wanted_episodes,
     )
 
 

@@ -5,6 +5,7 @@ from typing import final
 
 import numpy as np
 
+from rltransfer.alignment.response_config import ResponseConfig
 from rltransfer.errors import InputError
 from rltransfer.evaluation import confidence_of_each
 from rltransfer.random_streams import RandomStreams
@@ -25,6 +26,13 @@ class StepPlanConfig:
 
     Without one random episode there is nothing to compare a mapping with.
     """
+    wanted_episodes: int = 3
+    """Random episodes that exploration goes on for, where they end in time.
+
+    Three against three is the least that the exact rank test can accept at 95 %.
+    """
+    wanted_part: int = 2
+    """Exploration may take one part in so many of the budget to finish these."""
     trial_part: int = 6
     """A trial may take one part in so many of the budget: there must be several."""
     fewest_trial_episodes: int = 2
@@ -88,6 +96,8 @@ class SelectionConfig:
     Symmetric worlds have several maps of equal error, and only returns tell them apart:
     acting with near copies of one would leave the others untried.
     """
+    near_home: float = 0.9
+    """Share of the way from random to the source at home where the search may stop."""
     tie: float = 0.05
     """Share of the way up from random within which returns cannot decide."""
     cut_short: float = 0.5
@@ -206,6 +216,7 @@ class AlignConfig:
     learning: LearnConfig = field(default_factory=LearnConfig)
     steps: StepPlanConfig = field(default_factory=StepPlanConfig)
     selection: SelectionConfig = field(default_factory=SelectionConfig)
+    responses: ResponseConfig = field(default_factory=ResponseConfig)
     actions: ActionFitConfig = field(default_factory=ActionFitConfig)
     affine: AffineConfig = field(default_factory=AffineConfig)
     residual: ResidualConfig = field(default_factory=ResidualConfig)
@@ -252,4 +263,5 @@ _USES = (
     "random left over actions",
     "random left over",
     "acceptance left over",
+    "responses",
 )

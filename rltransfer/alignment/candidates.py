@@ -25,7 +25,9 @@ class CandidateFamily:
     trusts_sensors: bool = False
     """Whether observations are taken to mean what they mean in the source."""
     fits: bool = True
-    """Whether it fits anything; what does not is tried first and may suffice alone."""
+    """Whether it fits anything; what does not acts first."""
+    once: bool = False
+    """Whether it proposes in the first round only, as it would the same again."""
     refines: bool = False
     """Whether it starts from the best affine map, and so needs one worth refining."""
 
@@ -39,6 +41,8 @@ class Candidate:
     mapping: DomainMapping
     alignment_error: float
     """On all that had been seen when it was measured."""
+    settles: bool = False
+    """Whether no other one need be sought, as far as random acting can tell."""
 
 
 def by_alignment_error(candidate: Candidate) -> float:
@@ -51,7 +55,8 @@ def worth_acting(
 ) -> list[Candidate]:
     """Returns at most `count` candidates of little error that differ from each other.
 
-    What needs no fitting goes first: it may not get another chance.
+    What settles it goes first, then what needs no fitting: it may not get another
+    chance.
 
     Args:
         problem: whose rows they are compared on.
@@ -69,7 +74,7 @@ def worth_acting(
         return problem.dynamics_error_of(candidate.mapping)
 
     hopeful = [c for c in candidates if error(c) <= bar]
-    hopeful.sort(key=lambda candidate: candidate.family.fits)
+    hopeful.sort(key=lambda candidate: (not candidate.settles, candidate.family.fits))
     return distinct(problem, hopeful, count)
 
 

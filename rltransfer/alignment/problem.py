@@ -31,6 +31,8 @@ class Measured(NamedTuple):
     mapping: DomainMapping
     alignment_error: float
     """Relative one-step error, with the cues; lower is better."""
+    settles: bool = False
+    """Whether it explains what was seen so well that no other one need be sought."""
 
 
 @final

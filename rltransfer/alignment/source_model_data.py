@@ -5,6 +5,7 @@ from typing import final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from rltransfer.alignment.align_config import AlignConfig
 from rltransfer.domain import (
@@ -39,6 +40,8 @@ class SourceModelData:
     """Seen while acting at random; in the model's coordinates."""
     rows: Transitions
     """All that was seen; in the model's coordinates."""
+    home_returns: NDArray[np.float64]
+    """Of the source's policy, one for each episode that it finished."""
 
     @property
     def terminates(self) -> bool:
@@ -69,10 +72,10 @@ def learn_source_model(source: Source, config: AlignConfig) -> SourceModelData:
             purpose="source",
             seed=streams.integer(use),
             steps=config.source_steps // len(behaviours),
-        ).transitions
+        )
         for use, behaviour in behaviours.items()
     ]
-    rows = Transitions.join(*parts)
+    rows = Transitions.join(*(part.transitions for part in parts))
     if not bool((rows.observation != rows.observation[0]).any()):
         raise InputError(
             "a source must show what happens in it, but every observation of "
@@ -81,7 +84,11 @@ def learn_source_model(source: Source, config: AlignConfig) -> SourceModelData:
     generator = torch.Generator().manual_seed(streams.integer("source model"))
     model = fit_source_model(rows, config.learning, generator)
     return SourceModelData(
-        source, model, model.standardised(parts[0]), model.standardised(rows)
+        source,
+        model,
+        model.standardised(parts[0].transitions),
+        model.standardised(rows),
+        parts[-1].returns,
     )
 
 

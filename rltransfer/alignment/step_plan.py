@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, final
 
 from rltransfer.alignment.align_config import StepPlanConfig
-from rltransfer.domain import Rollout
+from rltransfer.domain import Rollout, WantedEpisodes
 from rltransfer.evaluation import episodes_needed
 
 
@@ -56,9 +56,13 @@ class StepPlan:
         return max(self.config.least_exploration, share)
 
     @property
-    def first_episode_within(self) -> int:
-        """Steps that exploration may take until one episode is finished."""
-        return self.budget // self.config.first_episode_part + 1
+    def wanted_episodes(self) -> WantedEpisodes:
+        """Random episodes for which exploration goes on past its steps."""
+        return WantedEpisodes(
+            self.config.wanted_episodes,
+            self.budget // self.config.first_episode_part + 1,
+            self.budget // self.config.wanted_part,
+        )
 
     @property
     def needed_episodes(self) -> int:

@@ -161,12 +161,7 @@ class Trials:
         alone = self.plan.alone and not self.acted
         beam = 1 if alone else max(1, config.beam // (2 if number else 1))
         before = len(self.acted)
-        # What fits nothing is the same in every round: it acts once.
-        known = [t.candidate.family for t in self.acted if not t.candidate.family.fits]
-        fresh = [c for c in candidates if c.family not in known]
-        if not fresh:
-            return False
-        for candidate in worth_acting(self.problem, fresh, beam):
+        for candidate in worth_acting(self.problem, candidates, beam):
             if not self.plan.affords_trial(target.budget.used, self.best):
                 break
             self._try(number, candidate)
@@ -175,16 +170,31 @@ class Trials:
         if alone and self.acted[0].score > self.random_returns.mean():
             return False
         best = self.ranking[0].candidate
-        settled = best.family.trusts_sensors and self.problem.explains(
-            best.alignment_error
+        settled = best.settles or (
+            best.family.trusts_sensors and self.problem.explains(best.alignment_error)
         )
-        return not settled and self.plan.affords_trial(target.budget.used, self.best)
+        if settled and self.near_home(self.ranking[0].score):
+            return False
+        return self.plan.affords_trial(target.budget.used, self.best)
 
     @property
     def best(self) -> BestTrial | None:
         """What the plan must know of the best trial; None where nothing was tried."""
         limit = self.problem.target.episode_limit
         return self.ranking[0].plan_facts(limit) if self.ranking else None
+
+    def near_home(self, score: float) -> bool:
+        """Returns whether a trial earned about what the source's policy earns at home.
+
+        Where rewards mean something else there, nothing is ever near or far: if home is
+        no better than random acting here, every return will do.
+        """
+        home, floor = self.problem.model_data.home_returns, self.random_returns
+        if not len(home) or not len(floor):
+            return True
+        share = self.problem.config.selection.near_home
+        bar = floor.mean() + share * (home.mean() - floor.mean())
+        return bool(score >= bar)
 
     def _try(self, number: int, candidate: Candidate) -> None:
         problem, target = self.problem, self.problem.target

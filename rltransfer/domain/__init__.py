@@ -8,5 +8,6 @@ from rltransfer.domain.policies import MixturePolicy as MixturePolicy
 from rltransfer.domain.policies import Policy as Policy
 from rltransfer.domain.policies import StickyRandomPolicy as StickyRandomPolicy
 from rltransfer.domain.rollout import Rollout as Rollout
+from rltransfer.domain.rollout import WantedEpisodes as WantedEpisodes
 from rltransfer.domain.whitening import Whitening as Whitening
 from rltransfer.mapping import Transitions as Transitions

@@ -1,7 +1,8 @@
 """A Gymnasium environment seen as tensors."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any, final
 
 import gymnasium as gym
@@ -12,8 +13,15 @@ from numpy.typing import NDArray
 from rltransfer.argument_checks import EPISODE_CAP
 from rltransfer.domain.action_codec import codec_of, observation_size_of
 from rltransfer.domain.policies import Policy
-from rltransfer.domain.rollout import Recorder, Rollout, entry_of, replayed
+from rltransfer.domain.rollout import (
+    Recorder,
+    Rollout,
+    WantedEpisodes,
+    entry_of,
+    replayed,
+)
 from rltransfer.errors import EnvironmentFault
+from rltransfer.mapping import Transitions
 from rltransfer.resume.replay_log import Entry, ReplayLog
 from rltransfer.wrappers import (
     CheckedEnv,
@@ -96,7 +104,7 @@ class Domain:
         episodes: int | None = None,
         whole: bool = False,
         expected_steps: float | None = None,
-        first_episode_within: int = 0,
+        wanted: WantedEpisodes | None = None,
     ) -> Rollout:
         """Acts with `policy` from a fresh start, and keeps every step.
 
@@ -106,11 +114,11 @@ class Domain:
             seed: of the first reset; later resets go on from it.
             steps: most steps to take; the budget may allow fewer.
             episodes: stop once that many are finished.
-            first_episode_within: go on past `steps`, up to here, until one is finished.
+            wanted: episodes for which it goes on past `steps`.
             expected_steps: of an episode, where `whole` knows no mean yet.
             whole: begin no episode that would not end in time, by the mean so far.
         """
-        longest = self.budget.allowed(max(steps, first_episode_within))
+        longest = self.budget.allowed(max([steps, *(wanted or ())[1:]]))
         asked = {
             "domain": self.name,
             "purpose": purpose,
@@ -119,6 +127,7 @@ class Domain:
             "episodes": episodes,
             "whole": whole,
             "expected_steps": expected_steps,
+            "wanted": wanted,
             "allowed": longest,
         }
 
@@ -126,13 +135,14 @@ class Domain:
             recorder, observation = Recorder(), None
             encode, returns = self.actions.encode, recorder.returns
             while len(returns) != episodes:
-                allowed = min(steps, longest) if returns else longest
+                allowed = min(recorder.worth_taking(steps, wanted), longest)
                 if recorder.steps >= allowed:
                     break
                 if observation is None:
                     if whole and recorder.next_ends_after(allowed, expected_steps):
                         break
                     observation = self.reset(None if recorder.steps else seed)
+                    recorder.begin()
                 action, _ = policy.predict(observation, deterministic=True)
                 after, reward, terminated, truncated = self.step(action)
                 encoded = encode(action)
@@ -141,6 +151,44 @@ class Domain:
             return recorder.rollout(self.observation_size, self.actions.size)
 
         return self._acted(act, asked, policy)
+
+    def replay(
+        self, sequences: Sequence[NDArray[Any]], *, purpose: str, seed: int
+    ) -> Transitions:
+        """Takes given actions instead of a policy's, an episode for each sequence.
+
+        A sequence ends early where its episode ends.
+
+        Args:
+            sequences: at least one encoded action for each episode; shape
+                (step, action).
+            purpose: what the steps are booked for.
+            seed: of the first reset; episode i is reset with `seed` + i.
+        """
+        given = [np.asarray(rows, np.float32) for rows in sequences]
+        asked = {
+            "domain": self.name,
+            "purpose": purpose,
+            "seed": seed,
+            "sequences": len(given),
+            "sha256": sha256(b"".join(rows.tobytes() for rows in given)).hexdigest(),
+        }
+
+        def act() -> Rollout:
+            recorder = Recorder()
+            for number, rows in enumerate(given):
+                observation = self.reset(seed + number)
+                recorder.begin()
+                for row, action in zip(rows, self.actions.decode(rows), strict=True):
+                    after, *rest = self.step(action)
+                    reward, terminated, truncated = rest
+                    recorder.add(observation, row, reward, after, terminated, truncated)
+                    if terminated or truncated:
+                        break
+                    observation = after
+            return recorder.rollout(self.observation_size, self.actions.size)
+
+        return self._acted(act, asked, None).transitions
 
     def evaluate(
         self, policy: Policy, *, episodes: int, seed: int
@@ -207,7 +255,7 @@ class Domain:
         self,
         act: Callable[[], Rollout],
         asked: dict[str, Any],
-        policy: Policy,
+        policy: Policy | None,
         *,
         reported: bool = False,
     ) -> Rollout:
@@ -233,7 +281,7 @@ class Domain:
             return rollout
 
     def _replayed(
-        self, log: ReplayLog, policy: Policy, past: Entry, seed: int
+        self, log: ReplayLog, policy: Policy | None, past: Entry, seed: int
     ) -> Rollout:
         """Returns a logged stretch, with its steps counted again."""
         encode = self.actions.encode

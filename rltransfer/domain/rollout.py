@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 import torch
@@ -35,6 +35,16 @@ class Rollout:
         )
 
 
+class WantedEpisodes(NamedTuple):
+    """Episodes to finish, for which acting may go on past its steps."""
+
+    number: int
+    first_within: int
+    """Steps until the first one must be finished; how long they are is not known."""
+    within: int
+    """Steps until the others must be; one is waited for that will be, by the mean."""
+
+
 @final
 class Recorder:
     """Rows of one stretch of acting, as they come."""
@@ -44,6 +54,7 @@ class Recorder:
         self.returns: list[float] = []
         """Of the episodes that are finished."""
         self._paid, self._length = 0.0, 0
+        self._episode = -1
 
     @property
     def steps(self) -> int:
@@ -60,6 +71,27 @@ class Recorder:
         mean = self.steps / len(self.returns) if self.returns else expected_steps
         return mean is not None and self.steps + mean > allowed
 
+    def worth_taking(self, steps: int, wanted: WantedEpisodes | None) -> int:
+        """Returns how many steps to take: `steps`, or more to finish wanted episodes.
+
+        Args:
+            steps: of the whole stretch, if no episode were wanted.
+            wanted: episodes, if any are.
+        """
+        finished = len(self.returns)
+        if wanted is None or finished >= wanted.number:
+            return steps
+        if not finished:
+            return max(steps, wanted.first_within)
+        begun = self.steps - self._length
+        in_time = begun + begun / finished <= wanted.within
+        return max(steps, wanted.within) if in_time else steps
+
+    def begin(self) -> None:
+        """Begins an episode, whether the one before is finished or not."""
+        self._episode += 1
+        self._paid, self._length = 0.0, 0
+
     def add(self, *step: Any) -> None:
         """Adds one step.
 
@@ -68,7 +100,7 @@ class Recorder:
                 truncated.
         """
         _, _, reward, _, terminated, truncated = step
-        self._rows.append((len(self.returns), *step))
+        self._rows.append((self._episode, *step))
         self._paid += reward
         self._length += 1
         if terminated or truncated:
@@ -101,13 +133,13 @@ _COMPARED = 64
 """Observations on which a policy must choose as it did."""
 
 
-def entry_of(rollout: Rollout, steps: int, policy: Policy) -> Entry:
+def entry_of(rollout: Rollout, steps: int, policy: Policy | None) -> Entry:
     """Returns a stretch of acting as the replay log keeps it.
 
     Args:
         rollout: what the stretch left.
         steps: taken in it.
-        policy: that acted, as it is after the stretch.
+        policy: that acted, as it is after the stretch; None where actions were given.
     """
     rows = rollout.transitions
     arrays = {f.name: getattr(rows, f.name).numpy() for f in fields(Transitions)}
@@ -115,7 +147,7 @@ def entry_of(rollout: Rollout, steps: int, policy: Policy) -> Entry:
         "steps": steps,
         "unfinished_return": rollout.unfinished_return,
         "unfinished_steps": rollout.unfinished_steps,
-        "policy_state": policy_state(policy),
+        "policy_state": None if policy is None else policy_state(policy),
     }
     return Entry(content, arrays | {_RETURNS: rollout.returns})
 
@@ -123,7 +155,7 @@ def entry_of(rollout: Rollout, steps: int, policy: Policy) -> Entry:
 def replayed(
     entry: Entry,
     place: str,
-    policy: Policy,
+    policy: Policy | None,
     encode: Callable[[Any], NDArray[np.float32]],
 ) -> tuple[Rollout, int, str | None]:
     """Returns what a logged stretch left, its steps, and a warning if there is one.
@@ -134,7 +166,7 @@ def replayed(
     Args:
         entry: of the replay log.
         place: where it was read, for the message.
-        policy: that the stretch was acted with.
+        policy: that the stretch was acted with; None where actions were given.
         encode: of the domain's actions.
 
     Raises:
@@ -160,7 +192,7 @@ def replayed(
             "new run"
         )
     rows = rollout.transitions[:_COMPARED]
-    if state is not None or not len(rows):
+    if policy is None or state is not None or not len(rows):
         return rollout, steps, None
     chosen = [
         encode(policy.predict(observation, deterministic=True)[0])

@@ -103,7 +103,8 @@ def swing() -> SourceModelData:
     domain = Domain(Swing, "swing")
     policy = StickyRandomPolicy(domain.actions, np.random.default_rng(0))
     rows = experience(domain, 0)
-    return SourceModelData(Source(domain, policy, "swing"), KnownSwing(), rows, rows)
+    source = Source(domain, policy, "swing")
+    return SourceModelData(source, KnownSwing(), rows, rows, np.zeros(0))
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,15 @@ WORLDS = {
     "identity": World(Swing),
     "same sensors": World(
         lambda: Swing(motor=lambda action: -action.clamp(-0.5, 0.5)), push=-0.5
+    ),
+    "responses": World(
+        lambda: Swing(
+            lambda state: state @ STRETCHED + 1.0, motor=lambda action: -action
+        ),
+        lambda shown: (shown - 1.0) @ torch.linalg.pinv(STRETCHED),
+        push=-1.0,
+        # Where a swing starts is drawn widely, and few copies start alike.
+        within=0.8,
     ),
     "affine": World(
         lambda: Swing(lambda state: state @ STRETCHED),

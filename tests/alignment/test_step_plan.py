@@ -14,7 +14,7 @@ PLAN = StepPlan(1200, StepPlanConfig(), 0.95, random_episodes=10, random_steps=2
 def test_a_quarter_of_the_budget_explores_and_never_less_than_the_least() -> None:
     assert PLAN.exploration == 300
     assert replace(PLAN, budget=399).exploration == 100
-    assert PLAN.first_episode_within == 401
+    assert PLAN.wanted_episodes == (3, 401, 600)
 
 
 def test_a_trial_takes_a_sixth_or_one_long_episode() -> None:

@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 import torch
 
-from rltransfer.domain import Domain, MixturePolicy, Rollout, StickyRandomPolicy
+from rltransfer.domain import (
+    Domain,
+    MixturePolicy,
+    Rollout,
+    StickyRandomPolicy,
+    WantedEpisodes,
+)
 from rltransfer.errors import EnvironmentFault, InputError
 from rltransfer.resume.replay_log import ReplayLog
 from rltransfer.wrappers import StepBudget
@@ -73,13 +79,38 @@ def test_no_episode_is_begun_that_would_not_end_in_time() -> None:
     assert whole.unfinished_steps == 0 and len(whole.transitions) <= 24
 
 
-def test_exploration_goes_on_until_one_episode_is_finished() -> None:
-    domain = Domain(lambda: Point(limit=50), "point")
+@pytest.mark.parametrize(
+    ("wanted", "finished", "steps"),
+    [
+        (WantedEpisodes(1, 60, 5), 1, 50),
+        (WantedEpisodes(3, 60, 150), 3, 150),
+        # The third one would not end in time, going by the first two.
+        (WantedEpisodes(3, 60, 149), 2, 100),
+        (WantedEpisodes(3, 49, 200), 0, 49),
+    ],
+)
+def test_exploration_goes_on_for_episodes_that_end_in_time(
+    wanted: WantedEpisodes, finished: int, steps: int
+) -> None:
+    domain = Domain(lambda: Point(limit=50, radius=0.0), "point")
     explorer = StickyRandomPolicy(domain.actions, np.random.default_rng(4))
     rollout = domain.collect(
-        explorer, purpose="exploration", seed=4, steps=5, first_episode_within=60
+        explorer, purpose="exploration", seed=4, steps=5, wanted=wanted
     )
-    assert len(rollout.returns) == 1 and rollout.unfinished_steps == 0
+    assert (len(rollout.returns), len(rollout.transitions)) == (finished, steps)
+
+
+def test_given_actions_are_taken_an_episode_each() -> None:
+    domain = Domain(lambda: Point(limit=3, radius=0.0), "point", StepBudget(100))
+    still = np.eye(4)[[0, 2, 0, 2, 0]]
+    rows = domain.replay([still[:2], still, still[:1]], purpose="source", seed=5)
+    # The second one ends at the limit, before its actions do.
+    assert rows.episode.tolist() == [0, 0, 1, 1, 1, 2]
+    assert rows.action.argmax(dim=1).tolist() == [0, 2, 0, 2, 0, 0]
+    assert domain.budget.taken == {"source": 6}
+    for episode, first in enumerate((0, 2, 5)):
+        shown = domain.reset(5 + episode)
+        np.testing.assert_array_equal(rows.observation[first].numpy(), shown)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from unittest import mock
 import torch
 
 from rltransfer.alignment import ActionFitConfig, AlignConfig, Source, align
+from rltransfer.alignment.response_config import ResponseConfig
 from rltransfer.domain import Domain
 from rltransfer.io import write_atomically
 from rltransfer.resume.replay_log import ReplayLog
@@ -29,6 +30,7 @@ TINY = AlignConfig(
     source_steps=600,
     learning=LearnConfig(width=16, updates=40, batch_size=64),
     actions=ActionFitConfig(updates=10),
+    responses=ResponseConfig(simulated_wirings=2, copies=(2,), simulated_steps=100),
 )
 
 QUICK = (
@@ -36,6 +38,7 @@ QUICK = (
     "--hyperparams",
     *("restarts=2", "updates=10", "rounds=1", "source_steps=300"),
     *("learning.width=8", "learning.updates=20", "actions.updates=10"),
+    *("responses.simulated_wirings=2", "responses.simulated_steps=20"),
 )
 """For calls of the command line that take little effort."""
 

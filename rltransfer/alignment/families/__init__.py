@@ -13,6 +13,7 @@ from rltransfer.alignment.candidates import (
     by_alignment_error,
 )
 from rltransfer.alignment.families.fitted_families import affine, residual
+from rltransfer.alignment.families.response_families import responses
 from rltransfer.alignment.families.structured_families import (
     identity,
     same_sensors,
@@ -22,11 +23,14 @@ from rltransfer.alignment.problem import AlignmentProblem
 from rltransfer.mapping import Progress
 
 FAMILIES = (
-    CandidateFamily("identity", 0, identity, trusts_sensors=True, fits=False),
+    CandidateFamily(
+        "identity", 0, identity, trusts_sensors=True, fits=False, once=True
+    ),
+    CandidateFamily("responses", 3, responses, once=True),
     CandidateFamily("same sensors", 1, same_sensors, trusts_sensors=True),
-    CandidateFamily("affine", 3, affine),
+    CandidateFamily("affine", 4, affine),
     CandidateFamily("signed permutation", 2, signed_permutation, refines=True),
-    CandidateFamily("residual", 4, residual, refines=True),
+    CandidateFamily("residual", 5, residual, refines=True),
 )
 """In the order in which they propose."""
 
@@ -38,7 +42,7 @@ def propose(
 ) -> list[Candidate]:
     """Returns candidates for the rows seen so far, the smallest alignment error first.
 
-    Where a family that fits nothing explains the target, no other one is asked. Where
+    Where one of them settles it, no further family is asked. Where
     trusted sensors explain it best, nothing is refined; fitted maps stay only if they
     explain it clearly better.
 
@@ -49,6 +53,8 @@ def propose(
     """
     found: list[Candidate] = []
     for family in FAMILIES:
+        if known and family.once:
+            continue
         if family.refines and found and found[0].family.trusts_sensors:
             continue
         mappings = family.propose(
@@ -58,9 +64,7 @@ def propose(
         )
         proposed = [Candidate(family, *measured) for measured in mappings]
         found = sorted([*found, *proposed], key=by_alignment_error)
-        if not family.fits and any(
-            problem.explains(candidate.alignment_error) for candidate in proposed
-        ):
+        if any(candidate.settles for candidate in proposed):
             break
     return [c for c in found if not _outdone(problem, c, found)]
 

@@ -44,9 +44,9 @@ def affine(
             key=lambda one: one.alignment_error,
         )
     parents: list[DomainMapping] = []
-    for mapping, _ in known_maps:
-        if len(parents) < config.parents and problem.is_distinct(mapping, parents):
-            parents.append(mapping)
+    for one in known_maps:
+        if len(parents) < config.parents and problem.is_distinct(one.mapping, parents):
+            parents.append(one.mapping)
     if not parents:
         return []  # every one diverged
     near = stacked(

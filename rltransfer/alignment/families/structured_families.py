@@ -26,7 +26,10 @@ def identity(
     del known, watch
     if not (problem.same_sensors and problem.same_actions):
         return []
-    return problem.measured(DomainMapping(_unchanged(problem)))
+    return [
+        one._replace(settles=problem.explains(one.alignment_error))
+        for one in problem.measured(DomainMapping(_unchanged(problem)))
+    ]
 
 
 def same_sensors(

@@ -1,0 +1,87 @@
+"""How responses are estimated and matched: every constant, and why."""
+
+from dataclasses import dataclass
+from typing import final
+
+from rltransfer.errors import InputError
+
+
+@final
+@dataclass(frozen=True)
+class ResponseConfig:
+    """How responses are estimated and matched, and which proposals are made of them."""
+
+    lags: tuple[tuple[int, int], ...] = (
+        *((1, 1), (2, 2), (3, 3), (4, 4)),
+        *((5, 6), (7, 8), (9, 12), (13, 18)),
+    )
+    """First and last step back of each window in which actions are added up.
+
+    Wider where it is longer ago: what is long ago changes slowly.
+    """
+    since_reset: tuple[int, ...] = (
+        *(0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 27, 33, 40, 50, 65, 80),
+        *(100, 130, 170, 220, 300, 400, 600, 1000),
+    )
+    """Steps since the reset at which a new bin begins."""
+    ridge: float = 1.0
+    """Rows that an effect of zero counts for: some windows are seldom filled."""
+    covariance_lags: tuple[int, ...] = (1, 2, 3, 5, 8)
+    """Steps between the two states of a lagged covariance."""
+    moment_weight: float = 0.2
+    """Of what turns with the state besides responses.
+
+    It settles the directions that actions hardly move.
+    """
+    skew_weight: float = 0.3
+    """Of the third moment, which tells a direction from its opposite."""
+    starts: int = 3
+    """Turns from which the moments are matched: there are local optima."""
+    start_noise: float = 0.7
+    """Size of what is added to the first turn, beside a matrix of norm one."""
+    iterations: int = 80
+    """Most steps of an ascent; each is a singular value decomposition."""
+    beam_width: int = 4096
+    """Wirings of the motors that are compared side by side."""
+    distinct: float = 0.2
+    """Largest difference of an entry above which two turns are different ones."""
+    most_wirings: int = 64
+    """Likeliest wirings for which turns are looked for."""
+    simulated_wirings: int = 6
+    """Best wirings whose motors are tried in the source itself."""
+    kept_wirings: int = 3
+    """Of these the best, which are tried with more copies, and proposed."""
+    rival: float = 2.0
+    """Times the share that the best wiring leaves unexplained up to which another one
+    may be right: its mirror image, mostly.
+    """
+    copies: tuple[int, ...] = (3, 16, 48)
+    """Episodes in the source for each of the target: more, until enough is explained.
+
+    Among them are those that started alike, which few have where starts differ much.
+    """
+    hopeless: float = 0.4
+    """Share left unexplained above which the source does not go where the target went.
+
+    Then what was simulated refines nothing.
+    """
+    enough: float = 0.03
+    """Share left unexplained at which no other family is asked."""
+    coverage: float = 0.5
+    """Share of the steps that the source must have lasted for, to settle anything."""
+    simulated_steps: int = 4000
+    """Most steps of the target whose actions are simulated: more tell little more."""
+    matchings: tuple[float, ...] = (0.5, 0.5, 0.5, 0.2, 0.2, 0.2)
+    """Temperature of each matching of copies, as a share of the best copy's cost."""
+    outlier: float = 9.0
+    """Squared difference of a variable, in deviations, above which it does not grow.
+
+    A copy that fell over earlier is as wrong as one that fell over much earlier.
+    """
+
+    def __post_init__(self) -> None:
+        for name in ("starts", "beam_width", "most_wirings", "simulated_steps"):
+            if getattr(self, name) < 1:
+                raise InputError(
+                    f"responses.{name} must be at least 1, got {getattr(self, name)}"
+                )

@@ -1,0 +1,204 @@
+"""The target's actions tried in the source, and the state map that explains both.
+
+The source is at hand and its steps are free. Under the target's own action sequence,
+through the right wiring, the source goes where the target went, up to what each reset
+draws: x_target = x_source S + c + noise, a linear regression. Of several copies of each
+episode those count most that, by the map so far, started and went like the target's.
+The wrong wirings explain less, and so this tells wirings apart as well.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import final
+
+import numpy as np
+from jaxtyping import Float64
+from numpy.typing import NDArray
+
+from rltransfer.alignment.response_config import ResponseConfig
+from rltransfer.alignment.responses import Array, Episode, episodes_of
+from rltransfer.alignment.wirings import level_shares
+from rltransfer.domain import Domain, Whitening
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class StateMap:
+    """An affine map of states: x_source = x_target `weight` + `bias`."""
+
+    weight: Float64[Array, "target source"]
+    bias: Float64[Array, " source"]
+    unexplained: float = float("inf")
+    """Share of the target's variance, sensor by sensor, that the source leaves open."""
+    covered: float = 0.0
+    """Share of the simulated steps that the source's episodes lasted for."""
+
+    def settles(self, config: ResponseConfig) -> bool:
+        """Returns whether it explains so much that no other map need be sought."""
+        return self.unexplained <= config.enough and self.covered >= config.coverage
+
+    def __call__(self, states: Float64[Array, "step target"]) -> Array:
+        """Returns source states for target states."""
+        mapped: Array = states @ self.weight + self.bias
+        return mapped
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Simulated:
+    """Episodes of the target, and copies of each in the source under its actions."""
+
+    episodes: tuple[Episode, ...]
+    copies: tuple[tuple[Array, ...], ...]
+    """States of the copies of each episode, a row each; fewer where the source ended
+    first.
+    """
+
+    @property
+    def spread(self) -> Float64[Array, " source"]:
+        """Deviation of each variable of the source; one where it never moves."""
+        states = np.vstack([states for copies in self.copies for states in copies])
+        deviation = states.std(axis=0)
+        size: Array = np.where(deviation > 1e-9, deviation, 1.0)
+        return size
+
+
+def simulate(
+    source: Domain,
+    whitening: Whitening,
+    episodes: Sequence[Episode],
+    wiring: Float64[Array, "source target"],
+    copies: int,
+    config: ResponseConfig,
+    rng: np.random.Generator,
+) -> Simulated:
+    """Takes the actions of the target's episodes in the source.
+
+    Args:
+        source: its domain.
+        whitening: of its observations; copies are in white coordinates.
+        episodes: of the target; so many that `config` allows are simulated.
+        wiring: from encoded target actions to the source's; where these are discrete
+            and the target's are not, its one column orders the levels.
+        copies: how many of each episode.
+        config: how many steps of the target at most.
+        rng: of resets and levels.
+    """
+    kept: list[Episode] = []
+    left = config.simulated_steps
+    for episode in episodes:
+        taken = episode.actions[:left]
+        if len(taken):
+            kept.append(Episode(episode.states[: len(taken) + 1], taken))
+        left -= len(taken)
+    levels = source.actions.discrete and wiring.shape[1] == 1
+
+    def wired(actions: Array) -> Array:
+        if not levels:
+            encoded: Array = actions @ wiring.T
+            return encoded
+        # Between two levels the nearer one is the likelier.
+        order = wiring[:, 0].argsort(kind="stable")
+        shares = level_shares(actions[:, 0], len(order)).cumsum(axis=1)
+        drawn = (rng.random((len(actions), 1)) > shares[:, :-1]).sum(axis=1)
+        one_hot: Array = np.eye(len(order))[order[drawn]]
+        return one_hot
+
+    sequences = [wired(e.actions) for e in kept for _ in range(copies)]
+    rows = source.replay(
+        sequences, purpose="source", seed=int(rng.integers(2**31 - 2**20))
+    )
+    white = replace(
+        rows,
+        observation=whitening.whiten(rows.observation),
+        next_observation=whitening.whiten(rows.next_observation),
+    )
+    states = iter([episode.states for episode in episodes_of(white)])
+    found = tuple(tuple(next(states) for _ in range(copies)) for _ in kept)
+    return Simulated(tuple(kept), found)
+
+
+def explaining_map(
+    simulated: Simulated, start: StateMap, config: ResponseConfig
+) -> StateMap:
+    """Returns the map under which the copies explain the target's states best.
+
+    Matching copies and regressing take turns, as in expectation maximisation.
+
+    Args:
+        simulated: the target's episodes and their copies.
+        start: a first map.
+        config: how sharply copies are matched, in each turn.
+    """
+    found, spread = start, simulated.spread
+    for temperature in config.matchings:
+        seen, matched = [], []
+        for episode, copies in zip(simulated.episodes, simulated.copies, strict=True):
+            mapped = found(episode.states)
+            weights = _weights(mapped, copies, spread, temperature, config.outlier)
+            shown, likely = _average(weights, copies, len(mapped))
+            seen.append(episode.states[shown])
+            matched.append(likely[shown])
+        found = _regressed(np.vstack(seen), np.vstack(matched))
+        everything = sum(len(episode.states) for episode in simulated.episodes)
+        found = replace(found, covered=sum(map(len, seen)) / everything)
+    return found
+
+
+def _weights(
+    mapped: Array,
+    copies: Sequence[Array],
+    spread: Array,
+    temperature: float,
+    outlier: float,
+) -> Array:
+    """Returns how likely each copy is the one that went as the target did."""
+    costs, longest = [], max(min(len(states), len(mapped)) for states in copies)
+    for states in copies:
+        both = min(len(states), len(mapped))
+        gap = ((mapped[:both] - states[:both]) / spread) ** 2
+        # One that ended before the others is as far off as if it had not moved on.
+        missing = (longest - both) * len(spread)
+        costs.append(np.minimum(gap, outlier).sum() + missing)
+    cost = np.array(costs)
+    scale = max(temperature * cost.min(), 1e-9)
+    weights: Array = np.exp(-(cost - cost.min()) / scale)
+    return weights
+
+
+def _average(
+    weights: Array, copies: Sequence[Array], steps: int
+) -> tuple[NDArray[np.bool_], Array]:
+    """Returns at which steps most of the weight was still there, and its mean state."""
+    total = np.zeros((steps, copies[0].shape[1]))
+    there = np.zeros(steps)
+    for weight, states in zip(weights, copies, strict=True):
+        both = min(len(states), steps)
+        total[:both] += weight * states[:both]
+        there[:both] += weight
+    shown = there > weights.sum() / 2
+    return shown, total / np.maximum(there, 1e-12)[:, None]
+
+
+def _regressed(seen: Array, matched: Array) -> StateMap:
+    """Returns the inverse of the regression of `seen` on `matched`.
+
+    It weights the target's sensors by the noise that they leave open (generalised
+    least squares; Aitken, 1936), so that sensors of noise alone count for nothing.
+    """
+    mean_seen, mean_matched = seen.mean(axis=0), matched.mean(axis=0)
+    x, z = seen - mean_seen, matched - mean_matched
+    covariance = z.T @ z / len(z)
+    least = 1e-9 * np.trace(covariance) + 1e-12
+    covariance = covariance + least * np.eye(len(covariance))
+    forward = np.linalg.solve(covariance, z.T @ x / len(z))
+    left = x - z @ forward
+    variance = np.maximum(x.var(axis=0), 1e-12)
+    noise = left.T @ left / len(x) + 1e-6 * np.diag(variance)
+    weighted = np.linalg.solve(noise, forward.T)
+    # A trace of what is known of the source anyway keeps this solvable.
+    normal = forward @ weighted + 1e-6 * np.linalg.inv(covariance)
+    weight = np.linalg.solve(normal, weighted.T).T
+    unexplained = float((left.var(axis=0) / variance).mean())
+    bias: Array = mean_matched - mean_seen @ weight
+    return StateMap(weight.astype(np.float64), bias, unexplained)
