@@ -164,5 +164,7 @@ def test_a_fault_of_the_target_keeps_what_was_acted(
         f"the motor burnt; then go on with rltransfer transfer --resume {run}"
     )
     entries = sorted(path.name for path in (run / ".resume").glob("0*"))
-    # Two figures at home, three stretches in the source, the target's exploration.
-    assert entries == [f"000{number}.safetensors" for number in range(6)]
+    # Two figures at home, three stretches in the source, the target's exploration, and
+    # its actions in the source, once or more.
+    assert len(entries) > 6
+    assert entries == [f"000{number}.safetensors" for number in range(len(entries))]

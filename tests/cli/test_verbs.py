@@ -112,8 +112,10 @@ def test_several_sources_share_the_budget_and_the_table_shows_all(
     (path,) = tmp_path.glob("transfer/*/transfer.json")
     found = read_json(path)
     assert [row["path"] for row in found["sources"]] == [str(s) for s in sources[1:]]
-    assert all(row["target_steps"] <= 500 for row in found["sources"])
-    assert sum(row["target_steps"] for row in found["sources"]) == found["target_steps"]
+    # What the first one leaves of its share the second one may take.
+    assert found["sources"][0]["target_steps"] <= 500
+    taken = sum(row["target_steps"] for row in found["sources"])
+    assert taken == found["target_steps"] <= 1001
     assert [row["kept"] for row in found["sources"]].count(True) == 1
 
 
