@@ -165,7 +165,7 @@ def accept(trials: Trials) -> tuple[Trial, AcceptanceTest]:
         whole=True,
         expected_steps=best.episode_steps,
     )
-    if len(trials.acted) == 1:
+    if len(trials.acted) == 1 and not trials.returns_stopped:
         # Nothing was chosen by these: they are as good for a test as any.
         returns = np.concatenate([chosen.rollout.returns, returns])
 

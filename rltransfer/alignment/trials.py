@@ -146,6 +146,8 @@ class Trials:
         """In the order in which they were acted with."""
         self.ranking: list[Trial] = []
         """Best first; their alignment errors are measured on all that was seen."""
+        self.returns_stopped = False
+        """Whether no other candidate acted since the first one earned so much."""
         self._seen, self._watch = explored.transitions, watch
 
     def act(self, number: int, candidates: Sequence[Candidate]) -> bool:
@@ -165,15 +167,12 @@ class Trials:
             if not self.plan.affords_trial(target.budget.used, self.best):
                 break
             self._try(number, candidate)
+            if self._settled:
+                self.returns_stopped = True
+                return False
         if len(self.acted) == before:
             return False
         if alone and self.acted[0].score > self.random_returns.mean():
-            return False
-        best = self.ranking[0].candidate
-        settled = best.settles or (
-            best.family.trusts_sensors and self.problem.explains(best.alignment_error)
-        )
-        if settled and self.near_home(self.ranking[0].score):
             return False
         return self.plan.affords_trial(target.budget.used, self.best)
 
@@ -183,18 +182,27 @@ class Trials:
         limit = self.problem.target.episode_limit
         return self.ranking[0].plan_facts(limit) if self.ranking else None
 
-    def near_home(self, score: float) -> bool:
-        """Returns whether a trial earned about what the source's policy earns at home.
+    @property
+    def _settled(self) -> bool:
+        """Whether the best candidate explains the target, and earned what it should.
 
-        Where rewards mean something else there, nothing is ever near or far: if home is
-        no better than random acting here, every return will do.
+        That is about what the source's policy earns at home. Where rewards mean
+        something else there, nothing is near or far: if home is no better than acting
+        at random here, every return will do.
         """
+        best = self.ranking[0]
+        candidate, returns = best.candidate, best.rollout.returns
+        if not candidate.settles and not (
+            candidate.family.trusts_sensors
+            and self.problem.explains(candidate.alignment_error)
+        ):
+            return False
         home, floor = self.problem.model_data.home_returns, self.random_returns
-        if not len(home) or not len(floor):
+        if not (len(home) and len(floor) and len(returns)):
             return True
         share = self.problem.config.selection.near_home
         bar = floor.mean() + share * (home.mean() - floor.mean())
-        return bool(score >= bar)
+        return bool(returns.mean() >= bar)
 
     def _try(self, number: int, candidate: Candidate) -> None:
         problem, target = self.problem, self.problem.target
