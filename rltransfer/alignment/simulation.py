@@ -139,7 +139,7 @@ def explaining_map(
             shown, likely = _average(weights, copies, len(mapped))
             seen.append(episode.states[shown])
             matched.append(likely[shown])
-        found = _regressed(np.vstack(seen), np.vstack(matched))
+        found = _regressed(seen, matched)
         everything = sum(len(episode.states) for episode in simulated.episodes)
         found = replace(found, covered=sum(map(len, seen)) / everything)
     return found
@@ -180,25 +180,55 @@ def _average(
     return shown, total / np.maximum(there, 1e-12)[:, None]
 
 
-def _regressed(seen: Array, matched: Array) -> StateMap:
-    """Returns the inverse of the regression of `seen` on `matched`.
+def _regressed(seen: Sequence[Array], matched: Sequence[Array]) -> StateMap:
+    """Returns the inverse of the regression of what was seen on what was matched.
 
     It weights the target's sensors by the noise that they leave open (generalised
-    least squares; Aitken, 1936), so that sensors of noise alone count for nothing.
+    least squares; Aitken, 1936), so that sensors of noise alone count for nothing. What
+    is left open lasts over steps: the regression is done once more on differences that
+    leave it white (Cochrane & Orcutt, 1949).
+
+    Args:
+        seen: states of the target, an array for each episode.
+        matched: states of the source, likewise.
     """
-    mean_seen, mean_matched = seen.mean(axis=0), matched.mean(axis=0)
-    x, z = seen - mean_seen, matched - mean_matched
-    covariance = z.T @ z / len(z)
-    least = 1e-9 * np.trace(covariance) + 1e-12
-    covariance = covariance + least * np.eye(len(covariance))
-    forward = np.linalg.solve(covariance, z.T @ x / len(z))
-    left = x - z @ forward
-    variance = np.maximum(x.var(axis=0), 1e-12)
-    noise = left.T @ left / len(x) + 1e-6 * np.diag(variance)
+    mean_seen, mean_matched = (np.vstack(rows).mean(axis=0) for rows in (seen, matched))
+    x = [rows - mean_seen for rows in seen]
+    z = [rows - mean_matched for rows in matched]
+    forward = _least_squares(np.vstack(z), np.vstack(x))
+    left = [shown - states @ forward for shown, states in zip(x, z, strict=True)]
+    size = np.maximum(np.vstack(x).var(axis=0), 1e-12)
+    unexplained = float((np.vstack(left).var(axis=0) / size).mean())
+    lasting = _autocorrelation([rows / np.sqrt(size) for rows in left])
+    x, z = ([rows[1:] - lasting * rows[:-1] for rows in each] for each in (x, z))
+    shown, states = np.vstack(x), np.vstack(z)
+    forward = _least_squares(states, shown)
+    left_open = shown - states @ forward
+    noise = left_open.T @ left_open / len(left_open) + 1e-6 * np.diag(size)
     weighted = np.linalg.solve(noise, forward.T)
     # A trace of what is known of the source anyway keeps this solvable.
-    normal = forward @ weighted + 1e-6 * np.linalg.inv(covariance)
-    weight = np.linalg.solve(normal, weighted.T).T
-    unexplained = float((left.var(axis=0) / variance).mean())
+    spread = np.cov(np.vstack(matched).T).reshape(len(forward), -1)
+    least = (1e-6 * np.trace(spread) + 1e-12) * np.eye(len(forward))
+    prior = np.linalg.inv(spread + least)
+    weight = np.linalg.solve(forward @ weighted + 1e-6 * prior, weighted.T).T
     bias: Array = mean_matched - mean_seen @ weight
     return StateMap(weight.astype(np.float64), bias, unexplained)
+
+
+_LASTING = 0.95
+"""Most of what is left open that may last for a step: levels must count for something.
+"""
+
+
+def _least_squares(z: Array, x: Array) -> Array:
+    normal = z.T @ z
+    least = 1e-9 * np.trace(normal) + 1e-12
+    forward: Array = np.linalg.solve(normal + least * np.eye(len(normal)), z.T @ x)
+    return forward
+
+
+def _autocorrelation(rows: Sequence[Array]) -> float:
+    later = np.vstack([each[1:] for each in rows])
+    earlier = np.vstack([each[:-1] for each in rows])
+    size = float((earlier**2).sum())
+    return float(np.clip((later * earlier).sum() / max(size, 1e-12), 0.0, _LASTING))
