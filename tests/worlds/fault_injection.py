@@ -130,6 +130,11 @@ def _send_twice(number: int, to_group: bool, pause: float) -> None:
     (forked, ready), (begun, sent) = os.pipe(), os.pipe()
     if os.fork() == 0:
         os.setpgid(0, 0)
+        # A lock is held while any copy of its handle is open.
+        first, second = sorted((forked, sent))
+        os.closerange(3, first)
+        os.closerange(first + 1, second)
+        os.closerange(second + 1, 4096)
         # What a parent runs after it has forked swallows what a signal raises there.
         os.read(forked, 1)
         reach(run, number)
