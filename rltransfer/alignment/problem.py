@@ -143,12 +143,18 @@ class AlignmentProblem:
 
         It is that of the source's own steps, by the same cues, with an allowance.
         """
-        own = self.model_data.rows
+        return self.config.selection.reference * self._own_error(self.model_data.rows)
+
+    @cached_property
+    def error_at_random(self) -> float:
+        """The alignment error of the source's own random steps."""
+        return self._own_error(self.model_data.at_random)
+
+    def _own_error(self, own: Transitions) -> float:
         size = own.observation.shape[1]
         unchanged = DomainMapping(Affine.of(torch.eye(size), torch.zeros(size)))
         with torch.no_grad():
-            error = float(self.selection_loss(unchanged, own))
-        return self.config.selection.reference * error
+            return float(self.selection_loss(unchanged, own))
 
     def explains(self, alignment_error: float) -> bool:
         """Returns whether a candidate of this error explains the target.

@@ -67,6 +67,11 @@ class ResponseConfig:
     """
     enough: float = 0.03
     """Share left unexplained at which no other family is asked."""
+    enough_error: float = 3.0
+    """Times the source's own alignment error at random up to which a map settles it.
+
+    Where the source model is nearly exact, fitting to it is more exact than this.
+    """
     coverage: float = 0.5
     """Share of the steps that the source must have lasted for, to settle anything."""
     simulated_steps: int = 4000

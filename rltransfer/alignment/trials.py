@@ -147,7 +147,7 @@ class Trials:
         self.ranking: list[Trial] = []
         """Best first; their alignment errors are measured on all that was seen."""
         self.returns_stopped = False
-        """Whether no other candidate acted since the first one earned so much."""
+        """Whether no other candidate acts because the best one earned so much."""
         self._seen, self._watch = explored.transitions, watch
 
     def act(self, number: int, candidates: Sequence[Candidate]) -> bool:
@@ -167,8 +167,7 @@ class Trials:
             if not self.plan.affords_trial(target.budget.used, self.best):
                 break
             self._try(number, candidate)
-            if self._settled:
-                self.returns_stopped = True
+            if self._settled():
                 return False
         if len(self.acted) == before:
             return False
@@ -182,27 +181,33 @@ class Trials:
         limit = self.problem.target.episode_limit
         return self.ranking[0].plan_facts(limit) if self.ranking else None
 
-    @property
     def _settled(self) -> bool:
-        """Whether the best candidate explains the target, and earned what it should.
-
-        That is about what the source's policy earns at home. Where rewards mean
-        something else there, nothing is near or far: if home is no better than acting
-        at random here, every return will do.
-        """
+        """Returns whether the best candidate explains the target, and earns enough."""
         best = self.ranking[0]
-        candidate, returns = best.candidate, best.rollout.returns
-        if not candidate.settles and not (
-            candidate.family.trusts_sensors
-            and self.problem.explains(candidate.alignment_error)
-        ):
+        explains = best.candidate.settles or (
+            best.candidate.family.trusts_sensors
+            and self.problem.explains(best.candidate.alignment_error)
+        )
+        enough = self._enough(best.rollout.returns)
+        if not explains or enough is False:
             return False
+        self.returns_stopped = enough is True
+        return True
+
+    def _enough(self, returns: NDArray[np.float64]) -> bool | None:
+        """Returns whether returns are near those of the source's policy at home.
+
+        Where rewards mean something else there, nothing is near or far: None if home is
+        no better than acting at random here, or nothing is known of either.
+        """
         home, floor = self.problem.model_data.home_returns, self.random_returns
         if not (len(home) and len(floor) and len(returns)):
-            return True
+            return None
+        way = float(home.mean() - floor.mean())
+        if way <= 0:
+            return None
         share = self.problem.config.selection.near_home
-        bar = floor.mean() + share * (home.mean() - floor.mean())
-        return bool(returns.mean() >= bar)
+        return bool(returns.mean() >= floor.mean() + share * way)
 
     def _try(self, number: int, candidate: Candidate) -> None:
         problem, target = self.problem, self.problem.target

@@ -42,7 +42,10 @@ class WantedEpisodes(NamedTuple):
     first_within: int
     """Steps until the first one must be finished; how long they are is not known."""
     within: int
-    """Steps until the others must be; one is waited for that will be, by the mean."""
+    """Steps until the others must be, if all so far were cut off at their limit.
+
+    Only then is it known how long the next one takes.
+    """
 
 
 @final
@@ -54,7 +57,7 @@ class Recorder:
         self.returns: list[float] = []
         """Of the episodes that are finished."""
         self._paid, self._length = 0.0, 0
-        self._episode = -1
+        self._episode, self._all_cut_off = -1, True
 
     @property
     def steps(self) -> int:
@@ -85,7 +88,8 @@ class Recorder:
             return max(steps, wanted.first_within)
         begun = self.steps - self._length
         in_time = begun + begun / finished <= wanted.within
-        return max(steps, wanted.within) if in_time else steps
+        waits = in_time and self._all_cut_off
+        return max(steps, wanted.within) if waits else steps
 
     def begin(self) -> None:
         """Begins an episode, whether the one before is finished or not."""
@@ -105,6 +109,7 @@ class Recorder:
         self._length += 1
         if terminated or truncated:
             self.returns.append(self._paid)
+            self._all_cut_off &= not terminated
             self._paid, self._length = 0.0, 0
 
     def rollout(self, size: int, width: int) -> Rollout:

@@ -28,9 +28,9 @@ FAMILIES = (
     ),
     CandidateFamily("responses", 3, responses, once=True),
     CandidateFamily("same sensors", 1, same_sensors, trusts_sensors=True),
-    CandidateFamily("affine", 4, affine),
+    CandidateFamily("affine", 3, affine),
     CandidateFamily("signed permutation", 2, signed_permutation, refines=True),
-    CandidateFamily("residual", 5, residual, refines=True),
+    CandidateFamily("residual", 4, residual, refines=True),
 )
 """In the order in which they propose."""
 

@@ -118,8 +118,10 @@ class _Matching:
             best = proposal.found
             if best is None or best.unexplained > self._config.hopeless:
                 best = proposal.turns[0]
+            most = self._config.enough_error * self._problem.error_at_random
             for one in self._problem.measured(self._mapping(proposal.wiring, best)):
-                measured.append(one._replace(settles=best.settles(self._config)))
+                settles = best.settles(self._config) and one.alignment_error <= most
+                measured.append(one._replace(settles=settles))
         return sorted(measured, key=lambda one: one.alignment_error)
 
     def _mapping(self, wiring: Array, found: StateMap) -> DomainMapping:
