@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -191,7 +192,8 @@ def test_a_callable_makes_the_environment(source: Path, tmp_path: Path) -> None:
     moved = transferred(rltransfer.load_agent(source), tmp_path, doubled)
     assert moved.target.env_id == "python/doubled-v0"
     other = rltransfer.evaluate(source, lambda gain: Gain(1.0), episodes=1)
-    assert other.as_json()["env"] == "python/lambda-v0"
+    # Other tests of this process may have named lambdas before.
+    assert re.fullmatch(r"python/lambda-v\d+", other.as_json()["env"])
 
 
 def test_a_source_that_is_worth_nothing_at_home_is_refused_and_leaves_nothing(
