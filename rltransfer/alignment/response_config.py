@@ -47,6 +47,8 @@ class ResponseConfig:
     """Largest difference of an entry above which two turns are different ones."""
     most_wirings: int = 64
     """Likeliest wirings for which turns are looked for."""
+    most_sensors: int = 64
+    """With more of them the ascents take minutes, and the family proposes nothing."""
     simulated_wirings: int = 6
     """Best wirings whose motors are tried in the source itself."""
     kept_wirings: int = 3

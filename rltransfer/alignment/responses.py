@@ -161,7 +161,7 @@ def matching_turns(
 
     The first one is the Procrustes solution; ascents from it and from noisy ones match
     the moments as well. Each ascent takes the polar factor of the gradient, which
-    cannot lower the agreement (Absil, Mahony & Sepulchre, 2008, §4).
+    mostly raises the agreement (Absil, Mahony & Sepulchre, 2008, §4).
 
     Args:
         source: its responses.

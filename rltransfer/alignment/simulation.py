@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from rltransfer.alignment.response_config import ResponseConfig
 from rltransfer.alignment.responses import Array, Episode, episodes_of
-from rltransfer.alignment.wirings import level_shares
 from rltransfer.domain import Domain, Whitening
 
 
@@ -78,11 +77,10 @@ def simulate(
         source: its domain.
         whitening: of its observations; copies are in white coordinates.
         episodes: of the target; so many that `config` allows are simulated.
-        wiring: from encoded target actions to the source's; where these are discrete
-            and the target's are not, its one column orders the levels.
+        wiring: from encoded target actions to the source's.
         copies: how many of each episode.
         config: how many steps of the target at most.
-        rng: of resets and levels.
+        rng: of resets.
     """
     kept: list[Episode] = []
     left = config.simulated_steps
@@ -91,20 +89,7 @@ def simulate(
         if len(taken):
             kept.append(Episode(episode.states[: len(taken) + 1], taken))
         left -= len(taken)
-    levels = source.actions.discrete and wiring.shape[1] == 1
-
-    def wired(actions: Array) -> Array:
-        if not levels:
-            encoded: Array = actions @ wiring.T
-            return encoded
-        # Between two levels the nearer one is the likelier.
-        order = wiring[:, 0].argsort(kind="stable")
-        shares = level_shares(actions[:, 0], len(order)).cumsum(axis=1)
-        drawn = (rng.random((len(actions), 1)) > shares[:, :-1]).sum(axis=1)
-        one_hot: Array = np.eye(len(order))[order[drawn]]
-        return one_hot
-
-    sequences = [wired(e.actions) for e in kept for _ in range(copies)]
+    sequences = [e.actions @ wiring.T for e in kept for _ in range(copies)]
     rows = source.replay(
         sequences, purpose="source", seed=int(rng.integers(2**31 - 2**20))
     )
@@ -198,7 +183,9 @@ def _regressed(seen: Sequence[Array], matched: Sequence[Array]) -> StateMap:
     forward = _least_squares(np.vstack(z), np.vstack(x))
     left = [shown - states @ forward for shown, states in zip(x, z, strict=True)]
     size = np.maximum(np.vstack(x).var(axis=0), 1e-12)
-    unexplained = float((np.vstack(left).var(axis=0) / size).mean())
+    # Of a sensor that does not move nothing is left open, and nothing is explained.
+    moving = size > 1e-6 * size.max()
+    unexplained = float((np.vstack(left).var(axis=0) / size)[moving].mean())
     lasting = _autocorrelation([rows / np.sqrt(size) for rows in left])
     x, z = ([rows[1:] - lasting * rows[:-1] for rows in each] for each in (x, z))
     shown, states = np.vstack(x), np.vstack(z)
@@ -212,6 +199,8 @@ def _regressed(seen: Sequence[Array], matched: Sequence[Array]) -> StateMap:
     prior = np.linalg.inv(spread + least)
     weight = np.linalg.solve(forward @ weighted + 1e-6 * prior, weighted.T).T
     bias: Array = mean_matched - mean_seen @ weight
+    if not np.isfinite(weight).all():
+        unexplained = float("inf")
     return StateMap(weight.astype(np.float64), bias, unexplained)
 
 

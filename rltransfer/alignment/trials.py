@@ -168,6 +168,8 @@ class Trials:
                 break
             self._try(number, candidate)
             if self._settled():
+                # Alone, all that it does is part of the test, whatever it earned.
+                self.returns_stopped &= not alone
                 return False
         if len(self.acted) == before:
             return False

@@ -1,13 +1,14 @@
 """Wirings: which source motor, or source action, each of the target's stands for."""
 
-import itertools
-
 import numpy as np
 from numpy.typing import NDArray
 
 from rltransfer.alignment.response_config import ResponseConfig
 from rltransfer.alignment.responses import Array, Responses
 from rltransfer.domain import ActionCodec
+
+_LARGEST_TABLE = 10**7
+"""Entries of the table of pairs of motors: beyond it, memory and time run away."""
 
 
 def likely_wirings(
@@ -27,8 +28,8 @@ def likely_wirings(
     target action stands for a source action. A motor of the target is a source motor,
     that one turned round, or none of them. Where the target has as many of them or
     fewer, each stands for another one; where it has more, each one of the source is
-    stood for. Along a single motor the actions of a discrete source may be levels, in
-    any order. A continuous source and a discrete target have no wiring.
+    stood for. Between discrete and continuous actions there is none, nor where there
+    are too many of them to compare all pairs.
 
     Args:
         source: its responses.
@@ -37,15 +38,15 @@ def likely_wirings(
         config: most wirings to return, and the width of the beam.
     """
     ours, theirs = codecs
-    if ours.discrete and not theirs.discrete:
-        return _levels(ours.size) if theirs.size == 1 else []
-    if theirs.discrete and not ours.discrete:
+    if ours.discrete != theirs.discrete:
         return []
     options = np.eye(ours.size)
     if not ours.discrete:
         options = np.vstack([options, -options])
     if ours.size < theirs.size and not ours.discrete:
         options = np.vstack([options, np.zeros((1, ours.size))])
+    if (len(options) * theirs.size) ** 2 > _LARGEST_TABLE:
+        return []
     agreement = _Agreement(source, target, options)
     repeats = theirs.size > ours.size
     chosen, cost = np.zeros((1, 0), np.int64), np.zeros(1)
@@ -90,25 +91,3 @@ class _Agreement:
 def _products(effects: Array) -> Array:
     products: Array = np.einsum("koz,lpz->klop", effects, effects, optimize=True)
     return products
-
-
-def _levels(count: int) -> list[Array]:
-    position = np.linspace(-1, 1, 1001)
-    shares = level_shares(position, count)
-    slopes = (shares * position[:, None]).mean(axis=0) / (position**2).mean()
-    orders = itertools.permutations(range(count))
-    return [slopes[list(order)][:, None] for order in orders]
-
-
-def level_shares(position: Array, count: int) -> Array:
-    """Returns the share of each of `count` levels at positions from -1 to 1.
-
-    Between two levels their shares are those of linear interpolation.
-
-    Args:
-        position: of a motor; shape (…).
-        count: of levels.
-    """
-    place = (np.clip(position, -1, 1) + 1) / 2 * (count - 1)
-    shares: Array = np.maximum(0, 1 - np.abs(place[..., None] - np.arange(count)))
-    return shares

@@ -171,3 +171,14 @@ def test_where_too_few_are_left_one_more_episode_is_begun_and_the_budget_holds(
     # It did not end, and is left out.
     assert len(acceptance.returns) == 1
     assert trials.problem.target.budget.used == trials.plan.budget
+
+
+@pytest.mark.parametrize(("stopped", "more"), [(False, 1), (True, 0)])
+def test_a_trial_whose_return_ended_the_search_is_no_evidence(
+    model_data: SourceModelData, stopped: bool, more: int
+) -> None:
+    trials = trials_with_left(model_data, left=90)
+    del trials.acted[1:]
+    trials.returns_stopped = stopped
+    _, acceptance = accept(trials)
+    assert len(acceptance.returns) == 1 + more

@@ -1,9 +1,7 @@
 """The source under the target's actions, and maps that explain both."""
 
 from dataclasses import replace
-from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import pytest
 import torch
@@ -21,22 +19,6 @@ from tests.worlds.points import Point
 
 CONFIG = ResponseConfig()
 UNCHANGED = Whitening(torch.zeros(2), torch.eye(2), torch.eye(2))
-
-
-class Levels(gym.Env[Any, Any]):
-    """Adds up which of three actions were taken."""
-
-    observation_space = gym.spaces.Box(-np.inf, np.inf, (2,), np.float32)
-    action_space = gym.spaces.Discrete(3)
-
-    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
-        super().reset(seed=seed)
-        self._state = np.zeros(2, np.float32)
-        return self._state.copy(), {}
-
-    def step(self, action: Any) -> Any:
-        self._state += np.array([1, action], np.float32)
-        return self._state.copy(), 0.0, False, False, {}
 
 
 def simulated(shown: Array, noise: float = 0.0, seed: int = 0) -> Simulated:
@@ -91,6 +73,19 @@ def test_a_source_that_goes_elsewhere_settles_nothing() -> None:
     assert found.unexplained > 0.2 and not found.settles(CONFIG)
 
 
+def test_sensors_that_never_move_are_no_explanation() -> None:
+    walks = simulated(np.eye(2))
+    still = tuple(
+        replace(e, states=np.hstack([e.states, np.ones((20, 98))]))
+        for e in walks.episodes
+    )
+    others = simulated(np.eye(2), seed=1).copies
+    first = start(np.eye(2))
+    padded = replace(first, weight=np.vstack([first.weight, np.zeros((98, 2))]))
+    elsewhere = replace(walks, episodes=still, copies=others)
+    assert not explaining_map(elsewhere, padded, CONFIG).settles(CONFIG)
+
+
 def test_short_lives_in_the_source_settle_nothing() -> None:
     walks = simulated(np.eye(2))
     short = tuple(tuple(one[:4] for one in copies) for copies in walks.copies)
@@ -113,15 +108,3 @@ def test_the_targets_actions_are_taken_in_the_source() -> None:
     north = found.copies[0][0][1] - found.copies[0][0][0]
     np.testing.assert_allclose(north, [0.05, 0.25], atol=1e-6)
     assert source.budget.taken == {"source": 3 * 5 + 3 * 2}
-
-
-def test_between_two_levels_of_a_motor_the_nearer_one_is_the_likelier() -> None:
-    source = Domain(Levels, "levels")
-    # The lowest level is action 2, the middle one 0, the highest 1.
-    wiring = np.array([[0.0], [0.5], [-0.5]])
-    still = Episode(np.zeros((401, 1)), np.full((400, 1), -0.75))
-    rng = np.random.default_rng(0)
-    found = simulate(source, UNCHANGED, [still], wiring, 10, CONFIG, rng)
-    taken = np.concatenate([np.diff(c[:, 1]) for c in found.copies[0]])
-    assert set(taken) == {0.0, 2.0}
-    assert (taken == 2).mean() == pytest.approx(0.75, abs=0.03)

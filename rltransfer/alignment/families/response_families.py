@@ -32,7 +32,14 @@ def responses(
     none explains it, as on another body, the turns themselves are proposed.
     """
     del known, watch
-    config, matching = problem.config.responses, _Matching(problem)
+    config, at_random = problem.config.responses, problem.model_data.at_random
+    rows = (problem.rows, at_random)
+    shown = [part for one in rows for part in (one.observation, one.next_observation)]
+    if max(part.shape[1] for part in shown) > config.most_sensors:
+        return []
+    if not all(bool(part.isfinite().all()) for part in shown):
+        return []
+    matching = _Matching(problem)
     proposals = [
         _Proposal(found[0].wiring, [matching.affine(turn) for turn in found])
         for found in matching.turns()[: config.simulated_wirings]
@@ -116,7 +123,7 @@ class _Matching:
         measured = []
         for proposal in proposals:
             best = proposal.found
-            if best is None or best.unexplained > self._config.hopeless:
+            if best is None or not best.unexplained <= self._config.hopeless:
                 best = proposal.turns[0]
             most = self._config.enough_error * self._problem.error_at_random
             for one in self._problem.measured(self._mapping(proposal.wiring, best)):
@@ -125,14 +132,11 @@ class _Matching:
         return sorted(measured, key=lambda one: one.alignment_error)
 
     def _mapping(self, wiring: Array, found: StateMap) -> DomainMapping:
-        source, target = self._problem.source.actions, self._problem.target.actions
-        # Where a motor goes through levels, none of them is favoured at rest.
-        levels = source.discrete and not target.discrete
-        rest = np.full(source.size, 1 / source.size if levels else 0.0)
-        weight, bias, motors, shift = (
+        weight, bias, motors = (
             torch.from_numpy(np.ascontiguousarray(part)).float()
-            for part in (found.weight, found.bias, wiring.T, rest)
+            for part in (found.weight, found.bias, wiring.T)
         )
+        shift = torch.zeros(len(wiring))
         activation = self._problem.action_activation
         return DomainMapping(
             Affine.of(weight, bias), Affine.of(motors, shift, activation=activation)
