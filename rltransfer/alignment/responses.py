@@ -9,7 +9,7 @@ it is a weighted Procrustes problem (Schönemann, 1966), solved without a gradie
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import final
 
 import numpy as np
@@ -81,10 +81,8 @@ class Responses:
             part.double().numpy() for part in (whitening.mean, whitening.matrix)
         )
         white = [(episode.states - mean) @ matrix for episode in episodes]
-        rows, joined = (
-            np.vstack([_design(e, config) for e in episodes]),
-            np.vstack(white),
-        )
+        rows = np.vstack([_design(episode, config) for episode in episodes])
+        joined = np.vstack(white)
         information = rows.T @ rows + config.ridge * np.eye(rows.shape[1])
         coefficients = np.linalg.solve(information, rows.T @ joined)
         motors, windows = episodes[0].actions.shape[1], len(config.lags)
@@ -111,7 +109,7 @@ class Responses:
     @property
     def joined(self) -> Float64[Array, "coefficient state"]:
         """All coefficients, as `wired` returns them."""
-        return self.wired(np.eye(self.actions.shape[1]))
+        return np.vstack([*self.actions, self.resets])
 
 
 def _design(episode: Episode, config: ResponseConfig) -> Array:
@@ -147,7 +145,7 @@ class Turn:
 
     error: float
     wiring: Float64[Array, "source_action target_action"]
-    matrix: Float64[Array, "target source"] = field(repr=False)
+    matrix: Float64[Array, "target source"]
 
 
 def matching_turns(
@@ -170,8 +168,8 @@ def matching_turns(
         config: weights and effort.
         rng: of the noisy starts.
     """
-    wired, shown = source.wired(wiring), target.joined
-    pull = shown.T @ target.information @ wired
+    wired = source.wired(wiring)
+    pull = target.joined.T @ target.information @ wired
     pull = pull + config.skew_weight * np.outer(target.skew, source.skew)
     size = max(float(np.linalg.norm(pull)), 1e-12)
     found: list[Turn] = []

@@ -125,9 +125,9 @@ def explaining_map(
             seen.append(episode.states[shown])
             matched.append(likely[shown])
         found = _regressed(seen, matched)
-        everything = sum(len(episode.states) for episode in simulated.episodes)
-        found = replace(found, covered=sum(map(len, seen)) / everything)
-    return found
+    # Of the last matching, which the map was made of.
+    everything = sum(len(episode.states) for episode in simulated.episodes)
+    return replace(found, covered=sum(map(len, seen)) / everything)
 
 
 def _weights(

@@ -167,9 +167,10 @@ class Trials:
             if not self.plan.affords_trial(target.budget.used, self.best):
                 break
             self._try(number, candidate)
-            if self._settled():
+            enough = self._enough(self.ranking[0].rollout.returns)
+            if self._explains and enough is not False:
                 # Alone, all that it does is part of the test, whatever it earned.
-                self.returns_stopped &= not alone
+                self.returns_stopped = enough is True and not alone
                 return False
         if len(self.acted) == before:
             return False
@@ -183,18 +184,13 @@ class Trials:
         limit = self.problem.target.episode_limit
         return self.ranking[0].plan_facts(limit) if self.ranking else None
 
-    def _settled(self) -> bool:
-        """Returns whether the best candidate explains the target, and earns enough."""
-        best = self.ranking[0]
-        explains = best.candidate.settles or (
-            best.candidate.family.trusts_sensors
-            and self.problem.explains(best.candidate.alignment_error)
+    @property
+    def _explains(self) -> bool:
+        """Whether the best candidate explains the target, whatever it earned."""
+        best = self.ranking[0].candidate
+        return best.settles or (
+            best.family.trusts_sensors and self.problem.explains(best.alignment_error)
         )
-        enough = self._enough(best.rollout.returns)
-        if not explains or enough is False:
-            return False
-        self.returns_stopped = enough is True
-        return True
 
     def _enough(self, returns: NDArray[np.float64]) -> bool | None:
         """Returns whether returns are near those of the source's policy at home.

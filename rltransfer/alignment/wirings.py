@@ -21,8 +21,7 @@ def likely_wirings(
 
     The product of two motors' responses does not depend on the coordinates of the
     state, so that wirings can be compared before any map is known. A beam goes through
-    the target's motors; it is exact where its
-    width is not exceeded.
+    the target's motors; it is exact where its width is not exceeded.
 
     A wiring W says that the encoded source action is W times the target's. A discrete
     target action stands for a source action. A motor of the target is a source motor,

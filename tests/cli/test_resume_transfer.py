@@ -163,8 +163,11 @@ def test_a_fault_of_the_target_keeps_what_was_acted(
     assert call.error.endswith(
         f"the motor burnt; then go on with rltransfer transfer --resume {run}"
     )
-    entries = sorted(path.name for path in (run / ".resume").glob("0*"))
+    entries = sorted((run / ".resume").glob("0*"))
+    numbered = [f"{number:04d}.safetensors" for number in range(len(entries))]
+    assert [path.name for path in entries] == numbered
+    asked = [unpack(path.read_bytes()).content["asked"] for path in entries]
     # Two figures at home, three stretches in the source, the target's exploration, and
-    # its actions in the source, once or more.
-    assert len(entries) > 6
-    assert entries == [f"000{number}.safetensors" for number in range(len(entries))]
+    # then what its actions do in the source, as often as that was asked.
+    acted = ["sequences" not in stretch for stretch in asked]
+    assert acted == [True] * 6 + [False] * (len(asked) - 6) and len(asked) > 6

@@ -97,11 +97,12 @@ class _Matching:
     def affine(self, turn: Turn) -> StateMap:
         """Returns a turn between responses' coordinates for the problem's."""
         ours, theirs = self._ours.whitening, self._theirs.whitening
-        weight = (
-            ours.matrix.double().numpy() @ turn.matrix @ theirs.inverse.double().numpy()
+        matrix, mean, inverse, origin = (
+            part.double().numpy()
+            for part in (ours.matrix, ours.mean, theirs.inverse, theirs.mean)
         )
-        bias = theirs.mean.double().numpy() - ours.mean.double().numpy() @ weight
-        return StateMap(weight, bias)
+        weight = matrix @ turn.matrix @ inverse
+        return StateMap(weight, origin - mean @ weight)
 
     def refined(self, proposal: _Proposal, copies: int) -> _Proposal:
         """Returns a proposal with what so many copies in the source say of it."""
