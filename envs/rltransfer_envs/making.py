@@ -14,6 +14,7 @@ from rltransfer.errors import InputError
 REGISTRATIONS: dict[str, tuple[str, int | None, float | None]] = {
     # The base has its own time limit; a second one would cut episodes twice.
     "rltransfer/Scrambled-v0": ("scrambled_env:scramble", None, None),
+    "rltransfer/Sensors-v0": ("sensors_env:make_sensors", None, None),
     "rltransfer/CartPole-v0": ("classic_control:cart_pole", 500, 475.0),
     "rltransfer/Acrobot-v0": ("classic_control:acrobot", 500, -100.0),
     "rltransfer/Pendulum-v0": ("classic_control:pendulum", 200, None),
@@ -25,6 +26,8 @@ REGISTRATIONS: dict[str, tuple[str, int | None, float | None]] = {
     ),
     "rltransfer/Swimmer-v0": ("mujoco_bodies:swimmer", 1000, 360.0),
     "rltransfer/HalfCheetah-v0": ("mujoco_bodies:half_cheetah", 1000, 4800.0),
+    "rltransfer/Hopper-v0": ("mujoco_bodies:hopper", 1000, 3800.0),
+    "rltransfer/Reacher-v0": ("mujoco_bodies:reacher", 50, -3.75),
 }
 """By id: what makes it, its time limit in steps, and the return that solves it."""
 

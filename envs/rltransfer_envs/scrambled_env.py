@@ -1,6 +1,7 @@
 """Any environment behind unknown sensors and actuators."""
 
-from typing import Any, final
+from collections.abc import Callable
+from typing import Any, TypeVar, final
 
 import gymnasium as gym
 import numpy as np
@@ -18,6 +19,8 @@ from rltransfer_envs.true_mapping import (
 )
 
 ENV_ID = "rltransfer/Scrambled-v0"
+E = TypeVar("E", bound=gym.Env[Any, Any])
+_ON_BASES = (ENV_ID, "rltransfer/Sensors-v0")
 
 
 @final
@@ -34,13 +37,7 @@ class Scrambled(gym.Env[NDArray[np.float32], Any]):
         Raises:
             InputError: if the base's spaces cannot be scrambled.
         """
-        observed = base.observation_space
-        if not isinstance(observed, spaces.Box) or len(observed.shape) != 1:
-            raise InputError(
-                f"only vectors (Box of rank 1) can be scrambled, got {observed}; "
-                "choose another base, or flatten its observations with "
-                "gymnasium.wrappers.FlattenObservation and register that"
-            )
+        observed = require_vectors(base)
         rng = np.random.default_rng(seed)
         env_id = base.spec.id if base.spec is not None else None
         sensors = random_sensors(typical_spread(observed, env_id), rng)
@@ -91,27 +88,61 @@ def scramble(base: object = None, seed: object = 0, **kwargs: Any) -> Scrambled:
     Raises:
         InputError: if there is no such base, or it cannot be scrambled.
     """
+    return on_base(Scrambled, ENV_ID, base, seed, kwargs)
+
+
+def on_base(
+    kind: Callable[[gym.Env[Any, Any], int], E],
+    env_id: str,
+    base: object,
+    seed: object,
+    kwargs: dict[str, Any],
+) -> E:
+    """Returns an environment that is made of another one and a seed.
+
+    Args:
+        kind: what is made, of an open environment; closed again if that is refused.
+        env_id: what is registered, for the errors.
+        base: id of the other environment.
+        seed: any whole number from 0 up.
+        kwargs: of the other environment.
+
+    Raises:
+        InputError: if there is no such base, or `kind` refuses it.
+    """
     if not isinstance(base, str):
         raise InputError(
-            f"{ENV_ID} needs the id of the environment to scramble, got base={base!r}; "
-            "pass for example base=CartPole-v1"
+            f"{env_id} needs the id of the environment it is made of, got "
+            f"base={base!r}; pass for example base=CartPole-v1"
         )
-    if base == ENV_ID:
+    if base.rpartition(":")[2] in _ON_BASES:
         raise InputError(
-            f"a base must not be scrambled itself, got base={base!r}; "
-            "a second scramble adds nothing to the first"
+            f"a base of {env_id} must not have a base itself, got base={base!r}; "
+            "pass the innermost one"
         )
     if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
         raise InputError(
-            f"the seed of {ENV_ID} must be a whole number from 0 up, got {seed!r}"
+            f"the seed of {env_id} must be a whole number from 0 up, got {seed!r}"
         )
     # The environment around it is checked; checking twice only costs time.
     env = make(base, disable_env_checker=True, **kwargs)
     try:
-        return Scrambled(env, int(seed))
+        return kind(env, int(seed))
     except InputError as fault:
         env.close()
         raise InputError(f"base {base!r}: {fault}") from fault
+
+
+def require_vectors(base: gym.Env[Any, Any]) -> spaces.Box:
+    """Returns the space of observations, or raises where they are no vectors."""
+    observed = base.observation_space
+    if not isinstance(observed, spaces.Box) or len(observed.shape) != 1:
+        raise InputError(
+            f"only vectors (Box of rank 1) can be shown otherwise, got {observed}; "
+            "choose another base, or flatten its observations with "
+            "gymnasium.wrappers.FlattenObservation and register that"
+        )
+    return observed
 
 
 def true_mapping(env: gym.Env[Any, Any]) -> TrueMapping:

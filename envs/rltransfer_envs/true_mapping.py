@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, final
+from typing import Any, TypeVar, final
 
 import numpy as np
 from gymnasium import spaces
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from rltransfer.errors import InputError
+
+T = TypeVar("T")
 
 WIDEST = 1000.0
 """Half-widths above this are treated as no bound."""
@@ -44,17 +46,30 @@ def typical_spread(space: spaces.Box, env_id: str | None) -> Float64[np.ndarray,
         space: observations of rank 1.
         env_id: what the environment is registered as, if it is.
     """
-    if env_id is not None:
-        namespace, name, _ = parse_env_id(env_id)
-        known = KNOWN.get(name) if namespace in (None, "rltransfer") else None
-        # An environment of the same name may have been given other observations.
-        if known is not None and len(known) == space.shape[0]:
-            return np.array(known)
+    known = by_name(KNOWN, env_id)
+    # An environment of the same name may have been given other observations.
+    if known is not None and len(known) == space.shape[0]:
+        return np.array(known)
+    return half_widths(space, np.ones(space.shape))
+
+
+def half_widths(
+    space: spaces.Box, otherwise: Float64[np.ndarray, " d"]
+) -> Float64[np.ndarray, " d"]:
+    """Returns half the width of the bounds where they are finite and not too large."""
     low, high = space.low.astype(np.float64), space.high.astype(np.float64)
     bounded = np.isfinite(low) & np.isfinite(high)
     half_width = np.where(bounded, high, 0.0) / 2 - np.where(bounded, low, 0.0) / 2
     usable = (half_width > 0.0) & (half_width <= WIDEST)
-    return np.where(usable, half_width, 1.0)
+    return np.where(usable, half_width, otherwise)
+
+
+def by_name(table: Mapping[str, T], env_id: str | None) -> T | None:
+    """Returns the entry of Gymnasium's environment, or ours, of any version."""
+    if env_id is None:
+        return None
+    namespace, name, _ = parse_env_id(env_id)
+    return table.get(name) if namespace in (None, "rltransfer") else None
 
 
 @final
@@ -96,12 +111,19 @@ def random_sensors(
         rng: everything is drawn from it.
     """
     size = len(spread)
-    rotation, triangle = np.linalg.qr(rng.normal(size=(size, size)))
-    # QR alone favours some rotations; with these signs all are equally likely
-    # (Mezzadri, 2007).
-    rotation = rotation * np.where(np.diag(triangle) < 0.0, -1.0, 1.0)
+    rotation = random_rotation(size, rng)
     scale = rng.uniform(0.3, 3.0, size) / spread
     return Sensors(rotation, scale, offset=rng.normal(size=size))
+
+
+def random_rotation(size: int, rng: np.random.Generator) -> Float64[np.ndarray, "d d"]:
+    """Draws an orthogonal matrix, all equally likely (Mezzadri, 2007)."""
+    rotation, triangle = np.linalg.qr(rng.normal(size=(size, size)))
+    # QR alone favours some rotations; with these signs it favours none.
+    uniform: NDArray[np.float64] = rotation * np.where(
+        np.diag(triangle) < 0.0, -1.0, 1.0
+    )
+    return uniform
 
 
 class ActuatorMap(ABC):

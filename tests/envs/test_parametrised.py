@@ -4,6 +4,8 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.envs.mujoco.hopper_v5 import HopperEnv
+from gymnasium.envs.mujoco.mujoco_env import MujocoEnv
 
 from rltransfer.errors import InputError
 from rltransfer_envs.classic_control import AcrobotParameters, CartPoleParameters
@@ -18,6 +20,8 @@ ORIGINALS = {
     "rltransfer/MountainCarContinuous-v0": "MountainCarContinuous-v0",
     "rltransfer/Swimmer-v0": "Swimmer-v5",
     "rltransfer/HalfCheetah-v0": "HalfCheetah-v5",
+    "rltransfer/Hopper-v0": "Hopper-v5",
+    "rltransfer/Reacher-v0": "Reacher-v5",
 }
 
 CHANGES: list[tuple[str, dict[str, float]]] = [
@@ -43,6 +47,10 @@ CHANGES: list[tuple[str, dict[str, float]]] = [
     ("rltransfer/HalfCheetah-v0", {"gravity": 4.0}),
     ("rltransfer/HalfCheetah-v0", {"mass": 2.0}),
     ("rltransfer/HalfCheetah-v0", {"torque": 0.5}),
+    ("rltransfer/HalfCheetah-v0", {"torso": 1.2}),
+    ("rltransfer/HalfCheetah-v0", {"armature": 3.0}),
+    ("rltransfer/Hopper-v0", {"torso": 1.2}),
+    ("rltransfer/Hopper-v0", {"armature": 3.0}),
 ]
 
 
@@ -69,7 +77,7 @@ def test_without_changes_it_is_the_original(env_id: str) -> None:
     changed, original = make(env_id), make(ORIGINALS[env_id])
     assert changed.observation_space == original.observation_space
     assert changed.action_space == original.action_space
-    np.testing.assert_allclose(observations(changed), observations(original), rtol=1e-9)
+    np.testing.assert_array_equal(observations(changed), observations(original))
 
 
 @pytest.mark.parametrize(("env_id", "change"), CHANGES)
@@ -99,6 +107,73 @@ def test_a_swimmers_links_are_joined_in_a_row() -> None:
     assert names == ["torso", "mid", "link2", "link3", "link4"]
 
 
+def mujoco_env(env_id: str, **change: float) -> MujocoEnv:
+    env = make(env_id, **change).unwrapped
+    assert isinstance(env, MujocoEnv)
+    env.reset(seed=0)
+    return env
+
+
+def test_a_third_leg_hangs_from_the_middle_between_the_other_two() -> None:
+    env = mujoco_env("rltransfer/HalfCheetah-v0", legs=3)
+    model = env.model
+    assert env.action_space.shape == (9,)
+    assert env.observation_space.shape == (23,)
+    names = [model.actuator(number).name for number in range(model.nu)]
+    assert names == [leg + part for leg in "bmf" for part in ("thigh", "shin", "foot")]
+    assert [model.joint(3 + number).name for number in range(model.nu)] == names
+    assert model.actuator_trnid[:, 0].tolist() == [*range(3, 12)]
+    assert model.actuator_gear[:, 0].tolist() == [120, 90, 60, 120, 90, 60, 120, 60, 30]
+    hips = [model.body(f"{leg}thigh").pos[0] for leg in "bmf"]
+    assert hips == [-0.5, 0.0, 0.5]
+
+
+def test_limbs_are_attached_where_a_larger_torso_ends() -> None:
+    cheetah = mujoco_env("rltransfer/HalfCheetah-v0", torso=1.2).model
+    assert cheetah.body("bthigh").pos[0] == pytest.approx(-0.6)
+    assert cheetah.body("fthigh").pos[0] == pytest.approx(0.6)
+    assert cheetah.geom("torso").size[:2] == pytest.approx([1.2 * 0.046, 0.6])
+    assert cheetah.body("fshin").pos[0] == -0.14
+
+
+def test_a_hopper_stands_on_its_foot_whatever_its_torso() -> None:
+    env, original = mujoco_env("rltransfer/Hopper-v0", torso=1.5), HopperEnv()
+    for upright in (env, original):
+        upright.set_state(upright.init_qpos, upright.init_qvel)
+    for name in ("thigh", "leg", "foot"):
+        np.testing.assert_allclose(
+            env.data.body(name).xpos, original.data.body(name).xpos, atol=1e-9
+        )
+    # The height that it shows is that of the middle of its torso.
+    observation, _ = env.reset(seed=0)
+    assert observation[0] == pytest.approx(env.data.body("torso").xpos[2])
+    assert env.init_qpos[1] == pytest.approx(1.25 + 0.5 * 0.2)
+
+
+@pytest.mark.parametrize("joints", [2, 3, 5])
+def test_an_arm_is_as_long_whatever_its_joints(joints: int) -> None:
+    env = mujoco_env("rltransfer/Reacher-v0", joints=joints)
+    assert env.action_space.shape == (joints,)
+    env.set_state(np.zeros(joints + 2), np.zeros(joints + 2))
+    assert env.data.body("fingertip").xpos[0] == pytest.approx(0.21)
+
+
+def test_a_reacher_shows_all_joints_in_the_order_of_the_original() -> None:
+    env = mujoco_env("rltransfer/Reacher-v0", joints=3)
+    angles, speeds = np.array([0.1, 0.2, 0.3]), np.array([1.0, 2.0, 3.0])
+    env.set_state(np.array([*angles, 0.05, -0.06]), np.array([*speeds, 0.0, 0.0]))
+    observation = env._get_obs()
+    np.testing.assert_allclose(observation[:3], np.cos(angles))
+    np.testing.assert_allclose(observation[3:6], np.sin(angles))
+    np.testing.assert_allclose(observation[6:8], [0.05, -0.06])
+    np.testing.assert_allclose(observation[8:11], speeds)
+    link = 0.2 / 3
+    turned = np.cumsum(angles)
+    ends = np.array([link, link, link + 0.01])
+    tip = [ends @ np.cos(turned), ends @ np.sin(turned)]
+    np.testing.assert_allclose(observation[11:], np.subtract(tip, [0.05, -0.06]))
+
+
 @pytest.mark.parametrize(
     ("env_id", "change", "message"),
     [
@@ -116,6 +191,10 @@ def test_a_swimmers_links_are_joined_in_a_row() -> None:
         ("rltransfer/Swimmer-v0", {"links": 1}, "links must be 2 or more"),
         ("rltransfer/Swimmer-v0", {"links": 3.0}, "links .* a whole number, got 3.0"),
         ("rltransfer/HalfCheetah-v0", {"mass": -1.0}, "mass must be positive"),
+        ("rltransfer/HalfCheetah-v0", {"legs": 4}, "legs must be 2 or 3, got 4"),
+        ("rltransfer/Hopper-v0", {"torso": 0}, "torso must be positive"),
+        ("rltransfer/Hopper-v0", {"armatur": 3}, "takes .* did you mean armature"),
+        ("rltransfer/Reacher-v0", {"joints": 1}, "joints must be 2 or more, got 1"),
     ],
 )
 def test_impossible_parameters_are_refused(

@@ -35,6 +35,11 @@ def scrambled(base: str, limit: int, **rest: Any) -> Task:
     return Task(SCRAMBLED, limit, {"base": base, "seed": 3}, **rest)
 
 
+def sensors(kind: str, base: str, limit: int, **rest: Any) -> Task:
+    kwargs = {"base": base, "kind": kind, "seed": 3}
+    return Task("rltransfer/Sensors-v0", limit, kwargs, **rest)
+
+
 TASKS = [
     scrambled("CartPole-v1", 500, lasts=False),
     scrambled("Acrobot-v1", 500),
@@ -43,6 +48,14 @@ TASKS = [
     scrambled("LunarLander-v3", 1000, lasts=False),
     scrambled("HalfCheetah-v5", 1000, draws=False),
     scrambled("rltransfer/Pendulum-v0", 200),
+    sensors("extra", "CartPole-v1", 500, lasts=False),
+    sensors("noisy", "Pendulum-v1", 200),
+    sensors("warped", "Acrobot-v1", 500),
+    sensors("units", "HalfCheetah-v5", 1000, draws=False),
+    sensors("twice", "MountainCarContinuous-v0", 999),
+    sensors("positions", "Pendulum-v1", 200),
+    sensors("delayed", "Pendulum-v1", 200),
+    sensors("buttons", "CartPole-v1", 500, lasts=False),
     Task("rltransfer/CartPole-v0", 500, {"pole_mass": 0.3}, lasts=False),
     Task("rltransfer/Acrobot-v0", 500, {"lower_mass": 2}),
     Task("rltransfer/Pendulum-v0", 200, {"max_torque": 3.0, "max_speed": 6.0}),
@@ -50,6 +63,9 @@ TASKS = [
     Task("rltransfer/MountainCarContinuous-v0", 999, {"power": 0.0012}),
     Task("rltransfer/Swimmer-v0", 1000, {"links": 4}, draws=False),
     Task("rltransfer/HalfCheetah-v0", 1000, {"gravity": 5, "mass": 1.2}, draws=False),
+    Task("rltransfer/HalfCheetah-v0", 1000, {"legs": 3, "torso": 1.2}, draws=False),
+    Task("rltransfer/Hopper-v0", 1000, {"torso": 1.2}, lasts=False, draws=False),
+    Task("rltransfer/Reacher-v0", 50, {"joints": 3}, draws=False),
 ]
 
 

@@ -214,7 +214,8 @@ def test_an_environment_that_is_not_registered_can_be_scrambled() -> None:
         ("CartPole-v1", True, "whole number from 0 up, got True"),
         ("FrozenLake-v1", 0, r"base 'FrozenLake-v1': .* got Discrete\(16\)"),
         ("CarRacing-v3", 0, r"base 'CarRacing-v3': .*rank 1.* got Box"),
-        ("rltransfer/Scrambled-v0", 0, "must not be scrambled itself"),
+        ("rltransfer/Scrambled-v0", 0, "must not have a base itself"),
+        ("rltransfer_envs:rltransfer/Sensors-v0", 0, "must not have a base itself"),
     ],
 )
 def test_a_base_or_seed_that_is_not_allowed_is_refused_in_one_line(
