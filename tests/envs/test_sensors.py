@@ -6,7 +6,6 @@ import pytest
 from gymnasium import spaces
 
 from rltransfer.errors import InputError
-from rltransfer_envs.making import make
 from rltransfer_envs.sensors_env import KINDS, MORE, POSITIONS, SensorsEnv, make_sensors
 
 ENV_ID = "rltransfer/Sensors-v0"
