@@ -1,134 +1,250 @@
-"""Measures zero-shot transfer on the named pairs, by the functions a user would call.
+"""Measures zero-shot transfer on named pairs, by the functions a user would call.
 
-    python scripts/measure_transfer.py --seeds 100 101 102 103 104 -f runs/measured
+    python scripts/measure_transfer.py --suite classic contacts -f runs/measured
 
-For every pair of `rltransfer_envs.pairs` with a goal, the source is trained by
-`train_source` unless it, or an agent from elsewhere, is in the log folder already;
-then each seed is one `transfer`, the seed being both the scramble's and the run's.
-Prints a Markdown table; the figures of every run go to a new `measured_N.json` in the
-log folder.
+Pairs and suites are those of `rltransfer_envs.pairs`. A source is trained by
+`train_source`, unless it, or an agent from elsewhere, is in the log folder already.
+Then each seed is one `transfer`, the seed being both the scramble's and the run's;
+without `--seeds`, five are drawn once for a log folder. Prints a Markdown table. Each
+finished transfer is a line of `measured.jsonl` there and is not run again by the same
+version: a measurement that was stopped goes on with the same command.
 """
 
 import argparse
 import json
-from itertools import count
+import sys
+from collections.abc import Callable
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
-from rltransfer import evaluate, train_source, transfer
-from rltransfer.evaluation import summarise
-from rltransfer_envs.pairs import PAIRS, Pair
+from rltransfer import __version__, evaluate, train_source, transfer
+from rltransfer.errors import UserError
+from rltransfer.evaluation import difference_interval, summarise
+from rltransfer.io.atomic_files import make_folder, write_after
+from rltransfer.workflows.progress_bars import progress_bars
+from rltransfer_envs.pairs import PAIRS, SUITES, Agent, Goal, Pair
 
-STEPS = {
-    ("ppo", "CartPole-v1"): 30_000,
-    ("dqn", "Acrobot-v1"): 100_000,
-    ("dqn", "MountainCar-v0"): 120_000,
-    ("sac", "Pendulum-v1"): 20_000,
-    ("ppo", "LunarLander-v3"): 1_000_000,
-    ("ppo", "HalfCheetah-v5"): 1_000_000,
-    ("ppo", "Hopper-v5"): 1_000_000,
-    ("sac", "Swimmer-v5"): 1_000_000,
-}
-"""How long each source is trained."""
+Run = dict[str, Any]
+"""What `transfer --json` prints."""
+Transferred = Callable[[Pair, int], Run]
+"""Runs the transfer of a pair, by a seed."""
+
+DRAWN = range(200, 4_001)
+"""Seeds below are for tuning."""
+SEEDS, EPISODES, SURE_EPISODES = 5, 20, 100
+COLUMNS = (
+    "| pair | budget | used | goal | reached | median | 95 % interval | each seed | "
+    "random | home | share of home | harm | accepted | seconds |\n" + "|---" * 14 + "|"
+)
 
 
-def source_of(pair: Pair, folder: Path) -> Path:
-    """Returns the run folder of the pair's source, training it where it is missing."""
-    run = folder / pair.algorithm / f"{pair.source}_1"
+@final
+class Measured:
+    """Finished transfers and drawn seeds, a line of JSON each, in one file.
+
+    Args:
+        folder: where the file is.
+        fresh: whether to measure all anew; what was measured stays in the file.
+    """
+
+    def __init__(self, folder: Path, fresh: bool) -> None:
+        self.path = make_folder(folder) / "measured.jsonl"
+        data = self.path.read_bytes() if self.path.exists() else b""
+        # What was being written when the machine failed is no line yet.
+        self._end = data.rfind(b"\n") + 1
+        self._runs: dict[tuple[Any, ...], Run] = {}
+        self._seeds: list[int] | None = None
+        for line in [] if fresh else data[: self._end].splitlines():
+            entry = json.loads(line)
+            if "drawn" in entry:
+                self._seeds = entry["drawn"]
+            else:
+                self._runs[tuple(entry["key"])] = entry["run"]
+
+    def seeds(self) -> list[int]:
+        """Returns the seeds that are drawn for this folder."""
+        if self._seeds is None:
+            drawn = np.random.default_rng().choice(DRAWN, SEEDS, replace=False)
+            self._seeds = sorted(drawn.tolist())
+            self._append({"drawn": self._seeds})
+        return self._seeds
+
+    def run(self, pair: Pair, seed: int, transferred: Transferred) -> Run:
+        """Returns a finished transfer, which is run and kept unless it was before."""
+        key = (pair.name, seed, pair.budget, __version__)
+        if key not in self._runs:
+            self._runs[key] = transferred(pair, seed)
+            self._append({"key": key, "run": self._runs[key]})
+        return self._runs[key]
+
+    def _append(self, entry: Run) -> None:
+        line = json.dumps(entry).encode() + b"\n"
+        write_after(self.path, self._end, line)
+        self._end += len(line)
+
+
+def folder_of(agent: Agent, folder: Path) -> Path:
+    """Returns the run folder of an agent, training it where it is missing."""
+    run = folder / agent.algorithm / f"{agent.env_id.replace('/', '-')}_1"
     if not run.exists():
-        steps = STEPS[pair.algorithm, pair.source]
-        train_source(pair.source, pair.algorithm, steps, log_folder=folder)
+        train_source(
+            agent.env_id,
+            agent.algorithm,
+            agent.steps,
+            env_kwargs=agent.env_kwargs,
+            hyperparams=agent.hyperparams,
+            log_folder=folder,
+        )
     return run
 
 
-def transfers(pair: Pair, seeds: list[int], folder: Path) -> list[dict[str, Any]]:
-    """Returns what `transfer --json` prints, for each seed."""
-    source = source_of(pair, folder)
-    return [
-        transfer(
-            source,
-            pair.target,
-            steps=pair.budget,
-            source_env=pair.source,
-            target_kwargs=pair.target_options(seed),
-            seed=seed,
-            log_folder=folder,
-        ).as_json()
-        for seed in seeds
-    ]
-
-
-def at_target(source: Path, pair: Pair, seed: int) -> float:
-    """Returns what the source earns in the target as it is."""
+def transferred(pair: Pair, seed: int, folder: Path, **options: Any) -> Run:
+    """Returns what came of one transfer, and of an agent that needs no mapping."""
     kwargs = pair.target_options(seed)
-    measured = evaluate(source, pair.target, env_kwargs=kwargs, episodes=20, seed=seed)
-    return measured.mean_return
+    run = transfer(
+        folder_of(pair.source, folder),
+        pair.target,
+        steps=pair.budget,
+        source_env=pair.source.env_id,
+        target_kwargs=kwargs,
+        seed=seed,
+        # Whether an unrelated source is worth something takes more to tell.
+        episodes=EPISODES if pair.goals else SURE_EPISODES,
+        log_folder=folder,
+        **options,
+    ).as_json()
+    if {"unmapped", "expert"}.intersection(goal.of for goal in pair.goals):
+        # In the same episodes, so that luck with them is the same.
+        run["unmapped"] = evaluate(
+            folder_of(pair.unmapped, folder),
+            pair.target,
+            env_kwargs=kwargs,
+            episodes=EPISODES,
+            seed=run["report_seed"],
+        ).as_json()
+    return run
 
 
-def row(pair: Pair, found: list[dict[str, Any]], folder: Path) -> str:
+def figures(runs: list[Run], name: str) -> np.ndarray:
+    """Returns the mean return of one figure, for each run."""
+    return np.array([run[name]["mean_return"] for run in runs], np.float64)
+
+
+def required(goal: Goal, runs: list[Run]) -> tuple[np.ndarray, str]:
+    """Returns what each run must earn, and the goal in words."""
+    random, words = figures(runs, "random"), str(goal)
+    if goal.of == "return":
+        return np.full(len(runs), goal.threshold), words
+    if goal.of == "home":
+        home = figures(runs, "source_at_home")
+        return random + goal.threshold * (home - random), words
+    unmapped = figures(runs, "unmapped")
+    start = random if goal.of == "expert" else np.zeros(len(runs))
+    words += f" {np.median(unmapped):.1f}"
+    return start + goal.threshold * (unmapped - start), words
+
+
+def better_by(run: Run) -> tuple[float, float]:
+    """Returns the 99 % interval of how much more is earned than by random actions."""
+    ours, random = run["zero_shot"]["returns"], run["random"]["returns"]
+    return difference_interval(ours, random, confidence=0.99)
+
+
+def verdict(pair: Pair, runs: list[Run]) -> tuple[bool, str]:
+    """Returns whether all goals are reached, and the goals in words."""
+    accepted = [run["accepted"] for run in runs]
+    if not pair.goals:
+        wrong = [better_by(run)[0] <= 0 for run in runs if run["accepted"]]
+        return not any(wrong), "refused"
+    goals = [required(goal, runs) for goal in pair.goals]
+    gaps = [figures(runs, "zero_shot") - returns for returns, _ in goals]
+    done = all(accepted) and all(np.median(gap) >= 0 for gap in gaps)
+    words = " and ".join(text for _, text in goals)
+    if pair.may_refuse:
+        return done or not any(accepted), f"{words}, or refused"
+    return done, words
+
+
+def row(pair: Pair, runs: list[Run]) -> str:
     """Returns the pair's row of the table."""
-    zero_shot = [run["zero_shot"]["mean_return"] for run in found]
-    goal = "refused" if pair.threshold is None else f"≥ {pair.threshold:g}"
-    if pair.goal == "share of source":
-        home = at_target(source_of(pair, folder), pair, 3_000_000)
-        goal = f"≥ {pair.threshold:g} of {home:.1f}"
+    zero_shot, random = figures(runs, "zero_shot"), figures(runs, "random")
+    home = figures(runs, "source_at_home")
+    share = np.median((zero_shot - random) / (home - random))
     low, high = summarise(zero_shot, seed=0).ci95 or (np.nan, np.nan)
-    accepted = sum(run["accepted"] for run in found)
-    cells = [
+    below = np.minimum(zero_shot - random, 0.0)
+    done, goal = verdict(pair, runs)
+    accepted = f"{sum(run['accepted'] for run in runs)}/{len(runs)}"
+    for run in runs if not pair.goals else []:
+        if run["accepted"]:
+            low, high = better_by(run)
+            accepted += f"; {low:.1f} to {high:.1f} above random, seed {run['seed']}"
+    cells = (
         pair.name,
         f"{pair.budget:,}",
-        f"{np.median([run['target_steps'] for run in found]):,.0f}",
+        f"{np.median([run['target_steps'] for run in runs]):,.0f}",
         goal,
+        "yes" if done else "**no**",
         f"{np.median(zero_shot):.1f}",
         f"{low:.1f} to {high:.1f}",
         " ".join(f"{value:.1f}" for value in zero_shot),
-        f"{np.median([run['random']['mean_return'] for run in found]):.1f}",
-        f"{found[0]['source_at_home']['mean_return']:.1f}",
-        f"{accepted}/{len(found)}",
-        f"{np.median([run['seconds'] for run in found]):.0f}",
-    ]
+        f"{np.median(random):.1f}",
+        f"{np.median(home):.1f}",
+        f"{share:.2f}" if pair.same_reward else "",
+        f"{(below < 0).sum()}: {below.min():.1f}" if below.any() else "0",
+        accepted,
+        f"{np.median([run['seconds'] for run in runs]):.0f}",
+    )
     return "| " + " | ".join(cells) + " |"
 
 
-def new_file(folder: Path) -> Path:
-    """Returns the first free name for the figures; those of earlier runs are kept."""
-    names = (folder / f"measured_{number}.json" for number in count(1))
-    return next(name for name in names if not name.exists())
+def measure(
+    pairs: list[Pair], seeds: list[int], measured: Measured, transferred: Transferred
+) -> list[str]:
+    """Measures and prints all pairs; returns the names of those that failed."""
+    failed = []
+    print(f"{len(seeds)} transfers per pair, of seeds {seeds}\n\n{COLUMNS}", flush=True)
+    with progress_bars(sys.stderr.isatty()) as bars:
+        bar = bars.add_task("transfers", total=len(pairs) * len(seeds), note="")
+        for number, pair in enumerate(pairs):
+            runs: list[Run] = []
+            try:
+                for seed in seeds:
+                    bars.update(bar, note=f"{pair.name}, seed {seed}")
+                    runs.append(measured.run(pair, seed, transferred))
+                    bars.advance(bar)
+                line = row(pair, runs)
+            except UserError as fault:
+                failed.append(pair.name)
+                line = f"| {pair.name} | failed: {fault} |"
+            bars.update(bar, completed=(number + 1) * len(seeds))
+            # The bar would be drawn over the line.
+            bars.stop()
+            print(line, flush=True)
+            bars.start()
+    print(f"\nMedians are over seeds. Every run: {measured.path}")
+    return failed
 
 
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--seeds", type=int, nargs="+", default=[*range(100, 105)])
-    parser.add_argument("--pairs", nargs="+", choices=PAIRS, default=[*PAIRS])
+    parser.add_argument("--suite", nargs="+", choices=SUITES, default=[])
+    parser.add_argument("--pairs", nargs="+", choices=PAIRS, default=[])
+    parser.add_argument("--seeds", type=int, nargs="+")
+    parser.add_argument("--fresh", action="store_true", help="measure all anew")
     parser.add_argument("-f", "--log-folder", type=Path, default=Path("runs/measured"))
     options = parser.parse_args()
-    print(f"{len(options.seeds)} transfers per pair, of seeds {options.seeds}")
-    print(
-        "| pair | budget | used | goal | median | 95 % interval | each seed | random | "
-        "source | accepted | seconds |\n" + "|---" * 11 + "|",
-        flush=True,
-    )
-    measured = {}
-    for pair in (PAIRS[name] for name in options.pairs):
-        if (pair.algorithm, pair.source) not in STEPS:
-            print(f"| {pair.name} | left out: its source has no steps in STEPS |")
-            continue
-        found = transfers(pair, options.seeds, options.log_folder)
-        measured[pair.name] = found
-        print(row(pair, found, options.log_folder), flush=True)
-    if measured:
-        episodes = {
-            run["zero_shot"]["episodes"] for runs in measured.values() for run in runs
-        }
-        counts = " or ".join(map(str, sorted(episodes)))
-        print(f"Returns are means of {counts} episodes, medians are over seeds.")
-        path = new_file(options.log_folder)
-        path.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
-        print(f"Figures of every run: {path}")
-
-
-if __name__ == "__main__":
-    main()
+    names = chain(options.pairs, *(SUITES[suite] for suite in options.suite))
+    pairs = [PAIRS[name] for name in dict.fromkeys(names)] or [*PAIRS.values()]
+    measured = Measured(options.log_folder, options.fresh)
+    run = partial(transferred, folder=options.log_folder)
+    try:
+        failed = measure(pairs, options.seeds or measured.seeds(), measured, run)
+    except KeyboardInterrupt:
+        print(f"stopped; without --fresh it goes on: {measured.path}", file=sys.stderr)
+        raise SystemExit(75) from None
+    raise SystemExit(2 if failed else 0)

@@ -112,14 +112,48 @@ def welch_test(
     # Loads slowly, and most of the command line does without.
     from scipy.special import stdtr
 
+    gap, error, freedom = _welch(candidate, baseline)
+    return float(stdtr(freedom, -gap / error))
+
+
+def difference_interval(
+    candidate_returns: Sequence[float] | NDArray[np.float64],
+    baseline_returns: Sequence[float] | NDArray[np.float64],
+    confidence: float = 0.95,
+) -> tuple[float, float]:
+    """Returns Welch's interval of how much more the candidate earns per episode.
+
+    Args:
+        candidate_returns: two or more, one per episode.
+        baseline_returns: likewise.
+        confidence: how often such an interval holds the difference of the means.
+    """
+    from scipy.special import stdtrit
+
+    candidate = checked_returns(candidate_returns)
+    baseline = checked_returns(baseline_returns)
+    if min(len(candidate), len(baseline)) < 2:
+        raise ValueError(
+            "an interval takes two episodes or more of each, got "
+            f"{len(candidate)} and {len(baseline)}"
+        )
+    gap, error, freedom = _welch(candidate, baseline)
+    # Returns that never vary leave nothing to be unsure of.
+    reach = error and error * float(stdtrit(freedom, (1 + confidence) / 2))
+    return gap - reach, gap + reach
+
+
+def _welch(
+    candidate: NDArray[np.float64], baseline: NDArray[np.float64]
+) -> tuple[float, float, float]:
+    """Returns the difference of means, its standard error, and degrees of freedom."""
     gap = float(candidate.mean() - baseline.mean())
     first, second = (
         float(side.var(ddof=1)) / len(side) for side in (candidate, baseline)
     )
-    freedom = (first + second) ** 2 / (
-        first**2 / (len(candidate) - 1) + second**2 / (len(baseline) - 1)
-    )
-    return float(stdtr(freedom, -gap / math.sqrt(first + second)))
+    spread = first**2 / (len(candidate) - 1) + second**2 / (len(baseline) - 1)
+    freedom = (first + second) ** 2 / spread if spread else math.inf
+    return gap, math.sqrt(first + second), freedom
 
 
 def rank_test(

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu, ttest_ind
 
-from rltransfer.evaluation import beats, episodes_needed
+from rltransfer.evaluation import beats, difference_interval, episodes_needed
 from rltransfer.evaluation.comparison import BOTH, RANKS, WELCH, rank_test, welch_test
 
 
@@ -26,6 +26,31 @@ def test_welch_with_one_constant_side_has_the_freedom_of_the_other() -> None:
     # freedom, the Cauchy distribution.
     p_value = welch_test(np.array([10.0, 10.0]), np.array([0.0, 1.0]))
     assert p_value == pytest.approx(0.5 - math.atan(19) / math.pi)
+
+
+def test_the_interval_of_two_episodes_each_is_the_quantile_of_students_t() -> None:
+    # Means 5 and 2; variances 2 and 2 over 2 episodes: error sqrt(2), freedom 2. Of
+    # Student's t with 2 degrees the quantile at 0.95 is 0.9 / sqrt(2 * 0.95 * 0.05).
+    reach = math.sqrt(2) * 0.9 / math.sqrt(2 * 0.95 * 0.05)
+    low, high = difference_interval([4.0, 6.0], [1.0, 3.0], confidence=0.9)
+    assert (low, high) == pytest.approx((3 - reach, 3 + reach))
+
+
+def test_the_interval_is_above_zero_where_welchs_test_is_as_sure() -> None:
+    rng = np.random.default_rng(0)
+    for gap in np.linspace(0.0, 2.0, 9):
+        ours, theirs = rng.normal(gap, 1.0, 12), rng.normal(0.0, 2.0, 20)
+        low, _ = difference_interval(ours, theirs, confidence=0.98)
+        assert (low > 0) == (welch_test(ours, theirs) < 0.01)
+
+
+def test_returns_that_never_vary_have_an_interval_without_width() -> None:
+    assert difference_interval([3.0, 3.0], [1.0, 1.0]) == (2.0, 2.0)
+
+
+def test_an_interval_of_one_episode_is_refused() -> None:
+    with pytest.raises(ValueError, match="two episodes or more of each, got 1 and 3"):
+        difference_interval([3.0], [1.0, 2.0, 3.0])
 
 
 def test_ranks_of_three_above_three_are_one_split_in_twenty() -> None:
