@@ -1,5 +1,6 @@
 """One thread for all tests, and the counts that the tests of targets print."""
 
+import os
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -19,6 +20,12 @@ _PROPERTY = "count"
 def one_thread() -> None:
     # The networks are small, and test processes run side by side.
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    # Nothing is found that another session kept. Processes inherit it.
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from rltransfer.alignment.source_model_data import (
     Source,
     SourceModelData,
     exploring,
-    learn_source_model,
 )
 from rltransfer.alignment.step_plan import StepPlan
 from rltransfer.alignment.trials import Silent, Trial, Trials, Watcher
@@ -75,7 +74,7 @@ def align(
     )
     if isinstance(source, Source):
         watch.phase("source", budget.used)
-        source = learn_source_model(source, config)
+        source = source.model_data(config)
     watch.phase("exploration", budget.used)
     explored = explore(target, plan, config)
     plan = plan.after(explored)

@@ -1,7 +1,7 @@
 """How an alignment goes about it: every constant that shapes the result, and why."""
 
-from dataclasses import dataclass, field
-from typing import final
+from dataclasses import asdict, dataclass, field
+from typing import Any, final
 
 import numpy as np
 
@@ -245,6 +245,24 @@ class AlignConfig:
         """One independent stream of random numbers for each use."""
         root = np.random.SeedSequence(self.seed, spawn_key=self.spawn_key)
         return RandomStreams(root, *_USES)
+
+    @property
+    def source_streams(self) -> RandomStreams:
+        """Those of what is learned of a source: the same in every run.
+
+        Then it follows from the source alone, and need be learned only once.
+        """
+        return RandomStreams(_SOURCE_SEED, *_USES)
+
+    @property
+    def source_settings(self) -> dict[str, Any]:
+        """All of this that shapes what is learned of a source, as JSON."""
+        names = ("source_steps", "mixed_share", "hold_exponent", "longest_hold")
+        own = {name: getattr(self, name) for name in names}
+        return {**own, "learning": asdict(self.learning)}
+
+
+_SOURCE_SEED = 0
 
 
 _USES = (

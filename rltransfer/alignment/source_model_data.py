@@ -1,5 +1,6 @@
 """A source, its experience and the model of it, before the target is looked at."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
@@ -27,6 +28,12 @@ class Source:
     domain: Domain
     policy: Policy
     name: str
+    learn: "Callable[[Source, AlignConfig], SourceModelData] | None" = None
+    """How its model is had; by default it is learned, see `learn_source_model`."""
+
+    def model_data(self, config: AlignConfig) -> "SourceModelData":
+        """Returns what is learned of it with these settings."""
+        return (self.learn or learn_source_model)(self, config)
 
 
 @final
@@ -49,16 +56,23 @@ class SourceModelData:
         return bool(self.rows.terminated.any())
 
 
-def learn_source_model(source: Source, config: AlignConfig) -> SourceModelData:
+def learn_source_model(
+    source: Source, config: AlignConfig, *, logged: bool = True
+) -> SourceModelData:
     """Acts in the source and learns a model of it. Source steps are free.
 
     A third of the steps is random, a third is the policy's own, and a third mixes both:
     a model of random steps alone would not know where the policy goes.
 
+    Args:
+        source: an agent and its environment.
+        config: effort; its seed has no part in this.
+        logged: as for `Domain.collect`.
+
     Raises:
         InputError: nothing ever changes in the source.
     """
-    streams = config.streams
+    streams = config.source_streams
     rng = streams.generator("source actions")
     explorer = exploring(source.domain, config, rng)
     behaviours: dict[str, Policy] = {
@@ -72,6 +86,7 @@ def learn_source_model(source: Source, config: AlignConfig) -> SourceModelData:
             purpose="source",
             seed=streams.integer(use),
             steps=config.source_steps // len(behaviours),
+            logged=logged,
         )
         for use, behaviour in behaviours.items()
     ]
@@ -83,13 +98,9 @@ def learn_source_model(source: Source, config: AlignConfig) -> SourceModelData:
         )
     generator = torch.Generator().manual_seed(streams.integer("source model"))
     model = fit_source_model(rows, config.learning, generator)
-    return SourceModelData(
-        source,
-        model,
-        model.standardised(parts[0].transitions),
-        model.standardised(rows),
-        parts[-1].returns,
-    )
+    rows = model.standardised(rows)
+    at_random = rows[: len(parts[0].transitions)]
+    return SourceModelData(source, model, at_random, rows, parts[-1].returns)
 
 
 def exploring(

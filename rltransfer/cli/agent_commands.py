@@ -56,6 +56,14 @@ def train_source(
     vec_env: VecEnvChoice = "dummy",
     step_seconds: StepSeconds = STEP_SECONDS,
     episode_cap: EpisodeCap = EPISODE_CAP,
+    source_model: Annotated[
+        bool,
+        typer.Option(
+            "--source-model",
+            help="Also learn what a transfer needs of each agent; by default the first "
+            "transfer does, and keeps it.",
+        ),
+    ] = False,
     resume: Annotated[
         list[Path] | None,
         typer.Option(
@@ -93,6 +101,7 @@ def train_source(
         step_seconds=step_seconds,
         episode_cap=episode_cap,
         progress=progress,
+        source_model=source_model,
     )
 
 

@@ -98,6 +98,14 @@ def transfer(
     vec_env: VecEnvChoice = "dummy",
     step_seconds: StepSeconds = STEP_SECONDS,
     episode_cap: EpisodeCap = EPISODE_CAP,
+    no_cache: Annotated[
+        bool,
+        typer.Option(
+            "--no-cache",
+            help="Learn the source model anew, and keep none for the next transfer; "
+            "no number changes.",
+        ),
+    ] = False,
     resume: Annotated[
         Path | None,
         typer.Option(
@@ -156,4 +164,5 @@ def transfer(
         episode_cap=episode_cap,
         progress=progress,
         handle_signals=True,
+        cache=not no_cache,
     )

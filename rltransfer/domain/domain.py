@@ -105,6 +105,7 @@ class Domain:
         whole: bool = False,
         expected_steps: float | None = None,
         wanted: WantedEpisodes | None = None,
+        logged: bool = True,
     ) -> Rollout:
         """Acts with `policy` from a fresh start, and keeps every step.
 
@@ -117,6 +118,8 @@ class Domain:
             wanted: episodes for which it goes on past `steps`.
             expected_steps: of an episode, where `whole` knows no mean yet.
             whole: begin no episode that would not end in time, by the mean so far.
+            logged: whether the replay log has it; what is not can be had again by
+                other means, and counts for nothing.
         """
         longest = self.budget.allowed(max([steps, *(wanted or ())[1:]]))
         asked = {
@@ -150,7 +153,7 @@ class Domain:
                 observation = None if terminated or truncated else after
             return recorder.rollout(self.observation_size, self.actions.size)
 
-        return self._acted(act, asked, policy)
+        return self._acted(act, asked, policy, logged=logged)
 
     def replay(
         self, sequences: Sequence[NDArray[Any]], *, purpose: str, seed: int
@@ -258,13 +261,14 @@ class Domain:
         policy: Policy | None,
         *,
         reported: bool = False,
+        logged: bool = True,
     ) -> Rollout:
         """Returns one stretch of acting, as it was logged before or as `act` does it.
 
         What is `reported` chooses nothing and may be interrupted; `asked` is all that
         the stretch follows from.
         """
-        log, begun = self._replay_log, self._checked.steps
+        log, begun = self._replay_log if logged else None, self._checked.steps
         with self.budget.purpose(asked["purpose"], reported=reported):
             if log is None:
                 return act()

@@ -1,12 +1,13 @@
 """Models of the source that mappings are compared with.
 
-A kind of model is a function from experience to a `SourceModel`. Adding one touches its
-page and `SOURCE_MODELS`.
+A kind of model is a function from experience to a `SourceModel`, and one from stored
+numbers. Adding one touches its page and `SOURCE_MODELS`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
-from torch import Generator
+from torch import Generator, Tensor
 
 from rltransfer.domain import Transitions
 from rltransfer.errors import InputError
@@ -17,9 +18,18 @@ from rltransfer.source_models.control_affine import LearnConfig as LearnConfig
 from rltransfer.source_models.control_affine import fit_control_affine
 from rltransfer.source_models.source_model import SourceModel as SourceModel
 
-SOURCE_MODELS: dict[
-    str, Callable[[Transitions, LearnConfig, Generator], SourceModel]
-] = {"control-affine": fit_control_affine}
+
+class SourceModelKind(NamedTuple):
+    """How a kind of model is fitted, and made of its numbers again."""
+
+    fit: Callable[[Transitions, LearnConfig, Generator], SourceModel]
+    restored: Callable[[Mapping[str, Tensor], int, int, LearnConfig], SourceModel]
+    """Of numbers, the size of an observation and of an encoded action."""
+
+
+SOURCE_MODELS = {
+    "control-affine": SourceModelKind(fit_control_affine, ControlAffineModel.restored)
+}
 
 
 def fit_source_model(
@@ -40,4 +50,4 @@ def fit_source_model(
             f"a source model is one of {', '.join(SOURCE_MODELS)}, got "
             f"{config.kind!r}; name one of these"
         )
-    return SOURCE_MODELS[config.kind](rows, config, generator)
+    return SOURCE_MODELS[config.kind].fit(rows, config, generator)

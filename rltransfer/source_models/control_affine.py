@@ -1,6 +1,7 @@
 """A model of one step that is affine in the action, and fitting it to experience."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from typing import final
 
 import torch
@@ -150,6 +151,43 @@ class ControlAffineModel(nn.Module):
             config.width,
             generator,
         )
+
+    @classmethod
+    def restored(
+        cls,
+        numbers: Mapping[str, Tensor],
+        observation_size: int,
+        action_size: int,
+        config: LearnConfig,
+    ) -> "ControlAffineModel":
+        """Returns the frozen model that has these numbers; see `numbers`.
+
+        Raises:
+            LookupError, RuntimeError, ValueError: they are not of such a model.
+        """
+        turn, zeros = torch.eye(observation_size), torch.zeros(observation_size)
+        whitening, sizes = Whitening(zeros, turn, turn), (action_size, config.width)
+        model = cls(whitening, zeros, 0.0, 1.0, *sizes, Generator())
+        wanted = model.numbers
+        for name in {*wanted, *numbers}:
+            own, given = ((x[name].shape, x[name].dtype) for x in (wanted, numbers))
+            if own != given:
+                raise ValueError(f"{name} must be {own}, got {given}")
+            if not numbers[name].isfinite().all():
+                raise ValueError(f"{name} has numbers that are not finite")
+        names = [f"whitening.{field.name}" for field in fields(Whitening)]
+        model.whitening = Whitening(*(numbers[name] for name in names))
+        model.reward_mean, model.reward_deviation = numbers["reward"].tolist()
+        model.load_state_dict({name: numbers[name] for name in model.state_dict()})
+        return model.requires_grad_(False)
+
+    @property
+    def numbers(self) -> dict[str, Tensor]:
+        """All that it consists of, by name; see `SourceModel`."""
+        parts = {f"whitening.{name}": x for name, x in vars(self.whitening).items()}
+        reward = [self.reward_mean, self.reward_deviation]
+        parts["reward"] = torch.tensor(reward, dtype=torch.float64)
+        return parts | self.state_dict()
 
     def predict(
         self,

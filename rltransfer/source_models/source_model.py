@@ -1,5 +1,6 @@
 """What mappings need of a model of the source, whatever kind of model it is."""
 
+from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor
@@ -36,6 +37,11 @@ class SourceModel(Protocol):
         model is affine in the action; elsewhere the best such approximation. It is a
         network of `rltransfer.mapping`, so that it can be stored and exported.
         """
+        ...
+
+    @property
+    def numbers(self) -> Mapping[str, Tensor]:
+        """All that it consists of, by name, from which it can be restored."""
         ...
 
     def predict(self, state: Tensor, action: Tensor) -> Prediction:

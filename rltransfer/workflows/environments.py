@@ -27,6 +27,8 @@ from rltransfer_envs.making import make
 MakeEnv: TypeAlias = Callable[..., gym.Env[Any, Any]]
 """Makes an environment; is called with the environment's arguments."""
 
+MADE_BY_CALLABLE = "python/"
+"""How the id of an environment begins that a callable makes, in this process only."""
 _PLAIN = (type(None), bool, int, float, str)
 
 
@@ -91,7 +93,7 @@ def environment_id(env: str | MakeEnv) -> str:
     made_by = env.func if isinstance(env, partial) else env
     name = re.sub(r"\W+", "", getattr(made_by, "__name__", type(env).__name__))
     for version in range(len(gym.registry) + 1):
-        env_id = f"python/{name}-v{version}"
+        env_id = f"{MADE_BY_CALLABLE}{name}-v{version}"
         known = gym.registry.get(env_id)
         if known is None:
             gym.register(env_id, env)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, final
 
@@ -24,6 +25,7 @@ from rltransfer.workflows.environments import (
 )
 from rltransfer.workflows.policy_loading import load_agent
 from rltransfer.workflows.progress_bars import training_bars
+from rltransfer.workflows.source_model_cache import keep_source_model
 from rltransfer.wrappers import SEEDS_IGNORED
 from rltransfer_agents.training import (
     TrainConfig,
@@ -44,6 +46,8 @@ class TrainingResult(Result):
     """Finished trainings."""
 
     runs: tuple[TrainedRun, ...]
+    notes: tuple[str, ...] = ()
+    """What a user should know of source models that were to be kept."""
 
     @property
     def run(self) -> TrainedRun:
@@ -97,6 +101,7 @@ class TrainingResult(Result):
                 ("note", _CAPPED.format(capped) if capped else None),
                 ("resume", "; ".join(resumed) if run.resumed != "no" else None),
             ]
+        entries += [("note", note) for note in self.notes]
         return Group(table, facts(entries))
 
 
@@ -115,6 +120,7 @@ def train_source(
     step_seconds: float = STEP_SECONDS,
     episode_cap: int = EPISODE_CAP,
     progress: bool = False,
+    source_model: bool = False,
 ) -> TrainingResult:
     """Trains an agent in each environment; several are trained side by side.
 
@@ -133,6 +139,8 @@ def train_source(
         step_seconds: longest time of one step of an environment, in seconds.
         episode_cap: most steps of one evaluated episode, which ends there.
         progress: whether to show it on standard error.
+        source_model: whether to learn what transfers need of the agents at once;
+            otherwise the first transfer does.
 
     Raises:
         InputError: wrong arguments, or spaces that the algorithm cannot act in.
@@ -162,7 +170,10 @@ def train_source(
     ]
     require_writable(Path(log_folder))
     with training_bars(progress) as watch:
-        return TrainingResult(tuple(train_sources(configs, watch)))
+        runs = tuple(train_sources(configs, watch))
+    models = runs if source_model else ()
+    notes = [keep_source_model(run.folder, run.env_id) for run in models]
+    return TrainingResult(runs, tuple(chain.from_iterable(notes)))
 
 
 def resume_training(

@@ -46,6 +46,7 @@ def transfer(
     episode_cap: int = EPISODE_CAP,
     progress: bool = False,
     handle_signals: bool = False,
+    cache: bool = True,
 ) -> TransferResult:
     """Finds a mapping to a source agent that lets it act in the target.
 
@@ -82,6 +83,9 @@ def transfer(
         progress: whether to show it on standard error.
         handle_signals: whether SIGINT and SIGTERM end the run where nothing that was
             acted is lost; otherwise they do what they do elsewhere.
+        cache: whether what is learned of a source is read where an earlier transfer
+            kept it, and kept otherwise: in the source's run folder, else in the user's
+            cache. It changes no number.
 
     Raises:
         InputError: wrong arguments, or spaces that cannot be mapped; nothing was made.
@@ -118,5 +122,6 @@ def transfer(
             tensorboard_folder=logs,
             stepping=Stepping(vec_env, step_seconds, episode_cap),
             handle_signals=handle_signals,
+            cache=cache,
         )
     )

@@ -65,6 +65,8 @@ class TransferRequest:
     stepping: Stepping = field(default_factory=Stepping)
     handle_signals: bool = False
     """Whether SIGINT and SIGTERM end the run where nothing that was acted is lost."""
+    cache: bool = True
+    """Whether what is learned of a source is kept, or was kept, for all transfers."""
 
     def __post_init__(self) -> None:
         require_at_least("--n-timesteps", self.budget, 1)
@@ -141,6 +143,8 @@ def recorded_request(
         "tensorboard_log": None if tensorboard is None else str(tensorboard.resolve()),
         "hyperparams": dict(request.hyperparams),
         "weak_source": request.weak_source,
+        # It changes no number, but what the replay log holds.
+        "cache": request.cache,
         "align": asdict(request.align_config()),
     }
 
@@ -211,6 +215,7 @@ def interrupted_request(run: Path, typed: Collection[str]) -> TransferRequest:
         episodes=recorded.episodes,
         hyperparams=recorded.hyperparams,
         weak_source=recorded.weak_source,
+        cache=recorded.cache,
         tensorboard_folder=logs,
     )
 
@@ -253,6 +258,7 @@ class _Recorded:
     source_kwargs: dict[str, _Literal] = field(default_factory=dict)
     hyperparams: dict[str, Any] = field(default_factory=dict)
     weak_source: bool = False
+    cache: bool = False
 
 
 _ADAPTER = TypeAdapter(_Recorded)

@@ -22,6 +22,7 @@ from rltransfer.resume.stop_signals import StopSignals, resumable, resume_comman
 from rltransfer.workflows.environments import Stepping, domain_of
 from rltransfer.workflows.policy_loading import environment_of, load_agent, opened_home
 from rltransfer.workflows.progress_bars import alignment_progress
+from rltransfer.workflows.source_model_cache import SourceModelCache
 from rltransfer.workflows.transfer_folder import AlignedSource, weakness, write_transfer
 from rltransfer.workflows.transfer_request import (
     TransferRequest,
@@ -118,6 +119,7 @@ class _Pair:
     notes: tuple[str, ...]
     source: Source
     target: Domain
+    cache: SourceModelCache
 
 
 @contextmanager
@@ -143,8 +145,10 @@ def _pair(request: TransferRequest, place: int, stack: ExitStack) -> _Pair:
     target = domain_of(request.target, request.stepping, budget, kwargs_option=option)
     stack.callback(target.close)
     require_budget(target)
-    source = Source(domain, loaded.policy, loaded.title)
-    return _Pair(loaded, (*loaded.notes, *notes), source, target)
+    cache = SourceModelCache(loaded)
+    learn = cache if request.cache else None
+    source = Source(domain, loaded.policy, loaded.title, learn)
+    return _Pair(loaded, (*loaded.notes, *notes), source, target, cache)
 
 
 def _transfer(
@@ -206,7 +210,10 @@ def _aligned(
         alignments = align_each(sources, targets, request.align_config(), watch)
     return [
         AlignedSource(
-            pair.loaded, (*filter(None, [fault]), *pair.notes), *figures, alignment
+            pair.loaded,
+            (*filter(None, [fault]), *pair.notes, *pair.cache.notes),
+            *figures,
+            alignment,
         )
         for pair, fault, figures, alignment in zip(
             pairs, weak, at_home, alignments, strict=True

@@ -144,6 +144,7 @@ class Confused:
         self.whitening = Whitening(torch.zeros(2), torch.eye(2), torch.eye(2))
         self.scale = torch.full((2,), float("nan"))
         self.gain = Affine.of(torch.zeros(2, 8), torch.zeros(8))
+        self.numbers = {"scale": self.scale}
 
     def predict(self, state: torch.Tensor, action: torch.Tensor) -> Prediction:
         nothing = (state * float("nan")).sum(dim=-1) + action.sum(dim=-1)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -82,6 +82,7 @@ class KnownSwing:
     whitening = Whitening(torch.zeros(2), torch.eye(2), torch.eye(2))
     scale = torch.full((2,), 0.1)
     gain = Affine.of(torch.zeros(2, 2), torch.tensor([0.0, 2.0]))
+    numbers: ClassVar[dict[str, Tensor]] = {}
 
     def predict(self, state: Tensor, action: Tensor) -> Prediction:
         flat = torch.zeros_like(state[..., 0])

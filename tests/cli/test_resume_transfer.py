@@ -23,7 +23,8 @@ TARGET = (
 
 
 def words(agent: Path, folder: Path) -> list[str]:
-    options = ("-n", 600, "--seed", 4, "-f", folder, "--json")
+    # Otherwise what it does would depend on the tests before.
+    options = ("-n", 600, "--seed", 4, "--no-cache", "-f", folder, "--json")
     return [str(word) for word in ("transfer", "--source", agent, *TARGET, *options)]
 
 

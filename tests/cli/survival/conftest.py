@@ -94,11 +94,17 @@ class Transfers:
         self._whole: dict[str, tuple[dict[str, Any], Ended]] = {}
 
     def words(self, name: str, folder: Path) -> list[object]:
-        """Returns the call that begins a case in a log folder."""
+        """Returns the call that begins a case in a log folder.
+
+        What it does depends on no call before: the source model is not kept.
+        """
         case = CASES[name]
         sources = [self._agent(agent) for agent in case.sources]
         options = ("-n", case.budget, "--seed", 4, "--episodes", 1, "-f", folder)
-        return ["transfer", "--source", *sources, *case.target, *options]
+        return [
+            *("transfer", "--source", *sources, *case.target, *options),
+            "--no-cache",
+        ]
 
     def begin(self, name: str, folder: Path, fault: Fault | None = None) -> Ended:
         """Begins a case in a log folder of its own."""

@@ -77,6 +77,37 @@ def test_a_kill_while_writing_leaves_what_a_transfer_goes_on_from(
         count("R2", transfer_kills=1)
 
 
+@pytest.mark.parametrize("when", ["learning", "writing", "later"])
+def test_a_transfer_killed_around_keeping_a_source_model_ends_the_same(
+    transfers: Any, count: Any, tmp_path: Path, when: str
+) -> None:
+    words = transfers.words("discrete", tmp_path)
+    assert words.pop() == "--no-cache"
+    folder = Path(words[2]) / ".source-models"
+    for kept in folder.glob("*"):
+        kept.unlink()
+    fault = {
+        "learning": Fault("update", 5, KILL),
+        # After the request and two figures at home.
+        "writing": Fault("draft:replace", 4, KILL),
+        "later": Fault("step", transfers.events("discrete")["step"], KILL),
+    }[when]
+    ended = transfers.call(words, fault)
+    assert ended.status == -signal.SIGKILL, ended.text
+    assert len(list(folder.glob("*.safetensors"))) == (when == "later")
+    ended = transfers.resume(run_in(tmp_path))
+    assert ended.status == 0, ended.text
+    assert left(run_in(tmp_path)) == transfers.whole("discrete")
+    count("R1", transfer_kills=1)
+    # Now it is read by a run that nothing interrupts.
+    (kept,) = folder.glob("*.safetensors")
+    written = kept.stat().st_mtime_ns
+    ended = transfers.call([*words, "-f", tmp_path / "warm"])
+    assert ended.status == 0, ended.text
+    assert left(run_in(tmp_path / "warm")) == transfers.whole("discrete")
+    assert kept.stat().st_mtime_ns == written
+
+
 def test_a_killed_transfer_goes_on_in_another_place(
     transfers: Any, count: Any, tmp_path: Path
 ) -> None:
