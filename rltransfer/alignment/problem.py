@@ -47,6 +47,7 @@ class AlignmentProblem:
         rows: all that was seen of the target, in white coordinates; see `seeing`.
         config: effort and cues.
         generator: of starts and batches.
+        explored: how many of the rows, the first ones, were acted at random.
     """
 
     model_data: SourceModelData
@@ -55,6 +56,7 @@ class AlignmentProblem:
     rows: Transitions
     config: AlignConfig
     generator: Generator
+    explored: int
 
     @classmethod
     def of(
@@ -74,7 +76,8 @@ class AlignmentProblem:
         """
         whitening = Whitening.of(explored.observation)
         generator = torch.Generator().manual_seed(config.streams.integer("fit"))
-        problem = cls(model_data, target, whitening, explored, config, generator)
+        own = config, generator, len(explored)
+        problem = cls(model_data, target, whitening, explored, *own)
         return problem.seeing(explored)
 
     def seeing(self, rows: Transitions) -> "AlignmentProblem":

@@ -16,6 +16,7 @@ from rltransfer.alignment.align_config import ResidualConfig
 from rltransfer.alignment.candidates import Candidate
 from rltransfer.alignment.families import FAMILIES, propose
 from rltransfer.alignment.families.fitted_families import random_turns
+from rltransfer.alignment.families.structured_families import marginal_distances
 from rltransfer.alignment.problem import AlignmentProblem
 from rltransfer.domain import Domain, StickyRandomPolicy, Transitions, Whitening
 from rltransfer.mapping import Affine, DomainMapping, Prediction, Progress
@@ -254,3 +255,34 @@ def test_random_turns_are_orthonormal_and_of_both_hands(
     if inputs == outputs:
         turning = (torch.linalg.det(turns) > 0).sum().item()
         assert 8 <= turning <= 24
+
+
+@pytest.mark.parametrize(
+    ("some", "others", "expected"),
+    [
+        ([0.0], [1.0], 1.0),  # two points
+        ([0.0, 2.0], [2.0, 0.0], 0.0),
+        ([0.0], [0.0, 2.0], 0.5),  # from 0 to 2, F - G = F + G - 2FG = 1/2
+        # Mean distances: 3/2 between them, 1/2 and 1 within them.
+        ([0.0, 1.0], [1.0, 3.0], (2 * 1.5 - 0.5 - 1) / (2 * 1.5)),
+        ([5.0, 5.0], [5.0], 0.0),
+    ],
+)
+def test_marginal_distance_is_the_energy_distance_as_a_share(
+    some: list[float], others: list[float], expected: float
+) -> None:
+    columns = [
+        torch.tensor(part)[:, None] * torch.tensor([[1.0, -1e3]])
+        for part in (some, others)
+    ]
+    found = marginal_distances(*columns)
+    torch.testing.assert_close(found, torch.full((2,), expected).double())
+
+
+@pytest.mark.parametrize("scale", [1.0, 3.0])
+def test_no_actions_are_fitted_to_sensors_that_cannot_be_the_same(
+    swing: SourceModelData, scale: float
+) -> None:
+    problem = problem_of(swing, lambda: Swing(lambda state: scale * state + 1 - scale))
+    found = FAMILY["same sensors"].propose(problem, (), silent)
+    assert bool(found) == (scale == 1.0)

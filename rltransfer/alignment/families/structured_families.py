@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from scipy.optimize import linear_sum_assignment
+from torch import Tensor
 
 from rltransfer.alignment.candidates import Candidate
 from rltransfer.alignment.families.fitted_families import affine_among
@@ -77,8 +79,18 @@ def _unchanged(problem: AlignmentProblem) -> Affine:
 def _with_fitted_actions(
     problem: AlignmentProblem, state: Affine, watch: FitWatcher
 ) -> list[Measured]:
-    """Returns the best of some restarts of the action map."""
+    """Returns the best of some restarts of the action map.
+
+    None where sensors do not show at random what the source's show: these four fits
+    would take as long as all other families together.
+    """
     config = problem.config.actions
+    with torch.no_grad():
+        mapped = state(problem.rows.observation[: problem.explored])
+    unwhiten = problem.model_data.model.whitening.unwhiten
+    seen = unwhiten(problem.model_data.at_random.observation)
+    if not marginal_distances(unwhiten(mapped), seen).mean() <= config.alike:
+        return []
     action = Mlp(
         problem.target.actions.size,
         config.widths,
@@ -94,3 +106,22 @@ def _with_fitted_actions(
         learning_rate=config.learning_rate,
     )
     return problem.fit(DomainMapping(fixed, action), schedule, None, watch)[:1]
+
+
+def marginal_distances(
+    some: Float[Tensor, "row sensor"], others: Float[Tensor, "other_row sensor"]
+) -> Float[Tensor, " sensor"]:
+    """Returns how differently two samples are distributed, sensor by sensor.
+
+    That is the energy distance as a share of its largest (Székely & Rizzo, 2013), of
+    distribution functions F and G ∫(F - G)² / ∫(F + G - 2FG): 0 where they are equal, 1
+    where each sample is one point of its own. Units do not matter.
+    """
+    values, order = torch.cat([some, others]).double().sort(dim=0)
+    own = order < len(some)
+    ours = own.cumsum(dim=0)[:-1] / len(some)
+    theirs = (~own).cumsum(dim=0)[:-1] / len(others)
+    gaps = values.diff(dim=0)
+    apart = (gaps * (ours - theirs).square()).sum(dim=0)
+    most = (gaps * (ours + theirs - 2 * ours * theirs)).sum(dim=0)
+    return apart / most.clamp_min(1e-300)
