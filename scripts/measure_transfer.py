@@ -136,16 +136,12 @@ def figures(runs: list[Run], name: str) -> np.ndarray:
 
 def required(goal: Goal, runs: list[Run]) -> tuple[np.ndarray, str]:
     """Returns what each run must earn, and the goal in words."""
-    random, words = figures(runs, "random"), str(goal)
     if goal.of == "return":
-        return np.full(len(runs), goal.threshold), words
-    if goal.of == "home":
-        home = figures(runs, "source_at_home")
-        return random + goal.threshold * (home - random), words
-    unmapped = figures(runs, "unmapped")
-    start = random if goal.of == "expert" else np.zeros(len(runs))
-    words += f" {np.median(unmapped):.1f}"
-    return start + goal.threshold * (unmapped - start), words
+        return np.full(len(runs), goal.threshold), str(goal)
+    best = figures(runs, "source_at_home" if goal.of == "home" else "unmapped")
+    start = figures(runs, "random") * (goal.of != "unmapped")
+    words = f"{goal} {np.median(best):.1f}"
+    return start + goal.threshold * (best - start), words
 
 
 def better_by(run: Run) -> tuple[float, float]:
@@ -248,3 +244,7 @@ def main() -> None:
         print(f"stopped; without --fresh it goes on: {measured.path}", file=sys.stderr)
         raise SystemExit(75) from None
     raise SystemExit(2 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,5 +1,7 @@
 """The script that measures pairs: what it keeps, what it compares, what it prints."""
 
+import runpy
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -163,7 +165,7 @@ def test_every_goal_counts_by_the_median_run() -> None:
     # Home is 110 and random 10, so 0.7 of the way is 80; unmapped is 60.
     found = cells(TINY, [told(79.0), told(81.0), told(90.0)])
     assert found["reached"] == "yes"
-    assert found["goal"] == "≥ 1 of unmapped 60.0 and ≥ 0.7 of home"
+    assert found["goal"] == "≥ 1 of unmapped 60.0 and ≥ 0.7 of home 110.0"
     assert found["share of home"] == "0.71"
     assert found["accepted"] == "3/3"
     assert found["harm"] == "0"
@@ -206,4 +208,21 @@ def test_where_refusal_is_as_good_it_must_be_of_all_seeds() -> None:
     assert cells(pair, [refused, refused])["reached"] == "yes"
     assert cells(pair, [solved, solved])["reached"] == "yes"
     assert cells(pair, [refused, solved, solved])["reached"] == "**no**"
-    assert cells(pair, [refused])["goal"] == "≥ 0.9 of home, or refused"
+    assert cells(pair, [refused])["goal"] == "≥ 0.9 of home 110.0, or refused"
+
+
+def test_a_measurement_that_is_finished_is_printed_again(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pair = PAIRS["cartpole-scrambled"]
+    measured = Measured(tmp_path, fresh=False)
+    measure([pair], measured.seeds(), measured, Counting(lambda _: told(501.0)))
+    printed = capsys.readouterr().out
+    words = ["measure", "--pairs", pair.name, "--log-folder", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(measure_transfer.__file__, run_name="__main__")
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == printed
