@@ -5,7 +5,7 @@ from typing import Any, final
 
 import numpy as np
 
-from rltransfer.alignment.response_config import ResponseConfig
+from rltransfer.alignment.response_config import HistoryConfig, ResponseConfig
 from rltransfer.errors import InputError
 from rltransfer.evaluation import confidence_of_each
 from rltransfer.random_streams import RandomStreams
@@ -223,6 +223,7 @@ class AlignConfig:
     steps: StepPlanConfig = field(default_factory=StepPlanConfig)
     selection: SelectionConfig = field(default_factory=SelectionConfig)
     responses: ResponseConfig = field(default_factory=ResponseConfig)
+    history: HistoryConfig = field(default_factory=HistoryConfig)
     actions: ActionFitConfig = field(default_factory=ActionFitConfig)
     affine: AffineConfig = field(default_factory=AffineConfig)
     residual: ResidualConfig = field(default_factory=ResidualConfig)
@@ -288,4 +289,5 @@ _USES = (
     "random left over",
     "acceptance left over",
     "responses",
+    "history",
 )

@@ -9,8 +9,9 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from rltransfer.alignment.align_config import AlignConfig
+from rltransfer.alignment.sensor_views import hides_state
 from rltransfer.alignment.source_model_data import SourceModelData
-from rltransfer.domain import Domain, Transitions, Whitening
+from rltransfer.domain import Domain, History, Transitions, Whitening
 from rltransfer.mapping import (
     Affine,
     DomainMapping,
@@ -43,7 +44,8 @@ class AlignmentProblem:
     Args:
         model_data: of the source.
         target: the domain to act in.
-        whitening: of the target's observations; stays as it is while rows are added.
+        whitening: of stacks of observations; stays as it is while rows are added.
+        history: what an observation is stacked upon; the rows' observations are stacks.
         rows: all that was seen of the target, in white coordinates; see `seeing`.
         config: effort and cues.
         generator: of starts and batches.
@@ -53,6 +55,7 @@ class AlignmentProblem:
     model_data: SourceModelData
     target: Domain
     whitening: Whitening
+    history: History
     rows: Transitions
     config: AlignConfig
     generator: Generator
@@ -74,10 +77,17 @@ class AlignmentProblem:
             explored: seen there so far, as the target shows it.
             config: effort and cues.
         """
-        whitening = Whitening.of(explored.observation)
+        one, several = (
+            History(steps, target.observation_size, target.actions.size)
+            for steps in (1, config.history.steps)
+        )
+        fewer = one.observation < model_data.rows.observation.shape[1]
+        hides = fewer and hides_state(explored, several, config.history)
+        history = several if hides else one
+        whitening = Whitening.of(history.stacked(explored).observation)
         generator = torch.Generator().manual_seed(config.streams.integer("fit"))
         own = config, generator, len(explored)
-        problem = cls(model_data, target, whitening, explored, *own)
+        problem = cls(model_data, target, whitening, history, explored, *own)
         return problem.seeing(explored)
 
     def seeing(self, rows: Transitions) -> "AlignmentProblem":
@@ -85,6 +95,7 @@ class AlignmentProblem:
 
         Their rewards are brought to standard units.
         """
+        rows = self.history.stacked(rows)
         spread = float(rows.reward.std()) + 1e-3
         standard = replace(
             rows,

@@ -92,3 +92,69 @@ class ResponseConfig:
                 raise InputError(
                     f"responses.{name} must be at least 1, got {getattr(self, name)}"
                 )
+
+
+@final
+@dataclass(frozen=True)
+class HistoryConfig:
+    """Where a target hides part of the state, and how it is told from a few steps."""
+
+    steps: int = 3
+    """Observations in a stack: two tell a velocity, one more averages noise."""
+    folds: int = 5
+    """Parts of the steps, each held out in turn, by which it is told whether it does.
+    """
+    most_products: int = 25
+    """Numbers of an observation and an action up to which their products count too."""
+    open_alone: float = 0.1
+    """Share of what changes that one observation must leave open: with less it tells
+    the state.
+    """
+    open_still: float = 0.7
+    """Share of it that a stack may still leave open: with more, it is noise."""
+    beginning: int = 50
+    """Steps of each of the target's episodes that are tried in the source.
+
+    Where a copy did not start alike, it soon goes elsewhere.
+    """
+    copied_steps: int = 24_000
+    """Of all copies of one wiring, about."""
+    copies: tuple[int, int] = (8, 96)
+    """Of each episode, at least and at most."""
+    near: int = 6
+    """Copies that count, for each variable of the source: as many more directions are
+    there in which they can differ from the target's episode.
+    """
+    outlier: float = 9.0
+    """As for responses."""
+    choices: int = 3
+    """Times that the copies which count are chosen, by the view so far."""
+    trusted: float = 0.8
+    """Share of the episodes that must be explained: the others may have begun where no
+    copy did.
+    """
+    iterations: int = 40
+    """Of a search between two choices."""
+    first_noise: float = 0.1
+    """Share of the target's variance that is taken for noise at first."""
+    least_noise: float = 1e-5
+    """Likewise at last: copies are but nearly combinations of each other."""
+    exact: float = 1e-6
+    """Share left unexplained at which no better view is looked for."""
+    simulated_wirings: int = 6
+    """Likeliest wirings that are tried in the source itself."""
+    kept_wirings: int = 2
+    """Of these the best, for which maps are learnt: the mirror image may act as well.
+    """
+    hopeless: float = 0.4
+    """Share left unexplained above which the source does not go where the target went.
+    """
+    enough: float = 0.03
+    """Share left unexplained at which no other family is asked."""
+    widths: tuple[int, ...] = (32, 32)
+    """Of the network that is added to the best affine map of stacks."""
+    polishing: int = 300
+    """Updates of an affine map, where none that was learnt settles it."""
+    updates: int = 2000
+    """Of it: what it learns from costs no step of the target."""
+    learning_rate: float = 1e-2

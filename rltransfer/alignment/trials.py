@@ -212,7 +212,12 @@ class Trials:
         model_data = problem.model_data
         policy = MappedPolicy(
             model_data.source.policy,
-            Translation.of(candidate.mapping, problem.whitening, model_data.model),
+            Translation.of(
+                candidate.mapping,
+                problem.whitening,
+                model_data.model,
+                problem.history.steps,
+            ),
             problem.source.actions,
             target.actions,
         )

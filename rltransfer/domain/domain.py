@@ -135,7 +135,7 @@ class Domain:
         }
 
         def act() -> Rollout:
-            recorder, observation = Recorder(), None
+            recorder, observation, state = Recorder(), None, None
             encode, returns = self.actions.encode, recorder.returns
             while len(returns) != episodes:
                 allowed = min(recorder.worth_taking(steps, wanted), longest)
@@ -146,7 +146,8 @@ class Domain:
                         break
                     observation = self.reset(None if recorder.steps else seed)
                     recorder.begin()
-                action, _ = policy.predict(observation, deterministic=True)
+                    state = None
+                action, state = policy.predict(observation, state, deterministic=True)
                 after, reward, terminated, truncated = self.step(action)
                 encoded = encode(action)
                 recorder.add(observation, encoded, reward, after, terminated, truncated)
@@ -214,12 +215,12 @@ class Domain:
 
         def act() -> Rollout:
             for episode in range(episodes):
-                observation, over = self.reset(seed + episode), False
+                observation, state, over = self.reset(seed + episode), None, False
                 last = self._checked.steps + self._episode_cap
                 while not over:
                     if self._checked.steps == last:
                         raise self._endless()
-                    action, _ = policy.predict(observation, deterministic=True)
+                    action, state = policy.predict(observation, state, None, True)
                     observation, reward, terminated, truncated = self.step(action)
                     returns[episode] += reward
                     over = terminated or truncated

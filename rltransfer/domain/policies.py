@@ -1,13 +1,18 @@
-"""Policies: what every agent offers, and those that explore."""
+"""Policies: what every agent offers, what some remember, and those that explore."""
 
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, final, runtime_checkable
 
 import numpy as np
+import torch
+from jaxtyping import Float32
 from numpy.typing import NDArray
 
 from rltransfer.domain.action_codec import ActionCodec
+from rltransfer.mapping import Transitions
 
 State = tuple[NDArray[Any], ...] | None
+Memory = NDArray[np.float32]
 
 
 @runtime_checkable
@@ -41,6 +46,111 @@ class StatefulPolicy(Protocol):
 def policy_state(policy: Policy) -> dict[str, Any] | None:
     """Returns the state of `policy`, None where it has none."""
     return policy.state() if isinstance(policy, StatefulPolicy) else None
+
+
+@final
+@dataclass(frozen=True)
+class History:
+    """Stacks an observation upon those before it.
+
+    A stack holds the last observations, the newest first, and then the encoded actions
+    between them, likewise. Where an episode has only begun, its first observation
+    stands for those that are missing, and zeros stand for the actions.
+
+    Args:
+        steps: observations in a stack; 1 stacks nothing.
+        observation: numbers in each.
+        action: numbers in each encoded action.
+    """
+
+    steps: int
+    observation: int
+    action: int
+
+    @property
+    def size(self) -> int:
+        """Numbers in a stack."""
+        return self.steps * self.observation + (self.steps - 1) * self.action
+
+    def begun(
+        self, observation: Float32[Memory, "*row observation"]
+    ) -> Float32[Memory, "*row memory"]:
+        """Returns what is remembered before the first step of an episode."""
+        shape = (*observation.shape[:-1], (self.steps - 1) * self.action)
+        actions = np.zeros(shape, np.float32)
+        return np.concatenate([observation] * (self.steps - 1) + [actions], axis=-1)
+
+    def recalled(
+        self,
+        observation: Float32[Memory, "*row observation"],
+        memory: Any,
+        episode_start: NDArray[Any] | None,
+    ) -> Float32[Memory, "*row memory"]:
+        """Returns what is remembered at this observation.
+
+        Args:
+            observation: that is seen now.
+            memory: what `after` returned for the one before; None in the first step.
+            episode_start: for each row whether its episode begins now, as SB3 has it.
+        """
+        begun = self.begun(observation)
+        if memory is None:
+            return begun
+        if np.shape(memory) != begun.shape:
+            raise ValueError(
+                f"a policy's state goes on for the same rows, {begun.shape} numbers, "
+                f"got {np.shape(memory)}: begin with None"
+            )
+        if episode_start is None:
+            return np.asarray(memory, np.float32)
+        starts = np.asarray(episode_start, bool).reshape(*begun.shape[:-1], 1)
+        return np.where(starts, begun, memory)
+
+    def after(
+        self,
+        stack: Float32[Memory, "*row stack"],
+        action: Float32[Memory, "*row action"],
+    ) -> Float32[Memory, "*row memory"]:
+        """Returns what is remembered at the next observation.
+
+        Args:
+            stack: what was seen and remembered.
+            action: taken then, encoded.
+        """
+        observations, actions = np.split(stack, [self.steps * self.observation], -1)
+        kept = observations[..., : (self.steps - 1) * self.observation]
+        earlier = actions[..., : (self.steps - 2) * self.action]
+        return np.concatenate([kept, action, earlier], axis=-1).astype(np.float32)
+
+    def stacked(self, rows: Transitions) -> Transitions:
+        """Returns the steps of whole rollouts with stacks for observations.
+
+        Args:
+            rows: episodes whole from their first step on, their steps in order.
+        """
+        if self.steps == 1:
+            return rows
+        place = torch.arange(len(rows))
+        new = torch.ones(len(rows), dtype=torch.bool)
+        new[1:] = rows.episode[1:] != rows.episode[:-1]
+        # The row at which the episode of each row began.
+        first = torch.where(new, place, 0).cummax(dim=0).values if len(rows) else place
+        back = range(1, self.steps)
+        seen = [rows.observation[torch.maximum(place - k, first)] for k in back]
+        taken = [
+            torch.where(
+                (place - k >= first)[:, None], rows.action[(place - k).clamp_min(0)], 0
+            )
+            for k in back
+        ]
+        now = [rows.observation, *seen[:-1]]
+        return replace(
+            rows,
+            observation=torch.cat([rows.observation, *seen, *taken], dim=1),
+            next_observation=torch.cat(
+                [rows.next_observation, *now, rows.action, *taken[:-1]], dim=1
+            ),
+        )
 
 
 @final

@@ -199,8 +199,10 @@ def replayed(
     rows = rollout.transitions[:_COMPARED]
     if policy is None or state is not None or not len(rows):
         return rollout, steps, None
-    chosen = [
-        encode(policy.predict(observation, deterministic=True)[0])
-        for observation in rows.observation.numpy()
-    ]
+    chosen, memory, number = [], None, -1
+    for episode, observation in zip(rows.episode, rows.observation, strict=True):
+        if episode != number:
+            memory, number = None, int(episode)
+        action, memory = policy.predict(observation.numpy(), memory, None, True)
+        chosen.append(encode(action))
     return rollout, steps, compare_actions(np.stack(chosen), rows.action.numpy())

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from rltransfer.alignment import Alignment
-from rltransfer.domain import Transitions
+from rltransfer.domain import History, Transitions
 from rltransfer.report.transfer_picture import LinearMap
 
 OBSERVATIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -100,19 +100,33 @@ def state_map(alignment: Alignment, source_id: str, target_id: str) -> LinearMap
     the affine one that is nearest to it there.
     """
     seen = Transitions.join(*(t.rollout.transitions for t in alignment.trials))
+    stacked = alignment.policy.history.stacked(seen).observation
     translation = alignment.policy.translation
     with torch.no_grad():
-        carried = translation.unwhiten(translation.state(seen.observation))
-    values = _slope(seen.observation, carried)
+        carried = translation.unwhiten(translation.state(stacked))
+    values = _slope(stacked, carried)
     source_spread = _spread(alignment.model_data.model.whitening.inverse)
     target_spread = _spread(alignment.whitening.inverse)
-    rows, columns = values.shape
+    rows = len(values)
     return LinearMap(
         values * target_spread / np.maximum(source_spread, _FLAT)[:, None],
         observation_names(source_id, rows),
-        observation_names(target_id, columns),
+        _stack_names(alignment.policy.history, target_id),
         "source deviations per target deviation",
     )
+
+
+def _stack_names(history: History, target_id: str) -> tuple[str, ...]:
+    """Returns a name for each number of a stack of observations."""
+    seen = observation_names(target_id, history.observation)
+    taken = action_names(target_id, history.action)
+    before = [
+        f"{name}, {back} before"
+        for names in (seen, taken)
+        for back in range(1, history.steps)
+        for name in names
+    ]
+    return (*seen, *before)
 
 
 def action_map(alignment: Alignment, source_id: str, target_id: str) -> LinearMap:

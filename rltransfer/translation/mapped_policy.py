@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rltransfer.domain import ActionCodec, Policy, Whitening
+from rltransfer.domain import ActionCodec, History, Policy, Whitening
 from rltransfer.domain.policies import State
 from rltransfer.errors import ArtifactRefused
 from rltransfer.mapping import (
@@ -32,17 +32,19 @@ class Translation:
     """Everything between two domains that acting needs, as networks.
 
     Args:
-        state: target observation to white source state.
+        state: target observation, or a stack of them, to white source state.
         unwhiten: white source state to source observation.
         gain: what actions do in a white source state, see `SourceModel.gain`.
         action: encoded target action to encoded source action; with `gain` None where
             both domains take the same actions.
+        steps: observations in a stack, see `History`; 1 where one is enough.
     """
 
     state: Network
     unwhiten: Affine
     gain: Network | None
     action: Network | None
+    steps: int = 1
 
     def __post_init__(self) -> None:
         if (self.gain is None) != (self.action is None):
@@ -56,14 +58,19 @@ class Translation:
 
     @classmethod
     def of(
-        cls, mapping: DomainMapping, target: Whitening, model: SourceModel
+        cls,
+        mapping: DomainMapping,
+        target: Whitening,
+        model: SourceModel,
+        steps: int = 1,
     ) -> "Translation":
         """Returns `mapping`, which is between white coordinates, for observations.
 
         Args:
             mapping: one copy.
-            target: how the target's observations were whitened.
+            target: how the target's observations, or stacks of them, were whitened.
             model: of the source.
+            steps: observations in a stack.
         """
         state = mapping.state
         matrix, shift = target.matrix, -target.mean @ target.matrix
@@ -74,7 +81,7 @@ class Translation:
         source = model.whitening
         unwhiten = Affine.of(source.inverse, source.mean)
         gain = None if mapping.action is None else model.gain
-        return cls(state, unwhiten, gain, mapping.action)
+        return cls(state, unwhiten, gain, mapping.action, steps)
 
 
 @final
@@ -97,6 +104,7 @@ class MappedPolicy:
     ) -> None:
         self.policy, self.translation = policy, translation
         self._source, self._target = source, target
+        self.history = _history(translation, target.size)
         self._observe = _observer(translation.state, translation.unwhiten)
         self._translate = None
         if translation.gain is not None and translation.action is not None:
@@ -115,11 +123,32 @@ class MappedPolicy:
 
         Args:
             observation: of the target; shape (observation,) or (row, observation).
-            state: of a recurrent source policy.
-            episode_start: of a recurrent source policy.
+            state: what the call before returned in the same episodes, as for every
+                recurrent policy; None where they begin.
+            episode_start: for each row whether its episode begins.
             deterministic: whether the source's policy may draw.
         """
-        white, seen = self._observe(np.asarray(observation, np.float32))
+        shown = np.asarray(observation, np.float32)
+        if self.history.steps == 1:
+            return self._act(shown, state, episode_start, deterministic)
+        memory, *inner = (None,) if state is None else state
+        stack = np.concatenate(
+            [shown, self.history.recalled(shown, memory, episode_start)], axis=-1
+        )
+        action, after = self._act(
+            stack, tuple(inner) or None, episode_start, deterministic
+        )
+        memory = self.history.after(stack, self._target.encode(action))
+        return action, (memory, *(after or ()))
+
+    def _act(
+        self,
+        shown: NDArray[np.float32],
+        state: State,
+        episode_start: NDArray[Any] | None,
+        deterministic: bool,
+    ) -> tuple[Any, State]:
+        white, seen = self._observe(shown)
         action, state = self.policy.predict(seen, state, episode_start, deterministic)
         wanted = self._source.encode(action)
         if self._translate is None:
@@ -133,6 +162,18 @@ class MappedPolicy:
             gain = gain.reshape(len(gain), *self._gain_shape)
             metric = np.swapaxes(gain, -1, -2) @ gain
         return self._target.decode(self._translate(wanted, metric)), state
+
+
+def _history(translation: Translation, action: int) -> History:
+    """Returns what a translation is given: stacks of how many observations."""
+    steps = translation.steps
+    observation, rest = divmod(translation.state.inputs - (steps - 1) * action, steps)
+    if rest or observation < 1:
+        raise ValueError(
+            f"a state map over {steps} observations and the actions of {action} "
+            f"numbers between them cannot have {translation.state.inputs} inputs"
+        )
+    return History(steps, observation, action)
 
 
 def _observer(
@@ -165,6 +206,8 @@ def _observer(
     return observe_in_turn
 
 
+MOST_STEPS = 16
+"""Observations in the largest stack that a file may ask for."""
 _STATE, _UNWHITEN, _GAIN, _ACTION = "state", "unwhiten", "gain", "action"
 
 
@@ -178,7 +221,8 @@ def save_translation(folder: Path, translation: Translation) -> None:
         networks |= {_GAIN: translation.gain, _ACTION: translation.action}
     for name, network in networks.items():
         # A missing folder must not turn a translation into one that needs no actions.
-        save_network(folder / name, network, about={"parts": sorted(networks)})
+        about = {"parts": sorted(networks), "steps": translation.steps}
+        save_network(folder / name, network, about=about)
 
 
 def load_translation(folder: Path) -> Translation:
@@ -187,7 +231,8 @@ def load_translation(folder: Path) -> Translation:
     Raises:
         ArtifactRefused: it is damaged, or its parts do not belong together.
     """
-    parts = load_about(folder / _STATE)["about"].get("parts")
+    about = load_about(folder / _STATE)["about"]
+    parts, steps = about.get("parts"), about.get("steps", 1)
     if parts not in ([_STATE, _UNWHITEN], [_ACTION, _GAIN, _STATE, _UNWHITEN]):
         raise ArtifactRefused(
             f"a translation has {_STATE} and {_UNWHITEN}, and both {_GAIN} and "
@@ -206,4 +251,9 @@ def load_translation(folder: Path) -> Translation:
             f"the parts of {folder} do not fit together: the state map makes "
             f"{state.outputs} numbers; make the transfer again"
         )
-    return Translation(state, unwhiten, gain, action)
+    if type(steps) is not int or not 1 <= steps <= MOST_STEPS:
+        raise ArtifactRefused(
+            f"a stack holds 1 to {MOST_STEPS} observations, {folder} names {steps}: "
+            "make the transfer again"
+        )
+    return Translation(state, unwhiten, gain, action, steps)

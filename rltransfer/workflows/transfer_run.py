@@ -248,12 +248,20 @@ def _figures(
     return own, of_random
 
 
+_REMEMBERS = (
+    "one observation does not tell the state: the policy acts on the last {}; hand the "
+    "state that predict returns to its next call, None where an episode begins"
+)
+
+
 def _reported(
     request: TransferRequest, aligned: list[AlignedSource], folder: Path
 ) -> TransferResult:
     """Returns the result, with figures over fresh episodes."""
     best = _best(aligned)
     alignment = best.alignment
+    stacked = alignment.policy.history.steps
+    remembers = [_REMEMBERS.format(stacked)] if stacked > 1 else []
     target = alignment.target
     zero_shot, random = _figures(request, target, alignment.policy, "report actions")
     steps: Counter[str] = Counter()
@@ -279,6 +287,6 @@ def _reported(
         seed=request.seed,
         report_seed=request.streams.integer("report"),
         sources=tuple(one.record(one is best) for one in aligned),
-        notes=tuple(chain.from_iterable(one.notes for one in aligned)),
+        notes=(*chain.from_iterable(one.notes for one in aligned), *remembers),
         picture=folder / "transfer.png",
     )

@@ -18,6 +18,7 @@ from rltransfer.alignment.families import FAMILIES, propose
 from rltransfer.alignment.families.fitted_families import random_turns
 from rltransfer.alignment.families.structured_families import marginal_distances
 from rltransfer.alignment.problem import AlignmentProblem
+from rltransfer.alignment.response_config import HistoryConfig
 from rltransfer.domain import Domain, StickyRandomPolicy, Transitions, Whitening
 from rltransfer.mapping import Affine, DomainMapping, Prediction, Progress
 
@@ -28,6 +29,7 @@ CONFIG = replace(
     updates=400,
     actions=ActionFitConfig(updates=200),
     residual=ResidualConfig(fewest_rows=300),
+    history=HistoryConfig(updates=400, copied_steps=4000),
 )
 FAMILY = {family.name: family for family in FAMILIES}
 STRETCHED = torch.tensor([[0.6, 1.6, 0.1], [-1.2, 0.3, 1.0]])
@@ -128,8 +130,22 @@ class World:
     within: float = 1e-5
 
 
+def from_history(shown: Tensor) -> Tensor:
+    """Returns angle and speed from stacks of double angles and the pushes between."""
+    angle, earlier, push = shown[:, :1] / 2, shown[:, 1:2] / 2, shown[:, 3:4]
+    speed = 10 * (angle - earlier)
+    later = speed + 0.1 * (torch.cos(earlier) - speed + 2 * push)
+    return torch.cat([angle, later], dim=1)
+
+
 WORLDS = {
     "identity": World(Swing),
+    "history": World(
+        lambda: Swing(lambda state: 2 * state[:1]),
+        from_history,
+        # Where an episode begins no speed is told.
+        within=0.2,
+    ),
     "same sensors": World(
         lambda: Swing(motor=lambda action: -action.clamp(-0.5, 0.5)), push=-0.5
     ),

@@ -7,6 +7,7 @@ import torch
 
 from rltransfer.domain import (
     Domain,
+    History,
     MixturePolicy,
     Rollout,
     StickyRandomPolicy,
@@ -216,3 +217,45 @@ def test_an_environment_whose_seeds_decide_nothing_is_noticed() -> None:
 
     assert not Domain(Point, "point").ignores_seeds(3)
     assert Domain(Unseeded, "point").ignores_seeds(3)
+
+
+class Recalling:
+    """Acts at random and stacks what it sees, as a policy that remembers does."""
+
+    def __init__(self, history: History) -> None:
+        self.history = history
+        self.stacks: list[Any] = []
+        self._rng = np.random.default_rng(0)
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: Any = None,
+        deterministic: bool = False,
+    ) -> tuple[Any, Any]:
+        memory = self.history.recalled(observation, state and state[0], episode_start)
+        self.stacks.append(np.concatenate([observation, memory]))
+        action = int(self._rng.integers(4))
+        after = self.history.after(self.stacks[-1], np.eye(4, dtype=np.float32)[action])
+        return action, (after,)
+
+
+@pytest.mark.parametrize("steps", [2, 3])
+def test_rows_are_stacked_as_acting_remembers_them(steps: int) -> None:
+    history = History(steps, 2, 4)
+    policy = Recalling(history)
+    domain = Domain(lambda: Point(limit=6), "point")
+    rows = domain.collect(policy, purpose="selection", seed=0, steps=40).transitions
+    assert len(rows.episode.unique()) > 3
+    stacked = history.stacked(rows)
+    assert stacked.observation.shape == (40, history.size)
+    np.testing.assert_array_equal(stacked.observation.numpy(), np.stack(policy.stacks))
+    follows = rows.episode[1:] == rows.episode[:-1]
+    torch.testing.assert_close(
+        stacked.next_observation[:-1][follows], stacked.observation[1:][follows]
+    )
+    policy.stacks.clear()
+    domain.evaluate(policy, episodes=2, seed=0)
+    begun = history.begun(policy.stacks[0][:2])
+    np.testing.assert_array_equal(policy.stacks[0][2:], begun)

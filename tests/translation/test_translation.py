@@ -180,3 +180,59 @@ def test_parts_of_two_translations_are_refused(tmp_path: Path) -> None:
     (tmp_path / "other" / "unwhiten").rename(tmp_path / "unwhiten")
     with pytest.raises(ArtifactRefused, match="do not fit together"):
         load_translation(tmp_path)
+
+
+def remembering() -> MappedPolicy:
+    """Returns a policy that sees a point go from where it was to where it is."""
+    # Of two observations and the action between them, the step on from the last one.
+    weight = torch.zeros(2 + 2 + 4, 2)
+    weight[:2], weight[2:4] = 2 * torch.eye(2), -torch.eye(2)
+    unchanged = Affine.of(torch.eye(2), torch.zeros(2))
+    state = Affine.of(weight, torch.zeros(2))
+    parts = Translation(state, unchanged, None, None, steps=2)
+    return MappedPolicy(Home(), parts, FOUR, FOUR)
+
+
+def test_a_policy_that_remembers_sees_where_things_go() -> None:
+    policy, ahead = remembering(), np.array([0.1, 1.0], np.float32)
+    first, state = policy.predict(ahead)
+    # Home pushes against what it sees: south. Falling fast, it pushes north.
+    assert first == 3
+    second, state = policy.predict(ahead - np.array([0.0, 0.6], np.float32), state)
+    assert second == 1
+    # Where it forgets, as in a new episode, it pushes south again.
+    assert policy.predict(np.array([0.1, 0.4], np.float32))[0] == 3
+    with pytest.raises(ValueError, match="goes on for the same rows"):
+        policy.predict(np.zeros((3, 2), np.float32), state)
+
+
+def test_each_row_of_a_batch_remembers_its_own_episode() -> None:
+    policy, rng = remembering(), np.random.default_rng(0)
+    walks = rng.normal(size=(6, 3, 2)).astype(np.float32)
+    starts = np.zeros((6, 3), bool)
+    starts[0], starts[4, 1] = True, True  # the second one begins again
+    state, together = None, []
+    for rows, begun in zip(walks, starts, strict=True):
+        actions, state = policy.predict(rows, state, begun)
+        together.append(actions)
+    for place in range(3):
+        state = None
+        for step in range(6):
+            state = None if starts[step, place] else state
+            action, state = policy.predict(walks[step, place], state)
+            assert action == together[step][place]
+
+
+def test_what_a_translation_remembers_is_stored(tmp_path: Path) -> None:
+    policy = remembering()
+    save_translation(tmp_path, policy.translation)
+    again = MappedPolicy(Home(), load_translation(tmp_path), FOUR, FOUR)
+    assert again.history == policy.history and again.history.size == 8
+    odd = Translation(Halves(), policy.translation.unwhiten, None, None, steps=2)
+    with pytest.raises(ValueError, match="cannot have 3 inputs"):
+        MappedPolicy(Home(), odd, FOUR, FOUR)
+    save_translation(
+        tmp_path, Translation(odd.unwhiten, odd.unwhiten, None, None, steps=99)
+    )
+    with pytest.raises(ArtifactRefused, match="1 to 16 observations"):
+        load_translation(tmp_path)

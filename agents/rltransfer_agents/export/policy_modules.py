@@ -67,7 +67,8 @@ class MappedModule(nn.Module):
         action_space: of the target.
 
     Raises:
-        InputError: the source policy is not frozen, or not of vectors.
+        InputError: the source policy is not frozen, or not of vectors, or the mapping
+            is of several observations.
     """
 
     def __init__(self, policy: MappedPolicy, action_space: spaces.Space[Any]) -> None:
@@ -77,6 +78,12 @@ class MappedModule(nn.Module):
             raise InputError(
                 "the source's policy must be one that was read from a file, got "
                 f"{type(source).__name__}; read it with load_agent"
+            )
+        if translation.steps > 1:
+            raise InputError(
+                "a graph of ONNX maps one observation, this mapping is of the last "
+                f"{translation.steps} and has to remember them; act with "
+                "rltransfer.load_agent instead"
             )
         self._source, self._target = source.action_space, action_space
         self._codec = codec_of(action_space, "the target")

@@ -13,6 +13,7 @@ from rltransfer.alignment.candidates import (
     by_alignment_error,
 )
 from rltransfer.alignment.families.fitted_families import affine, residual
+from rltransfer.alignment.families.history_family import history
 from rltransfer.alignment.families.response_families import responses
 from rltransfer.alignment.families.structured_families import (
     identity,
@@ -27,6 +28,7 @@ FAMILIES = (
         "identity", 0, identity, trusts_sensors=True, fits=False, once=True
     ),
     CandidateFamily("responses", 3, responses, once=True),
+    CandidateFamily("history", 5, history, once=True),
     CandidateFamily("same sensors", 1, same_sensors, trusts_sensors=True),
     CandidateFamily("affine", 3, affine),
     CandidateFamily("signed permutation", 2, signed_permutation, refines=True),

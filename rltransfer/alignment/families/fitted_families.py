@@ -87,7 +87,7 @@ def _anywhere(problem: AlignmentProblem) -> DomainMapping:
     """
     copies, generator = problem.config.restarts, problem.generator
     states = problem.model_data.at_random.observation
-    inputs, outputs = problem.target.observation_size, states.shape[1]
+    inputs, outputs = problem.rows.observation.shape[1], states.shape[1]
     values, vectors = torch.linalg.eigh(states.T.cov().reshape(outputs, outputs))
     root = vectors @ torch.diag(values.clamp_min(0).sqrt()) @ vectors.T
     turns = random_turns(copies, inputs, outputs, generator)

@@ -35,6 +35,8 @@ def responses(
     config, at_random = problem.config.responses, problem.model_data.at_random
     rows = (problem.rows, at_random)
     shown = [part for one in rows for part in (one.observation, one.next_observation)]
+    if problem.history.steps > 1:
+        return []
     if max(part.shape[1] for part in shown) > config.most_sensors:
         return []
     if not all(bool(part.isfinite().all()) for part in shown):

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -111,4 +112,16 @@ def test_only_a_policy_out_of_a_file_can_be_written(tmp_path: Path) -> None:
     twice = MappedPolicy(policy, Translation.identity(4), codec, codec)
     with pytest.raises(InputError, match="read it with load_agent"):
         export_mapped_onnx(twice, target, tmp_path / "m.onnx")
+    assert not (tmp_path / "m.onnx").exists()
+
+
+def test_a_graph_remembers_nothing(tmp_path: Path) -> None:
+    policy = mapped("ppo", _TARGETS["choices"], False, tmp_path)
+    state = Affine.of(torch.zeros(4 + 4 + 3, _STATE), torch.zeros(_STATE))
+    parts = replace(policy.translation, state=state, steps=2)
+    here, there = policy.policy.action_space, _TARGETS["choices"]
+    codecs = (codec_of(space, "a space") for space in (here, there))
+    remembering = MappedPolicy(policy.policy, parts, *codecs)
+    with pytest.raises(InputError, match="last 2 and has to remember them"):
+        export_mapped_onnx(remembering, there, tmp_path / "m.onnx")
     assert not (tmp_path / "m.onnx").exists()
