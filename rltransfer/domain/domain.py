@@ -136,8 +136,7 @@ class Domain:
 
         def act() -> Rollout:
             recorder, observation, state = Recorder(), None, None
-            encode, returns = self.actions.encode, recorder.returns
-            while len(returns) != episodes:
+            while len(recorder.returns) != episodes:
                 allowed = min(recorder.worth_taking(steps, wanted), longest)
                 if recorder.steps >= allowed:
                     break
@@ -148,10 +147,10 @@ class Domain:
                     recorder.begin()
                     state = None
                 action, state = policy.predict(observation, state, deterministic=True)
-                after, reward, terminated, truncated = self.step(action)
-                encoded = encode(action)
-                recorder.add(observation, encoded, reward, after, terminated, truncated)
-                observation = None if terminated or truncated else after
+                after, reward, *ended = self.step(action)
+                given = self.actions.encode(action)
+                recorder.add(observation, given, reward, after, *ended)
+                observation = None if any(ended) else after
             return recorder.rollout(self.observation_size, self.actions.size)
 
         return self._acted(act, asked, policy, logged=logged)
@@ -184,10 +183,9 @@ class Domain:
                 observation = self.reset(seed + number)
                 recorder.begin()
                 for row, action in zip(rows, self.actions.decode(rows), strict=True):
-                    after, *rest = self.step(action)
-                    reward, terminated, truncated = rest
-                    recorder.add(observation, row, reward, after, terminated, truncated)
-                    if terminated or truncated:
+                    after, reward, *ended = self.step(action)
+                    recorder.add(observation, row, reward, after, *ended)
+                    if any(ended):
                         break
                     observation = after
             return recorder.rollout(self.observation_size, self.actions.size)
@@ -221,9 +219,9 @@ class Domain:
                     if self._checked.steps == last:
                         raise self._endless()
                     action, state = policy.predict(observation, state, None, True)
-                    observation, reward, terminated, truncated = self.step(action)
+                    observation, reward, *ended = self.step(action)
                     returns[episode] += reward
-                    over = terminated or truncated
+                    over = any(ended)
             # Only the returns are kept: nothing else is asked for again.
             return replace(Recorder().rollout(0, 0), returns=returns)
 

@@ -16,18 +16,16 @@ from rltransfer.mapping.networks import DomainMapping as DomainMapping
 from rltransfer.mapping.networks import Mlp as Mlp
 from rltransfer.mapping.networks import Network as Network
 from rltransfer.mapping.networks import ResidualAffine as ResidualAffine
-from rltransfer.mapping.objectives.dynamics_agreement import (
-    DynamicsAgreement as DynamicsAgreement,
-)
-from rltransfer.mapping.objectives.dynamics_agreement import Prediction as Prediction
-from rltransfer.mapping.objectives.moment_matching import (
-    MomentMatching as MomentMatching,
-)
 from rltransfer.mapping.objectives.objective import Objective as Objective
 from rltransfer.mapping.objectives.objective import WeightedSum as WeightedSum
 from rltransfer.mapping.objectives.objective import descending as descending
 from rltransfer.mapping.objectives.supervised import CrossEntropy as CrossEntropy
 from rltransfer.mapping.objectives.supervised import Regression as Regression
+from rltransfer.mapping.objectives.unpaired import (
+    DynamicsAgreement as DynamicsAgreement,
+)
+from rltransfer.mapping.objectives.unpaired import MomentMatching as MomentMatching
+from rltransfer.mapping.objectives.unpaired import Prediction as Prediction
 from rltransfer.mapping.rows import Examples as Examples
 from rltransfer.mapping.rows import Transitions as Transitions
 from rltransfer.mapping.stacking import Stackable as Stackable
