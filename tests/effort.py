@@ -1,4 +1,4 @@
-"""How much the tests of survival and of hostile files do, and what they draw from.
+"""How much tests of survival, hostile files and transfers do, and what they draw.
 
 `make test` takes the defaults; `make torture` asks for more, under any seed. Both are
 printed with the counts at the end, so that every run can be repeated.
@@ -9,3 +9,14 @@ import os
 SCALE = int(os.environ.get("RLTRANSFER_SCALE", "1"))
 """How many times the size of CI."""
 SEED = int(os.environ.get("RLTRANSFER_SEED", "0"))
+
+QUICK = {
+    "restarts": 2,
+    "updates": 10,
+    "rounds": 1,
+    "source_steps": 600,
+    "learning.width": 16,
+    "learning.updates": 20,
+    "actions.updates": 20,
+}
+"""Hyperparameters of transfers that take little effort."""

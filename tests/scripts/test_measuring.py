@@ -13,16 +13,8 @@ import measure_transfer
 from measure_transfer import Measured, Run, folder_of, measure, row, transferred
 from rltransfer.errors import InputError
 from rltransfer_envs.pairs import PAIRS, Agent, Goal, Pair
+from tests.effort import QUICK
 
-EFFORT = {
-    "restarts": 2,
-    "updates": 10,
-    "rounds": 1,
-    "source_steps": 600,
-    "learning.width": 16,
-    "learning.updates": 20,
-    "actions.updates": 20,
-}
 SOURCE = Agent("CartPole-v1", "ppo", 256, hyperparams={"n_steps": 32})
 TINY = Pair(
     "tiny",
@@ -75,7 +67,7 @@ class Counting:
 
 
 def test_a_small_pair_is_trained_transferred_and_compared(tmp_path: Path) -> None:
-    run = transferred(TINY, 1, tmp_path, weak_source=True, hyperparams=EFFORT)
+    run = transferred(TINY, 1, tmp_path, weak_source=True, hyperparams=QUICK)
     assert run["target"] == "rltransfer/CartPole-v0 (force=9.0)"
     assert run["target_steps"] <= 400
     assert len(run["unmapped"]["returns"]) == len(run["zero_shot"]["returns"]) == 20

@@ -14,16 +14,7 @@ from gymnasium import spaces
 import rltransfer
 from rltransfer.errors import InputError, StorageError
 from rltransfer.workflows.transfer_result import TransferResult
-
-EFFORT = {
-    "restarts": 2,
-    "updates": 10,
-    "rounds": 1,
-    "source_steps": 600,
-    "learning.width": 16,
-    "learning.updates": 20,
-    "actions.updates": 20,
-}
+from tests.effort import QUICK
 
 
 class Gain(gym.Env[Any, Any]):
@@ -80,7 +71,7 @@ def transferred(source: Any, folder: Path, target: Any, **options: Any) -> Any:
         target,
         steps=600,
         log_folder=folder,
-        hyperparams=EFFORT,
+        hyperparams=QUICK,
         weak_source=True,
         **options,
     )
@@ -204,7 +195,7 @@ def of_no_worth(source: Path, log_folder: Path) -> None:
         source_kwargs={"gain": 0.0},
         steps=600,
         log_folder=log_folder,
-        hyperparams=EFFORT,
+        hyperparams=QUICK,
     )
 
 
