@@ -2,12 +2,11 @@
 
     python scripts/measure_transfer.py --suite classic contacts -f runs/measured
 
-Pairs and suites are those of `rltransfer_envs.pairs`. A source is trained by
+Prints a Markdown table of pairs of `rltransfer_envs.pairs`. A source is trained by
 `train_source`, unless it, or an agent from elsewhere, is in the log folder already.
 Then each seed is one `transfer`, the seed being both the scramble's and the run's;
-without `--seeds`, five are drawn once for a log folder. Prints a Markdown table. Each
-finished transfer is a line of `measured.jsonl` there and is not run again by the same
-version: a measurement that was stopped goes on with the same command.
+without `--seeds`, five are drawn once for a log folder. Each finished transfer is a
+line of `measured.jsonl` there and is not run again by the same version.
 """
 
 import argparse
@@ -217,7 +216,8 @@ def measure(
                 failed.append(pair.name)
                 line = f"| {pair.name} | failed: {fault} |"
             bars.update(bar, completed=(number + 1) * len(seeds))
-            # The bar would be drawn over the line.
+            # The bar would be drawn over the line, and must not stay before it.
+            bars.live.transient = True
             bars.stop()
             print(line, flush=True)
             bars.start()
