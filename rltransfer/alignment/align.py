@@ -15,6 +15,7 @@ from rltransfer.alignment.source_model_data import (
 )
 from rltransfer.alignment.step_plan import StepPlan
 from rltransfer.alignment.trials import Silent, Trial, Trials, Watcher
+from rltransfer.alignment.tuning import tune
 from rltransfer.domain import Domain, Rollout, Whitening
 from rltransfer.errors import InputError
 from rltransfer.translation import MappedPolicy
@@ -92,6 +93,7 @@ def align(
             )
         if not candidates or not trials.act(number, candidates):
             break
+    tune(trials, watch)
     watch.phase("acceptance", budget.used)
     chosen, acceptance = accept(trials)
     tried = tuple(trials.acted)

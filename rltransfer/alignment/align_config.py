@@ -35,6 +35,8 @@ class StepPlanConfig:
     """Exploration may take one part in so many of the budget to finish these."""
     trial_part: int = 6
     """A trial may take one part in so many of the budget: there must be several."""
+    short_trial: int = 500
+    """Steps of a trial where no episode ends early: they rank maps as whole ones do."""
     fewest_trial_episodes: int = 2
     """Of a trial: one return alone says too little."""
     most_trial_episodes: int = 6
@@ -188,6 +190,27 @@ class ResidualConfig:
 
 @final
 @dataclass(frozen=True)
+class TuningConfig:
+    """How scales of the best map are tuned by the return."""
+
+    population: int = 6
+    """Variations a generation: few, as each one costs target steps."""
+    spread: float = 0.2
+    """Deviation of the first variations, of the logarithm of each scale."""
+    steps: int = 200
+    """Of a variation, where no episode ends early; else a trial's, of one episode."""
+    generations: int = 3
+    """After so many the mean is acted with, to see whether it earns enough."""
+
+    def __post_init__(self) -> None:
+        if self.population < 4:
+            raise InputError(
+                f"tuning.population must be at least 4, got {self.population}"
+            )
+
+
+@final
+@dataclass(frozen=True)
 class AlignConfig:
     """Effort and rules of one alignment; the defaults are what the README measured."""
 
@@ -227,6 +250,7 @@ class AlignConfig:
     actions: ActionFitConfig = field(default_factory=ActionFitConfig)
     affine: AffineConfig = field(default_factory=AffineConfig)
     residual: ResidualConfig = field(default_factory=ResidualConfig)
+    tuning: TuningConfig = field(default_factory=TuningConfig)
 
     def __post_init__(self) -> None:
         for name in ("restarts", "updates", "batch_size", "rounds", "beam", "sources"):
@@ -290,4 +314,6 @@ _USES = (
     "acceptance left over",
     "responses",
     "history",
+    "tuning",
+    "tuning starts",
 )

@@ -65,8 +65,13 @@ class ResponseConfig:
     hopeless: float = 0.4
     """Share left unexplained above which the source does not go where the target went.
 
-    Then what was simulated refines nothing.
+    Then turns are fitted to the source model instead.
     """
+    updates: int = 300
+    """Optimizer steps of such a fit: few, as a small error is not what is wanted."""
+    learning_rate: float = 1e-2
+    fit_moments: tuple[float, float] = (0.05, 0.05)
+    """First and last weight of matching moments in such a fit."""
     enough: float = 0.03
     """Share left unexplained at which no other family is asked."""
     enough_error: float = 3.0

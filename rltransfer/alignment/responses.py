@@ -9,7 +9,7 @@ it is a weighted Procrustes problem (Schönemann, 1966), solved without a gradie
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -106,6 +106,14 @@ class Responses:
         effects = np.einsum("st,lsz->ltz", wiring, self.actions)
         return np.vstack([effects.reshape(-1, effects.shape[2]), self.resets])
 
+    def of_motors(self, kept: NDArray[np.bool_]) -> "Responses":
+        """Returns what the `kept` entries of an action show, and resets."""
+        rows = np.concatenate(
+            [np.tile(kept, len(self.actions)), np.ones(len(self.resets), bool)]
+        )
+        information = self.information[np.ix_(rows, rows)]
+        return replace(self, actions=self.actions[:, kept], information=information)
+
     @property
     def joined(self) -> Float64[Array, "coefficient state"]:
         """All coefficients, as `wired` returns them."""
@@ -168,7 +176,9 @@ def matching_turns(
         config: weights and effort.
         rng: of the noisy starts.
     """
-    wired = source.wired(wiring)
+    # How motors answer that stand for nothing is no evidence.
+    target = target.of_motors(wiring.any(axis=0))
+    wired = source.wired(wiring[:, wiring.any(axis=0)])
     pull = target.joined.T @ target.information @ wired
     pull = pull + config.skew_weight * np.outer(target.skew, source.skew)
     size = max(float(np.linalg.norm(pull)), 1e-12)

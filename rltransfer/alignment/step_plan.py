@@ -32,6 +32,7 @@ class StepPlan:
         episode_limit: steps after which episodes are truncated, where that is known.
         random_episodes: finished while exploring.
         random_steps: that these took.
+        none_ended: whether all of them were truncated at the limit, not terminated.
     """
 
     budget: int
@@ -40,6 +41,7 @@ class StepPlan:
     episode_limit: int | None = None
     random_episodes: int = 0
     random_steps: int = 0
+    none_ended: bool = False
 
     def after(self, explored: Rollout) -> "StepPlan":
         """Returns the plan once it is known how long random episodes are."""
@@ -47,6 +49,7 @@ class StepPlan:
             self,
             random_episodes=len(explored.returns),
             random_steps=len(explored.transitions) - explored.unfinished_steps,
+            none_ended=not bool(explored.transitions.terminated.any()),
         )
 
     @property
@@ -93,6 +96,15 @@ class StepPlan:
         """Most steps of one trial."""
         share = self.budget // self.config.trial_part
         return min(share, self.episode_limit or share)
+
+    @property
+    def short_steps(self) -> int:
+        """Most steps of a trial that only ranks; whole ones where episodes end early.
+
+        Where one may end, what it has earned before says little.
+        """
+        ends = not self.none_ended
+        return self.trial_steps if ends else min(self.config.short_trial, self.trial_steps)
 
     @property
     def trial_episodes(self) -> int:

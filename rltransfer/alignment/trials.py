@@ -12,7 +12,7 @@ from rltransfer.alignment.candidates import Candidate, worth_acting
 from rltransfer.alignment.problem import AlignmentProblem
 from rltransfer.alignment.step_plan import BestTrial, StepPlan
 from rltransfer.domain import Rollout, Transitions
-from rltransfer.mapping import Progress
+from rltransfer.mapping import DomainMapping, Progress
 from rltransfer.translation import MappedPolicy, Translation
 
 
@@ -30,6 +30,17 @@ class Trial:
     def score(self) -> float:
         """Mean return of finished episodes; else what the unfinished one had earned."""
         return self.rollout.mean_return
+
+    @property
+    def first_steps(self) -> int:
+        """Steps of its first episode."""
+        episode = self.rollout.transitions.episode
+        return int((episode == episode[0]).sum())
+
+    @property
+    def ended(self) -> bool:
+        """Whether an episode of it was terminated."""
+        return bool(self.rollout.transitions.terminated.any())
 
     def plan_facts(self, limit: int | None) -> BestTrial:
         """Returns what the plan of steps must know of this trial.
@@ -63,7 +74,8 @@ def preferred(
     """
     scores = _comparable_scores(trials, config.cut_short)
     best = max(scores)
-    floor = float(random_returns.mean()) if len(random_returns) else min(scores)
+    whole = len(random_returns) and any(len(trial.rollout.returns) for trial in trials)
+    floor = float(random_returns.mean()) if whole else min(scores)
     bar = best - config.tie * max(best - floor, 0.0) if np.isfinite(floor) else best
 
     def rank(place: int) -> tuple[bool, float, int, float]:
@@ -77,13 +89,20 @@ def preferred(
 def _comparable_scores(trials: Sequence[Trial], cut_short: float) -> list[float]:
     finished = [len(trial.rollout.returns) for trial in trials]
     common = min((count for count in finished if count), default=0)
-    longest = max(len(trial.rollout.transitions) for trial in trials)
+    longest = max(trial.first_steps for trial in trials)
+    enough = [trial for trial in trials if trial.first_steps >= longest * cut_short]
+    if not all(finished) and not any(trial.ended for trial in trials):
+        # Nothing ends early: as many steps of each are compared.
+        common, fewest = 0, min(trial.first_steps for trial in enough)
+    else:
+        fewest = longest
 
     def score(trial: Trial) -> float:
-        if len(trial.rollout.returns):
+        if common and len(trial.rollout.returns):
             return float(trial.rollout.returns[:common].mean())
-        too_short = len(trial.rollout.transitions) < longest * cut_short
-        return -np.inf if too_short else trial.score
+        if trial.first_steps < longest * cut_short:
+            return -np.inf
+        return float(trial.rollout.transitions.reward[:fewest].sum())
 
     return [score(trial) for trial in trials]
 
@@ -162,17 +181,19 @@ class Trials:
         # candidate acts alone, and all that it does is part of the test.
         alone = self.plan.alone and not self.acted
         beam = 1 if alone else max(1, config.beam // (2 if number else 1))
-        before = len(self.acted)
+        before, best = len(self.acted), self.ranking[:1]
         for candidate in worth_acting(self.problem, candidates, beam):
             if not self.plan.affords_trial(target.budget.used, self.best):
                 break
-            self._try(number, candidate)
-            enough = self._enough(self.ranking[0].rollout.returns)
-            if self._explains and enough is not False:
+            self.add(number, candidate)
+            if self.settled:
                 # Alone, all that it does is part of the test, whatever it earned.
-                self.returns_stopped = enough is True and not alone
+                self.returns_stopped = self.earns_enough is True and not alone
                 return False
         if len(self.acted) == before:
+            return False
+        # Where random episodes end early, acting shows what random acting never did.
+        if best and self.plan.none_ended and self.ranking[0].policy is best[0].policy:
             return False
         if alone and self.acted[0].score > self.random_returns.mean():
             return False
@@ -185,51 +206,79 @@ class Trials:
         return self.ranking[0].plan_facts(limit) if self.ranking else None
 
     @property
-    def _explains(self) -> bool:
-        """Whether the best candidate explains the target, whatever it earned."""
+    def settled(self) -> bool:
+        """Whether the best candidate explains the target and earns what it can."""
         best = self.ranking[0].candidate
-        return best.settles or (
+        explains = best.settles or (
             best.family.trusts_sensors and self.problem.explains(best.alignment_error)
         )
+        return explains and self.earns_enough is not False
 
-    def _enough(self, returns: NDArray[np.float64]) -> bool | None:
-        """Returns whether returns are near those of the source's policy at home.
+    @property
+    def earns_enough(self) -> bool | None:
+        """Whether the best trial came near the source's policy at home.
 
         Where rewards mean something else there, nothing is near or far: None if home is
         no better than acting at random here, or nothing is known of either.
         """
         home, floor = self.problem.model_data.home_returns, self.random_returns
-        if not (len(home) and len(floor) and len(returns)):
+        best, limit = self.ranking[0].rollout, self.problem.target.episode_limit
+        part = 1.0
+        if not len(best.returns) and self.plan.none_ended and limit:
+            part = best.unfinished_steps / limit
+        elif not len(best.returns):
+            return None
+        if not (len(home) and len(floor)):
             return None
         way = float(home.mean() - floor.mean())
         if way <= 0:
             return None
         share = self.problem.config.selection.near_home
-        return bool(returns.mean() >= floor.mean() + share * way)
+        return bool(best.mean_return >= part * (floor.mean() + share * way))
 
-    def _try(self, number: int, candidate: Candidate) -> None:
-        problem, target = self.problem, self.problem.target
-        model_data = problem.model_data
-        policy = MappedPolicy(
+    def earned(self, mapping: DomainMapping, steps: int, seed: int) -> float:
+        """Returns what a mapping earns in one episode, or in its first steps."""
+        return self.problem.target.collect(
+            self._policy(mapping),
+            purpose="selection",
+            seed=seed,
+            steps=steps,
+            episodes=1,
+        ).mean_return
+
+    def _policy(self, mapping: DomainMapping) -> MappedPolicy:
+        problem, model_data = self.problem, self.problem.model_data
+        return MappedPolicy(
             model_data.source.policy,
             Translation.of(
-                candidate.mapping,
+                mapping,
                 problem.whitening,
                 model_data.model,
                 problem.history.steps,
             ),
             problem.source.actions,
-            target.actions,
+            problem.target.actions,
         )
+
+    def add(self, number: int, candidate: Candidate) -> None:
+        """Acts with a candidate, and ranks all that were acted with anew.
+
+        Args:
+            number: of the round, from 0.
+            candidate: what acts.
+        """
+        problem, target = self.problem, self.problem.target
+        policy = self._policy(candidate.mapping)
+        most = self.plan.trial_steps if candidate.settles else self.plan.short_steps
         spare = self.plan.spare(target.budget.used, self.best)
         rollout = target.collect(
             policy,
             purpose="selection",
             # Every trial starts alike, so that none is lucky in where it starts.
             seed=problem.config.streams.integer("selection"),
-            steps=min(self.plan.trial_steps, spare),
+            steps=min(most, spare),
             episodes=self.plan.trial_episodes,
-            whole=True,
+            whole=most == self.plan.trial_steps,
         )
         trial = Trial(number, candidate, policy, rollout)
         self.acted.append(trial)

@@ -24,11 +24,11 @@ def likely_wirings(
     the target's motors; it is exact where its width is not exceeded.
 
     A wiring W says that the encoded source action is W times the target's. A discrete
-    target action stands for a source action. A motor of the target is a source motor,
-    that one turned round, or none of them. Where the target has as many of them or
-    fewer, each stands for another one; where it has more, each one of the source is
-    stood for. Between discrete and continuous actions there is none, nor where there
-    are too many of them to compare all pairs.
+    target action stands for a source action; where the target has more of them, several
+    may stand for one. Of motors, each of the domain with fewer stands for another one
+    of the domain with more, or for that one turned round; those left over stand for
+    nothing, and how they answer is no evidence. Between discrete and continuous actions
+    there is no wiring, nor where there are too many of them to compare all pairs.
 
     Args:
         source: its responses.
@@ -39,28 +39,32 @@ def likely_wirings(
     ours, theirs = codecs
     if ours.discrete != theirs.discrete:
         return []
-    options = np.eye(ours.size)
+    # The beam goes through the actions of one domain, and gives each a place in the
+    # other: through the target's, unless some of its motors are to be left over.
+    turned_round = not ours.discrete and theirs.size > ours.size
+    placed, within = (source, target) if turned_round else (target, source)
+    count, places = placed.actions.shape[1], within.actions.shape[1]
+    options = np.eye(places)
     if not ours.discrete:
         options = np.vstack([options, -options])
-    if ours.size < theirs.size and not ours.discrete:
-        options = np.vstack([options, np.zeros((1, ours.size))])
-    if (len(options) * theirs.size) ** 2 > _LARGEST_TABLE:
+    if (len(options) * count) ** 2 > _LARGEST_TABLE:
         return []
-    agreement = _Agreement(source, target, options)
-    repeats = theirs.size > ours.size
+    agreement = _Agreement(within, placed, options)
+    repeats = count > places
     chosen, cost = np.zeros((1, 0), np.int64), np.zeros(1)
-    for _ in range(theirs.size):
+    for _ in range(count):
         further = cost[:, None] + agreement.of_next(chosen)
         if not repeats:
-            motors = np.arange(len(options)) % ours.size
-            used = (motors[None, :, None] == motors[chosen][:, None, :]).any(axis=2)
-            further[used] = np.inf
+            used = (np.arange(len(options)) % places)[None, :, None] == (
+                chosen % places
+            )[:, None, :]
+            further[used.any(axis=2)] = np.inf
         best = np.argsort(further, axis=None, kind="stable")[: config.beam_width]
         rows, columns = np.unravel_index(best, further.shape)
         kept = np.isfinite(further[rows, columns])
         chosen = np.hstack([chosen[rows], columns[:, None]])[kept]
         cost = further[rows, columns][kept]
-    found = [options[row].T for row in chosen]
+    found = [options[row] if turned_round else options[row].T for row in chosen]
     driven = min(ours.size, theirs.size)
     return [w for w in found if w.any(axis=1).sum() >= driven][: config.most_wirings]
 

@@ -22,6 +22,13 @@ def test_a_trial_takes_a_sixth_or_one_long_episode() -> None:
     assert replace(PLAN, episode_limit=150).trial_steps == 150
 
 
+def test_a_trial_that_only_ranks_is_short_where_no_episode_ends_early() -> None:
+    long = replace(PLAN, budget=12_000, episode_limit=1000)
+    assert long.trial_steps == long.short_steps == 1000
+    assert replace(long, none_ended=True).short_steps == 500
+    assert replace(PLAN, none_ended=True).short_steps == 200
+
+
 @pytest.mark.parametrize(
     ("episodes", "steps", "expected"),
     [

@@ -1,6 +1,7 @@
 """Which trial is preferred, and which candidates are worth one."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import gymnasium as gym
 import numpy as np
@@ -77,12 +78,27 @@ def test_only_episodes_that_all_finished_are_compared() -> None:
 
 
 def test_an_episode_cut_short_says_nothing() -> None:
-    short = trial([], steps=10, unfinished=(-10.0, 10))
-    whole = trial([-80.0], steps=100)
+    short, whole = paid([-1.0] * 10), paid([-0.8] * 100, returns=[-80.0])
     assert order([short, whole], random=[-200.0]) == [1, 0]
     # One as long as the others is taken for what it paid so far.
-    long = trial([], steps=100, unfinished=(-10.0, 100))
-    assert order([whole, long], random=[-200.0]) == [1, 0]
+    assert order([whole, paid([-0.1] * 100)], random=[-200.0]) == [1, 0]
+
+
+def test_where_none_ends_early_as_many_steps_of_each_are_compared() -> None:
+    # 500 steps of the first earned 40 while the second earned 30 in its first 500.
+    short = paid([0.08] * 500)
+    whole = paid([0.06] * 500 + [0.5] * 500, returns=[280.0])
+    assert order([whole, short], random=[0.0]) == [1, 0]
+    # Where one was terminated, what another had earned before says little.
+    ended = replace(whole.rollout.transitions, terminated=torch.ones(1000).bool())
+    whole = replace(whole, rollout=replace(whole.rollout, transitions=ended))
+    assert order([whole, short], random=[0.0]) == [0, 1]
+
+
+def paid(rewards: Sequence[float], returns: Sequence[float] = ()) -> Trial:
+    one = trial(returns, steps=len(rewards), unfinished=(sum(rewards), len(rewards)))
+    shown = replace(one.rollout.transitions, reward=torch.tensor(rewards))
+    return replace(one, rollout=replace(one.rollout, transitions=shown))
 
 
 def test_without_random_returns_the_worst_trial_is_the_floor() -> None:

@@ -61,7 +61,7 @@ def propose(
             continue
         mappings = family.propose(
             problem,
-            sorted([*known, *found], key=by_alignment_error),
+            [*known, *found],
             partial(watch, family.name),
         )
         proposed = [Candidate(family, *measured) for measured in mappings]

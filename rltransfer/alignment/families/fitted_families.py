@@ -38,9 +38,9 @@ def affine(
     config = problem.config.affine
     known_maps = affine_among(known)
     lost = config.lost * problem.reference_error
-    if not known_maps or known_maps[0].alignment_error > lost:
+    if all(one.alignment_error > lost for one in known_maps):
         known_maps = sorted(
-            [*known_maps, *_searched(problem, watch)],
+            [*known_maps, *_searched(problem, known_maps, watch)],
             key=lambda one: one.alignment_error,
         )
     parents: list[DomainMapping] = []
@@ -69,7 +69,10 @@ def affine(
     return problem.fit(near, schedule, config.refine_moments, watch)
 
 
-def _searched(problem: AlignmentProblem, watch: FitWatcher) -> list[Measured]:
+def _searched(
+    problem: AlignmentProblem, known: Sequence[Measured], watch: FitWatcher
+) -> list[Measured]:
+    """Returns maps fitted from all that are known, and from random turns beside them."""
     config = problem.config.affine
     schedule = FitConfig(
         updates=problem.config.updates // 2,
@@ -77,15 +80,19 @@ def _searched(problem: AlignmentProblem, watch: FitWatcher) -> list[Measured]:
         learning_rate=config.search_rate,
         halvings=config.search_halvings,
     )
-    return problem.fit(_anywhere(problem), schedule, config.search_moments, watch)
+    starts = [one.mapping for one in known[: problem.config.restarts]]
+    further = problem.config.restarts - len(starts)
+    if further:
+        starts.append(_anywhere(problem, further))
+    return problem.fit(stacked(starts), schedule, config.search_moments, watch)
 
 
-def _anywhere(problem: AlignmentProblem) -> DomainMapping:
+def _anywhere(problem: AlignmentProblem, copies: int) -> DomainMapping:
     """Returns turns of the white target onto the source's states, as a stack.
 
     The action maps are small and random.
     """
-    copies, generator = problem.config.restarts, problem.generator
+    generator = problem.generator
     states = problem.model_data.at_random.observation
     inputs, outputs = problem.rows.observation.shape[1], states.shape[1]
     values, vectors = torch.linalg.eigh(states.T.cov().reshape(outputs, outputs))

@@ -18,7 +18,13 @@ from rltransfer.alignment.responses import (
 )
 from rltransfer.alignment.simulation import StateMap, explaining_map, simulate
 from rltransfer.alignment.wirings import likely_wirings
-from rltransfer.mapping import Affine, DomainMapping, FitWatcher
+from rltransfer.mapping import (
+    Affine,
+    DomainMapping,
+    FitConfig,
+    FitWatcher,
+    stacked,
+)
 
 
 def responses(
@@ -31,7 +37,7 @@ def responses(
     map; wirings that explain the target about as well as the best one remain. Where
     none explains it, as on another body, the turns themselves are proposed.
     """
-    del known, watch
+    del known
     config, at_random = problem.config.responses, problem.model_data.at_random
     rows = (problem.rows, at_random)
     shown = [part for one in rows for part in (one.observation, one.next_observation)]
@@ -42,18 +48,21 @@ def responses(
     if not all(bool(part.isfinite().all()) for part in shown):
         return []
     matching = _Matching(problem)
-    proposals = [
+    turned = [
         _Proposal(found[0].wiring, [matching.affine(turn) for turn in found])
-        for found in matching.turns()[: config.simulated_wirings]
+        for found in matching.turns()
     ]
-    if not proposals:
+    if not turned:
         return []
+    proposals = turned[: config.simulated_wirings]
     for copies in config.copies:
         refined = [matching.refined(proposal, copies) for proposal in proposals]
         refined.sort(key=lambda one: one.unexplained)
+        if refined[0].unexplained > config.hopeless:
+            return matching.fitted(turned[: problem.config.restarts], watch)
         most = min(config.rival * refined[0].unexplained, config.hopeless)
-        rivals = [one for one in refined if one.unexplained <= most]
-        proposals = (rivals or refined)[: config.kept_wirings]
+        proposals = [one for one in refined if one.unexplained <= most]
+        proposals = proposals[: config.kept_wirings]
         if refined[0].unexplained <= config.enough:
             break
     return matching.measured(proposals)
@@ -121,13 +130,32 @@ class _Matching:
         maps = [explaining_map(simulated, start, self._config) for start in starts]
         return replace(proposal, found=min(maps, key=lambda one: one.unexplained))
 
+    def fitted(
+        self, proposals: Sequence[_Proposal], watch: FitWatcher
+    ) -> list[Measured]:
+        """Returns the turns fitted to agree with the source's dynamics, best first.
+
+        The motors stay as they are wired: where they are fitted as well, maps come out
+        on which motors hardly act, of a smaller error.
+        """
+        starts = [self._mapping(one.wiring, one.turns[0]) for one in proposals]
+        for start in starts:
+            start.action.requires_grad_(False)
+        schedule = FitConfig(
+            updates=self._config.updates,
+            batch_size=self._problem.config.batch_size,
+            learning_rate=self._config.learning_rate,
+        )
+        return self._problem.fit(
+            stacked(starts), schedule, self._config.fit_moments, watch
+        )
+
     def measured(self, proposals: Sequence[_Proposal]) -> list[Measured]:
         """Returns proposals as mappings, the smallest alignment error first."""
         measured = []
         for proposal in proposals:
             best = proposal.found
-            if best is None or not best.unexplained <= self._config.hopeless:
-                best = proposal.turns[0]
+            assert best is not None
             most = self._config.enough_error * self._problem.error_at_random
             for one in self._problem.measured(self._mapping(proposal.wiring, best)):
                 settles = best.settles(self._config) and one.alignment_error <= most

@@ -1,0 +1,124 @@
+"""The scales of the best map, tuned by the return while target steps are left.
+
+Other bodies, weights and motors differ from the source by more than coordinates, and no
+agreement with the source's dynamics says what then earns most. Few numbers are changed,
+those that a body's size and strength change: how large each variable looks to the
+source's policy, and how strongly each of its motors is driven.
+"""
+
+from typing import final
+
+import numpy as np
+import torch
+from cmaes import CMA
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rltransfer.alignment.candidates import Candidate, CandidateFamily
+from rltransfer.alignment.trials import Trial, Trials, Watcher
+from rltransfer.mapping import Affine, Chain, DomainMapping
+
+TUNED = CandidateFamily("tuned", 5, lambda problem, known, watch: ())
+"""What tuning leaves; it proposes nothing by itself."""
+
+
+def tune(trials: Trials, watch: Watcher) -> None:
+    """Varies the best candidate, and acts with what comes of it.
+
+    By evolution with an adapted covariance (CMA-ES; Hansen & Ostermeier, 2001); all of
+    a generation start alike. It goes on while the acceptance test is left its steps and
+    the best candidate earns clearly less than the source's policy at home, or nothing
+    is known of that.
+
+    Args:
+        trials: at least one; what tuning leaves is added.
+        watch: is called with each generation.
+    """
+    problem, budget = trials.problem, trials.problem.target.budget
+    config, streams = problem.config.tuning, problem.config.streams
+    start = trials.ranking[0]
+    scales = _Scales(trials, start)
+    seeds = streams.generator("tuning starts")
+    search = CMA(
+        mean=np.zeros(scales.count),
+        sigma=config.spread,
+        population_size=config.population,
+        seed=streams.integer("tuning"),
+    )
+    plan = trials.plan
+    # One episode, or as much of it as a trial would see.
+    steps = config.steps if plan.none_ended else plan.trial_steps
+    steps = min(steps, plan.trial_steps)
+    number, expected = 0, float(steps)
+    while not (plan.alone or trials.settled or trials.earns_enough):
+        # The mean acts as well: it counts, and not what it came from.
+        needed = config.population * expected + plan.short_steps
+        if plan.spare(budget.used, trials.best) < needed:
+            break
+        number += 1
+        watch.phase(f"tuning {number}", budget.used)
+        seed, used = int(seeds.integers(2**31 - 2**20)), budget.used
+        asked = [search.ask() for _ in range(config.population)]
+        earned = [trials.earned(scales.at(values), steps, seed) for values in asked]
+        search.tell([(x, -value) for x, value in zip(asked, earned, strict=True)])
+        expected = (budget.used - used) / config.population
+        left = plan.spare(budget.used, trials.best) - plan.short_steps
+        if number % config.generations == 0 or left < config.population * expected:
+            mapping = scales.at(search.mean)
+            error, before = trials.problem.error_of(mapping), trials.ranking[0].policy
+            trials.add(problem.config.rounds, Candidate(TUNED, mapping, error))
+            improved = trials.ranking[0].policy is not before
+            if trials.earns_enough is None and not improved:
+                break
+
+
+@final
+class _Scales:
+    """What is varied of a mapping: logarithms of scales; all zero: nothing is.
+
+    Args:
+        trials: whose problem it is.
+        start: with the mapping. Variables keep their mean while it acted.
+    """
+
+    def __init__(self, trials: Trials, start: Trial) -> None:
+        problem = trials.problem
+        self._mapping = start.candidate.mapping
+        self._whitening = problem.model_data.model.whitening
+        acted = problem.seeing(start.rollout.transitions).rows
+        with torch.no_grad():
+            seen = self._whitening.unwhiten(self._mapping.state(acted.observation))
+        self._centre = seen.mean(dim=0)
+        self._motors = 0 if problem.source.actions.discrete else problem.source.actions.size
+        self.count = len(self._centre) + self._motors
+        """How many numbers are varied."""
+
+    def at(self, values: NDArray[np.float64]) -> DomainMapping:
+        """Returns the mapping with these logarithms of scales."""
+        scale = torch.from_numpy(np.exp(values)).float()
+        variables, motors = scale[: len(self._centre)], scale[len(self._centre) :]
+        return DomainMapping(self._state(variables), self._action(motors))
+
+    def _state(self, scale: Tensor) -> Affine | Chain:
+        white, state = self._whitening, self._mapping.state
+        weight = white.inverse @ (scale[:, None] * white.matrix)
+        bias = ((white.mean - self._centre) * scale + self._centre - white.mean) @ (
+            white.matrix
+        )
+        scaled = Affine.of(weight, bias)
+        if isinstance(state, Affine) and state.activation == "identity":
+            return scaled.after(state.weight, state.bias)
+        return Chain(state, scaled)
+
+    def _action(self, gain: Tensor) -> Affine | Chain | None:
+        action = self._mapping.action
+        if not self._motors:
+            return action
+        # The target action is what is mapped to the source's: it grows as this shrinks.
+        size = len(gain)
+        if action is None:
+            action = Affine.of(torch.eye(size), torch.zeros(size))
+        weakened = Affine.of(torch.diag(1 / gain), torch.zeros(size))
+        if isinstance(action, Affine) and action.activation == "identity":
+            return weakened.after(action.weight, action.bias)
+        return Chain(action, weakened)

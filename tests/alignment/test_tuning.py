@@ -1,0 +1,124 @@
+"""Tuning by the return, where the scale that earns most is known."""
+
+from dataclasses import replace
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from rltransfer.alignment import Source, SourceModelData, learn_source_model
+from rltransfer.alignment.align_config import SelectionConfig
+from rltransfer.alignment.candidates import Candidate
+from rltransfer.alignment.families import FAMILIES
+from rltransfer.alignment.problem import AlignmentProblem
+from rltransfer.alignment.step_plan import StepPlan
+from rltransfer.alignment.trials import Silent, Trials
+from rltransfer.alignment.tuning import tune
+from rltransfer.domain import Domain, StickyRandomPolicy
+from rltransfer.mapping import Affine, DomainMapping
+from rltransfer.wrappers import StepBudget
+
+from .conftest import HASTY
+
+IDENTITY = next(family for family in FAMILIES if family.name == "identity")
+LIMIT = 10
+STRICT = replace(HASTY, selection=SelectionConfig(near_home=0.995, tie=0.0))
+"""A dial that is half right earns most of what there is to earn."""
+
+
+class Dial(gym.Env[NDArray[np.float32], Any]):
+    """Shows noise; an action costs its squared distance to the one that is right."""
+
+    observation_space = gym.spaces.Box(-np.inf, np.inf, (2,), np.float32)
+    action_space = gym.spaces.Box(-4.0, 4.0, (1,), np.float32)
+
+    def __init__(self, right: float) -> None:
+        self._right, self._steps = right, 0
+
+    def reset(self, **kwargs: Any) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        super().reset(seed=kwargs.get("seed"))
+        self._steps = 0
+        return self._shown(), {}
+
+    def step(
+        self, action: Any
+    ) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
+        self._steps += 1
+        cost = (float(action[0]) - self._right) ** 2
+        return self._shown(), -cost, False, self._steps >= LIMIT, {}
+
+    def _shown(self) -> NDArray[np.float32]:
+        return self.np_random.normal(size=2).astype(np.float32)
+
+
+class One:
+    """Always turns the dial to 1."""
+
+    def predict(self, observation: Any, *_: Any, **__: Any) -> tuple[Any, None]:
+        return np.ones((*np.shape(observation)[:-1], 1), np.float32), None
+
+
+@pytest.fixture(scope="module")
+def dial() -> SourceModelData:
+    source = Source(Domain(lambda: Dial(1.0), "dial"), One(), "one")
+    return learn_source_model(source, HASTY)
+
+
+def tried(dial: SourceModelData, right: float, budget: int = 1500) -> Trials:
+    """Returns the identity's trial in a target whose right action is another one."""
+    target = Domain(lambda: Dial(right), "target", StepBudget(budget))
+    policy = StickyRandomPolicy(target.actions, np.random.default_rng(0))
+    explored = target.collect(policy, purpose="exploration", seed=0, steps=100)
+    plan = StepPlan(budget, STRICT.steps, STRICT.level, LIMIT).after(explored)
+    problem = AlignmentProblem.of(dial, target, explored.transitions, STRICT)
+    trials = Trials(problem, plan, explored, Silent())
+    unchanged = Affine.of(torch.eye(2), torch.zeros(2))
+    mapping = DomainMapping(unchanged)
+    trials.add(0, Candidate(IDENTITY, mapping, problem.error_of(mapping)))
+    return trials
+
+
+@pytest.mark.parametrize("right", [2.0, 0.5])
+def test_how_strongly_a_motor_is_driven_is_found(
+    dial: SourceModelData, right: float
+) -> None:
+    trials = tried(dial, right)
+    before = trials.ranking[0].score
+    assert before == pytest.approx(-LIMIT * (right - 1) ** 2, rel=1e-3)
+    tune(trials, Silent())
+    assert trials.ranking[0].candidate.family.name == "tuned"
+    assert trials.ranking[0].score > 0.2 * before
+    action, _ = trials.ranking[0].policy.predict(np.zeros(2, np.float32))
+    assert action[0] == pytest.approx(right, abs=0.3)
+    # The acceptance test keeps its steps.
+    assert trials.plan.spare(trials.problem.target.budget.used, trials.best) >= 0
+
+
+def test_what_earns_as_much_as_at_home_is_not_tuned(dial: SourceModelData) -> None:
+    trials = tried(dial, 1.0)
+    tune(trials, Silent())
+    assert len(trials.acted) == 1
+
+
+def test_nothing_is_tuned_with_steps_that_the_acceptance_test_needs(
+    dial: SourceModelData,
+) -> None:
+    trials = tried(dial, 2.0, budget=190)
+    used = trials.problem.target.budget.used
+    tune(trials, Silent())
+    assert trials.problem.target.budget.used == used
+
+
+def test_the_same_seed_tunes_alike(dial: SourceModelData) -> None:
+    both = [tried(dial, 2.0) for _ in range(2)]
+    for trials in both:
+        tune(trials, Silent())
+    scores = [[trial.score for trial in trials.acted] for trials in both]
+    assert scores[0] == scores[1]
+    other = tried(dial, 2.0)
+    other.problem = replace(other.problem, config=replace(STRICT, seed=7))
+    tune(other, Silent())
+    assert [trial.score for trial in other.acted] != scores[0]
