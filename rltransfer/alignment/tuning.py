@@ -89,7 +89,9 @@ class _Scales:
         with torch.no_grad():
             seen = self._whitening.unwhiten(self._mapping.state(acted.observation))
         self._centre = seen.mean(dim=0)
-        self._motors = 0 if problem.source.actions.discrete else problem.source.actions.size
+        self._motors = (
+            0 if problem.source.actions.discrete else problem.source.actions.size
+        )
         self.count = len(self._centre) + self._motors
         """How many numbers are varied."""
 

@@ -118,11 +118,13 @@ def test_a_motor_that_the_source_does_not_have_is_left_over() -> None:
         for rows in random_actions(8, 400, 3)
         for e in acted([rows @ drives.T], a, b)
     ]
-    both = Responses.of(acted(random_actions(9, 400)), CONFIG), Responses.of(
-        target, CONFIG
+    both = (
+        Responses.of(acted(random_actions(9, 400)), CONFIG),
+        Responses.of(target, CONFIG),
     )
-    codecs = codec_of(MOTORS, "source"), codec_of(
-        gym.spaces.Box(-1.0, 1.0, (3,), np.float32), "target"
+    codecs = (
+        codec_of(MOTORS, "source"),
+        codec_of(gym.spaces.Box(-1.0, 1.0, (3,), np.float32), "target"),
     )
     found = likely_wirings(*both, codecs, CONFIG)
     assert np.array_equal(np.abs(found[0]), np.abs(wiring))

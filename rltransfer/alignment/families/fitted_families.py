@@ -72,7 +72,7 @@ def affine(
 def _searched(
     problem: AlignmentProblem, known: Sequence[Measured], watch: FitWatcher
 ) -> list[Measured]:
-    """Returns maps fitted from all that are known, and from random turns beside them."""
+    """Returns maps fitted from those that are known, and from random turns."""
     config = problem.config.affine
     schedule = FitConfig(
         updates=problem.config.updates // 2,
