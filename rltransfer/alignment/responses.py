@@ -177,8 +177,8 @@ def matching_turns(
         rng: of the noisy starts.
     """
     # How motors answer that stand for nothing is no evidence.
-    target = target.of_motors(wiring.any(axis=0))
-    wired = source.wired(wiring[:, wiring.any(axis=0)])
+    kept = np.abs(wiring).sum(axis=0) > 0
+    target, wired = target.of_motors(kept), source.wired(wiring[:, kept])
     pull = target.joined.T @ target.information @ wired
     pull = pull + config.skew_weight * np.outer(target.skew, source.skew)
     size = max(float(np.linalg.norm(pull)), 1e-12)

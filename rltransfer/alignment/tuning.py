@@ -10,13 +10,13 @@ from typing import final
 
 import numpy as np
 import torch
-from cmaes import CMA
+from cmaes import CMA  # type: ignore[import-untyped]  # ships no types
 from numpy.typing import NDArray
 from torch import Tensor
 
 from rltransfer.alignment.candidates import Candidate, CandidateFamily
 from rltransfer.alignment.trials import Trial, Trials, Watcher
-from rltransfer.mapping import Affine, Chain, DomainMapping
+from rltransfer.mapping import Affine, Chain, DomainMapping, Network
 
 TUNED = CandidateFamily("tuned", 5, lambda problem, known, watch: ())
 """What tuning leaves; it proposes nothing by itself."""
@@ -101,7 +101,7 @@ class _Scales:
         variables, motors = scale[: len(self._centre)], scale[len(self._centre) :]
         return DomainMapping(self._state(variables), self._action(motors))
 
-    def _state(self, scale: Tensor) -> Affine | Chain:
+    def _state(self, scale: Tensor) -> Network:
         white, state = self._whitening, self._mapping.state
         weight = white.inverse @ (scale[:, None] * white.matrix)
         bias = ((white.mean - self._centre) * scale + self._centre - white.mean) @ (
@@ -112,7 +112,7 @@ class _Scales:
             return scaled.after(state.weight, state.bias)
         return Chain(state, scaled)
 
-    def _action(self, gain: Tensor) -> Affine | Chain | None:
+    def _action(self, gain: Tensor) -> Network | None:
         action = self._mapping.action
         if not self._motors:
             return action

@@ -140,6 +140,7 @@ class _Matching:
         """
         starts = [self._mapping(one.wiring, one.turns[0]) for one in proposals]
         for start in starts:
+            assert start.action is not None
             start.action.requires_grad_(False)
         schedule = FitConfig(
             updates=self._config.updates,
