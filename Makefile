@@ -34,7 +34,7 @@ torture: install
 		$(BIN)/python -m pytest -n 2 -m torture
 
 bench: install
-	for part in acting fit survival; do $(BIN)/python scripts/bench_$$part.py || exit 1; done
+	for part in acting fit scaling survival; do $(BIN)/python scripts/bench_$$part.py || exit 1; done
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache

@@ -96,6 +96,27 @@ def translator_of(action_map: Network, target: ActionCodec) -> ActionTranslator:
     return NearestListed(listed_actions(target), action_map)
 
 
+def reordering(
+    action_map: Network, source: ActionCodec, target: ActionCodec
+) -> NDArray[np.float32] | None:
+    """Returns what takes encoded source choices to the target's, or None.
+
+    That is where each target choice is taken for exactly one of the source's, as many:
+    nothing is nearer in effect than that very choice, whatever effects are.
+
+    Args:
+        action_map: encoded target action to encoded source action.
+        source: how the source's actions are encoded.
+        target: how the target's actions are encoded.
+    """
+    if not (source.discrete and target.discrete and source.size == target.size):
+        return None
+    unit = np.eye(target.size, dtype=np.float32)
+    mapped: NDArray[np.float32] = array_map(action_map)(unit)
+    exact = np.isin(mapped, (0, 1)).all() and np.array_equal(mapped @ mapped.T, unit)
+    return mapped.T if exact else None
+
+
 def listed_actions(target: ActionCodec) -> NDArray[np.float32]:
     """Returns encoded target actions: all of them, or points all over the box."""
     size = target.size

@@ -22,7 +22,7 @@ from rltransfer.mapping import (
 )
 from rltransfer.mapping.mapping_store import load_about
 from rltransfer.source_models import SourceModel
-from rltransfer.translation.effect_matching import translator_of
+from rltransfer.translation.effect_matching import reordering, translator_of
 from rltransfer.translation.numpy_networks import array_map
 
 
@@ -106,10 +106,11 @@ class MappedPolicy:
         self._source, self._target = source, target
         self.history = _history(translation, target.size)
         self._observe = _observer(translation.state, translation.unwhiten)
-        self._translate = None
+        self._translate = self._order = None
         if translation.gain is not None and translation.action is not None:
             self._gain = array_map(translation.gain)
             self._translate = translator_of(translation.action, target)
+            self._order = reordering(translation.action, source, target)
             self._gain_shape = (-1, source.size)
 
     def predict(
@@ -154,6 +155,8 @@ class MappedPolicy:
         if self._translate is None:
             # Equal in number, but perhaps counted or bounded otherwise.
             return self._target.decode(wanted), state
+        if self._order is not None:
+            return self._target.decode(wanted @ self._order), state
         gain = self._gain(white)
         if gain.ndim == 1:
             gain = gain.reshape(self._gain_shape)

@@ -16,6 +16,7 @@ from rltransfer.translation import (
     save_translation,
     translator_of,
 )
+from rltransfer.translation.effect_matching import reordering
 from rltransfer.translation.numpy_networks import array_map
 from tests.worlds.points import Home
 
@@ -132,6 +133,20 @@ def test_a_discrete_policy_moves_a_continuous_body() -> None:
     east_of_home = np.array([1.0, 0.0]) @ np.array([[0.0, 2.0], [-1.0, 0.0]])
     action, _ = mapped.predict(east_of_home, deterministic=True)
     np.testing.assert_allclose(action, [0.0, 1.0], atol=1e-3)
+
+
+def test_choices_in_another_order_are_chosen_as_by_their_effects() -> None:
+    turned = torch.eye(4)[[2, 0, 3, 1]]
+    nearly = Affine.of(turned + 1e-4, torch.zeros(4))
+    assert reordering(nearly, FOUR, FOUR) is None
+    assert reordering(Affine.of(turned, torch.zeros(4)), PLANE, FOUR) is None
+    exact, compared = policy(Affine.of(turned, torch.zeros(4))), policy(nearly)
+    rows = np.random.default_rng(0).normal(size=(50, 2)).astype(np.float32)
+    for shown in (rows, rows[0]):
+        chosen, _ = exact.predict(shown, deterministic=True)
+        np.testing.assert_array_equal(
+            chosen, compared.predict(shown, deterministic=True)[0]
+        )
 
 
 def test_a_batch_is_its_rows() -> None:
