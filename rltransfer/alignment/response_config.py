@@ -132,7 +132,7 @@ class HistoryConfig:
     """
     outlier: float = 9.0
     """As for responses."""
-    choices: int = 3
+    choices: int = 5
     """Times that the copies which count are chosen, by the view so far."""
     trusted: float = 0.8
     """Share of the episodes that must be explained: the others may have begun where no
@@ -142,7 +142,7 @@ class HistoryConfig:
     """Of a search between two choices."""
     first_noise: float = 0.1
     """Share of the target's variance that is taken for noise at first."""
-    least_noise: float = 1e-5
+    least_noise: float = 1e-7
     """Likewise at last: copies are but nearly combinations of each other."""
     exact: float = 1e-6
     """Share left unexplained at which no better view is looked for."""

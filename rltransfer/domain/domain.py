@@ -147,9 +147,9 @@ class Domain:
                     recorder.begin()
                     state = None
                 action, state = policy.predict(observation, state, deterministic=True)
+                taken = self.actions.encode(action)
                 after, reward, *ended = self.step(action)
-                given = self.actions.encode(action)
-                recorder.add(observation, given, reward, after, *ended)
+                recorder.add(observation, taken, reward, after, *ended)
                 observation = None if any(ended) else after
             return recorder.rollout(self.observation_size, self.actions.size)
 
