@@ -118,8 +118,7 @@ class Domain:
             wanted: episodes for which it goes on past `steps`.
             expected_steps: of an episode, where `whole` knows no mean yet.
             whole: begin no episode that would not end in time, by the mean so far.
-            logged: whether the replay log has it; what is not can be had again by
-                other means, and counts for nothing.
+            logged: whether the replay log has it; without, it must follow from `seed`.
         """
         longest = self.budget.allowed(max([steps, *(wanted or ())[1:]]))
         asked = {
@@ -238,8 +237,8 @@ class Domain:
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool]:
         """Takes one step and returns what it brought, checked."""
-        observation, reward, terminated, truncated, _ = self._env.step(action)
-        return observation, reward, terminated, truncated
+        step: tuple[Any, float, bool, bool] = self._env.step(action)[:4]
+        return step
 
     def _endless(self) -> EnvironmentFault:
         return EnvironmentFault(
