@@ -217,7 +217,7 @@ def _disagreement(
         their_moments = turn @ their_moments @ turn.T
     difference = shown - theirs
     error = np.trace(difference.T @ target.information @ difference)
-    error += ((moments - their_moments) ** 2).sum()
+    error += config.moment_weight * ((moments - their_moments) ** 2).sum()
     return float(error + config.skew_weight * ((skew - their_skew) ** 2).sum())
 
 
