@@ -8,8 +8,14 @@ from numpy.typing import NDArray
 
 from rltransfer.alignment.source_model_data import exploring
 from rltransfer.alignment.trials import Trial, Trials
-from rltransfer.domain import Policy, StickyRandomPolicy
-from rltransfer.evaluation import Comparison, beats, confidence_of_each, episodes_needed
+from rltransfer.domain import Policy, Rollout, StickyRandomPolicy
+from rltransfer.evaluation import (
+    Comparison,
+    beats,
+    beats_by_rank,
+    confidence_of_each,
+    episodes_needed,
+)
 
 Returns: TypeAlias = NDArray[np.float64]
 """One for each episode."""
@@ -25,12 +31,15 @@ class AcceptanceTest:
         returns: one for each episode of the candidate; none of them chose it.
         confidence: needed over all sources together.
         sources: that are tested; each is one more chance to look good by luck.
+        stopped_above: return above which episodes of the candidate were stopped; None
+            where they went on to their end.
     """
 
     random_returns: Returns
     returns: Returns
     confidence: float
     sources: int = 1
+    stopped_above: float | None = None
 
     @property
     def level(self) -> float:
@@ -42,6 +51,9 @@ class AcceptanceTest:
         """The test; None where one side has no episode."""
         if not len(self.returns) or not len(self.random_returns):
             return None
+        if self.stopped_above is not None:
+            # How much higher they would have been is not known, only their ranks are.
+            return beats_by_rank(self.returns, self.random_returns, self.level)
         return beats(self.returns, self.random_returns, self.level)
 
     @property
@@ -69,11 +81,17 @@ class AcceptanceTest:
             )
         if self.comparison is None:
             return "refused: the budget left no episode to test with; raise -n"
+        least = "" if self.stopped_above is None else "at least "
         figures = (
-            f"{self.returns.mean():.1f} over {_episodes(self.returns)} against "
+            f"{least}{self.returns.mean():.1f} over {_episodes(self.returns)} against "
             f"{self.random_returns.mean():.1f} over {len(self.random_returns)} at "
             f"random (p = {self.comparison.p_value:.2g}, {self.comparison.method})"
         )
+        if self.stopped_above is not None:
+            figures += (
+                f"; no reward was negative, so each was stopped above "
+                f"{self.stopped_above:.1f}, the best at random"
+            )
         if self.accepted:
             return f"accepted: better than random with {self._sure}: {figures}"
         ahead = float(self.returns.min()) > float(self.random_returns.max())
@@ -132,7 +150,10 @@ def accept(trials: Trials) -> tuple[Trial, AcceptanceTest]:
 
     How many episodes are aimed at is settled before; where the budget is short, one
     that would not end in time, going by the mean so far, is not begun. Where they turn
-    out to be too few to decide, the steps that are left are used for more.
+    out to be too few to decide, the steps that are left are used for more. Where whole
+    ones do not fit, and no reward was ever negative, an episode is stopped once it
+    outranks all random ones: by then its rank is the highest, however it goes on. So it
+    is where the budget cuts the only one short.
     """
     plan, target, chosen = trials.plan, trials.problem.target, trials.ranking[0]
     config = trials.problem.config
@@ -141,7 +162,7 @@ def accept(trials: Trials) -> tuple[Trial, AcceptanceTest]:
     def random(use: str) -> np.random.Generator:
         return config.streams.generator(f"{use} actions")
 
-    def act(policy: Policy, use: str, steps: int, episodes: int, **how: Any) -> Returns:
+    def act(policy: Policy, use: str, steps: int, episodes: int, **how: Any) -> Rollout:
         return target.collect(
             policy,
             purpose="acceptance",
@@ -149,22 +170,32 @@ def accept(trials: Trials) -> tuple[Trial, AcceptanceTest]:
             steps=steps,
             episodes=episodes,
             **how,
-        ).returns
+        )
 
-    best = chosen.plan_facts(target.episode_limit)
+    best = trials.best
+    assert best is not None
     steps, episodes = plan.random_again(target.budget.used, best)
     if episodes:
         # Holding actions may be the better or the worse way to act at random.
         policy = StickyRandomPolicy(target.actions, random("random again"), longest=1)
-        single = act(policy, "random again", steps, episodes)
-    returns = act(
+        single = act(policy, "random again", steps, episodes).returns
+    left = target.budget.allowed(plan.budget)
+    highest = float(np.concatenate([held, single, [-np.inf]]).max())
+    above = highest if plan.stops(best, left) else None
+    rollout = act(
         chosen.policy,
         "acceptance",
         plan.budget,
         plan.acceptance_episodes,
         whole=True,
-        expected_steps=best.episode_steps,
+        expected_steps=best.episode_steps if above is None else best.outranks_after,
+        stop_above=above,
     )
+    returns = rollout.returns
+    if best.outranks_after is not None and not len(returns):
+        paid = rollout.unfinished_return
+        if paid > highest and not bool((rollout.transitions.reward < 0).any()):
+            above, returns = highest, np.array([paid])
     if len(trials.acted) == 1 and not trials.returns_stopped:
         # Nothing was chosen by these: they are as good for a test as any.
         returns = np.concatenate([chosen.rollout.returns, returns])
@@ -178,7 +209,7 @@ def accept(trials: Trials) -> tuple[Trial, AcceptanceTest]:
             plan.config.fewest_random_episodes,
         )
         return AcceptanceTest(
-            random_returns, returns, config.confidence, config.sources
+            random_returns, returns, config.confidence, config.sources, above
         )
 
     result = tested()
@@ -189,10 +220,10 @@ def accept(trials: Trials) -> tuple[Trial, AcceptanceTest]:
     if more:
         # Of the kind whose length is known.
         policy = exploring(target, config, random("random left over"))
-        added = act(policy, "random left over", left, more)
+        added = act(policy, "random left over", left, more).returns
         held = np.concatenate([held, added])
     else:
         # It may end before its mean; if the budget cuts it short, it does not count.
-        added = act(chosen.policy, "acceptance left over", left, 1)
+        added = act(chosen.policy, "acceptance left over", left, 1).returns
         returns = np.concatenate([returns, added])
     return chosen, tested()

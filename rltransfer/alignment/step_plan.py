@@ -18,6 +18,11 @@ class BestTrial(NamedTuple):
     """How long an episode of it takes, or may take."""
     finished: bool
     """Whether it finished one."""
+    outranks_after: float | None = None
+    """Steps after which it was paid more than any random episode.
+
+    None where it was not, or where what is paid may be lost again: a reward was negative.
+    """
 
 
 @final
@@ -130,7 +135,7 @@ class StepPlan:
         most = self.config.acceptance_share * self.budget
         if best is None or (not best.finished and self.alone):
             return int(most / 2)
-        return int(min(self._own_steps(best), most))
+        return int(min(self.own_steps(best, int(most)), most))
 
     def spare(self, used: int, best: BestTrial | None) -> int:
         """Returns the steps that trials may still take."""
@@ -151,7 +156,8 @@ class StepPlan:
 
         What the acceptance test of the best trial does not need is left for that.
         """
-        left = self.budget - used - int(self._own_steps(best))
+        left = self.budget - used
+        left -= int(self.own_steps(best, left))
         if not self.random_episodes:
             return left, 0
         episodes = int(left / self.random_episode_steps)
@@ -176,5 +182,18 @@ class StepPlan:
         further = enough - random_episodes
         return further if further * self.random_episode_steps <= left else 0
 
-    def _own_steps(self, best: BestTrial) -> float:
+    def stops(self, best: BestTrial, left: int) -> bool:
+        """Returns whether episodes of the acceptance test are stopped early.
+
+        So they are where whole ones do not fit, once they outrank all random ones.
+        """
+        return best.outranks_after is not None and self._whole(best) > left
+
+    def own_steps(self, best: BestTrial, left: int) -> float:
+        """Returns the steps of the episodes that the acceptance test needs."""
+        if best.outranks_after is None or not self.stops(best, left):
+            return self._whole(best)
+        return self._whole(best._replace(episode_steps=best.outranks_after))
+
+    def _whole(self, best: BestTrial) -> float:
         return self.config.length_margin * best.episode_steps * self.needed_episodes

@@ -42,17 +42,24 @@ class Trial:
         """Whether an episode of it was terminated."""
         return bool(self.rollout.transitions.terminated.any())
 
-    def plan_facts(self, limit: int | None) -> BestTrial:
+    def plan_facts(self, limit: int | None, above: float | None = None) -> BestTrial:
         """Returns what the plan of steps must know of this trial.
 
         Args:
             limit: steps after which the target truncates episodes, where it says so.
+            above: best random return; None where a reward was negative.
         """
         finished, taken = len(self.rollout.returns), len(self.rollout.transitions)
+        after = None
+        if above is not None:
+            paid = self.rollout.transitions.reward[: self.first_steps].cumsum(0)
+            higher = (paid > above).nonzero().flatten().tolist()
+            after = float(higher[0] + 1) if higher else None
         if finished:
             mean = (taken - self.rollout.unfinished_steps) / finished
-            return BestTrial(mean, finished=True)
-        return BestTrial(float(limit or 2 * taken), finished=False)
+            return BestTrial(mean, finished=True, outranks_after=after)
+        whole = float(limit or 2 * taken)
+        return BestTrial(whole, finished=False, outranks_after=after)
 
 
 def preferred(
@@ -167,7 +174,9 @@ class Trials:
         """Best first; their alignment errors are measured on all that was seen."""
         self.returns_stopped = False
         """Whether no other candidate acts because the best one earned so much."""
-        self._seen, self._watch = explored.transitions, watch
+        self.seen = explored.transitions
+        """All that was seen of the target, as it shows it."""
+        self._watch = watch
 
     def act(self, number: int, candidates: Sequence[Candidate]) -> bool:
         """Acts with the best of `candidates`; returns whether another round may help.
@@ -202,8 +211,11 @@ class Trials:
     @property
     def best(self) -> BestTrial | None:
         """What the plan must know of the best trial; None where nothing was tried."""
-        limit = self.problem.target.episode_limit
-        return self.ranking[0].plan_facts(limit) if self.ranking else None
+        if not self.ranking:
+            return None
+        loses = bool((self.seen.reward < 0).any()) or not len(self.random_returns)
+        above = None if loses else float(self.random_returns.max())
+        return self.ranking[0].plan_facts(self.problem.target.episode_limit, above)
 
     @property
     def settled(self) -> bool:
@@ -282,8 +294,8 @@ class Trials:
         )
         trial = Trial(number, candidate, policy, rollout)
         self.acted.append(trial)
-        self._seen = Transitions.join(self._seen, rollout.transitions)
-        self.problem = problem.seeing(self._seen)
+        self.seen = Transitions.join(self.seen, rollout.transitions)
+        self.problem = problem.seeing(self.seen)
         measured = [
             replace(
                 trial,

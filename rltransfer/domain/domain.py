@@ -105,6 +105,7 @@ class Domain:
         whole: bool = False,
         expected_steps: float | None = None,
         wanted: WantedEpisodes | None = None,
+        stop_above: float | None = None,
         logged: bool = True,
     ) -> Rollout:
         """Acts with `policy` from a fresh start, and keeps every step.
@@ -118,6 +119,7 @@ class Domain:
             wanted: episodes for which it goes on past `steps`.
             expected_steps: of an episode, where `whole` knows no mean yet.
             whole: begin no episode that would not end in time, by the mean so far.
+            stop_above: an episode that was paid more is stopped, and counts as it is.
             logged: whether the replay log has it; without, it must follow from `seed`.
         """
         longest = self.budget.allowed(max([steps, *(wanted or ())[1:]]))
@@ -130,11 +132,12 @@ class Domain:
             "whole": whole,
             "expected_steps": expected_steps,
             "wanted": wanted,
+            "stop_above": stop_above,
             "allowed": longest,
         }
 
         def act() -> Rollout:
-            recorder, observation, state = Recorder(), None, None
+            recorder, observation, state = Recorder(stop_above), None, None
             while len(recorder.returns) != episodes:
                 allowed = min(recorder.worth_taking(steps, wanted), longest)
                 if recorder.steps >= allowed:
@@ -148,8 +151,8 @@ class Domain:
                 action, state = policy.predict(observation, state, deterministic=True)
                 taken = self.actions.encode(action)
                 after, reward, *ended = self.step(action)
-                recorder.add(observation, taken, reward, after, *ended)
-                observation = None if any(ended) else after
+                over = recorder.add(observation, taken, reward, after, *ended)
+                observation = None if over else after
             return recorder.rollout(self.observation_size, self.actions.size)
 
         return self._acted(act, asked, policy, logged=logged)
@@ -183,8 +186,7 @@ class Domain:
                 recorder.begin()
                 for row, action in zip(rows, self.actions.decode(rows), strict=True):
                     after, reward, *ended = self.step(action)
-                    recorder.add(observation, row, reward, after, *ended)
-                    if any(ended):
+                    if recorder.add(observation, row, reward, after, *ended):
                         break
                     observation = after
             return recorder.rollout(self.observation_size, self.actions.size)

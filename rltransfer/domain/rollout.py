@@ -50,9 +50,14 @@ class WantedEpisodes(NamedTuple):
 
 @final
 class Recorder:
-    """Rows of one stretch of acting, as they come."""
+    """Rows of one stretch of acting, as they come.
 
-    def __init__(self) -> None:
+    Args:
+        stop_above: an episode that was paid more is taken for finished.
+    """
+
+    def __init__(self, stop_above: float | None = None) -> None:
+        self._stop_above = float("inf") if stop_above is None else stop_above
         self._rows: list[tuple[Any, ...]] = []
         self.returns: list[float] = []
         """Of the episodes that are finished."""
@@ -96,8 +101,8 @@ class Recorder:
         self._episode += 1
         self._paid, self._length = 0.0, 0
 
-    def add(self, *step: Any) -> None:
-        """Adds one step.
+    def add(self, *step: Any) -> bool:
+        """Adds one step; returns whether the episode is over.
 
         Args:
             step: observation, encoded action, reward, next observation, terminated and
@@ -107,10 +112,12 @@ class Recorder:
         self._rows.append((self._episode, *step))
         self._paid += reward
         self._length += 1
-        if terminated or truncated:
+        over = bool(terminated or truncated or self._paid > self._stop_above)
+        if over:
             self.returns.append(self._paid)
             self._all_cut_off &= not terminated
             self._paid, self._length = 0.0, 0
+        return over
 
     def rollout(self, size: int, width: int) -> Rollout:
         """Returns what was added, of observations and actions of these sizes."""

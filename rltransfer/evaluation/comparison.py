@@ -74,6 +74,25 @@ def beats(
     return Comparison(p_value, p_value <= 1 - confidence + _ROUNDING, method)
 
 
+def beats_by_rank(
+    candidate_returns: Sequence[float] | NDArray[np.float64],
+    baseline_returns: Sequence[float] | NDArray[np.float64],
+    confidence: float = 0.95,
+) -> Comparison:
+    """Returns what the exact rank test alone says; see `beats`.
+
+    For returns of which only the ranks are known.
+
+    Args:
+        candidate_returns: one per episode, none of them used to pick the candidate.
+        baseline_returns: one per episode.
+        confidence: needed to call the candidate better.
+    """
+    candidate = checked_returns(candidate_returns)
+    p_value = rank_test(candidate, checked_returns(baseline_returns))
+    return Comparison(p_value, p_value <= 1 - confidence + _ROUNDING, RANKS)
+
+
 def confidence_of_each(confidence: float, tests: int) -> float:
     """Returns the confidence that each of some tests needs (Bonferroni, 1936).
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import gymnasium as gym
@@ -91,8 +92,8 @@ class Ledge(gym.Env[Any, Any]):
     observation_space = gym.spaces.Box(-np.inf, np.inf, (1,), np.float32)
     action_space = gym.spaces.Discrete(2)
 
-    def __init__(self, limit: int) -> None:
-        self._limit, self._steps = limit, 0
+    def __init__(self, limit: int, entrance: float) -> None:
+        self._limit, self._steps, self._entrance = limit, 0, entrance
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
         self._steps = 0
@@ -101,7 +102,8 @@ class Ledge(gym.Env[Any, Any]):
     def step(self, action: Any) -> Any:
         self._steps += 1
         seen = np.array([self._steps], np.float32)
-        return seen, 1.0, bool(action == 1), self._steps >= self._limit, {}
+        paid = 1.0 - self._entrance * (self._steps == 1)
+        return seen, paid, bool(action == 1), self._steps >= self._limit, {}
 
 
 class Stay:
@@ -118,13 +120,15 @@ class Stay:
 LIMIT = 100
 
 
-def trials_with_left(model_data: SourceModelData, left: int) -> Trials:
+def trials_with_left(
+    model_data: SourceModelData, left: int, entrance: float = 2.0
+) -> Trials:
     """Returns two trials of staying; one episode fits after them, and `left` steps.
 
-    A few short random episodes were seen.
+    A few short random episodes were seen, whose first step costs more than it pays.
     """
     budget = 30 + 2 * LIMIT + LIMIT + left
-    target = Domain(lambda: Ledge(LIMIT), "Ledge", StepBudget(budget))
+    target = Domain(lambda: Ledge(LIMIT, entrance), "Ledge", StepBudget(budget))
     config = AlignConfig(longest_hold=1)
     explored = target.collect(
         exploring(target, config, np.random.default_rng(1)),
@@ -182,3 +186,34 @@ def test_a_trial_whose_return_ended_the_search_is_no_evidence(
     trials.returns_stopped = stopped
     _, acceptance = accept(trials)
     assert len(acceptance.returns) == 1 + more
+
+
+@pytest.mark.parametrize("left", [2, -60])
+def test_without_negative_rewards_episodes_stop_once_they_outrank_random_ones(
+    model_data: SourceModelData, left: int
+) -> None:
+    trials = trials_with_left(model_data, left, entrance=0.0)
+    _, acceptance = accept(trials)
+    highest = acceptance.stopped_above
+    assert highest is not None and highest >= trials.random_returns.max()
+    np.testing.assert_array_equal(acceptance.returns, highest + 1)
+    assert len(acceptance.returns) >= 2 and acceptance.accepted
+    assert f"at least {highest + 1:.1f} over" in acceptance.verdict
+    assert "no reward was negative" in acceptance.verdict
+
+
+def test_the_only_episode_counts_as_it_is_where_the_budget_cuts_it_short(
+    model_data: SourceModelData,
+) -> None:
+    trials = trials_with_left(model_data, left=-40, entrance=0.0)
+    random_returns = np.arange(1.0, 20.0)
+    trials.random_returns = random_returns
+    trials.plan = replace(trials.plan, random_episodes=19, random_steps=190)
+    # Episodes are longer than trials let think: one does not end in time.
+    trials.ranking = [
+        replace(trial, rollout=replace(trial.rollout, returns=np.array([100.0] * 2)))
+        for trial in trials.ranking
+    ]
+    _, acceptance = accept(trials)
+    assert acceptance.returns.tolist() == [60.0]
+    assert acceptance.accepted

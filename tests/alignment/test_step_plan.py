@@ -83,3 +83,12 @@ def test_what_the_test_does_not_need_is_acted_at_random() -> None:
     assert PLAN.random_again(0, best) == (990, 5)
     assert PLAN.random_again(1100, best)[1] == 0
     assert replace(PLAN, random_episodes=0).random_again(0, best)[1] == 0
+
+
+def test_episodes_are_stopped_where_whole_ones_do_not_fit() -> None:
+    # Two whole episodes of 100 steps, with a margin, are 210.
+    best = BestTrial(100.0, finished=True, outranks_after=20.0)
+    assert not PLAN.stops(best, left=210) and PLAN.stops(best, left=209)
+    assert PLAN.own_steps(best, left=209) == pytest.approx(42.0)
+    # Where a reward was negative, what an episode was paid may be lost again.
+    assert not PLAN.stops(best._replace(outranks_after=None), left=10)

@@ -80,6 +80,19 @@ def test_no_episode_is_begun_that_would_not_end_in_time() -> None:
     assert whole.unfinished_steps == 0 and len(whole.transitions) <= 24
 
 
+def test_an_episode_that_was_paid_more_is_stopped() -> None:
+    domain = Domain(lambda: Point(limit=10, radius=0.0), "point")
+    stay = StickyRandomPolicy(domain.actions, np.random.default_rng(2))
+    how: Any = {"purpose": "acceptance", "seed": 5, "episodes": 3}
+    # Every step costs something: more than -100 is paid at once.
+    stopped = domain.collect(stay, steps=30, stop_above=-100.0, **how)
+    assert stopped.transitions.episode.tolist() == [0, 1, 2]
+    paid = stopped.transitions.reward.double().numpy()
+    np.testing.assert_allclose(stopped.returns, paid, rtol=1e-6)
+    whole = domain.collect(stay, steps=30, stop_above=0.0, **how)
+    assert len(whole.transitions) == 30
+
+
 @pytest.mark.parametrize(
     ("wanted", "finished", "steps"),
     [

@@ -9,7 +9,12 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu, ttest_ind
 
-from rltransfer.evaluation import beats, difference_interval, episodes_needed
+from rltransfer.evaluation import (
+    beats,
+    beats_by_rank,
+    difference_interval,
+    episodes_needed,
+)
 from rltransfer.evaluation.comparison import BOTH, RANKS, WELCH, rank_test, welch_test
 
 
@@ -55,6 +60,16 @@ def test_an_interval_of_one_episode_is_refused() -> None:
 
 def test_ranks_of_three_above_three_are_one_split_in_twenty() -> None:
     assert rank_test(np.array([4.0, 5.0, 6.0]), np.arange(3.0)) == pytest.approx(1 / 20)
+
+
+def test_where_only_ranks_are_known_they_alone_decide() -> None:
+    # The highest of 19 others by a hair: Welch's test has nothing to say.
+    candidate, baseline = [18.5], [float(value) for value in range(19)]
+    assert beats_by_rank([18.1], baseline).p_value == pytest.approx(0.05)
+    assert beats_by_rank([18.1], baseline).better
+    assert not beats_by_rank([17.5], baseline).better
+    twice = beats_by_rank(candidate * 2, [0.0, 18.4, 18.4])
+    assert not twice.better and twice.p_value == pytest.approx(0.1)  # 1 in C(5, 2)
 
 
 def test_ranks_with_ties_count_every_split_at_least_as_good() -> None:
