@@ -6,10 +6,10 @@ from rltransfer.alignment.align import align_each as align_each
 from rltransfer.alignment.align import require_budget as require_budget
 from rltransfer.alignment.align_config import ActionFitConfig as ActionFitConfig
 from rltransfer.alignment.align_config import AlignConfig as AlignConfig
+from rltransfer.alignment.candidates import Trial as Trial
 from rltransfer.alignment.source_model_data import Source as Source
 from rltransfer.alignment.source_model_data import SourceModelData as SourceModelData
 from rltransfer.alignment.source_model_data import (
     learn_source_model as learn_source_model,
 )
-from rltransfer.alignment.trials import Trial as Trial
 from rltransfer.alignment.trials import Watcher as Watcher

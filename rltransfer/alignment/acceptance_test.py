@@ -6,8 +6,9 @@ from typing import Any, TypeAlias, final
 import numpy as np
 from numpy.typing import NDArray
 
+from rltransfer.alignment.candidates import Trial
 from rltransfer.alignment.source_model_data import exploring
-from rltransfer.alignment.trials import Trial, Trials
+from rltransfer.alignment.trials import Trials
 from rltransfer.domain import Policy, Rollout, StickyRandomPolicy
 from rltransfer.evaluation import (
     Comparison,

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import final
 
 from rltransfer.alignment.acceptance_test import AcceptanceTest, accept
-from rltransfer.alignment.align_config import AlignConfig, StepPlanConfig
+from rltransfer.alignment.align_config import AlignConfig
+from rltransfer.alignment.candidates import Trial
 from rltransfer.alignment.families import propose
 from rltransfer.alignment.problem import AlignmentProblem
 from rltransfer.alignment.source_model_data import (
@@ -13,8 +14,8 @@ from rltransfer.alignment.source_model_data import (
     SourceModelData,
     exploring,
 )
-from rltransfer.alignment.step_plan import StepPlan
-from rltransfer.alignment.trials import Silent, Trial, Trials, Watcher
+from rltransfer.alignment.step_plan import StepPlan, StepPlanConfig
+from rltransfer.alignment.trials import Silent, Trials, Watcher
 from rltransfer.alignment.tuning import tune
 from rltransfer.domain import Domain, Rollout, Whitening
 from rltransfer.errors import InputError

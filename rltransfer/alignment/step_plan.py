@@ -6,9 +6,62 @@ Nothing here acts. A plan is asked before each stretch of acting how long it may
 from dataclasses import dataclass, replace
 from typing import NamedTuple, final
 
-from rltransfer.alignment.align_config import StepPlanConfig
 from rltransfer.domain import Rollout, WantedEpisodes
+from rltransfer.errors import InputError
 from rltransfer.evaluation import episodes_needed
+
+
+@final
+@dataclass(frozen=True)
+class StepPlanConfig:
+    """How the target's steps are shared out, and why so."""
+
+    exploration_share: float = 0.25
+    """Share of the budget spent on acting at random before anything is fitted."""
+    least_exploration: int = 100
+    """Steps of exploration at least: fewer rows cannot fix a mapping."""
+    first_episode_part: int = 3
+    """Exploration may take one part in so many of the budget to finish an episode.
+
+    Without one random episode there is nothing to compare a mapping with.
+    """
+    wanted_episodes: int = 3
+    """Random episodes that exploration goes on for, where they end in time.
+
+    Three against three is the least that the exact rank test can accept at 95 %.
+    """
+    wanted_part: int = 2
+    """Exploration may take one part in so many of the budget to finish these."""
+    trial_part: int = 6
+    """A trial may take one part in so many of the budget: there must be several."""
+    short_trial: int = 500
+    """Steps of a trial where no episode ends early: they rank maps as whole ones do."""
+    fewest_trial_episodes: int = 2
+    """Of a trial: one return alone says too little."""
+    most_trial_episodes: int = 6
+    """Of a trial: where episodes are short, more of them cost little."""
+    acceptance_share: float = 2 / 3
+    """Most of the budget that is kept back for the acceptance test."""
+    acceptance_episodes: int = 5
+    """Taken where the budget allows, even where fewer could show the difference."""
+    alone_from: int = 10
+    """Episodes needed by the acceptance test at which no steps are left to choose by.
+
+    Then the likeliest candidate acts alone, and all that it does counts in the test.
+    """
+    length_margin: float = 1.05
+    """Episodes differ in length; what is kept back allows for that."""
+    fewest_random_episodes: int = 3
+    """Of one way to act at random that the acceptance test may rest on alone."""
+
+    def __post_init__(self) -> None:
+        if not (0 < self.exploration_share and 0 < self.acceptance_share):
+            raise InputError(f"shares of the budget must be above 0, got {self}")
+        if self.exploration_share + self.acceptance_share > 0.95:
+            raise InputError(
+                "exploration_share and acceptance_share must leave steps, got "
+                f"{self.exploration_share} and {self.acceptance_share}: lower one"
+            )
 
 
 class BestTrial(NamedTuple):
@@ -21,7 +74,7 @@ class BestTrial(NamedTuple):
     outranks_after: float | None = None
     """Steps after which it was paid more than any random episode.
 
-    None where it was not, or where what is paid may be lost again: a reward was negative.
+    None where it was not, or where a reward was negative: it may be lost again.
     """
 
 

@@ -1,117 +1,15 @@
 """Acting with candidates, and what their returns say."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol, final, runtime_checkable
 
-import numpy as np
-from numpy.typing import NDArray
-
-from rltransfer.alignment.align_config import SelectionConfig
-from rltransfer.alignment.candidates import Candidate, worth_acting
+from rltransfer.alignment.candidates import Candidate, Trial, preferred, worth_acting
 from rltransfer.alignment.problem import AlignmentProblem
 from rltransfer.alignment.step_plan import BestTrial, StepPlan
 from rltransfer.domain import Rollout, Transitions
 from rltransfer.mapping import DomainMapping, Progress
 from rltransfer.translation import MappedPolicy, Translation
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Trial:
-    """A candidate that was acted with."""
-
-    round: int
-    candidate: Candidate
-    policy: MappedPolicy
-    rollout: Rollout
-
-    @property
-    def score(self) -> float:
-        """Mean return of finished episodes; else what the unfinished one had earned."""
-        return self.rollout.mean_return
-
-    @property
-    def first_steps(self) -> int:
-        """Steps of its first episode."""
-        episode = self.rollout.transitions.episode
-        return int((episode == episode[0]).sum())
-
-    @property
-    def ended(self) -> bool:
-        """Whether an episode of it was terminated."""
-        return bool(self.rollout.transitions.terminated.any())
-
-    def plan_facts(self, limit: int | None, above: float | None = None) -> BestTrial:
-        """Returns what the plan of steps must know of this trial.
-
-        Args:
-            limit: steps after which the target truncates episodes, where it says so.
-            above: best random return; None where a reward was negative.
-        """
-        finished, taken = len(self.rollout.returns), len(self.rollout.transitions)
-        after = None
-        if above is not None:
-            paid = self.rollout.transitions.reward[: self.first_steps].cumsum(0)
-            higher = (paid > above).nonzero().flatten().tolist()
-            after = float(higher[0] + 1) if higher else None
-        if finished:
-            mean = (taken - self.rollout.unfinished_steps) / finished
-            return BestTrial(mean, finished=True, outranks_after=after)
-        whole = float(limit or 2 * taken)
-        return BestTrial(whole, finished=False, outranks_after=after)
-
-
-def preferred(
-    trials: Sequence[Trial],
-    random_returns: NDArray[np.float64],
-    config: SelectionConfig,
-) -> list[Trial]:
-    """Returns `trials`, best first.
-
-    Returns decide. Trials start alike, so that luck is shared, and only the episodes
-    that all of them finished are compared; but a few are few: among trials that come
-    near the best on the way up from random, the simpler family goes first, and then
-    the smaller alignment error.
-
-    Args:
-        trials: at least one.
-        random_returns: of finished episodes; there may be none.
-        config: what counts as near.
-    """
-    scores = _comparable_scores(trials, config.cut_short)
-    best = max(scores)
-    whole = len(random_returns) and any(len(trial.rollout.returns) for trial in trials)
-    floor = float(random_returns.mean()) if whole else min(scores)
-    bar = best - config.tie * max(best - floor, 0.0) if np.isfinite(floor) else best
-
-    def rank(place: int) -> tuple[bool, float, int, float]:
-        tied, candidate = scores[place] >= bar, trials[place].candidate
-        score = 0.0 if tied else -scores[place]
-        return not tied, score, candidate.family.simplicity, candidate.alignment_error
-
-    return [trials[place] for place in sorted(range(len(trials)), key=rank)]
-
-
-def _comparable_scores(trials: Sequence[Trial], cut_short: float) -> list[float]:
-    finished = [len(trial.rollout.returns) for trial in trials]
-    common = min((count for count in finished if count), default=0)
-    longest = max(trial.first_steps for trial in trials)
-    enough = [trial for trial in trials if trial.first_steps >= longest * cut_short]
-    if not all(finished) and not any(trial.ended for trial in trials):
-        # Nothing ends early: as many steps of each are compared.
-        common, fewest = 0, min(trial.first_steps for trial in enough)
-    else:
-        fewest = longest
-
-    def score(trial: Trial) -> float:
-        if common and len(trial.rollout.returns):
-            return float(trial.rollout.returns[:common].mean())
-        if trial.first_steps < longest * cut_short:
-            return -np.inf
-        return float(trial.rollout.transitions.reward[:fewest].sum())
-
-    return [score(trial) for trial in trials]
 
 
 @runtime_checkable

@@ -14,8 +14,8 @@ from cmaes import CMA  # type: ignore[import-untyped]  # ships no types
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rltransfer.alignment.candidates import Candidate, CandidateFamily
-from rltransfer.alignment.trials import Trial, Trials, Watcher
+from rltransfer.alignment.candidates import Candidate, CandidateFamily, Trial
+from rltransfer.alignment.trials import Trials, Watcher
 from rltransfer.mapping import Affine, Chain, DomainMapping, Network
 
 TUNED = CandidateFamily("tuned", 5, lambda problem, known, watch: ())

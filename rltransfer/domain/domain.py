@@ -60,22 +60,18 @@ class Domain:
         kwargs_option: str = "--env-kwargs",
     ) -> None:
         env = make_env()
-        self.name = name
-        self.budget = budget or StepBudget()
+        self.name, self.budget = name, budget or StepBudget()
         self._episode_cap, self._kwargs_option = episode_cap, kwargs_option
         # What is in a process of its own is checked there.
         self._checked: CheckedEnv | SubprocessEnv = (
             env if isinstance(env, SubprocessEnv) else CheckedEnv(env, name, np.float32)
         )
         self._env = CountedEnv(self._checked, self.budget)
-        declared = self._checked.declared_spaces
-        self.observation_space: gym.Space[Any] = declared[0]
-        self.action_space: gym.Space[Any] = declared[1]
+        self.observation_space, self.action_space = self._checked.declared_spaces
         if mapped:
             self.observation_size = observation_size_of(self.observation_space, name)
             self.actions = codec_of(self.action_space, name)
-        spec = env.spec
-        self.episode_limit = None if spec is None else spec.max_episode_steps
+        self.episode_limit = None if env.spec is None else env.spec.max_episode_steps
         """Steps after which episodes are truncated, where the environment says."""
         self._replay_log: ReplayLog | None = None
         self._role = ""

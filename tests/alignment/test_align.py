@@ -16,7 +16,7 @@ from rltransfer.alignment import (
     align,
     align_each,
 )
-from rltransfer.alignment.align_config import StepPlanConfig
+from rltransfer.alignment.step_plan import StepPlanConfig
 from rltransfer.domain import Domain, Whitening
 from rltransfer.errors import EnvironmentFault, InputError
 from rltransfer.mapping import Affine, Prediction

@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from rltransfer.alignment.align_config import StepPlanConfig
-from rltransfer.alignment.step_plan import BestTrial, StepPlan
+from rltransfer.alignment.step_plan import BestTrial, StepPlan, StepPlanConfig
 
 # Ten random episodes of 20 steps each: the test then needs 2, for C(12, 2) = 66.
 PLAN = StepPlan(1200, StepPlanConfig(), 0.95, random_episodes=10, random_steps=200)

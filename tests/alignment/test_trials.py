@@ -10,11 +10,10 @@ import torch
 
 from rltransfer.alignment import AlignConfig, SourceModelData, Trial
 from rltransfer.alignment.align_config import SelectionConfig
-from rltransfer.alignment.candidates import Candidate, distinct, worth_acting
+from rltransfer.alignment.candidates import Candidate, distinct, preferred, worth_acting
 from rltransfer.alignment.families import FAMILIES
 from rltransfer.alignment.problem import AlignmentProblem
 from rltransfer.alignment.step_plan import BestTrial
-from rltransfer.alignment.trials import preferred
 from rltransfer.domain import Domain, Rollout, Transitions, codec_of
 from rltransfer.mapping import Affine, DomainMapping
 from rltransfer.translation import MappedPolicy, Translation
