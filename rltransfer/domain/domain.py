@@ -67,6 +67,8 @@ class Domain:
             env if isinstance(env, SubprocessEnv) else CheckedEnv(env, name, np.float32)
         )
         self._env = CountedEnv(self._checked, self.budget)
+        self.observation_space: gym.Space[Any]
+        self.action_space: gym.Space[Any]
         self.observation_space, self.action_space = self._checked.declared_spaces
         if mapped:
             self.observation_size = observation_size_of(self.observation_space, name)
