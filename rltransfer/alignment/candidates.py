@@ -50,6 +50,8 @@ class Candidate:
     """On all that had been seen when it was measured."""
     settles: bool = False
     """Whether no other one need be sought, as far as random acting can tell."""
+    retraced: bool = False
+    """Whether the source itself, under the target's actions, went where it says."""
 
 
 def by_alignment_error(candidate: Candidate) -> float:
@@ -80,8 +82,13 @@ def worth_acting(
             return candidate.alignment_error
         return problem.dynamics_error_of(candidate.mapping)
 
-    hopeful = [c for c in candidates if error(c) <= bar]
-    hopeful.sort(key=lambda candidate: (not candidate.settles, candidate.family.fits))
+    # Noise of sensors spoils the error over one step, and not what whole episodes show:
+    # where no candidate explains the target, those that the source retraced go first.
+    explained = problem.explains(candidates[0].alignment_error)
+    hopeful = [c for c in candidates if c.retraced or error(c) <= bar]
+    hopeful.sort(
+        key=lambda c: (not c.settles, c.family.fits, explained or not c.retraced)
+    )
     return distinct(problem, hopeful, count)
 
 

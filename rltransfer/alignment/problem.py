@@ -34,6 +34,8 @@ class Measured(NamedTuple):
     """Relative one-step error, with the cues; lower is better."""
     settles: bool = False
     """Whether it explains what was seen so well that no other one need be sought."""
+    retraced: bool = False
+    """Whether the source itself, under the target's actions, went where it says."""
 
 
 @final

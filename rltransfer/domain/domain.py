@@ -67,9 +67,9 @@ class Domain:
             env if isinstance(env, SubprocessEnv) else CheckedEnv(env, name, np.float32)
         )
         self._env = CountedEnv(self._checked, self.budget)
-        self.observation_space: gym.Space[Any]
-        self.action_space: gym.Space[Any]
-        self.observation_space, self.action_space = self._checked.declared_spaces
+        declared = self._checked.declared_spaces
+        self.observation_space: gym.Space[Any] = declared[0]
+        self.action_space: gym.Space[Any] = declared[1]
         if mapped:
             self.observation_size = observation_size_of(self.observation_space, name)
             self.actions = codec_of(self.action_space, name)
@@ -243,9 +243,8 @@ class Domain:
     def _endless(self) -> EnvironmentFault:
         return EnvironmentFault(
             f"{self.name}: a reported episode must end, one has not within "
-            f"{self._episode_cap:,} steps; give the environment an end, say "
-            f"{self._kwargs_option} max_episode_steps=1000, or allow more with "
-            "--episode-cap"
+            f"{self._episode_cap:,} steps; give it an end, say {self._kwargs_option} "
+            "max_episode_steps=1000, or allow more with --episode-cap"
         )
 
     def close(self) -> None:
@@ -286,8 +285,8 @@ class Domain:
         self, log: ReplayLog, policy: Policy | None, past: Entry, seed: int
     ) -> Rollout:
         """Returns a logged stretch, with its steps counted again."""
-        encode = self.actions.encode
-        rollout, steps, warning = replayed(past, log.place, policy, encode)
+        replay = replayed(past, log.place, policy, self.actions.encode)
+        rollout, steps, warning = replay
         self._checked.steps += steps
         self.budget.count(steps)
         if warning is not None:

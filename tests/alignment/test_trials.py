@@ -142,3 +142,14 @@ def test_what_needs_no_fitting_acts_first_and_the_hopeless_not_at_all(
     hopeless = candidate("residual", error=9 * least)
     chosen = worth_acting(problem, [best, unfitted, hopeless], 3)
     assert chosen == [unfitted, best]
+
+
+def test_where_none_explains_the_target_what_the_source_retraced_goes_first(
+    problem: AlignmentProblem,
+) -> None:
+    least = problem.reference_error
+    retraced = replace(candidate("responses", 50 * least), retraced=True)
+    lost, best = candidate("affine", 2 * least), candidate("affine", 0.5 * least)
+    assert worth_acting(problem, [lost, retraced], 2) == [retraced, lost]
+    # It acts even where its error is far too large, though not before what explains.
+    assert worth_acting(problem, [best, retraced], 2) == [best, retraced]

@@ -160,7 +160,7 @@ class _Matching:
             most = self._config.enough_error * self._problem.error_at_random
             for one in self._problem.measured(self._mapping(proposal.wiring, best)):
                 settles = best.settles(self._config) and one.alignment_error <= most
-                measured.append(one._replace(settles=settles))
+                measured.append(one._replace(settles=settles, retraced=True))
         return sorted(measured, key=lambda one: one.alignment_error)
 
     def _mapping(self, wiring: Array, found: StateMap) -> DomainMapping:
