@@ -7,7 +7,7 @@ from typing import final
 from rltransfer.alignment.acceptance_test import AcceptanceTest, accept
 from rltransfer.alignment.align_config import AlignConfig
 from rltransfer.alignment.candidates import Trial
-from rltransfer.alignment.families import propose
+from rltransfer.alignment.families import propose, require_known_families
 from rltransfer.alignment.problem import AlignmentProblem
 from rltransfer.alignment.source_model_data import (
     Source,
@@ -67,6 +67,7 @@ def align(
     Raises:
         InputError: the budget is too small for one round, or every fit diverged.
     """
+    require_known_families(config.without)
     watch, budget = watch or Silent(), target.budget
     plan = StepPlan(
         require_budget(target, config.steps),
@@ -91,6 +92,7 @@ def align(
                 "a mapping needs a finite error, every one fitted to "
                 f"{target.name} diverged: rescale its observations and rewards to "
                 "ordinary sizes, or try another seed"
+                + (f", or leave out less than {config.without}" if config.without else "")
             )
         if not candidates or not trials.act(number, candidates):
             break

@@ -165,6 +165,8 @@ class AlignConfig:
     seed: int = 0
     spawn_key: tuple[int, ...] = ()
     """Which child of the seed this alignment draws from, where a run has several."""
+    without: str = ""
+    """Candidate families that are left out, with commas between; `tuned` among them."""
     restarts: int = 48
     """Affine maps fitted side by side in the first round."""
     updates: int = 500
@@ -213,6 +215,10 @@ class AlignConfig:
                 f"source_steps must be at least 300, got {self.source_steps}: the "
                 "source model is learned from them"
             )
+
+    def uses(self, family: str) -> bool:
+        """Returns whether a family of this name may propose candidates."""
+        return family not in self.without.split(",")
 
     @property
     def level(self) -> float:

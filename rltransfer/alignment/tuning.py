@@ -14,13 +14,10 @@ from cmaes import CMA  # type: ignore[import-untyped]  # ships no types
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rltransfer.alignment.candidates import Candidate, CandidateFamily, Trial
+from rltransfer.alignment.candidates import Candidate, Trial
+from rltransfer.alignment.families import TUNED
 from rltransfer.alignment.trials import Trials, Watcher
 from rltransfer.mapping import Affine, Chain, DomainMapping, Network
-
-TUNED = CandidateFamily("tuned", 5, lambda problem, known, watch: ())
-"""What tuning leaves; it proposes nothing by itself."""
-
 
 def tune(trials: Trials, watch: Watcher) -> None:
     """Varies the best candidate, and acts with what comes of it.
@@ -35,6 +32,8 @@ def tune(trials: Trials, watch: Watcher) -> None:
         watch: is called with each generation.
     """
     problem, budget = trials.problem, trials.problem.target.budget
+    if not problem.config.uses(TUNED.name):
+        return
     config, streams = problem.config.tuning, problem.config.streams
     start = trials.ranking[0]
     scales = _Scales(trials, start)

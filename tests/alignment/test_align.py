@@ -123,6 +123,29 @@ def test_actions_that_are_counted_otherwise_are_translated(aligned: Align) -> No
     assert found.target.action_space.contains(found.policy.predict(np.zeros(2))[0])
 
 
+def test_families_that_are_left_out_propose_nothing(aligned: Align) -> None:
+    config = replace(HASTY, without="identity,affine,tuned")
+    found = aligned(config, budget=700)
+    families = {trial.candidate.family.name for trial in found.trials}
+    assert families and families.isdisjoint({"identity", "affine", "tuned"})
+
+
+@pytest.mark.parametrize(
+    "without",
+    [
+        "responces",
+        "identity,responses,history,same sensors,affine,signed permutation,residual,"
+        "tuned",
+    ],
+    ids=["a typo", "all of them"],
+)
+def test_unknown_families_and_all_of_them_cannot_be_left_out(
+    aligned: Align, without: str
+) -> None:
+    with pytest.raises(InputError, match="some candidate families of identity, resp"):
+        aligned(replace(HASTY, without=without))
+
+
 def test_a_target_without_a_budget_is_refused(model_data: SourceModelData) -> None:
     with pytest.raises(InputError, match="needs a hard budget"):
         align(model_data, Domain(Point, "target"), QUICK)

@@ -21,6 +21,7 @@ from rltransfer.alignment.families.structured_families import (
     signed_permutation,
 )
 from rltransfer.alignment.problem import AlignmentProblem
+from rltransfer.errors import InputError
 from rltransfer.mapping import Progress
 
 FAMILIES = (
@@ -35,6 +36,19 @@ FAMILIES = (
     CandidateFamily("residual", 4, residual, refines=True),
 )
 """In the order in which they propose."""
+TUNED = CandidateFamily("tuned", 6, lambda problem, known, watch: ())
+"""What tuning leaves; it proposes nothing by itself."""
+
+
+def require_known_families(without: str) -> None:
+    """Raises `InputError` unless all names are of candidate families, but not all."""
+    names = [family.name for family in (*FAMILIES, TUNED)]
+    given = [name for name in without.split(",") if name]
+    if not set(given) < set(names):
+        raise InputError(
+            f"without names some candidate families of {', '.join(names)}, and leaves "
+            f"others; got {without!r}"
+        )
 
 
 def propose(
@@ -55,7 +69,7 @@ def propose(
     """
     found: list[Candidate] = []
     for family in FAMILIES:
-        if known and family.once:
+        if not problem.config.uses(family.name) or (known and family.once):
             continue
         if family.refines and found and found[0].family.trusts_sensors:
             continue
