@@ -92,7 +92,11 @@ def align(
                 "a mapping needs a finite error, every one fitted to "
                 f"{target.name} diverged: rescale its observations and rewards to "
                 "ordinary sizes, or try another seed"
-                + (f", or leave out less than {config.without}" if config.without else "")
+                + (
+                    f", or leave out less than {config.without}"
+                    if config.without
+                    else ""
+                )
             )
         if not candidates or not trials.act(number, candidates):
             break

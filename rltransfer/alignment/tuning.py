@@ -19,6 +19,7 @@ from rltransfer.alignment.families import TUNED
 from rltransfer.alignment.trials import Trials, Watcher
 from rltransfer.mapping import Affine, Chain, DomainMapping, Network
 
+
 def tune(trials: Trials, watch: Watcher) -> None:
     """Varies the best candidate, and acts with what comes of it.
 
