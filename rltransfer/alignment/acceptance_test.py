@@ -90,8 +90,8 @@ class AcceptanceTest:
         )
         if self.stopped_above is not None:
             figures += (
-                f"; no reward was negative, so each was stopped above "
-                f"{self.stopped_above:.1f}, the best at random"
+                "; no reward was negative, so episodes were stopped above "
+                f"{self.stopped_above:.1f}, the best at random until then"
             )
         if self.accepted:
             return f"accepted: better than random with {self._sure}: {figures}"
@@ -146,6 +146,10 @@ def random_to_beat(
     return best if enough else np.concatenate(kinds)
 
 
+def _loses(rollout: Rollout) -> bool:
+    return bool((rollout.transitions.reward < 0).any())
+
+
 def accept(trials: Trials) -> tuple[Trial, AcceptanceTest]:
     """Acts with the best candidate on fresh episodes, and compares.
 
@@ -158,7 +162,7 @@ def accept(trials: Trials) -> tuple[Trial, AcceptanceTest]:
     """
     plan, target, chosen = trials.plan, trials.problem.target, trials.ranking[0]
     config = trials.problem.config
-    held, single = trials.random_returns, np.zeros(0)
+    held, single, loses = trials.random_returns, np.zeros(0), False
 
     def random(use: str) -> np.random.Generator:
         return config.streams.generator(f"{use} actions")
@@ -179,10 +183,11 @@ def accept(trials: Trials) -> tuple[Trial, AcceptanceTest]:
     if episodes:
         # Holding actions may be the better or the worse way to act at random.
         policy = StickyRandomPolicy(target.actions, random("random again"), longest=1)
-        single = act(policy, "random again", steps, episodes).returns
+        again = act(policy, "random again", steps, episodes)
+        single, loses = again.returns, _loses(again)
     left = target.budget.allowed(plan.budget)
     highest = float(np.concatenate([held, single, [-np.inf]]).max())
-    above = highest if plan.stops(best, left) else None
+    above = highest if plan.stops(best, left) and not loses else None
     rollout = act(
         chosen.policy,
         "acceptance",
@@ -192,10 +197,13 @@ def accept(trials: Trials) -> tuple[Trial, AcceptanceTest]:
         expected_steps=best.episode_steps if above is None else best.outranks_after,
         stop_above=above,
     )
-    returns = rollout.returns
-    if best.outranks_after is not None and not len(returns):
+    returns, loses = rollout.returns, loses or _loses(rollout)
+    if above is not None and loses:
+        # What was stopped may have lost again what it was paid.
+        above, returns = None, np.zeros(0)
+    elif best.outranks_after is not None and not len(returns) and not loses:
         paid = rollout.unfinished_return
-        if paid > highest and not bool((rollout.transitions.reward < 0).any()):
+        if paid > highest:
             above, returns = highest, np.array([paid])
     if len(trials.acted) == 1 and not trials.returns_stopped:
         # Nothing was chosen by these: they are as good for a test as any.

@@ -43,8 +43,10 @@ class Alignment:
     @property
     def rank(self) -> tuple[bool, float]:
         """Smaller is better: accepted first, then by the measured return."""
-        tested = self.acceptance.returns
-        measured = tested.mean() if len(tested) else self.chosen.score
+        tested, stopped = self.acceptance.returns, self.acceptance.stopped_above
+        # What stopped episodes would have earned is not known.
+        whole = len(tested) and stopped is None
+        measured = tested.mean() if whole else self.chosen.score
         return not self.acceptance.accepted, -float(measured)
 
 

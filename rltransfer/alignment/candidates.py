@@ -116,6 +116,8 @@ class Trial:
     candidate: Candidate
     policy: MappedPolicy
     rollout: Rollout
+    used: int
+    """Target steps that were spent after it, on everything."""
 
     @property
     def score(self) -> float:

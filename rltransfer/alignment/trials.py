@@ -190,7 +190,7 @@ class Trials:
             episodes=self.plan.trial_episodes,
             whole=most == self.plan.trial_steps,
         )
-        trial = Trial(number, candidate, policy, rollout)
+        trial = Trial(number, candidate, policy, rollout, target.budget.used)
         self.acted.append(trial)
         self.seen = Transitions.join(self.seen, rollout.transitions)
         self.problem = problem.seeing(self.seen)

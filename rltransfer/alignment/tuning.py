@@ -50,16 +50,23 @@ def tune(trials: Trials, watch: Watcher) -> None:
     steps = config.steps if plan.none_ended else plan.trial_steps
     steps = min(steps, plan.trial_steps)
     number, expected = 0, float(steps)
-    while not (plan.alone or trials.settled or trials.earns_enough):
+
+    def fits() -> bool:
         # The mean acts as well: it counts, and not what it came from.
         needed = config.population * expected + plan.short_steps
-        if plan.spare(budget.used, trials.best) < needed:
-            break
+        return plan.spare(budget.used, trials.best) >= needed
+
+    if fits() and trials.earns_enough and not plan.alone:
+        trials.returns_stopped = True
+    while fits() and not (plan.alone or trials.settled or trials.earns_enough):
         number += 1
         watch.phase(f"tuning {number}", budget.used)
         seed, used = int(seeds.integers(2**31 - 2**20)), budget.used
+        # Longer ones than before must not take what the mean and the test need.
+        fitting = plan.spare(used, trials.best) - plan.short_steps
+        most = min(steps, fitting // config.population)
         asked = [search.ask() for _ in range(config.population)]
-        earned = [trials.earned(scales.at(values), steps, seed) for values in asked]
+        earned = [trials.earned(scales.at(values), most, seed) for values in asked]
         search.tell([(x, -value) for x, value in zip(asked, earned, strict=True)])
         expected = (budget.used - used) / config.population
         left = plan.spare(budget.used, trials.best) - plan.short_steps

@@ -79,6 +79,7 @@ class AlignedSource:
             family=chosen.candidate.family.name,
             alignment_error=chosen.candidate.alignment_error,
             acceptance_return=float(tested.mean()) if len(tested) else None,
+            acceptance_stopped=acceptance.stopped_above is not None,
             home_return=self.at_home.mean_return,
             random_home_return=self.random_at_home.mean_return,
             target_steps=self.alignment.target.budget.used,
@@ -173,17 +174,13 @@ def draw(path: Path, best: AlignedSource, result: TransferResult) -> None:
 
 
 def _attempts(alignment: Alignment) -> tuple[Attempt, ...]:
-    used = alignment.target.budget.taken.get("exploration", 0)
-    attempts = []
-    for trial in alignment.trials:
-        used += len(trial.rollout.transitions)
-        attempts.append(
-            Attempt(
-                round=trial.round + 1,
-                target_steps=used,
-                mean_return=trial.score,
-                alignment_error=trial.candidate.alignment_error,
-                chosen=trial.policy is alignment.policy,
-            )
+    return tuple(
+        Attempt(
+            round=trial.round + 1,
+            target_steps=trial.used,
+            mean_return=trial.score,
+            alignment_error=trial.candidate.alignment_error,
+            chosen=trial.policy is alignment.policy,
         )
-    return tuple(attempts)
+        for trial in alignment.trials
+    )

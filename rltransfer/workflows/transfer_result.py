@@ -36,6 +36,8 @@ class SourceRecord:
     alignment_error: float
     acceptance_return: float | None
     """Mean over the acceptance test; None where the budget left no episode for it."""
+    acceptance_stopped: bool
+    """Whether episodes of it were stopped early: the mean is at least that."""
     home_return: float
     """Mean return in its own environment."""
     random_home_return: float
@@ -184,11 +186,12 @@ def _sources_table(sources: tuple[SourceRecord, ...]) -> RenderableType:
     )
     for row in sources:
         tested = row.acceptance_return
+        least = "≥ " if row.acceptance_stopped else ""
         table.add_row(
             row.source,
             row.family,
             f"{row.alignment_error:.3f}",
-            "-" if tested is None else f"{tested:.1f}",
+            "-" if tested is None else f"{least}{tested:.1f}",
             f"{row.target_steps:,}",
             "accepted" if row.accepted else "refused",
             "yes" if row.kept else "no",

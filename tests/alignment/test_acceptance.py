@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from rltransfer.alignment import AlignConfig, SourceModelData, Trial
+from rltransfer.alignment import AlignConfig, Alignment, SourceModelData, Trial
 from rltransfer.alignment.acceptance_test import AcceptanceTest, accept, random_to_beat
 from rltransfer.alignment.candidates import Candidate
 from rltransfer.alignment.families import FAMILIES
@@ -91,6 +91,8 @@ class Ledge(gym.Env[Any, Any]):
 
     observation_space = gym.spaces.Box(-np.inf, np.inf, (1,), np.float32)
     action_space = gym.spaces.Discrete(2)
+    fee = 0.0
+    """Of the third step."""
 
     def __init__(self, limit: int, entrance: float) -> None:
         self._limit, self._steps, self._entrance = limit, 0, entrance
@@ -103,6 +105,7 @@ class Ledge(gym.Env[Any, Any]):
         self._steps += 1
         seen = np.array([self._steps], np.float32)
         paid = 1.0 - self._entrance * (self._steps == 1)
+        paid -= self.fee * (self._steps == 3)
         return seen, paid, bool(action == 1), self._steps >= self._limit, {}
 
 
@@ -148,7 +151,8 @@ def trials_with_left(
             policy, purpose="selection", seed=0, steps=LIMIT, episodes=1
         )
         candidate = Candidate(FAMILIES[0], mapping, 0.1)
-        trials.acted.append(Trial(0, candidate, policy, rollout))
+        used = target.budget.used
+        trials.acted.append(Trial(0, candidate, policy, rollout, used))
     trials.ranking = list(trials.acted)
     return trials
 
@@ -217,3 +221,30 @@ def test_the_only_episode_counts_as_it_is_where_the_budget_cuts_it_short(
     _, acceptance = accept(trials)
     assert acceptance.returns.tolist() == [60.0]
     assert acceptance.accepted
+
+
+def test_what_was_stopped_does_not_count_where_a_reward_turns_out_negative(
+    model_data: SourceModelData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials = trials_with_left(model_data, left=2, entrance=0.0)
+    monkeypatch.setattr(Ledge, "fee", 2.0)
+    _, acceptance = accept(trials)
+    assert acceptance.stopped_above is None
+    assert not acceptance.accepted and "raise -n" in acceptance.verdict
+
+
+def test_sources_are_not_ranked_by_episodes_that_were_stopped(
+    model_data: SourceModelData,
+) -> None:
+    trials = trials_with_left(model_data, left=2)
+    problem, chosen = trials.problem, trials.ranking[0]
+    random, own = np.arange(20.0), np.array([30.0, 31.0])
+    whole = AcceptanceTest(random, own, 0.95)
+    for acceptance, measured in (
+        (whole, own.mean()),
+        (replace(whole, stopped_above=29.0), chosen.score),
+    ):
+        alignment = Alignment(
+            model_data, problem.target, problem.whitening, (), chosen, acceptance
+        )
+        assert alignment.rank == (False, -measured)

@@ -46,7 +46,7 @@ def trial(
     unfinished: tuple[float, int] = (0.0, 0),
 ) -> Trial:
     rollout = Rollout(rows(steps), np.array(returns, np.float64), *unfinished)
-    return Trial(0, candidate(family, error), POLICY, rollout)
+    return Trial(0, candidate(family, error), POLICY, rollout, used=steps)
 
 
 def order(trials: Sequence[Trial], random: Sequence[float] = (0.0, 0.0)) -> list[int]:

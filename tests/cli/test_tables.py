@@ -1,5 +1,6 @@
 """Tables show what was measured, whole, at any width."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,7 @@ def test_a_transfer_is_told_with_all_its_steps() -> None:
         family="affine",
         alignment_error=0.5,
         acceptance_return=None,
+        acceptance_stopped=False,
         home_return=1.0,
         random_home_return=0.0,
         target_steps=500,
@@ -80,11 +82,14 @@ def test_a_transfer_is_told_with_all_its_steps() -> None:
         random_at_home=figures,
         zero_shot=figures,
         improved=figures,
-        sources=(source, source),
+        sources=(
+            source,
+            replace(source, acceptance_return=60.0, acceptance_stopped=True),
+        ),
         picture=LONG / "transfer.png",
     )
     text = printed(record, 100)
-    for told in ("800 of 1,000", "exploration 500", "1,234", "refused", "improved"):
+    for told in ("800 of 1,000", "exploration 500", "1,234", "refused", "improved", "≥ 60.0"):
         assert told in text
     assert str(LONG / "transfer.png") in "".join(text.split())
     assert record.as_json()["target_steps"] == 800
