@@ -89,7 +89,14 @@ def test_a_transfer_is_told_with_all_its_steps() -> None:
         picture=LONG / "transfer.png",
     )
     text = printed(record, 100)
-    for told in ("800 of 1,000", "exploration 500", "1,234", "refused", "improved", "≥ 60.0"):
+    for told in (
+        "800 of 1,000",
+        "exploration 500",
+        "1,234",
+        "refused",
+        "improved",
+        "≥ 60.0",
+    ):
         assert told in text
     assert str(LONG / "transfer.png") in "".join(text.split())
     assert record.as_json()["target_steps"] == 800
