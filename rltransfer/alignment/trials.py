@@ -116,6 +116,11 @@ class Trials:
         return self.ranking[0].plan_facts(self.problem.target.episode_limit, above)
 
     @property
+    def spare(self) -> int:
+        """Steps that trials may still take."""
+        return self.plan.spare(self.problem.target.budget.used, self.best)
+
+    @property
     def settled(self) -> bool:
         """Whether the best candidate explains the target and earns what it can."""
         best = self.ranking[0].candidate
@@ -145,6 +150,12 @@ class Trials:
             return None
         share = self.problem.config.selection.near_home
         return bool(best.mean_return >= part * (floor.mean() + share * way))
+
+    @property
+    def worth_tuning(self) -> bool:
+        """Whether the best candidate's return may be raised by short trials."""
+        enough = self.settled or self.earns_enough
+        return self.plan.none_ended and not self.plan.alone and not enough
 
     def earned(self, mapping: DomainMapping, steps: int, seed: int) -> float:
         """Returns what a mapping earns in one episode, or in its first steps."""
@@ -180,13 +191,12 @@ class Trials:
         problem, target = self.problem, self.problem.target
         policy = self._policy(candidate.mapping)
         most = self.plan.trial_steps if candidate.settles else self.plan.short_steps
-        spare = self.plan.spare(target.budget.used, self.best)
         rollout = target.collect(
             policy,
             purpose="selection",
             # Every trial starts alike, so that none is lucky in where it starts.
             seed=problem.config.streams.integer("selection"),
-            steps=min(most, spare),
+            steps=min(most, self.spare),
             episodes=self.plan.trial_episodes,
             whole=most == self.plan.trial_steps,
         )

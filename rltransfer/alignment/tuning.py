@@ -26,7 +26,8 @@ def tune(trials: Trials, watch: Watcher) -> None:
     By evolution with an adapted covariance (CMA-ES; Hansen & Ostermeier, 2001); all of
     a generation start alike. It goes on while the acceptance test is left its steps and
     the best candidate earns clearly less than the source's policy at home, or nothing
-    is known of that.
+    is known of that. Where episodes end early a variation would take whole ones: there
+    nothing is tuned.
 
     Args:
         trials: at least one; what tuning leaves is added.
@@ -46,31 +47,21 @@ def tune(trials: Trials, watch: Watcher) -> None:
         seed=streams.integer("tuning"),
     )
     plan = trials.plan
-    # One episode, or as much of it as a trial would see.
-    steps = config.steps if plan.none_ended else plan.trial_steps
-    steps = min(steps, plan.trial_steps)
-    number, expected = 0, float(steps)
-
-    def fits() -> bool:
-        # The mean acts as well: it counts, and not what it came from.
-        needed = config.population * expected + plan.short_steps
-        return plan.spare(budget.used, trials.best) >= needed
-
-    if fits() and trials.earns_enough and not plan.alone:
-        trials.returns_stopped = True
-    while fits() and not (plan.alone or trials.settled or trials.earns_enough):
+    steps = min(config.steps, plan.trial_steps)
+    generation, number = config.population * steps, 0
+    # The mean acts as well: it counts, and not what it came from.
+    fewest = generation + plan.short_steps
+    if plan.none_ended and not plan.alone and trials.spare >= fewest:
+        # What then is not tuned is not, because it earned enough: that is a choice.
+        trials.returns_stopped |= trials.earns_enough is True
+    while trials.worth_tuning and trials.spare >= fewest:
         number += 1
         watch.phase(f"tuning {number}", budget.used)
-        seed, used = int(seeds.integers(2**31 - 2**20)), budget.used
-        # Longer ones than before must not take what the mean and the test need.
-        fitting = plan.spare(used, trials.best) - plan.short_steps
-        most = min(steps, fitting // config.population)
+        seed = int(seeds.integers(2**31 - 2**20))
         asked = [search.ask() for _ in range(config.population)]
-        earned = [trials.earned(scales.at(values), most, seed) for values in asked]
+        earned = [trials.earned(scales.at(values), steps, seed) for values in asked]
         search.tell([(x, -value) for x, value in zip(asked, earned, strict=True)])
-        expected = (budget.used - used) / config.population
-        left = plan.spare(budget.used, trials.best) - plan.short_steps
-        if number % config.generations == 0 or left < config.population * expected:
+        if number % config.generations == 0 or trials.spare < fewest:
             mapping = scales.at(search.mean)
             error, before = trials.problem.error_of(mapping), trials.ranking[0].policy
             trials.add(problem.config.rounds, Candidate(TUNED, mapping, error))

@@ -296,9 +296,10 @@ def test_marginal_distance_is_the_energy_distance_as_a_share(
 
 
 @pytest.mark.parametrize("scale", [1.0, 3.0])
-def test_no_actions_are_fitted_to_sensors_that_cannot_be_the_same(
+def test_sensors_that_cannot_be_the_same_are_not_taken_for_it(
     swing: SourceModelData, scale: float
 ) -> None:
     problem = problem_of(swing, lambda: Swing(lambda state: scale * state + 1 - scale))
-    found = FAMILY["same sensors"].propose(problem, (), silent)
-    assert bool(found) == (scale == 1.0)
+    for name in ("identity", "same sensors"):
+        found = FAMILY[name].propose(problem, (), silent)
+        assert bool(found) == (scale == 1.0)

@@ -28,9 +28,12 @@ def identity(
     del known, watch
     if not (problem.same_sensors and problem.same_actions):
         return []
+    unchanged = _unchanged(problem)
+    if not _may_agree(problem, unchanged):
+        return []
     return [
         one._replace(settles=problem.explains(one.alignment_error))
-        for one in problem.measured(DomainMapping(_unchanged(problem)))
+        for one in problem.measured(DomainMapping(unchanged))
     ]
 
 
@@ -81,15 +84,11 @@ def _with_fitted_actions(
 ) -> list[Measured]:
     """Returns the best of some restarts of the action map.
 
-    None where sensors do not show at random what the source's show: these four fits
-    would take as long as all other families together.
+    None where sensors cannot agree: these four fits would take as long as all other
+    families together.
     """
     config = problem.config.actions
-    with torch.no_grad():
-        mapped = state(problem.rows.observation[: problem.explored])
-    unwhiten = problem.model_data.model.whitening.unwhiten
-    seen = unwhiten(problem.model_data.at_random.observation)
-    if not marginal_distances(unwhiten(mapped), seen).mean() <= config.alike:
+    if not _may_agree(problem, state):
         return []
     action = Mlp(
         problem.target.actions.size,
@@ -106,6 +105,16 @@ def _with_fitted_actions(
         learning_rate=config.learning_rate,
     )
     return problem.fit(DomainMapping(fixed, action), schedule, None, watch)[:1]
+
+
+def _may_agree(problem: AlignmentProblem, state: Affine) -> bool:
+    """Returns whether mapped sensors show at random what the source's show."""
+    with torch.no_grad():
+        mapped = state(problem.rows.observation[: problem.explored])
+    unwhiten = problem.model_data.model.whitening.unwhiten
+    seen = unwhiten(problem.model_data.at_random.observation)
+    distances = marginal_distances(unwhiten(mapped), seen)
+    return bool(distances.mean() <= problem.config.actions.alike)
 
 
 def marginal_distances(
