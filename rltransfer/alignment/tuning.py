@@ -39,6 +39,8 @@ def tune(trials: Trials, watch: Watcher) -> None:
     config, streams = problem.config.tuning, problem.config.streams
     start = trials.ranking[0]
     scales = _Scales(trials, start)
+    if scales.count < 2:
+        return  # covariances of one number are not adapted
     seeds = streams.generator("tuning starts")
     search = CMA(
         mean=np.zeros(scales.count),
