@@ -72,7 +72,7 @@ class ActionFitConfig:
     """Energy distance of sensors, as a share of the largest, at which they may agree.
 
     At random it was below 0.02 on average in LunarLander with other gravity, wind or
-    motors, at most 0.07 for other weights, strengths and lengths of six bodies, and 0.09
+    motors, at most 0.07 for other weights and lengths of six bodies, and 0.09
     to 0.7 behind unknown sensors. Too high a bound costs only time.
     """
 
