@@ -175,8 +175,8 @@ def row(pair: Pair, runs: list[Run]) -> str:
     accepted = f"{sum(run['accepted'] for run in runs)}/{len(runs)}"
     for run in runs if not pair.goals else []:
         if run["accepted"]:
-            low, high = better_by(run)
-            accepted += f"; {low:.1f} to {high:.1f} above random, seed {run['seed']}"
+            least, most = better_by(run)
+            accepted += f"; {least:.1f} to {most:.1f} above random, seed {run['seed']}"
     cells = (
         pair.name,
         f"{pair.budget:,}",

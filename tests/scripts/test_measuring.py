@@ -187,6 +187,8 @@ def test_harm_is_how_often_and_how_far_below_random() -> None:
 def test_an_unrelated_source_is_accepted_rightly_only_where_the_gap_is_sure() -> None:
     pair = PAIRS["cartpole-pendulum"]
     wrong = cells(pair, [told(10.5), told(9.0, accepted=False)])
+    refused = cells(pair, [told(x, accepted=False) for x in (10.5, 9.0)])
+    assert wrong["95 % interval"] == refused["95 % interval"] == "9.0 to 10.5"
     assert wrong["reached"] == "**no**"
     assert wrong["accepted"].startswith("1/2; -2.9 to 3.9 above random, seed 0")
     assert wrong["share of home"] == ""
