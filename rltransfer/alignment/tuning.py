@@ -38,7 +38,7 @@ def tune(trials: Trials, watch: Watcher) -> None:
         return
     config, streams = problem.config.tuning, problem.config.streams
     start = trials.ranking[0]
-    scales = _Scales(trials, start)
+    scales, last_round = _Scales(trials, start), trials.acted[-1].round
     if scales.count < 2:
         return  # covariances of one number are not adapted
     seeds = streams.generator("tuning starts")
@@ -66,7 +66,7 @@ def tune(trials: Trials, watch: Watcher) -> None:
         if number % config.generations == 0 or trials.spare < fewest:
             mapping = scales.at(search.mean)
             error, before = trials.problem.error_of(mapping), trials.ranking[0].policy
-            trials.add(problem.config.rounds, Candidate(TUNED, mapping, error))
+            trials.add(last_round + 1, Candidate(TUNED, mapping, error))
             improved = trials.ranking[0].policy is not before
             if trials.earns_enough is None and not improved:
                 break

@@ -96,6 +96,7 @@ def test_how_strongly_a_motor_is_driven_is_found(
     assert before == pytest.approx(-LIMIT * (right - 1) ** 2, rel=1e-3)
     tune(trials, Silent())
     assert trials.ranking[0].candidate.family.name == "tuned"
+    assert {trial.round for trial in trials.acted} == {0, 1}
     assert trials.ranking[0].score > 0.2 * before
     action, _ = trials.ranking[0].policy.predict(np.zeros(2, np.float32))
     assert action[0] == pytest.approx(right, abs=0.3)
