@@ -1,7 +1,7 @@
 """Tuning by the return, where the scale that earns most is known."""
 
 from dataclasses import replace
-from typing import Any, final
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -67,18 +67,12 @@ def dial() -> SourceModelData:
     return learn_source_model(source, HASTY)
 
 
-def tried(
-    dial: SourceModelData,
-    right: "float | gym.Env[Any, Any]",
-    budget: int = 1500,
-    limit: int = LIMIT,
-) -> Trials:
-    """Returns the identity's trial in a target, or where another action is right."""
-    env = right if isinstance(right, gym.Env) else Dial(right)
-    target = Domain(lambda: env, "target", StepBudget(budget))
+def tried(dial: SourceModelData, right: float, budget: int = 1500) -> Trials:
+    """Returns the identity's trial in a target whose right action is another one."""
+    target = Domain(lambda: Dial(right), "target", StepBudget(budget))
     policy = StickyRandomPolicy(target.actions, np.random.default_rng(0))
     explored = target.collect(policy, purpose="exploration", seed=0, steps=100)
-    plan = StepPlan(budget, STRICT.steps, STRICT.level, limit).after(explored)
+    plan = StepPlan(budget, STRICT.steps, STRICT.level, LIMIT).after(explored)
     problem = AlignmentProblem.of(dial, target, explored.transitions, STRICT)
     trials = Trials(problem, plan, explored, Silent())
     unchanged = Affine.of(torch.eye(2), torch.zeros(2))
@@ -129,36 +123,12 @@ def test_a_trial_that_made_tuning_needless_is_no_evidence(
     assert enough.returns_stopped and not untunable.returns_stopped
 
 
-@final
-class Lasting(gym.Wrapper[Any, Any, Any, Any]):
-    """Episode after episode lasts for a given number of steps, the last one for all."""
-
-    def __init__(self, lengths: list[int]) -> None:
-        super().__init__(Dial(2.0))
-        self._lengths, self._left = lengths, 0
-
-    def reset(self, **kwargs: Any) -> Any:
-        self._left = self._lengths.pop(0) if len(self._lengths) > 1 else LONGEST
-        return self.env.reset(**kwargs)
-
-    def step(self, action: Any) -> Any:
-        self._left -= 1
-        observation, reward, _, _, info = self.env.step(action)
-        return observation, reward, self._left == 0, False, info
-
-
-LONGEST = 200
-
-
-def test_episodes_that_turn_out_longer_leave_steps_for_the_mean_and_the_test(
-    dial: SourceModelData,
-) -> None:
-    population = STRICT.tuning.population
-    generations = [100] * population + [2] * population + [LONGEST]
-    trials = tried(dial, Lasting([2] * 56 + generations), budget=1600, limit=LONGEST)
+def test_where_episodes_end_early_nothing_is_tuned(dial: SourceModelData) -> None:
+    trials = tried(dial, 2.0)
+    trials.plan = replace(trials.plan, none_ended=False)
+    used = trials.problem.target.budget.used
     tune(trials, Silent())
-    assert len(trials.acted[-1].rollout.transitions) > 0
-    assert trials.problem.target.budget.used <= 1600
+    assert trials.problem.target.budget.used == used
 
 
 def test_the_same_seed_tunes_alike(dial: SourceModelData) -> None:
