@@ -113,7 +113,15 @@ class Trials:
             return None
         loses = bool((self.seen.reward < 0).any()) or not len(self.random_returns)
         above = None if loses else float(self.random_returns.max())
-        return self.ranking[0].plan_facts(self.problem.target.episode_limit, above)
+        return self.ranking[0].plan_facts(self._episode_limit, above)
+
+    @property
+    def _episode_limit(self) -> int | None:
+        """Steps after which episodes are truncated, where it is said or was seen."""
+        plan, said = self.plan, self.problem.target.episode_limit
+        if said is None and plan.none_ended and plan.random_episodes:
+            return int(plan.random_episode_steps)
+        return said
 
     @property
     def spare(self) -> int:
@@ -137,7 +145,7 @@ class Trials:
         no better than acting at random here, or nothing is known of either.
         """
         home, floor = self.problem.model_data.home_returns, self.random_returns
-        best, limit = self.ranking[0].rollout, self.problem.target.episode_limit
+        best, limit = self.ranking[0].rollout, self._episode_limit
         part = 1.0
         if not len(best.returns) and self.plan.none_ended and limit:
             part = best.unfinished_steps / limit

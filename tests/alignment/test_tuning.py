@@ -141,3 +141,16 @@ def test_the_same_seed_tunes_alike(dial: SourceModelData) -> None:
     other.problem = replace(other.problem, config=replace(STRICT, seed=7))
     tune(other, Silent())
     assert [trial.score for trial in other.acted] != scores[0]
+
+
+def test_where_no_limit_is_told_the_length_of_random_episodes_is_it(
+    dial: SourceModelData,
+) -> None:
+    trials = tried(dial, 1.0)
+    assert trials.problem.target.episode_limit is None
+    trial = trials.ranking[0]
+    # Half an episode that costs nothing is as good as at home, and known to be half.
+    half = replace(trial.rollout, returns=np.zeros(0), unfinished_steps=LIMIT // 2)
+    trials.ranking = [replace(trial, rollout=half)]
+    assert trials.earns_enough is True
+    assert trials.best is not None and trials.best.episode_steps == LIMIT
