@@ -80,7 +80,12 @@ def train_source(
     if resume:
         from rltransfer.workflows.train_source import resume_training
 
-        return resume_training(resume, environments=env or (), progress=progress)
+        return resume_training(
+            resume,
+            environments=env or (),
+            progress=progress,
+            source_model=source_model,
+        )
     if not env:
         raise InputError("missing option '--env'; see rltransfer train-source --help")
     kwargs = read_pairs(env_kwargs or (), "--env-kwargs")

@@ -170,10 +170,14 @@ def train_source(
     ]
     require_writable(Path(log_folder))
     with training_bars(progress) as watch:
-        runs = tuple(train_sources(configs, watch))
+        runs = train_sources(configs, watch)
+    return _result(runs, source_model)
+
+
+def _result(runs: Sequence[TrainedRun], source_model: bool) -> TrainingResult:
     models = runs if source_model else ()
     notes = [keep_source_model(run.folder, run.env_id) for run in models]
-    return TrainingResult(runs, tuple(chain.from_iterable(notes)))
+    return TrainingResult(tuple(runs), tuple(chain.from_iterable(notes)))
 
 
 def resume_training(
@@ -181,6 +185,7 @@ def resume_training(
     *,
     environments: Collection[str] = (),
     progress: bool = False,
+    source_model: bool = False,
 ) -> TrainingResult:
     """Goes on with interrupted trainings; finished ones are returned as they are.
 
@@ -188,10 +193,11 @@ def resume_training(
         folders: of the runs.
         environments: ids that the user named: what a file may not import by itself.
         progress: whether to show it on standard error.
+        source_model: as in `train_source`.
     """
     with training_bars(progress) as watch:
         runs = resume_sources([Path(f) for f in folders], watch, environments)
-    return TrainingResult(tuple(runs))
+    return _result(runs, source_model)
 
 
 def require_device(device: str) -> str:

@@ -17,6 +17,7 @@ from rltransfer.workflows import source_model_cache
 from rltransfer.workflows.environments import MakeEnv
 from rltransfer.workflows.policy_loading import opened_home
 from rltransfer.workflows.source_model_cache import FOLDER, SourceModelCache
+from rltransfer.workflows.train_source import resume_training
 
 CONFIG = AlignConfig(
     source_steps=300, learning=LearnConfig(width=8, updates=5, batch_size=64)
@@ -232,3 +233,11 @@ def test_training_keeps_one_where_asked_to(
     )
     assert found.notes == ()
     assert learn(found.folder)[1] == []
+
+
+def test_a_training_that_is_gone_on_with_keeps_one_too(
+    agent: Path, monkeypatch: pytest.MonkeyPatch, learn: Learn
+) -> None:
+    monkeypatch.setattr(source_model_cache, "AlignConfig", lambda: CONFIG)
+    assert resume_training([agent], source_model=True).notes == ()
+    assert learn(agent)[1] == []
