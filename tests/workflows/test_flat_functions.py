@@ -229,7 +229,7 @@ def test_values_of_the_configuration_can_be_replaced_and_are_checked(
     source: Path, tmp_path: Path
 ) -> None:
     for values, told in (
-        ({"restart": 1}, "hyperparams of a transfer are restarts, updates"),
+        ({"restart": 1}, "hyperparams of a transfer are without, restarts, updates"),
         ({"learning": 1}, "got learning"),
         ({"seed": 1}, "got seed"),
         ({"restarts": 1.5}, "restarts is a whole number, got 1.5"),
