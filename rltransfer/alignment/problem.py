@@ -4,8 +4,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple, final
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Generator, Tensor
 
 from rltransfer.alignment.align_config import AlignConfig
@@ -127,6 +128,12 @@ class AlignmentProblem:
     def action_activation(self) -> str:
         """What mapped actions pass: mixtures of discrete actions sum to one."""
         return "sum_to_one" if self.source.actions.discrete else "identity"
+
+    def wired(self, wiring: Float64[np.ndarray, "source target"]) -> Affine:
+        """Returns the action map of a wiring: encoded source action = `wiring` · b."""
+        weight = torch.from_numpy(np.ascontiguousarray(wiring.T)).float()
+        shift = torch.zeros(len(wiring))
+        return Affine.of(weight, shift, activation=self.action_activation)
 
     @cached_property
     def agreement(self) -> DynamicsAgreement:

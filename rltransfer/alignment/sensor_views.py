@@ -19,7 +19,7 @@ from torch import Tensor
 
 from rltransfer.alignment.response_config import HistoryConfig
 from rltransfer.alignment.responses import Array, Responses
-from rltransfer.alignment.simulation import Simulated
+from rltransfer.alignment.simulation import Simulated, distances
 from rltransfer.domain import History, Transitions
 
 
@@ -269,13 +269,7 @@ def _ensemble(
     to every state; what is returned ends with the first of these copies.
     """
     padded = [np.hstack([one, np.ones((len(one), 1))]) for one in copies]
-    longest = max(min(len(one), len(rows)) for one in padded)
-    costs = []
-    for one in padded:
-        both = min(len(one), len(rows))
-        gap = (rows[:both] - one[:both] @ weight) ** 2
-        missing = (longest - both) * rows.shape[1]
-        costs.append(np.minimum(gap, config.outlier).sum() + missing)
+    costs = distances(rows, [one @ weight for one in padded], config.outlier)
     near = np.argsort(costs, kind="stable")[: config.near * (padded[0].shape[1] - 1)]
     end = min(len(rows), *(len(padded[place]) for place in near))
     states = np.stack([padded[place][:end] for place in near])

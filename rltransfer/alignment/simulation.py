@@ -138,17 +138,35 @@ def _weights(
     outlier: float,
 ) -> Array:
     """Returns how likely each copy is the one that went as the target did."""
-    costs, longest = [], max(min(len(states), len(mapped)) for states in copies)
-    for states in copies:
-        both = min(len(states), len(mapped))
-        gap = ((mapped[:both] - states[:both]) / spread) ** 2
-        # One that ended before the others is as far off as if it had not moved on.
-        missing = (longest - both) * len(spread)
-        costs.append(np.minimum(gap, outlier).sum() + missing)
-    cost = np.array(costs)
+    cost = distances(mapped, copies, outlier, spread)
     scale = max(temperature * cost.min(), 1e-9)
     weights: Array = np.exp(-(cost - cost.min()) / scale)
     return weights
+
+
+def distances(
+    states: Float64[Array, "step state"],
+    copies: Sequence[Float64[Array, "own_step state"]],
+    outlier: float,
+    unit: float | Float64[Array, " state"] = 1.0,
+) -> Float64[Array, " copy"]:
+    """Returns how far copies went from `states`, over the steps that both took.
+
+    Args:
+        states: where they should be.
+        copies: where each was.
+        outlier: largest square of a difference that counts.
+        unit: of each variable.
+    """
+    longest = max(min(len(copy), len(states)) for copy in copies)
+    costs = []
+    for copy in copies:
+        both = min(len(copy), len(states))
+        gap = ((states[:both] - copy[:both]) / unit) ** 2
+        # One that ended before the others is as far off as if it had not moved on.
+        missing = (longest - both) * states.shape[1]
+        costs.append(np.minimum(gap, outlier).sum() + missing)
+    return np.array(costs)
 
 
 def _average(

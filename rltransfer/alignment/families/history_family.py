@@ -181,10 +181,7 @@ def _learnt(
     )
     examples, generator = Examples(inputs, states), problem.generator
     fit(bent, Regression(), examples, schedule, generator=generator, watch=watch)
-    motors = torch.from_numpy(np.ascontiguousarray(wiring.T)).float()
-    shift = torch.zeros(len(wiring))
-    action = Affine.of(motors, shift, activation=problem.action_activation)
-    return DomainMapping(bent, action)
+    return DomainMapping(bent, problem.wired(wiring))
 
 
 def _polished(

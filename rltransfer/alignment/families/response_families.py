@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
-import numpy as np
 import torch
 
 from rltransfer.alignment.candidates import Candidate
@@ -35,7 +34,7 @@ def responses(
     The responses of both propose turns of the state, for the likeliest wirings of the
     motors. The best are tried in the source itself, and what it does there refines the
     map; wirings that explain the target about as well as the best one remain. Where
-    none explains it, as on another body, the turns themselves are proposed.
+    none explains it, as on another body, turns are fitted to the source model.
     """
     del known
     config, at_random = problem.config.responses, problem.model_data.at_random
@@ -164,12 +163,7 @@ class _Matching:
         return sorted(measured, key=lambda one: one.alignment_error)
 
     def _mapping(self, wiring: Array, found: StateMap) -> DomainMapping:
-        weight, bias, motors = (
-            torch.from_numpy(np.ascontiguousarray(part)).float()
-            for part in (found.weight, found.bias, wiring.T)
+        weight, bias = (
+            torch.from_numpy(part).float() for part in (found.weight, found.bias)
         )
-        shift = torch.zeros(len(wiring))
-        activation = self._problem.action_activation
-        return DomainMapping(
-            Affine.of(weight, bias), Affine.of(motors, shift, activation=activation)
-        )
+        return DomainMapping(Affine.of(weight, bias), self._problem.wired(wiring))
