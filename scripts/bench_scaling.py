@@ -65,7 +65,7 @@ class Cost(NamedTuple):
 
 
 def linear_world(dimensions: int, motors: int, rows: int) -> Transitions:
-    """Returns steps of a damped linear world that is pushed at random."""
+    """Returns steps of a damped linear world, each from a state of its own."""
     generator = Generator().manual_seed(0)
     push = torch.rand(rows, motors, generator=generator) * 2 - 1
     gain = torch.randn(motors, dimensions, generator=generator) / dimensions**0.5

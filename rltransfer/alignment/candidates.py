@@ -148,11 +148,10 @@ class Trial:
             paid = self.rollout.transitions.reward[: self.first_steps].cumsum(0)
             higher = (paid > above).nonzero().flatten().tolist()
             after = float(higher[0] + 1) if higher else None
-        if finished:
-            mean = (taken - self.rollout.unfinished_steps) / finished
-            return BestTrial(mean, finished=True, outranks_after=after)
         whole = float(limit or 2 * taken)
-        return BestTrial(whole, finished=False, outranks_after=after)
+        if finished:
+            whole = (taken - self.rollout.unfinished_steps) / finished
+        return BestTrial(whole, finished > 0, after)
 
 
 def preferred(
@@ -190,18 +189,17 @@ def _comparable_scores(trials: Sequence[Trial], cut_short: float) -> list[float]
     finished = [len(trial.rollout.returns) for trial in trials]
     common = min((count for count in finished if count), default=0)
     longest = max(trial.first_steps for trial in trials)
-    enough = [trial for trial in trials if trial.first_steps >= longest * cut_short]
+    least, compared = longest * cut_short, longest
     if not all(finished) and not any(trial.ended for trial in trials):
         # Nothing ends early: as many steps of each are compared.
-        common, fewest = 0, min(trial.first_steps for trial in enough)
-    else:
-        fewest = longest
+        taken = [trial.first_steps for trial in trials]
+        common, compared = 0, min(steps for steps in taken if steps >= least)
 
     def score(trial: Trial) -> float:
         if common and len(trial.rollout.returns):
             return float(trial.rollout.returns[:common].mean())
-        if trial.first_steps < longest * cut_short:
+        if trial.first_steps < least:
             return -np.inf
-        return float(trial.rollout.transitions.reward[:fewest].sum())
+        return float(trial.rollout.transitions.reward[:compared].sum())
 
     return [score(trial) for trial in trials]

@@ -161,10 +161,9 @@ class StepPlan:
 
         Where one may end, what it has earned before says little.
         """
-        ends = not self.none_ended
-        return (
-            self.trial_steps if ends else min(self.config.short_trial, self.trial_steps)
-        )
+        if not self.none_ended:
+            return self.trial_steps
+        return min(self.config.short_trial, self.trial_steps)
 
     @property
     def trial_episodes(self) -> int:
