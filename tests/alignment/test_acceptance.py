@@ -18,6 +18,7 @@ from rltransfer.domain import Domain
 from rltransfer.mapping import Affine, DomainMapping
 from rltransfer.translation import MappedPolicy, Translation
 from rltransfer.wrappers import StepBudget
+from tests.worlds.points import Chooser
 
 
 def test_clearly_better_is_accepted_in_plain_words() -> None:
@@ -109,17 +110,7 @@ class Ledge(gym.Env[Any, Any]):
         return seen, paid, bool(action == 1), self._steps >= self._limit, {}
 
 
-class Stay:
-    def predict(
-        self,
-        observation: Any,
-        state: Any = None,
-        episode_start: Any = None,
-        deterministic: bool = False,
-    ) -> tuple[Any, Any]:
-        return np.int64(0), state
-
-
+STAY = Chooser(lambda seen: np.int64(0))
 LIMIT = 100
 
 
@@ -142,9 +133,7 @@ def trials_with_left(
     problem = AlignmentProblem.of(model_data, target, explored.transitions, config)
     plan = StepPlan(budget, config.steps, config.level).after(explored)
     trials = Trials(problem, plan, explored, Silent())
-    policy = MappedPolicy(
-        Stay(), Translation.identity(1), target.actions, target.actions
-    )
+    policy = MappedPolicy(STAY, Translation.identity(1), target.actions, target.actions)
     mapping = DomainMapping(Affine.of(torch.eye(1), torch.zeros(1)))
     for _ in range(2):
         rollout = target.collect(

@@ -1,6 +1,5 @@
 """Worlds whose mapping is known: what is found must be it, or be refused."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -21,31 +20,15 @@ from rltransfer.domain import Domain, Whitening
 from rltransfer.errors import EnvironmentFault, InputError
 from rltransfer.mapping import Affine, Prediction
 from rltransfer.wrappers import StepBudget
-from tests.worlds.points import Broken, Point
+from tests.worlds.points import Broken, Chooser, Point
 
 from .conftest import HASTY, MIRRORED, QUICK, Align
 
 STRETCHED = ((0.6, -1.2), (1.6, 0.3), (0.1, 1.0))
 
 
-class Always:
-    """Does the same whatever it sees."""
-
-    def __init__(self, choose: Callable[[Any], Any]) -> None:
-        self._choose = choose
-
-    def predict(
-        self,
-        observation: object,
-        state: object = None,
-        episode_start: object = None,
-        deterministic: bool = False,
-    ) -> tuple[Any, Any]:
-        return self._choose(np.asarray(observation)), state
-
-
-AWAY = Always(lambda seen: (seen @ Point.MOVES.T).argmax(axis=-1))
-STILL = Always(lambda seen: np.zeros(seen.shape[:-1], int))
+AWAY = Chooser(lambda seen: (seen @ Point.MOVES.T).argmax(axis=-1))
+STILL = Chooser(lambda seen: np.zeros(seen.shape[:-1], int))
 
 
 def require_found(found: Alignment) -> None:

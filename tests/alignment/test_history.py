@@ -17,6 +17,7 @@ from rltransfer.alignment.sensor_views import explained_view, hides_state
 from rltransfer.alignment.simulation import Simulated
 from rltransfer.domain import Domain, History, StickyRandomPolicy
 from rltransfer.wrappers import StepBudget
+from tests.worlds.points import Chooser
 
 from .conftest import QUICK
 
@@ -58,24 +59,14 @@ class Sliding(gym.Env[NDArray[np.float32], Any]):
         return (self._scale * self._state[: size[0]]).astype(np.float32)
 
 
-class Braking:
-    """Pushes a sliding point to where it comes to rest at the origin."""
-
-    def predict(
-        self,
-        observation: Any,
-        state: Any = None,
-        episode_start: Any = None,
-        deterministic: bool = False,
-    ) -> tuple[Any, Any]:
-        position, velocity = np.moveaxis(np.asarray(observation), -1, 0)
-        return (position + velocity < 0).astype(int), state
+BRAKING = Chooser(lambda seen: (seen.sum(axis=-1) < 0).astype(int))
+"""Pushes a sliding point to where it comes to rest at the origin."""
 
 
 @pytest.fixture(scope="module")
 def model_data() -> SourceModelData:
     torch.set_num_threads(1)
-    source = Source(Domain(Sliding, "sliding"), Braking(), "braking")
+    source = Source(Domain(Sliding, "sliding"), BRAKING, "braking")
     return learn_source_model(source, QUICK)
 
 
@@ -146,7 +137,7 @@ def test_a_hidden_velocity_is_told_from_a_short_history(
     target = Domain(lambda: Sliding(1), "target", StepBudget(1500))
     found = align(model_data, target, HURRIED)
     assert found.chosen.candidate.family.name == "history"
-    home = model_data.source.domain.evaluate(Braking(), episodes=20, seed=0).mean()
+    home = model_data.source.domain.evaluate(BRAKING, episodes=20, seed=0).mean()
     there = target.evaluate(found.policy, episodes=20, seed=0).mean()
     assert there > home - 2.0
     # It tells both numbers of the source, or those of its mirror image.

@@ -20,6 +20,7 @@ from rltransfer.alignment.tuning import tune
 from rltransfer.domain import Domain, StickyRandomPolicy
 from rltransfer.mapping import Affine, DomainMapping
 from rltransfer.wrappers import StepBudget
+from tests.worlds.points import Chooser
 
 from .conftest import HASTY
 
@@ -54,16 +55,13 @@ class Dial(gym.Env[NDArray[np.float32], Any]):
         return self.np_random.normal(size=2).astype(np.float32)
 
 
-class One:
-    """Always turns the dial to 1."""
-
-    def predict(self, observation: Any, *_: Any, **__: Any) -> tuple[Any, None]:
-        return np.ones((*np.shape(observation)[:-1], 1), np.float32), None
+ONE = Chooser(lambda seen: np.ones((*seen.shape[:-1], 1), np.float32))
+"""Always turns the dial to 1."""
 
 
 @pytest.fixture(scope="module")
 def dial() -> SourceModelData:
-    source = Source(Domain(lambda: Dial(1.0), "dial"), One(), "one")
+    source = Source(Domain(lambda: Dial(1.0), "dial"), ONE, "one")
     return learn_source_model(source, HASTY)
 
 

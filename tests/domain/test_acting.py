@@ -16,7 +16,7 @@ from rltransfer.domain import (
 from rltransfer.errors import EnvironmentFault, InputError
 from rltransfer.resume.replay_log import ReplayLog
 from rltransfer.wrappers import StepBudget
-from tests.worlds.points import Broken, Home, Point
+from tests.worlds.points import Broken, Chooser, Home, Point
 
 
 def explored(seed: int, steps: int = 64, limit: int | None = None) -> Rollout:
@@ -167,20 +167,8 @@ def test_an_explorer_holds_actions_unless_told_not_to() -> None:
 
 
 def test_a_mixture_follows_each_policy_for_its_share() -> None:
-    class Fixed:
-        def __init__(self, action: int) -> None:
-            self._action = action
-
-        def predict(
-            self,
-            observation: object,
-            state: object = None,
-            episode_start: object = None,
-            deterministic: bool = False,
-        ) -> tuple[int, None]:
-            return self._action, None
-
-    mixed = MixturePolicy(Fixed(0), Fixed(1), 0.3, np.random.default_rng(0))
+    always = [Chooser(lambda seen, action=action: action) for action in (0, 1)]
+    mixed = MixturePolicy(*always, 0.3, np.random.default_rng(0))
     share = np.mean([mixed.predict(np.zeros(2))[0] for _ in range(4000)])
     assert share == pytest.approx(0.3, abs=0.03)
 

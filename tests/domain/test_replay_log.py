@@ -19,7 +19,7 @@ from rltransfer.wrappers import StepBudget
 from tests.effort import SCALE, SEED
 from tests.worlds.fault_injection import injected, random_faults, send
 from tests.worlds.forked_runs import carried_apart
-from tests.worlds.points import Broken, Home, Point
+from tests.worlds.points import Broken, Chooser, Home, Point
 
 KILLS = 6 * SCALE
 FLIPS = 12 * SCALE
@@ -177,18 +177,9 @@ def test_another_policy_is_refused(written: Path) -> None:
     place.collect(explorer, seed=3, **options)  # type: ignore[arg-type]
     place.collect(MixturePolicy(Home(), explorer, 0.4, rng), seed=4, **options)  # type: ignore[arg-type]
 
-    class Away:
-        def predict(
-            self,
-            observation: Any,
-            state: Any = None,
-            episode_start: Any = None,
-            deterministic: bool = False,
-        ) -> tuple[Any, Any]:
-            return Home().predict(-np.asarray(observation))[0], state
-
+    away = Chooser(lambda seen: Home().predict(-seen)[0])
     with pytest.raises(ArtifactRefused, match="actions are others"):
-        place.collect(Away(), seed=5, **options)  # type: ignore[arg-type]
+        place.collect(away, seed=5, **options)  # type: ignore[arg-type]
 
 
 def test_other_versions_make_a_run_approximate_for_good(

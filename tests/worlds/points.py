@@ -1,5 +1,6 @@
 """A point that is pushed home, and what can go wrong with an environment."""
 
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
@@ -71,6 +72,26 @@ class Point(gym.Env[Observation, Any]):
 
     def _shown(self) -> Observation:
         return (self._sensors @ self._position).astype(np.float32)
+
+
+class Chooser:
+    """A policy without a state.
+
+    Args:
+        choose: from one observation or many to as many actions.
+    """
+
+    def __init__(self, choose: Callable[[Any], Any]) -> None:
+        self._choose = choose
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: Any = None,
+        deterministic: bool = False,
+    ) -> tuple[Any, Any]:
+        return self._choose(np.asarray(observation)), state
 
 
 class Home:
