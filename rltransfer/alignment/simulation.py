@@ -146,7 +146,7 @@ def _weights(
 
 def distances(
     states: Float64[Array, "step state"],
-    copies: Sequence[Float64[Array, "own_step state"]],
+    copies: Sequence[Array],
     outlier: float,
     unit: float | Float64[Array, " state"] = 1.0,
 ) -> Float64[Array, " copy"]:
@@ -154,7 +154,7 @@ def distances(
 
     Args:
         states: where they should be.
-        copies: where each was.
+        copies: where each was; shape (step, state), each of its own length.
         outlier: largest square of a difference that counts.
         unit: of each variable.
     """
