@@ -55,17 +55,43 @@ class LearningCurve:
                 return int(self.steps[first])
         return None
 
+    def normalised(self, random: float, best: float) -> "LearningCurve":
+        """Returns the curve with `random` as 0 and `best` as 1.
+
+        Args:
+            random: mean return of random actions in the same environment.
+            best: what learning from scratch comes to, more than `random`.
+        """
+        return LearningCurve(self.steps, normalised(self.returns, random, best))
+
+    def lowest(self, until: int) -> float:
+        """Returns the lowest return of the points up to `until`, and of the first."""
+        return float(self.returns[: max(1, int((self.steps <= until).sum()))].min())
+
     def area(self, until: int, floor: float = 0.0) -> float:
         """Returns the area between the curve and `floor` from step 0 to `until`.
 
         Between points the curve is straight. Before its first point it is at
-        `floor`: steps spent on anything but learning earn nothing.
+        `floor`: steps spent on anything but learning earn nothing. With the return of
+        random actions as `floor`, they count as acting at random.
         """
         inside = self.steps < until
         steps = np.append(self.steps[inside], until)
         end = np.interp(until, self.steps, self.returns)
         heights = np.append(self.returns[inside], end) - floor
         return float(np.trapezoid(heights, steps)) if inside.any() else 0.0
+
+
+def normalised(
+    returns: Float[np.ndarray, " point"], random: float, best: float
+) -> Float[np.ndarray, " point"]:
+    """Returns the share of the way from `random` to `best`, for each return."""
+    if not best > random:
+        raise ValueError(
+            f"the best return must be above that of random actions, got {best:g} and "
+            f"{random:g}"
+        )
+    return (returns - random) / (best - random)
 
 
 @final

@@ -88,3 +88,23 @@ def test_a_curve_that_is_none_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=reason):
         curve(steps, returns)
+
+
+def test_a_normalised_curve_runs_from_random_to_the_best() -> None:
+    found = curve([0, 100], [-500.0, -100.0]).normalised(random=-500.0, best=-300.0)
+    assert found.returns.tolist() == [0.0, 2.0]
+    assert found.steps.tolist() == [0, 100]
+    with pytest.raises(ValueError, match="above that of random"):
+        SCRATCH.normalised(random=1.0, best=1.0)
+
+
+def test_steps_before_learning_count_as_acting_at_random() -> None:
+    # 100 steps at random, then 300 at the best: three quarters of the area.
+    late = curve([100, 400], [-10.0, -10.0]).normalised(random=-50.0, best=-10.0)
+    assert late.area(until=400) / 400 == pytest.approx(0.75)
+
+
+def test_the_lowest_point_is_of_the_beginning() -> None:
+    found = curve([50, 60, 70, 80], [5.0, 3.0, 4.0, 1.0])
+    assert found.lowest(until=70) == 3.0
+    assert found.lowest(until=10) == 5.0
