@@ -112,7 +112,7 @@ def transferred(pair: Pair, seed: int, folder: Path, **options: Any) -> Run:
         target_kwargs=kwargs,
         seed=seed,
         # Whether an unrelated source is worth something takes more to tell.
-        episodes=EPISODES if pair.goals else SURE_EPISODES,
+        episodes=SURE_EPISODES if pair.refusal == "right" else EPISODES,
         log_folder=folder,
         **options,
     ).as_json()
@@ -152,14 +152,14 @@ def better_by(run: Run) -> tuple[float, float]:
 def verdict(pair: Pair, runs: list[Run]) -> tuple[bool, str]:
     """Returns whether all goals are reached, and the goals in words."""
     accepted = [run["accepted"] for run in runs]
-    if not pair.goals:
+    if pair.refusal == "right":
         wrong = [better_by(run)[0] <= 0 for run in runs if run["accepted"]]
         return not any(wrong), "refused"
     goals = [required(goal, runs) for goal in pair.goals]
     gaps = [figures(runs, "zero_shot") - returns for returns, _ in goals]
     done = all(accepted) and all(np.median(gap) >= 0 for gap in gaps)
     words = " and ".join(text for _, text in goals)
-    if pair.may_refuse:
+    if pair.refusal == "allowed":
         return done or not any(accepted), f"{words}, or refused"
     return done, words
 
@@ -173,7 +173,7 @@ def row(pair: Pair, runs: list[Run]) -> str:
     below = np.minimum(zero_shot - random, 0.0)
     done, goal = verdict(pair, runs)
     accepted = f"{sum(run['accepted'] for run in runs)}/{len(runs)}"
-    for run in runs if not pair.goals else []:
+    for run in runs if pair.refusal == "right" else []:
         if run["accepted"]:
             least, most = better_by(run)
             accepted += f"; {least:.1f} to {most:.1f} above random, seed {run['seed']}"

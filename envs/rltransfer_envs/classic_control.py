@@ -1,8 +1,9 @@
 """Classic control tasks with masses, lengths, motors and gravity as parameters."""
 
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
+import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 from gymnasium.envs.classic_control.acrobot import AcrobotEnv
@@ -12,6 +13,7 @@ from gymnasium.envs.classic_control.continuous_mountain_car import (
 )
 from gymnasium.envs.classic_control.mountain_car import MountainCarEnv
 from gymnasium.envs.classic_control.pendulum import PendulumEnv
+from typing_extensions import override
 
 from rltransfer_envs.parametrised import Parameters, read_parameters
 
@@ -121,6 +123,37 @@ def mountain_car_continuous(
     env = Continuous_MountainCarEnv(render_mode=render_mode)
     env.power = parameters.power
     return env
+
+
+@final
+class GoalOnTheLeft(gym.Wrapper[Any, Any, Any, Any]):
+    """A continuous mountain car that is paid for climbing the hill behind it.
+
+    The goal is mirrored about the bottom of the valley, so the hill is as high, and the
+    track is as long behind it; the other hill and the cost of actions stay.
+    """
+
+    def __init__(self, env: Continuous_MountainCarEnv) -> None:
+        super().__init__(env)
+        self._car = env
+        # Never fast enough for the goal that Gymnasium would pay for.
+        env.goal_velocity = np.inf
+        env.goal_position = -np.pi / 3 - env.goal_position
+        env.min_position = -np.pi / 3 - env.max_position - 0.15
+        env.low_state = np.array([env.min_position, -env.max_speed], np.float32)
+        self.observation_space = spaces.Box(env.low_state, env.high_state)
+
+    @override
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        observation, reward, terminated, truncated, info = self._car.step(action)
+        if observation[0] <= self._car.goal_position:
+            reward, terminated = reward + 100.0, True
+        return observation, reward, terminated, truncated, info
+
+
+def mountain_car_left(*, render_mode: str | None = None, **given: object) -> gym.Env:
+    """Returns a continuous car with the goal on its left; takes the same parameters."""
+    return GoalOnTheLeft(mountain_car_continuous(render_mode=render_mode, **given))
 
 
 @final

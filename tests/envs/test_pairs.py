@@ -52,7 +52,29 @@ def test_only_what_is_drawn_depends_on_the_seed(pair: Pair) -> None:
 
 
 def test_suites_are_of_pairs_that_there_are_and_of_each_once() -> None:
-    names = [name for suite in SUITES.values() for name in suite]
-    assert set(names) <= set(PAIRS)
-    assert len(set(names)) == len(names)
-    assert {name for name in PAIRS if not PAIRS[name].goals} == {*SUITES["unrelated"]}
+    for names in SUITES.values():
+        assert set(names) <= set(PAIRS)
+        assert len(set(names)) == len(names)
+    right = {name for name in PAIRS if PAIRS[name].refusal == "right"}
+    assert right == {*SUITES["unrelated"]}
+    assert not any(PAIRS[name].goals for name in right)
+
+
+def test_what_is_learned_on_says_what_scratch_needs(pair: Pair) -> None:
+    learning = pair.learning
+    if learning is None:
+        assert pair.mapping == "found"
+        return
+    assert learning.random < learning.threshold <= learning.final
+    assert learning.budget > pair.budget
+    assert learning.origin
+    home = make(learning.scratch.env_id)
+    assert type(home.action_space) is type(target_of(pair, 0).action_space)
+
+
+@pytest.mark.parametrize("suite", ["fast", "spoilt", "traps"])
+def test_suites_of_learning_are_learned_on(suite: str) -> None:
+    pairs = [PAIRS[name] for name in SUITES[suite]]
+    assert all(pair.learning for pair in pairs)
+    assert all((pair.mapping == "spoilt") == (suite == "spoilt") for pair in pairs)
+    assert all(pair.weak_source == (suite == "traps") for pair in pairs)

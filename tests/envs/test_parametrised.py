@@ -211,3 +211,26 @@ def test_parameters_are_checked_wherever_they_are_made() -> None:
         AcrobotParameters(inertia=float("inf"))
     with pytest.raises(InputError, match="2 or more"):
         SwimmerParameters(links=0)
+
+
+def test_the_left_car_climbs_as_the_usual_one_does_to_the_right() -> None:
+    usual, left = (
+        make("MountainCarContinuous-v0"),
+        make("rltransfer/MountainCarLeft-v0"),
+    )
+    bottom = -np.pi / 3
+    for env in (usual, left):
+        env.reset(seed=0)
+    position = usual.unwrapped.state[0]
+    left.unwrapped.state = np.array([bottom - position, 0.0])
+    over = False
+    while not over:
+        # Full force along the motion climbs, here without touching a wall.
+        force = np.array([-1.0 if usual.unwrapped.state[1] <= 0 else 1.0])
+        there, gain, over, late, _ = usual.step(force.astype(np.float32))
+        mirrored, own, ended, _, _ = left.step(-force.astype(np.float32))
+        np.testing.assert_allclose(mirrored, [bottom - there[0], -there[1]], atol=1e-5)
+        assert (own, ended) == (pytest.approx(gain), over)
+        assert not late
+    assert gain == pytest.approx(99.9)
+    assert mirrored in left.observation_space
