@@ -10,6 +10,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from rltransfer.evaluation import ReturnSummary
@@ -87,7 +88,11 @@ def draw_transfer(
     draw_bars(figure.add_subplot(grid[1, 1]), figures)
     drawn = io.BytesIO()
     # Without the version of the program, equal results are equal files.
-    figure.savefig(drawn, format="png", metadata={"Software": None})
+    unversioned = {"Software": None}
+    # `savefig` would draw all of it once more, only to lay it out.
+    FigureCanvasAgg(figure).print_png(  # type: ignore[no-untyped-call]  # has no types
+        drawn, metadata=unversioned
+    )
     write_atomically(path, drawn.getvalue())
 
 
