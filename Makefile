@@ -5,7 +5,7 @@ DEMO_RUNS ?= runs/demo
 SCALE ?= 20
 SEED ?= 0
 
-.PHONY: install demo test torture lint bench clean
+.PHONY: install demo test torture lint bench bench-quick clean
 
 install: .venv/installed
 
@@ -35,6 +35,11 @@ torture: install
 
 bench: install
 	for part in acting fit scaling survival; do $(BIN)/python scripts/bench_$$part.py || exit 1; done
+
+# All strategies that there are on the pairs that are learned on, with little effort.
+bench-quick: install
+	$(BIN)/python -m rltransfer benchmark --suite fast --quick --seeds 1 --jobs 2 -P \
+		--strategies zero-shot scratch random-source shuffled-map -f runs/bench-quick
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
+    from rltransfer.workflows.benchmark import benchmark
     from rltransfer.workflows.demo import demo
     from rltransfer.workflows.evaluate import evaluate
     from rltransfer.workflows.export import export
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from rltransfer.workflows.transfer import transfer
 
 __all__ = [
+    "benchmark",
     "demo",
     "evaluate",
     "export",
@@ -34,6 +36,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # What they import takes seconds, and much of the package is used without them.
     match name:
+        case "benchmark":
+            from rltransfer.workflows.benchmark import benchmark
+
+            return benchmark
         case "demo":
             from rltransfer.workflows.demo import demo
 

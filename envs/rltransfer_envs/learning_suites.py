@@ -32,6 +32,15 @@ _ACROBOT = Learning(
 _PENDULUM = Learning(
     Agent("Pendulum-v1", "sac", 4_400), -160.0, -1_233.0, -150.0, 200.0, _ZOO
 )
+_HEAVY = Learning(
+    # Seeds 0 and 1: 4,488 and 3,168 steps; then -195 and -181.
+    Agent("Pendulum-v1", "sac", 3_800),
+    -220.0,
+    -1_369.2,
+    -190.0,
+    200.0,
+    _ZOO,
+)
 _CAR = Learning(
     Agent("MountainCarContinuous-v0", "sac", 18_000), 90.0, -33.1, 94.7, 200.0, _ZOO
 )
@@ -56,7 +65,7 @@ _FAST = (
         (),
         "gravity 10 to 14: the motor hardly lifts it",
         {"gravity": 14.0},
-        learning=_PENDULUM,
+        learning=_HEAVY,
     ),
     _learned("mountaincar-continuous", _CAR),
     _learned("cartpole-inverted", _INVERTED),

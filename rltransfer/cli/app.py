@@ -13,6 +13,7 @@ from typing_extensions import override
 from rltransfer import __version__
 from rltransfer.cli.agent_commands import demo, evaluate, export, inspect, train_source
 from rltransfer.cli.arguments import one_value_each, require_resume_alone
+from rltransfer.cli.benchmark_command import benchmark
 from rltransfer.cli.output import (
     interruptible,
     print_error,
@@ -94,6 +95,7 @@ _VERBS: tuple[tuple[str, Callable[..., Any], str], ...] = (
     ("inspect", inspect, _AGENT),
     ("export", export, f"{_AGENT} cartpole.onnx"),
     ("demo", demo, "--seed 1"),
+    ("benchmark", benchmark, "--suite fast --strategies zero-shot scratch --jobs 2"),
 )
 for _name, _verb, _words in _VERBS:
     app.command(_name, epilog=f"Example: rltransfer {_name} {_words}")(_verb)

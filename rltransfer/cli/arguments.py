@@ -14,8 +14,13 @@ from rltransfer.errors import InputError
 _PAIRS = frozenset(
     {"--env-kwargs", "--source-kwargs", "--target-kwargs", "--hyperparams", "-params"}
 )
-_LISTS = frozenset({"--env", "--source", "--source-env", "--statistics"})
-_WITHOUT_POSITIONALS = frozenset({"train-source", "transfer", "demo"})
+_LISTS = frozenset(
+    {
+        *("--env", "--source", "--source-env", "--statistics"),
+        *("--suite", "--pairs", "--strategies", "--only-seeds"),
+    }
+)
+_WITHOUT_POSITIONALS = frozenset({"train-source", "transfer", "demo", "benchmark"})
 """Verbs where a word after the values of an option can only be one more value."""
 
 _RESUME = "--resume"

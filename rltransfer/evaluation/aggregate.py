@@ -123,11 +123,16 @@ class Censored:
         )
 
     def __str__(self) -> str:
+        low, high = map(_number, (self.low, self.high))
         if self.low == self.high:
-            return f"{self.low:,.4g}"
+            return low
         if math.isinf(self.high):
-            return f"≥ {self.low:,.4g}" if self.low else "unknown"
-        return f"{self.low:,.4g} to {self.high:,.4g}"
+            return f"≥ {low}" if self.low else "unknown"
+        return f"{low} to {high}" if self.low else f"≤ {high}"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
 
 
 def censored_iqm(values: Sequence[Censored]) -> Censored:

@@ -1,6 +1,7 @@
 """Results as a person reads them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
 
 from rich import box
 from rich.console import Group, JustifyMethod, RenderableType
@@ -8,6 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from rltransfer.evaluation import ReturnSummary
+
+Rows: TypeAlias = Sequence[Mapping[str, str]]
+"""Cells by heading; all rows have the same headings."""
 
 
 def plain_table(*headings: str, title: str | None = None) -> Table:
@@ -43,6 +47,29 @@ def returns_table(rows: Mapping[str, ReturnSummary], title: str | None = None) -
             str(summary.episodes),
         )
     return table
+
+
+def rows_table(
+    rows: Rows, title: str | None = None, headings: Sequence[str] = ()
+) -> Table:
+    """Returns rows as a table.
+
+    Args:
+        rows: at least one.
+        title: above the table.
+        headings: of the columns to show, where all are too many for a screen.
+    """
+    shown = headings or list(rows[0])
+    table = plain_table(*shown, title=title)
+    for row in rows:
+        table.add_row(*(Text(row[heading]) for heading in shown))
+    return table
+
+
+def markdown(rows: Rows) -> str:
+    """Returns rows as a table in Markdown; at least one."""
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *(row.values() for row in rows)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def steps_by_purpose(steps: Mapping[str, int]) -> str:

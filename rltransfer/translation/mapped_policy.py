@@ -113,6 +113,10 @@ class MappedPolicy:
             self._order = reordering(translation.action, source, target)
             self._gain_shape = (-1, source.size)
 
+    def through(self, translation: Translation) -> "MappedPolicy":
+        """Returns the same source's policy, acting through another translation."""
+        return MappedPolicy(self.policy, translation, self._source, self._target)
+
     def predict(
         self,
         observation: Any,

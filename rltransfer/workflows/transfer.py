@@ -11,6 +11,7 @@ from rltransfer.argument_checks import (
     TARGET_STEPS,
     VecEnv,
 )
+from rltransfer.translation.altered_translations import Alter
 from rltransfer.workflows.environments import (
     EnvironmentChoice,
     MakeEnv,
@@ -47,6 +48,7 @@ def transfer(
     progress: bool = False,
     handle_signals: bool = False,
     cache: bool = True,
+    alter: Alter | None = None,
 ) -> TransferResult:
     """Finds a mapping to a source agent that lets it act in the target.
 
@@ -86,6 +88,9 @@ def transfer(
         cache: whether what is learned of a source is read where an earlier transfer
             kept it, and kept otherwise: in the source's run folder, else in the user's
             cache. It changes no number.
+        alter: makes another policy of what was found, given the target, before it is
+            reported: for experiments, such as those of
+            `rltransfer.translation.altered_translations`. Such a run cannot be resumed.
 
     Raises:
         InputError: wrong arguments, or spaces that cannot be mapped; nothing was made.
@@ -123,5 +128,6 @@ def transfer(
             stepping=Stepping(vec_env, step_seconds, episode_cap),
             handle_signals=handle_signals,
             cache=cache,
+            alter=alter,
         )
     )

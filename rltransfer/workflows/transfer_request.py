@@ -19,6 +19,7 @@ from rltransfer.errors import ArtifactRefused, InputError
 from rltransfer.io import MANIFEST_NAME, read_manifest
 from rltransfer.random_streams import RandomStreams
 from rltransfer.resume.replay_log import is_replay_log, read_request
+from rltransfer.translation.altered_translations import Alter
 from rltransfer.workflows.align_settings import with_value
 from rltransfer.workflows.environments import EnvironmentChoice, Stepping
 from rltransfer_agents.loading import LoadedPolicy
@@ -67,6 +68,8 @@ class TransferRequest:
     """Whether SIGINT and SIGTERM end the run where nothing that was acted is lost."""
     cache: bool = True
     """Whether what is learned of a source is kept, or was kept, for all transfers."""
+    alter: Alter | None = None
+    """Makes another policy of what was found, for experiments."""
 
     def __post_init__(self) -> None:
         require_at_least("--n-timesteps", self.budget, 1)
@@ -96,7 +99,7 @@ class TransferRequest:
     @property
     def streams(self) -> RandomStreams:
         """One independent stream of random numbers for each use."""
-        return RandomStreams(self.seed, *_USES)
+        return streams_of(self.seed)
 
     def align_config(self) -> AlignConfig:
         """Returns effort and rules of the alignment with each source."""
@@ -108,6 +111,11 @@ class TransferRequest:
         for name, value in self.hyperparams.items():
             config = with_value(config, name, value)
         return config
+
+
+def streams_of(seed: int) -> RandomStreams:
+    """Returns the streams of a transfer with this seed."""
+    return RandomStreams(seed, *_USES)
 
 
 _USES = ("alignment", "report", "report actions", "intervals", "home actions")
@@ -145,6 +153,7 @@ def recorded_request(
         "weak_source": request.weak_source,
         # It changes no number, but what the replay log holds.
         "cache": request.cache,
+        "altered": request.alter is not None,
         "align": asdict(request.align_config()),
     }
 
@@ -183,6 +192,11 @@ def interrupted_request(run: Path, typed: Collection[str]) -> TransferRequest:
         raise ArtifactRefused(
             f"{printable(run)} holds no request of a transfer; start a new run"
         ) from fault
+    if recorded.altered:
+        raise InputError(
+            "a run goes on from what its folder knows, and a function that alters the "
+            f"mapping, as in {printable(run)}, is not there; start a new run"
+        )
     named = [source.statistics for source in recorded.sources]
     tensorboard = recorded.tensorboard_log
     logs = None if tensorboard is None else Path(tensorboard)
@@ -259,6 +273,7 @@ class _Recorded:
     hyperparams: dict[str, Any] = field(default_factory=dict)
     weak_source: bool = False
     cache: bool = False
+    altered: bool = False
 
 
 _ADAPTER = TypeAdapter(_Recorded)

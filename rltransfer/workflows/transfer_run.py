@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import final
 
-from rltransfer.alignment import Source, align_each, require_budget
+from rltransfer.alignment import Alignment, Source, align_each, require_budget
 from rltransfer.argument_checks import EPISODE_CAP, STEP_SECONDS, VecEnv
 from rltransfer.domain import Domain, Policy, StickyRandomPolicy
 from rltransfer.errors import InputError
@@ -19,6 +19,7 @@ from rltransfer.io import MANIFEST_NAME, locked, next_run_folder, require_writab
 from rltransfer.io.atomic_files import storage_faults
 from rltransfer.resume.replay_log import ReplayLog, is_replay_log, remove_replay_log
 from rltransfer.resume.stop_signals import StopSignals, resumable, resume_command
+from rltransfer.translation.altered_translations import Alter
 from rltransfer.workflows.environments import Stepping, domain_of
 from rltransfer.workflows.policy_loading import environment_of, load_agent, opened_home
 from rltransfer.workflows.progress_bars import alignment_progress
@@ -208,6 +209,8 @@ def _aligned(
     sources, targets = [pair.source for pair in pairs], [pair.target for pair in pairs]
     with alignment_progress(request.budget, request.progress, logs, folder) as watch:
         alignments = align_each(sources, targets, request.align_config(), watch)
+    if request.alter is not None:
+        alignments = [_altered(one, request.alter) for one in alignments]
     return [
         AlignedSource(
             pair.loaded,
@@ -219,6 +222,11 @@ def _aligned(
             pairs, weak, at_home, alignments, strict=True
         )
     ]
+
+
+def _altered(alignment: Alignment, alter: Alter) -> Alignment:
+    policy = alter(alignment.policy, alignment.target)
+    return replace(alignment, chosen=replace(alignment.chosen, policy=policy))
 
 
 def _best(aligned: list[AlignedSource]) -> AlignedSource:

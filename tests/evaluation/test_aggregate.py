@@ -71,6 +71,7 @@ def test_censored_runs_are_bounds_and_no_numbers() -> None:
     assert str(reached) == "200"
     assert str(censored) == "≥ 900"
     assert reached.over(Censored.of(400, 900)) == Censored(0.5, 0.5)
+    assert str(reached.over(censored)) == "≤ 0.22"
     # Scratch took 900 or more: ours took at most 200 / 900 of it.
     assert reached.over(censored) == Censored(0.0, 200 / 900)
     assert censored.over(reached) == Censored(4.5, math.inf)

@@ -9,11 +9,16 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 from gymnasium import spaces
 
 import rltransfer
+from rltransfer.domain import Domain
 from rltransfer.errors import InputError, StorageError
+from rltransfer.translation import MappedPolicy
+from rltransfer.translation.altered_translations import opposite
 from rltransfer.workflows.transfer_result import TransferResult
+from rltransfer.workflows.transfer_run import resume_transfer
 from tests.effort import QUICK
 
 
@@ -239,3 +244,31 @@ def test_values_of_the_configuration_can_be_replaced_and_are_checked(
             rltransfer.transfer(
                 source, "test/Gain-v0", hyperparams=values, log_folder=tmp_path
             )
+
+
+def test_a_mapping_may_be_altered_but_not_where_the_run_goes_on(
+    source: Path, tmp_path: Path
+) -> None:
+    def refuse(policy: MappedPolicy, target: Domain) -> MappedPolicy:
+        assert target.name.startswith("test/Gain-v1")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        transferred(source, tmp_path, "test/Gain-v1", alter=refuse)
+    with pytest.raises(InputError, match="a function that alters the mapping"):
+        resume_transfer(tmp_path / "transfer" / "test-Gain-v1_1")
+
+    found = transferred(
+        source, tmp_path, "test/Gain-v1", alter=lambda p, _: opposite(p)
+    )
+    seen, mirrored = (
+        translation.state(torch.ones(1, 2)).tolist()
+        for translation in (
+            found.policy.translation,
+            opposite(found.policy).translation,
+        )
+    )
+    assert seen == [[-x for x in row] for row in mirrored]
+    kept = rltransfer.load_agent(found.folder).policy
+    observation = np.array([0.3, 1.0], np.float32)
+    assert kept.predict(observation)[0] == found.policy.predict(observation)[0]

@@ -140,6 +140,7 @@ class _Arguments(BaseModel):
     env_kwargs: dict[str, Any]
     episode_cap: int = EPISODE_CAP
     evaluation_episodes: int = Field(alias="eval_episodes")
+    evaluation_seed: int | None = Field(default=None, alias="eval_seed")
     hyperparameters: dict[str, Any] = Field(alias="hyperparams")
     evaluations: int = Field(alias="n_evaluations")
     steps: int = Field(alias="n_timesteps")

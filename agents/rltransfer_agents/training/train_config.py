@@ -45,6 +45,8 @@ class TrainConfig:
     evaluations: int = 20
     """How often the agent is evaluated on the way, evenly spread; 0 for never."""
     evaluation_episodes: int = 10
+    evaluation_seed: int | None = None
+    """Of the first episode of each evaluation; by default drawn from `seed`."""
     snapshot_seconds: float = 10.0
     """Least time between two snapshots from which an interrupted run goes on."""
     progress_seconds: float = 0.2
@@ -65,6 +67,7 @@ class TrainConfig:
         if self.steps is not None:
             require_at_least("--n-timesteps", self.steps, 1)
         require_seed(self.seed)
+        require_seed(self.evaluation_seed or 0)
         if self.evaluations < 0 or self.evaluation_episodes < 1:
             raise InputError(
                 "evaluations are at least 0 and their episodes at least 1, got "

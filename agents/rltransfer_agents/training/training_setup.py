@@ -73,7 +73,9 @@ def prepare(
         total = config.steps or hyperparameters["n_timesteps"]
         planned = _planned_steps(config.algorithm, learner, total)
         streams = RandomStreams(config.seed, "evaluation", "report")
-        seed = streams.integer("evaluation")
+        seed = config.evaluation_seed
+        if seed is None:
+            seed = streams.integer("evaluation")
         first, again = (evaluation_envs.reset_some([0], [seed]) for _ in range(2))
         yield Prepared(
             learner,

@@ -1,0 +1,210 @@
+"""The function `rltransfer.benchmark`: pairs, strategies and seeds in, figures out."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+from rich.progress import Progress, TaskID
+
+from rltransfer.argument_checks import require_at_least, require_seed
+from rltransfer.errors import InputError, Stopped
+from rltransfer.io import locked, require_writable, write_atomically
+from rltransfer.resume.stop_signals import StopSignals
+from rltransfer.workflows.benchmark_jobs import (
+    LEARNED_ON,
+    STRATEGIES,
+    Job,
+    folder_of,
+    missing_sources,
+    train_agent,
+)
+from rltransfer.workflows.benchmark_result import BenchmarkResult, result_of
+from rltransfer.workflows.benchmark_runs import Record, learns_on, run_job
+from rltransfer.workflows.finished_jobs import FinishedJobs
+from rltransfer.workflows.job_pool import side_by_side
+from rltransfer.workflows.progress_bars import progress_bars
+from rltransfer_envs.pairs import PAIRS, SUITES, Pair
+
+_ZERO_SHOT_SECONDS = 60.0
+"""Of a transfer, until some were measured."""
+
+
+def benchmark(
+    suite: str | Sequence[str] = (),
+    strategies: str | Sequence[str] = ("zero-shot",),
+    *,
+    pairs: Sequence[str | Pair] = (),
+    seeds: int | Sequence[int] = 5,
+    jobs: int = 1,
+    quick: bool = False,
+    fresh: bool = False,
+    log_folder: str | Path = "runs/benchmark",
+    progress: bool = False,
+    run: Callable[[Job], Record] = run_job,
+) -> BenchmarkResult:
+    """Runs strategies on pairs and seeds, and compares them.
+
+    What is finished stays in the log folder: the same call goes on where it was
+    stopped. A job that fails does not end the others. Sources that are missing are
+    trained first; agents from elsewhere are taken where they lie in the log folder, as
+    `ALGO/ENV_1`.
+
+    Args:
+        suite: names in `rltransfer_envs.pairs.SUITES`.
+        strategies: names in `STRATEGIES`, such as zero-shot and scratch.
+        pairs: more pairs, by name or as they are.
+        seeds: which, or how many: drawn once for a log folder, none ever tuned on.
+        jobs: processes at once.
+        quick: a fifth of the learning steps: to see whether all works.
+        fresh: run all anew; finished jobs stay in the file.
+        log_folder: for sources, jobs, figures and pictures.
+        progress: whether to show it on standard error.
+        run: runs one job; is pickled.
+
+    Raises:
+        InputError: a name is unknown, a number too small, or a pair has no budget of
+            learning for a strategy that learns; nothing was run.
+        Stopped: SIGINT or SIGTERM ended it; what was finished is kept.
+    """
+    chosen = _pairs([suite] if isinstance(suite, str) else suite, pairs)
+    names = [strategies] if isinstance(strategies, str) else list(strategies)
+    _require_strategies(names, chosen)
+    require_at_least("--jobs", jobs, 1)
+    require_at_least("--seeds", seeds if isinstance(seeds, int) else len(seeds), 1)
+    for seed in () if isinstance(seeds, int) else seeds:
+        require_seed(seed)
+    folder = require_writable(Path(log_folder))
+    with locked(folder):
+        finished = FinishedJobs(folder, fresh)
+        used = finished.seeds(seeds) if isinstance(seeds, int) else list(seeds)
+        asked = [
+            Job(pair, name, seed, folder, quick)
+            for pair in chosen
+            for name in names
+            for seed in dict.fromkeys(used)
+        ]
+        failed = _run_all(asked, finished, jobs, progress, run)
+        return result_of(asked, finished, failed, folder)
+
+
+def _pairs(suites: Sequence[str], pairs: Sequence[str | Pair]) -> list[Pair]:
+    for option, wanted, known in (
+        ("--suite", suites, SUITES),
+        ("--pairs", [pair for pair in pairs if isinstance(pair, str)], PAIRS),
+    ):
+        for name in wanted:
+            if name not in known:
+                raise InputError(
+                    f"{option} takes {', '.join(known)}; got {name!r}; choose one"
+                )
+    names = chain(*(SUITES[suite] for suite in suites), pairs)
+    found = [PAIRS[pair] if isinstance(pair, str) else pair for pair in names]
+    if not found:
+        raise InputError(
+            "a benchmark needs pairs, got none; name --suite or --pairs: "
+            + ", ".join(SUITES)
+        )
+    return list({pair.name: pair for pair in found}.values())
+
+
+def _require_strategies(names: Sequence[str], pairs: Sequence[Pair]) -> None:
+    for name in names or [""]:
+        if name not in STRATEGIES:
+            raise InputError(
+                f"--strategies takes {', '.join(STRATEGIES)}; got {name!r}; choose some"
+            )
+        if name in LEARNED_ON and not learns_on():
+            raise InputError(
+                f"{name} learns on from the mapped policy, which transfer does not do "
+                "in this version; choose zero-shot or scratch"
+            )
+        unknown = [pair.name for pair in pairs if pair.learning is None]
+        if unknown and STRATEGIES[name].learner is not None:
+            raise InputError(
+                f"{name} needs pairs that say how long to learn, {', '.join(unknown)} "
+                "do not; choose zero-shot, or another suite"
+            )
+
+
+def _run_all(
+    asked: Sequence[Job],
+    finished: FinishedJobs,
+    at_once: int,
+    progress: bool,
+    run: Callable[[Job], Record],
+) -> dict[str, str]:
+    """Runs what is not finished; returns why jobs failed, by their names."""
+    waiting = [job for job in asked if job not in finished]
+    failed: dict[str, str] = {}
+    with StopSignals(patience=1) as stop, progress_bars(progress) as bars:
+        bar = bars.add_task("jobs", total=len(asked), note="")
+        bars.advance(bar, len(asked) - len(waiting))
+        try:
+            _train_missing(waiting, at_once, bars, bar, stop)
+            ready = [job for job in waiting if _is_ready(job)]
+            for job in waiting:
+                if job not in ready:
+                    failed[job.name] = "an agent that it needs could not be trained"
+            if ready:
+                bars.console.print(_estimate(ready, finished, at_once), highlight=False)
+            work = [(job.name, partial(run, job)) for job in ready]
+            for outcome in side_by_side(work, at_once, stop):
+                job = ready[outcome.place]
+                if outcome.fault is None:
+                    finished.add(job, outcome.result)
+                else:
+                    failed[job.name] = _kept(job, outcome.fault, outcome.details)
+                bars.update(bar, advance=1, note=job.name)
+        except Stopped as stopped:
+            raise Stopped(
+                f"{stopped}; finished jobs are in {finished.path}: go on with the same "
+                "command, without --fresh"
+            ) from None
+    return failed
+
+
+def _train_missing(
+    jobs: Sequence[Job], at_once: int, bars: Progress, bar: TaskID, stop: StopSignals
+) -> None:
+    missing = missing_sources(jobs)
+    work = [
+        (f"{agent.algorithm} in {agent.env_id}", partial(train_agent, agent, folder))
+        for agent, folder in missing
+    ]
+    for outcome in side_by_side(work, at_once, stop):
+        name = work[outcome.place][0]
+        bars.update(bar, note=f"trained {name}")
+        if outcome.fault is not None:
+            bars.console.print(f"{name}: {outcome.fault}", highlight=False)
+
+
+def _is_ready(job: Job) -> bool:
+    return all(folder_of(agent, job.folder).exists() for agent in job.agents)
+
+
+def _estimate(jobs: Sequence[Job], finished: FinishedJobs, at_once: int) -> str:
+    """Returns how long jobs may take: by those that are finished, else by the table."""
+    seconds = 0.0
+    for job in jobs:
+        measured = finished.seconds(job)
+        if measured is None:
+            learning = job.pair.learning if job.way.learner else None
+            measured = 0.0 if job.way.source is None else _ZERO_SHOT_SECONDS
+            if learning is not None:
+                measured += learning.seconds * job.budget / learning.budget
+        seconds += measured
+    return (
+        f"{len(jobs)} jobs, {at_once} at once: about {seconds / 60 / at_once:.0f} "
+        "minutes"
+    )
+
+
+def _kept(job: Job, fault: str, details: str) -> str:
+    """Returns why a job failed; a traceback goes into a file beside its folder."""
+    if not details:
+        return fault
+    path = job.own_folder.with_suffix(".txt")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, details.encode())
+    return f"{fault} ({path})"

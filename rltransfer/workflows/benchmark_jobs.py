@@ -1,0 +1,174 @@
+"""The jobs of a benchmark as plain data: a pair, a strategy and a seed.
+
+The seed is both the scramble's and the run's. A job needs the agents that it names, and
+`rltransfer.workflows.benchmark_runs` runs it.
+"""
+
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias, final
+
+from rltransfer import __version__
+from rltransfer.io import storage_faults
+from rltransfer_agents.training.train_config import TrainConfig
+from rltransfer_agents.training.training_run import train_source
+from rltransfer_envs.pairs import Agent, Learning, Pair
+
+Record: TypeAlias = dict[str, Any]
+"""What a job leaves, as JSON; `curve` has the points of its learning curve."""
+
+EPISODES, SURE_EPISODES = 20, 100
+_POINTS = 50
+_QUICKER = 5
+"""Times fewer learning steps and points, to see whether all works."""
+
+
+@final
+@dataclass(frozen=True)
+class Strategy:
+    """A way to get a policy for the target."""
+
+    learner: str | None
+    """Who learns: `scratch`, or what `transfer` knows by that name; None: nobody."""
+    source: Literal["own", "random"] | None = "own"
+    """Which source it begins from."""
+    mapping: Literal["shuffled"] | None = None
+    """What is made of the mapping; by default what the pair says."""
+
+
+LEARNED_ON = (
+    *("hold", "ibrl", "kickstart", "jumpstart", "prefill"),
+    *("features", "adapt", "finetune", "value"),
+)
+"""By the names that `transfer` knows them by."""
+
+STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
+    {
+        "zero-shot": Strategy(None),
+        "scratch": Strategy("scratch", source=None),
+        **{name: Strategy(name) for name in LEARNED_ON},
+        "random-source": Strategy("hold", source="random"),
+        "shuffled-map": Strategy("hold", mapping="shuffled"),
+    }
+)
+"""The last two are controls: what a source that knows nothing, or a map that is wrong,
+does to learning."""
+
+
+@final
+@dataclass(frozen=True)
+class Job:
+    """What has to be known to run one part of a benchmark."""
+
+    pair: Pair
+    strategy: str
+    """A name in `STRATEGIES`."""
+    seed: int
+    folder: Path
+    """Where sources are, and where the job has a folder of its own."""
+    quick: bool = False
+
+    @property
+    def key(self) -> tuple[str, str, int, int, int, bool, str]:
+        """All that decides what comes out; another version measures anew."""
+        steps = self.pair.budget, self.budget
+        return (
+            *(self.pair.name, self.strategy, self.seed),
+            *(*steps, self.quick, __version__),
+        )
+
+    @property
+    def way(self) -> Strategy:
+        """What its strategy does."""
+        return STRATEGIES[self.strategy]
+
+    @property
+    def name(self) -> str:
+        """What users call it."""
+        return f"{self.pair.name}, {self.strategy}, seed {self.seed}"
+
+    @property
+    def budget(self) -> int:
+        """Target steps, alignment's included; 0 where nothing is learned."""
+        learning = self.pair.learning
+        if learning is None or self.way.learner is None:
+            return 0
+        return max(learning.budget // (_QUICKER if self.quick else 1), self.pair.budget)
+
+    @property
+    def points(self) -> int:
+        """Of the learning curve."""
+        return _POINTS // (_QUICKER if self.quick else 1)
+
+    @property
+    def learning(self) -> Learning:
+        """What is known of the pair's target; only jobs that learn ask for it."""
+        if self.pair.learning is None:
+            raise ValueError(f"{self.pair.name} is not learned on")
+        return self.pair.learning
+
+    @property
+    def own_folder(self) -> Path:
+        """Where it works."""
+        return self.folder / "jobs" / "-".join(map(str, self.key[:3]))
+
+    @property
+    def source(self) -> Agent | None:
+        """Whom it begins from."""
+        source = self.pair.source
+        if self.way.source == "random":
+            # So small that the weights stay as they were drawn.
+            settings = {**source.hyperparams, "learning_rate": 1e-12}
+            return replace(source, steps=1_100, hyperparams=settings, kind="random")
+        return source if self.way.source == "own" else None
+
+    @property
+    def compares(self) -> bool:
+        """Whether an agent that needs no mapping acts in the target as well."""
+        kinds = {goal.of for goal in self.pair.goals}
+        return self.way.learner is None and bool(kinds & {"unmapped", "expert"})
+
+    @property
+    def agents(self) -> tuple[Agent, ...]:
+        """Agents that must be there before it."""
+        compared = self.pair.unmapped if self.compares else None
+        return tuple(agent for agent in (self.source, compared) if agent is not None)
+
+
+def missing_sources(jobs: Iterable[Job]) -> list[tuple[Agent, Path]]:
+    """Returns the agents that jobs need and that are not there, each once."""
+    wanted = {
+        folder_of(agent, job.folder): (agent, job.folder)
+        for job in jobs
+        for agent in job.agents
+    }
+    return [found for folder, found in wanted.items() if not folder.exists()]
+
+
+def folder_of(agent: Agent, folder: Path) -> Path:
+    """Returns the run folder of an agent, whether it is there or not."""
+    name = f"{agent.env_id.replace('/', '-')}_1"
+    return folder / agent.kind / agent.algorithm / name
+
+
+def train_agent(agent: Agent, folder: Path) -> None:
+    """Trains an agent into `folder_of` it, where it appears when it is finished."""
+    work = folder / "jobs" / f"{agent.kind}{agent.algorithm}-{agent.env_id}"
+    run = train_source(
+        TrainConfig(
+            env_id=agent.env_id,
+            algorithm=agent.algorithm,
+            log_folder=work,
+            steps=agent.steps,
+            env_kwargs=agent.env_kwargs,
+            hyperparameters=agent.hyperparams,
+        )
+    )
+    place = folder_of(agent, folder)
+    with storage_faults(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        run.folder.rename(place)
+        shutil.rmtree(work, ignore_errors=True)

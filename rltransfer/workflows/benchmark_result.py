@@ -1,0 +1,163 @@
+"""What came of a benchmark, as Python, `--json`, tables and a picture say it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from rich.console import Group, RenderableType
+from typing_extensions import override
+
+from rltransfer.io import write_atomically
+from rltransfer.report import Result
+from rltransfer.report.benchmark_picture import draw_benchmark
+from rltransfer.report.learning_tables import LearningFigures, aggregated, figures_of
+from rltransfer.report.tables import Rows, facts, markdown, rows_table
+from rltransfer.report.zero_shot_table import zero_shot_row
+from rltransfer.workflows.benchmark_jobs import STRATEGIES, Job
+from rltransfer.workflows.benchmark_runs import Record, learns_on
+from rltransfer.workflows.finished_jobs import FinishedJobs
+
+_ZERO_SHOT, _LEARNING, _ALL = "Zero-shot", "Learning on", "All pairs"
+_ON_SCREEN = {
+    _ZERO_SHOT: (
+        *("pair", "used", "reached", "median", "random", "home", "share of home"),
+        *("harm", "accepted", "seconds"),
+    ),
+    _LEARNING: (
+        *("pair", "strategy", "jumpstart", "asymptote", "area", "threshold"),
+        *("of scratch's", "harm", "seconds"),
+    ),
+    _ALL: (),
+}
+"""The other columns are in the file of the tables."""
+
+
+_NOT_LEARNED = (
+    "transfer does not learn on in this version: all curves but scratch's are of the "
+    "zero-shot policy throughout"
+)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class BenchmarkResult(Result):
+    """What all jobs came to, as far as they were finished."""
+
+    records: Mapping[tuple[str, str], Sequence[Record]]
+    """By pair and strategy, one for each seed that was finished."""
+    failed: Mapping[str, str]
+    """Why, by the name of the job."""
+    zero_shot: Rows
+    """One row for each pair."""
+    learning: Sequence[LearningFigures]
+    """One for each pair and strategy that learns."""
+    aggregates: Rows
+    """One row for each strategy, over pairs and seeds."""
+    seeds: Sequence[int]
+    log: Path
+    """Every job, a line each."""
+    pictures: Sequence[Path]
+    report: Path
+    """The tables as Markdown."""
+
+    @override
+    def as_json(self) -> dict[str, Any]:
+        """Returns the object that `--json` prints."""
+        return {
+            "seeds": list(self.seeds),
+            "zero_shot": list(self.zero_shot),
+            "learning": [one.row() for one in self.learning],
+            "aggregates": list(self.aggregates),
+            "failed": dict(self.failed),
+            "log": str(self.log),
+            "report": str(self.report),
+            "pictures": [str(path) for path in self.pictures],
+        }
+
+    @property
+    def tables(self) -> dict[str, Rows]:
+        """The tables that have rows, by title."""
+        shown = {
+            _ZERO_SHOT: self.zero_shot,
+            _LEARNING: [one.row() for one in self.learning],
+            _ALL: self.aggregates,
+        }
+        return {title: rows for title, rows in shown.items() if rows}
+
+    @override
+    def __rich__(self) -> RenderableType:
+        """Returns the tables, what failed, and where everything is."""
+        tables = [
+            rows_table(rows, title, _ON_SCREEN[title])
+            for title, rows in self.tables.items()
+        ]
+        entries = [
+            ("note", None if learns_on() or not self.learning else _NOT_LEARNED),
+            ("seeds", ", ".join(map(str, self.seeds))),
+            *(("failed", f"{name}: {why}") for name, why in self.failed.items()),
+            ("jobs", self.log),
+            ("tables", self.report),
+            *(("picture", path) for path in self.pictures),
+        ]
+        return Group(*tables, facts(entries))
+
+
+def result_of(
+    asked: Sequence[Job],
+    finished: FinishedJobs,
+    failed: Mapping[str, str],
+    folder: Path,
+) -> BenchmarkResult:
+    """Returns what the finished jobs came to; writes the tables and the picture.
+
+    Args:
+        asked: all jobs.
+        finished: holds the records of those that are finished.
+        failed: why, by the name of the job.
+        folder: where tables and picture go.
+    """
+    done = [job for job in asked if job in finished]
+    records: dict[tuple[str, str], dict[int, Record]] = {}
+    for job in done:
+        by_seed = records.setdefault((job.pair.name, job.strategy), {})
+        by_seed[job.seed] = finished[job]
+    pairs = {job.pair.name: job.pair for job in asked}
+    budgets = {(job.pair.name, job.strategy): job.budget for job in asked}
+    zero_shot = [
+        zero_shot_row(pairs[pair], list(runs.values()))
+        for (pair, strategy), runs in records.items()
+        if strategy == "zero-shot"
+    ]
+    learning = [
+        figures_of(
+            pair,
+            strategy,
+            pairs[pair].learning,
+            budgets[pair, strategy],
+            runs,
+            records.get((pair, "scratch")),
+        )
+        for (pair, strategy), runs in records.items()
+        if STRATEGIES[strategy].learner is not None
+    ]
+    pictures = []
+    if learning:
+        pictures.append(folder / "benchmark.png")
+        draw_benchmark(pictures[0], learning)
+    result = BenchmarkResult(
+        {key: list(runs.values()) for key, runs in records.items()},
+        failed,
+        zero_shot,
+        learning,
+        aggregated(learning),
+        sorted({job.seed for job in asked}),
+        finished.path,
+        pictures,
+        folder / "benchmark.md",
+    )
+    text = "\n\n".join(
+        f"{title}\n\n{markdown(rows)}" for title, rows in result.tables.items()
+    )
+    write_atomically(result.report, f"{text}\n".encode())
+    return result
