@@ -48,6 +48,14 @@ def benchmark(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Run all anew; the file keeps both.")
     ] = False,
+    known: Annotated[
+        Path | None,
+        typer.Option(
+            "--known",
+            metavar="CSV",
+            help="benchmark.csv of another run, whose jobs are not run again.",
+        ),
+    ] = None,
     log_folder: Annotated[
         Path,
         typer.Option(
@@ -72,6 +80,7 @@ def benchmark(
         jobs=jobs,
         quick=quick,
         fresh=fresh,
+        known=known,
         log_folder=log_folder,
         progress=progress,
     )

@@ -39,6 +39,7 @@ def benchmark(
     jobs: int = 1,
     quick: bool = False,
     fresh: bool = False,
+    known: str | Path | None = None,
     log_folder: str | Path = "runs/benchmark",
     progress: bool = False,
     run: Callable[[Job], Record] = run_job,
@@ -58,6 +59,7 @@ def benchmark(
         jobs: processes at once.
         quick: a fifth of the learning steps: to see whether all works.
         fresh: run all anew; finished jobs stay in the file.
+        known: `benchmark.csv` of another run, whose jobs are not run again.
         log_folder: for sources, jobs, figures and pictures.
         progress: whether to show it on standard error.
         run: runs one job; is pickled.
@@ -74,9 +76,11 @@ def benchmark(
     require_at_least("--seeds", seeds if isinstance(seeds, int) else len(seeds), 1)
     for seed in () if isinstance(seeds, int) else seeds:
         require_seed(seed)
+    if known is not None and not Path(known).is_file():
+        raise InputError(f"--known takes a file, {known} is none; name another")
     folder = require_writable(Path(log_folder))
     with locked(folder):
-        finished = FinishedJobs(folder, fresh)
+        finished = FinishedJobs(folder, fresh, None if known is None else Path(known))
         used = finished.seeds(seeds) if isinstance(seeds, int) else list(seeds)
         asked = [
             Job(pair, name, seed, folder, quick)

@@ -26,6 +26,9 @@ _QUICKER = 5
 """Times fewer learning steps and points, to see whether all works."""
 
 
+JobKey: TypeAlias = tuple[str, str, int, int, int, bool, str]
+
+
 @final
 @dataclass(frozen=True)
 class Strategy:
@@ -72,7 +75,7 @@ class Job:
     quick: bool = False
 
     @property
-    def key(self) -> tuple[str, str, int, int, int, bool, str]:
+    def key(self) -> JobKey:
         """All that decides what comes out; another version measures anew."""
         steps = self.pair.budget, self.budget
         return (

@@ -17,6 +17,7 @@ from rltransfer.report.zero_shot_table import zero_shot_row
 from rltransfer.workflows.benchmark_jobs import STRATEGIES, Job
 from rltransfer.workflows.benchmark_runs import Record, learns_on
 from rltransfer.workflows.finished_jobs import FinishedJobs
+from rltransfer.workflows.job_csv import write_csv
 
 _ZERO_SHOT, _LEARNING, _ALL = "Zero-shot", "Learning on", "All pairs"
 _ON_SCREEN = {
@@ -60,6 +61,8 @@ class BenchmarkResult(Result):
     pictures: Sequence[Path]
     report: Path
     """The tables as Markdown."""
+    csv: Path
+    """Jobs that learned, for another run to go on from."""
 
     @override
     def as_json(self) -> dict[str, Any]:
@@ -72,6 +75,7 @@ class BenchmarkResult(Result):
             "failed": dict(self.failed),
             "log": str(self.log),
             "report": str(self.report),
+            "csv": str(self.csv),
             "pictures": [str(path) for path in self.pictures],
         }
 
@@ -98,6 +102,7 @@ class BenchmarkResult(Result):
             *(("failed", f"{name}: {why}") for name, why in self.failed.items()),
             ("jobs", self.log),
             ("tables", self.report),
+            ("CSV", self.csv),
             *(("picture", path) for path in self.pictures),
         ]
         return Group(*tables, facts(entries))
@@ -155,9 +160,11 @@ def result_of(
         finished.path,
         pictures,
         folder / "benchmark.md",
+        folder / "benchmark.csv",
     )
     text = "\n\n".join(
         f"{title}\n\n{markdown(rows)}" for title, rows in result.tables.items()
     )
+    write_csv(result.csv, ((job, finished[job]) for job in done))
     write_atomically(result.report, f"{text}\n".encode())
     return result

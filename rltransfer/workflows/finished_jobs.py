@@ -1,15 +1,15 @@
 """Finished jobs of a benchmark and its seeds, a line of JSON each, in one file."""
 
 import json
-from collections.abc import Hashable
 from pathlib import Path
-from typing import Any, final
+from typing import Any, cast, final
 
 import numpy as np
 
 from rltransfer.errors import ArtifactRefused
 from rltransfer.io.atomic_files import make_folder, write_after
-from rltransfer.workflows.benchmark_jobs import Job
+from rltransfer.workflows.benchmark_jobs import Job, JobKey
+from rltransfer.workflows.job_csv import read_csv
 
 FILE = "benchmark.jsonl"
 DRAWN = range(200, 4_001)
@@ -23,17 +23,22 @@ class FinishedJobs:
     Args:
         folder: where the file is.
         fresh: whether to run all anew; what was finished stays in the file.
+        known: a CSV file of jobs that were finished elsewhere.
 
     Raises:
         ArtifactRefused: the file is damaged before its last line.
     """
 
-    def __init__(self, folder: Path, fresh: bool = False) -> None:
+    def __init__(
+        self, folder: Path, fresh: bool = False, known: Path | None = None
+    ) -> None:
+        self._records: dict[JobKey, dict[str, Any]] = {}
+        if known is not None:
+            self._records |= read_csv(known)
         self.path = make_folder(folder) / FILE
         data = self.path.read_bytes() if self.path.exists() else b""
         # What was being written when the machine failed is no line yet.
         self._end = data.rfind(b"\n") + 1
-        self._records: dict[Hashable, dict[str, Any]] = {}
         self._seeds: list[int] = []
         for number, line in enumerate(data[: self._end].splitlines(), 1):
             try:
@@ -43,7 +48,8 @@ class FinishedJobs:
                 if "drawn" in entry:
                     self._seeds = [int(seed) for seed in entry["drawn"]]
                 else:
-                    self._records[tuple(entry["key"])] = entry["record"]
+                    key = tuple(entry["key"])
+                    self._records[cast(JobKey, key)] = entry["record"]
             except (ValueError, KeyError, TypeError) as fault:
                 raise ArtifactRefused(
                     f"line {number} of {self.path} is not of a benchmark; restore the "
@@ -76,7 +82,7 @@ class FinishedJobs:
         alike = [
             float(record["seconds"])
             for key, record in self._records.items()
-            if isinstance(key, tuple) and (*key[:2], *key[3:]) == _without_seed(job)
+            if _without_seed(key) == _without_seed(job.key)
         ]
         return float(np.mean(alike)) if alike else None
 
@@ -86,5 +92,5 @@ class FinishedJobs:
         self._end += len(line)
 
 
-def _without_seed(job: Job) -> tuple[Any, ...]:
-    return (*job.key[:2], *job.key[3:])
+def _without_seed(key: JobKey) -> tuple[Any, ...]:
+    return (*key[:2], *key[3:])

@@ -193,3 +193,41 @@ def test_a_benchmark_of_a_small_pair(tmp_path: Path) -> None:
     config = folder_of(SOURCE, tmp_path) / "CartPole-v1" / "config.yml"
     assert "32" in config.read_text()
     assert np.isfinite(found.learning[0].areas).all()
+
+
+def test_another_run_goes_on_from_the_csv_of_one(folder: Path, tmp_path: Path) -> None:
+    strategies = ["scratch", "zero-shot"]
+    first = ran(folder, [1, 2], strategies=strategies)
+    other = tmp_path / "other"
+    folder_of(SOURCE, other).mkdir(parents=True)
+    again = ran(other, [1, 2, 3], strategies=strategies, known=first.csv)
+    # What learned is known; zero-shot jobs are not in the file.
+    assert asked(other) == [1, 2, 3, 3]
+    (before, after) = (one.learning[0] for one in (first, again))
+    assert before.row()["area"] == after.row()["area"]
+    assert list(after.curves) == [1, 2, 3]
+    assert first.csv.read_text().count("scratch") == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "first line"),
+        ("pair,strategy\n", "first line"),
+        ("{header}tiny,scratch,x,400,768,False,1,1,,,0 1,0 1\n", "invalid literal"),
+        ("{header}tiny,scratch,1,400,768,no,1,1,,,0 1,0 1\n", "quick is True or False"),
+        ("{header}tiny,scratch,1,400,768,False,1,1,,,0 1,0\n", "shorter"),
+        ("{header}tiny\n", "shorter"),
+    ],
+)
+def test_a_file_of_something_else_is_refused(
+    folder: Path, text: str, reason: str
+) -> None:
+    header = "pair,strategy,seed,alignment,budget,quick,version,seconds,"
+    header += "zero_shot,improved,steps,returns\n"
+    path = folder / "known.csv"
+    path.write_text(text.replace("{header}", header))
+    with pytest.raises(ArtifactRefused, match=reason):
+        ran(folder, [1], known=path)
+    with pytest.raises(InputError, match="--known takes a file"):
+        ran(folder, [1], known=folder / "none.csv")

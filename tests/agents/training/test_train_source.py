@@ -404,3 +404,25 @@ def test_a_training_that_diverges_blames_no_environment(
     config = configure(algorithm, env_id="Pendulum-v1", hyperparameters=rates)
     with pytest.raises(InputError, match=r"training diverged.*lower the learning_rate"):
         train_source(config)
+
+
+def test_evaluations_may_play_the_episodes_of_other_agents(
+    configure: Configure, tmp_path: Path
+) -> None:
+    first, same, other = (
+        train_source(
+            configure("ppo", evaluations=1, log_folder=tmp_path / name, **seeds)
+        )
+        for name, seeds in (
+            ("first", {"evaluation_seed": 5}),
+            ("same", {"evaluation_seed": 5}),
+            ("other", {"evaluation_seed": 6}),
+        )
+    )
+    lengths = []
+    for run in (first, same, other):
+        with np.load(run.folder / "evaluations.npz") as stored:
+            lengths.append(stored["ep_lengths"].tolist())
+    assert lengths[0] == lengths[1]
+    assert lengths[0] != lengths[2]
+    assert "eval_seed: 5" in (first.folder / "CartPole-v1" / "args.yml").read_text()
