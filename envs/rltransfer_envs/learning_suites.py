@@ -119,4 +119,25 @@ _TRAPS = (
     ),
 )
 
-LEARNING_SUITES = {"fast": _FAST, "spoilt": _SPOILT, "traps": _TRAPS, "more": LANDERS}
+_MORE = (
+    Pair(
+        "mountaincar-3d",
+        CAR,
+        "rltransfer/MountainCar3D-v0",
+        8_000,
+        (),
+        "a bowl instead of a valley: twice the observations, five actions",
+    ),
+    Pair(
+        "inverted-double",
+        Agent("InvertedPendulum-v5", "ppo", 100_000),
+        "InvertedDoublePendulum-v5",
+        8_000,
+        (),
+        "a second pole on the first",
+        same_reward=False,
+    ),
+    *LANDERS,
+)
+
+LEARNING_SUITES = {"fast": _FAST, "spoilt": _SPOILT, "traps": _TRAPS, "more": _MORE}

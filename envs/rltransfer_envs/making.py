@@ -25,6 +25,7 @@ REGISTRATIONS: dict[str, tuple[str, int | None, float | None]] = {
         90.0,
     ),
     "rltransfer/MountainCarLeft-v0": ("classic_control:mountain_car_left", 999, 90.0),
+    "rltransfer/MountainCar3D-v0": ("mountain_car_3d:MountainCar3D", 1000, None),
     "rltransfer/Swimmer-v0": ("mujoco_bodies:swimmer", 1000, 360.0),
     "rltransfer/HalfCheetah-v0": ("mujoco_bodies:half_cheetah", 1000, 4800.0),
     "rltransfer/Hopper-v0": ("mujoco_bodies:hopper", 1000, 3800.0),

@@ -234,3 +234,32 @@ def test_the_left_car_climbs_as_the_usual_one_does_to_the_right() -> None:
         assert not late
     assert gain == pytest.approx(99.9)
     assert mirrored in left.observation_space
+
+
+@pytest.mark.parametrize(("axis", "push"), [(0, 2), (1, 4)])
+def test_along_one_axis_the_car_in_the_bowl_moves_as_the_flat_one(
+    axis: int, push: int
+) -> None:
+    flat, bowl = make("MountainCar-v0"), make("rltransfer/MountainCar3D-v0")
+    flat.reset(seed=0)
+    seen, _ = bowl.reset(seed=0)
+    flat.unwrapped.state = seen[[axis, 2 + axis]].astype(np.float64)
+    for step in range(60):
+        # Back and forth by turns; 0 pushes left in the flat world, 2 right.
+        right = step // 25 % 2
+        there, *_ = flat.step(2 * right)
+        seen, reward, over, _, _ = bowl.step(push if right else push - 1)
+        np.testing.assert_allclose(seen[[axis, 2 + axis]], there, atol=1e-5)
+        assert (reward, over) == (-1.0, False)
+
+
+def test_the_car_in_the_bowl_is_there_where_both_axes_are() -> None:
+    bowl = make("rltransfer/MountainCar3D-v0")
+    bowl.reset(seed=0)
+    car = bowl.unwrapped
+    car._velocity = np.array([0.05, 0.0])
+    car._position = np.array([0.49, 0.3])
+    assert bowl.step(0)[2] is False
+    car._velocity = np.array([0.05, 0.05])
+    car._position = np.array([0.49, 0.49])
+    assert bowl.step(0)[2] is True

@@ -62,6 +62,7 @@ TASKS = [
     Task("rltransfer/MountainCar-v0", 200, {"gravity": 0.002}),
     Task("rltransfer/MountainCarContinuous-v0", 999, {"power": 0.0012}),
     Task("rltransfer/MountainCarLeft-v0", 999),
+    Task("rltransfer/MountainCar3D-v0", 1000, draws=False),
     Task("rltransfer/Swimmer-v0", 1000, {"links": 4}, draws=False),
     Task("rltransfer/HalfCheetah-v0", 1000, {"gravity": 5, "mass": 1.2}, draws=False),
     Task("rltransfer/HalfCheetah-v0", 1000, {"legs": 3, "torso": 1.2}, draws=False),
