@@ -24,7 +24,7 @@ _KNOWN = {
 _ZOO = "RL Zoo's hyperparameters"
 
 _CARTPOLE = Learning(
-    Agent("CartPole-v1", "ppo", 18_000), 475.0, 24.6, 500.0, 15.0, _ZOO
+    Agent("CartPole-v1", "ppo", 18_000), 475.0, 24.6, 500.0, 60.0, _ZOO
 )
 _ACROBOT = Learning(
     Agent("Acrobot-v1", "dqn", 28_000), -90.0, -500.0, -75.0, 180.0, _ZOO
@@ -75,6 +75,7 @@ _SPOILT = tuple(
     replace(
         pair,
         name=f"{pair.name}-spoilt",
+        target_of=pair.name,
         goals=(),
         notes="noise on both maps: a fifth to a half of the way from random to expert",
         mapping="spoilt",
@@ -95,6 +96,7 @@ _TRAPS = (
         "a source that earns 88 of 500",
         {"base": "CartPole-v1"},
         learning=_CARTPOLE,
+        target_of="cartpole-scrambled",
         weak_source=True,
     ),
     Pair(
@@ -112,6 +114,7 @@ _TRAPS = (
     replace(
         _learned("cartpole-scrambled", _CARTPOLE),
         name="cartpole-wrong",
+        target_of="cartpole-scrambled",
         goals=(),
         notes="the found mapping turned into its opposite",
         mapping="wrong",

@@ -88,6 +88,8 @@ class Pair:
     """How learning on is measured; None where it is not."""
     mapping: Literal["found", "spoilt", "wrong"] = "found"
     """What acts: the found mapping, or what was made of it on purpose."""
+    target_of: str = ""
+    """Another pair with this very target: learning from scratch is the same in both."""
     weak_source: bool = False
     """Whether the source may be no better than random actions at home."""
 

@@ -30,6 +30,8 @@ _ON_THE_WAY = (0.5, 0.75, 1.0)
 """Shares of the way from random actions to the threshold."""
 _BEGINNING = 0.1
 """Share of the budget after alignment in which nothing should be lost."""
+_WORTH = 0.1
+"""Normalised return from which there is something to lose."""
 _SEED = 0
 """Of resampling."""
 
@@ -105,6 +107,7 @@ class LearningFigures:
             "seeds": str(len(curves)),
             "jumpstart": f"{np.median(starts):.2f}",
             "lowest": f"{np.median(lowest):.2f}",
+            "of jumpstart": _share(np.array(lowest), starts),
             "asymptote": f"{np.median([curve.asymptote for curve in curves]):.2f}",
             "area": f"{np.median(self.areas):.2f}",
             "steps to 50 %": half,
@@ -241,6 +244,12 @@ def _areas(curves: Sequence[LearningCurve], budget: int) -> Float[np.ndarray, " 
 def _ratio(ours: Float[np.ndarray, " run"], theirs: Float[np.ndarray, " run"]) -> str:
     ratio = ours.mean() / theirs.mean() if len(ours) and theirs.mean() > 0 else math.nan
     return f"{ratio:.2f}" if math.isfinite(ratio) else ""
+
+
+def _share(lowest: Float[np.ndarray, " run"], starts: Float[np.ndarray, " run"]) -> str:
+    """Returns the median share; of starts near random actions it would mean nothing."""
+    worth = starts > _WORTH
+    return f"{np.median(lowest[worth] / starts[worth]):.2f}" if worth.any() else ""
 
 
 def _gain(gains: Float[np.ndarray, " run"]) -> str:

@@ -139,11 +139,13 @@ def _run_all(
     run: Callable[[Job], Record],
 ) -> dict[str, str]:
     """Runs what is not finished; returns why jobs failed, by their names."""
-    waiting = [job for job in asked if job not in finished]
+    # Learning from scratch is one job for all pairs of one target.
+    once = {job.key: job for job in reversed(asked)}.values()
+    waiting = [job for job in reversed(once) if job not in finished]
     failed: dict[str, str] = {}
     with StopSignals(patience=1) as stop, progress_bars(progress) as bars:
-        bar = bars.add_task("jobs", total=len(asked), note="")
-        bars.advance(bar, len(asked) - len(waiting))
+        bar = bars.add_task("jobs", total=len(once), note="")
+        bars.advance(bar, len(once) - len(waiting))
         try:
             _train_missing(waiting, at_once, bars, bar, stop)
             ready = [job for job in waiting if _is_ready(job)]

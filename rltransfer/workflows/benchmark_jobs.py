@@ -78,8 +78,9 @@ class Job:
     def key(self) -> JobKey:
         """All that decides what comes out; another version measures anew."""
         steps = self.pair.budget, self.budget
+        shared = self.pair.target_of if self.way.source is None else ""
         return (
-            *(self.pair.name, self.strategy, self.seed),
+            *(shared or self.pair.name, self.strategy, self.seed),
             *(*steps, self.quick, __version__),
         )
 
@@ -99,7 +100,10 @@ class Job:
         learning = self.pair.learning
         if learning is None or self.way.learner is None:
             return 0
-        return max(learning.budget // (_QUICKER if self.quick else 1), self.pair.budget)
+        if not self.quick:
+            return learning.budget
+        # Alignment takes what it takes, and something must be left to learn from.
+        return max(learning.budget // _QUICKER, 2 * self.pair.budget)
 
     @property
     def points(self) -> int:

@@ -165,6 +165,6 @@ def result_of(
     text = "\n\n".join(
         f"{title}\n\n{markdown(rows)}" for title, rows in result.tables.items()
     )
-    write_csv(result.csv, ((job, finished[job]) for job in done))
+    write_csv(result.csv, {job.key: (job, finished[job]) for job in done}.values())
     write_atomically(result.report, f"{text}\n".encode())
     return result

@@ -68,6 +68,11 @@ def test_what_is_learned_on_says_what_scratch_needs(pair: Pair) -> None:
     assert learning.random < learning.threshold <= learning.final
     assert learning.budget > pair.budget
     assert learning.origin
+    if pair.target_of:
+        other = PAIRS[pair.target_of]
+        assert other.learning is learning
+        assert other.target_options(7) == pair.target_options(7)
+        assert (other.target, other.budget) == (pair.target, pair.budget)
     home = make(learning.scratch.env_id)
     assert type(home.action_space) is type(target_of(pair, 0).action_space)
 

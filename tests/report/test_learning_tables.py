@@ -70,7 +70,9 @@ def test_a_run_that_never_reached_the_threshold_is_no_number() -> None:
 
 def test_the_lowest_point_is_of_the_first_tenth_after_alignment() -> None:
     dip = record({100: -200.0, 120: -300.0, 141: -500.0, 400: -100.0})
-    assert figures({1: dip}).row()["lowest"] == "0.50"
+    row = figures({1: dip}).row()
+    assert (row["lowest"], row["of jumpstart"]) == ("0.50", "0.67")
+    assert figures({1: NEVER}).row()["of jumpstart"] == ""
 
 
 def test_the_gain_is_of_what_came_out_above_the_zero_shot_policy() -> None:

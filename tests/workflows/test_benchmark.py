@@ -195,6 +195,14 @@ def test_a_benchmark_of_a_small_pair(tmp_path: Path) -> None:
     assert np.isfinite(found.learning[0].areas).all()
 
 
+def test_learning_from_scratch_is_shared_by_pairs_of_one_target(folder: Path) -> None:
+    pairs = [TINY, replace(TINY, name="twin", target_of="tiny")]
+    found = ran(folder, [1], pairs=pairs, strategies=["scratch", "zero-shot"])
+    assert asked(folder) == [1, 1, 1]
+    assert {one.pair for one in found.learning} == {"tiny", "twin"}
+    assert found.csv.read_text().count("scratch") == 1
+
+
 def test_another_run_goes_on_from_the_csv_of_one(folder: Path, tmp_path: Path) -> None:
     strategies = ["scratch", "zero-shot"]
     first = ran(folder, [1, 2], strategies=strategies)
