@@ -10,7 +10,7 @@ from gymnasium import Space, spaces
 from rltransfer.domain import Domain, Policy, Rollout, Transitions
 from rltransfer.errors import InputError
 from rltransfer_agents.learning_on.actor_critic import ActorCritic
-from rltransfer_agents.learning_on.guard import Arm, ArmName, Guard
+from rltransfer_agents.learning_on.guard import Answer, Arm, ArmName, Guard
 from rltransfer_agents.learning_on.learner import (
     LearnedPolicy,
     Learner,
@@ -210,17 +210,17 @@ class _Learning:
         self._every = max(1, config.steps // config.points)
         self._next_point = target.budget.used
         self._curve: list[CurvePoint] = []
-        self._measured: dict[int, float] = {}
+        self._measured: tuple[Policy, float] | None = None
         self._experience = experience
         self._students: dict[str, Student] = {}
 
     def run(self) -> LearnedOn:
         """Learns, compares, and returns what came of it."""
         config, target = self._config, self._target
-        arms = [] if self._mapped is None else [Arm("mapped", self._mapped)]
-        rows = [self._experience]
-        if arms:
-            rows += self._mapped_acts(arms[0])
+        rows, arms = [self._experience], []
+        if self._mapped is not None:
+            arms.append(Arm("mapped", Answer(self._mapped)))
+            rows.append(self._mapped_acts(arms[0]))
         seen = Transitions.join(*rows)
         discount = config.learner.discount
         self._units = Units.of(seen, discount)
@@ -228,18 +228,17 @@ class _Learning:
         self._replay = Replay(target, self._units, self._mapped, discount, n_steps)
         self._replay.add(seen)
         if arms and config.strategy != "scratch":
-            arms.append(Arm("student"))
             self._students["student"] = self._student(arms[0])
-        arms.append(Arm("scratch"))
         self._students["scratch"] = self._scratch()
+        for name, student in self._students.items():
+            answer = Answer(self._policy(student.learner.copy()))
+            arms.append(Arm(cast(ArmName, name), answer))
         self._guard = Guard(arms, config.steps)
-        for arm in arms:
-            if arm.name != "mapped":
-                arm.answer = self._policy(self._students[arm.name].learner.copy())
         self._measure()
         reserve = round(config.final_share * config.steps) if len(arms) > 1 else 0
         while self._left > reserve:
-            self._episode(self._guard.choose(), self._left - reserve)
+            self._episode(self._guard.choose(), reserve)
+            self._guard.drop()
             self._measure()
         return self._compared()
 
@@ -247,36 +246,32 @@ class _Learning:
     def _left(self) -> int:
         return self._until - self._target.budget.used
 
-    def _mapped_acts(self, arm: Arm) -> list[Transitions]:
+    def _mapped_acts(self, arm: Arm) -> Transitions:
         """Acts with the mapped policy; returns the rows."""
         config = self._config
-        rollout = self._acted(
-            self._mapped_policy,
-            steps=round(config.mapped_share * config.steps),
-            episodes=config.mapped_episodes,
-            at_least_one=True,
-        )
-        for earned, steps in _episodes(rollout):
-            arm.earned(earned, steps)
-        return [rollout.transitions]
+        steps = round(config.mapped_share * config.steps)
+        rows: list[Transitions] = []
+        # One episode at least: without any it could not be compared.
+        while not arm.judged or (
+            arm.steps < steps and len(arm.judged) < config.mapped_episodes
+        ):
+            rollout = self._acted(arm.answer.policy, self._left)
+            rows.append(rollout.transitions)
+            arm.acted(len(rollout.transitions), rollout.returns.tolist())
+            arm.answer.returns += rollout.returns.tolist()
+            if not len(rollout.returns):
+                break
+        return Transitions.join(*rows)
 
-    @property
-    def _mapped_policy(self) -> Policy:
-        assert self._mapped is not None
-        return self._mapped
-
-    def _acted(
-        self, policy: Policy, *, steps: int, episodes: int, at_least_one: bool = False
-    ) -> Rollout:
-        """Returns some counted episodes; the last one may be cut off by the budget."""
-        rollout = self._target.collect(
+    def _acted(self, policy: Policy, steps: int) -> Rollout:
+        """Returns one counted episode, which may be cut off by the budget."""
+        return self._target.collect(
             policy,
             purpose="learning",
-            seed=int(self._resets.integers(2**31 - 2**20)),
-            steps=min(steps, self._left),
-            episodes=episodes,
+            seed=int(self._resets.integers(_SEEDS)),
+            steps=steps,
+            episodes=1,
         )
-        return rollout
 
     def _new_learner(self, rng: np.random.Generator) -> Learner:
         target, config = self._target, self._config
@@ -293,7 +288,7 @@ class _Learning:
         """Returns a student that begins as the strategy says."""
         config, replay = self._config, self._replay
         strategy = STRATEGIES[config.strategy]
-        length = mapped.steps / max(1, len(mapped.returns))
+        length = mapped.steps / max(1, mapped.episodes)
         pull = Pull(strategy, mapped.mean, self._random_return, length)
         student = Student(self._new_learner(self._student_rng), pull)
         if strategy.clones:
@@ -323,12 +318,32 @@ class _Learning:
         returns = np.bincount(rows.episode.numpy(), rows.reward.numpy())
         return float(returns.min()) if len(returns) else 0.0
 
-    def _episode(self, arm: Arm, allowed: int) -> None:
-        """Lets an arm act in one episode, and all that learn learn from it."""
-        student, strategy = self._students[arm.name], None
-        if student.pull is not None:
-            strategy = STRATEGIES[self._config.strategy]
-        policy = Exploring(
+    def _episode(self, arm: Arm, reserve: int) -> None:
+        """Lets an arm act, and all that learn learn from it."""
+        student, left = self._students[arm.name], self._left - reserve
+        judged: list[float] = []
+        if arm.explores:
+            rollout = self._acted(self._exploring(student), left)
+        else:
+            now = self._policy(student.learner.copy())
+            rollout = self._acted(now, left)
+            judged = rollout.returns.tolist()
+        rows = rollout.transitions
+        self._replay.add(rows)
+        arm.acted(len(rows), judged)
+        if judged:
+            arm.takes(now)
+            if student.pull is not None:
+                student.pull.earned(judged[0], len(rows))
+        for one in self._guard.learners:
+            learner = self._students[one.name]
+            for _ in range(self._config.updates * len(rows)):
+                learner.learner.update(self._replay, learner.guidance)
+        self._say(arm, rollout)
+
+    def _exploring(self, student: Student) -> Policy:
+        strategy = STRATEGIES[self._config.strategy] if student.pull else None
+        return Exploring(
             student.learner,
             self._units,
             self._target,
@@ -337,34 +352,17 @@ class _Learning:
             strategy,
             student.pull,
         )
-        rollout = self._acted(policy, steps=allowed, episodes=1)
-        self._replay.add(rollout.transitions)
-        steps = len(rollout.transitions)
-        for one in self._guard.learners:
-            learner = self._students[one.name]
-            for _ in range(self._config.updates * steps):
-                learner.learner.update(self._replay, learner.guidance)
-        if not len(rollout.returns):
-            return
-        earned = float(rollout.returns[0])
-        if student.pull is not None:
-            student.pull.earned(earned, steps)
-        if self._guard.earned(arm, earned, steps):
-            arm.answer = self._policy(student.learner.copy())
-        self._say(arm, earned, steps)
 
-    def _say(self, arm: Arm, earned: float, steps: int) -> None:
-        if self._watch is None:
+    def _say(self, arm: Arm, rollout: Rollout) -> None:
+        if self._watch is None or not len(rollout.returns):
             return
-        pull = self._students[arm.name].pull
+        names = [one.name for one in self._guard.arms]
         scalars = {
-            "rollout/ep_rew_mean": arm.mean,
-            "rollout/ep_len_mean": float(steps),
-            "transfer/arm": float(
-                [one.name for one in self._guard.arms].index(arm.name)
-            ),
-            f"transfer/return_{arm.name}": earned,
+            "rollout/ep_rew_mean": rollout.mean_return,
+            "rollout/ep_len_mean": float(len(rollout.transitions)),
+            "transfer/arm": float(names.index(arm.name)),
         }
+        pull = self._students[arm.name].pull
         if pull is not None:
             scalars["transfer/hold"] = pull.weight
         self._watch.learned(scalars, self._target.budget.used)
@@ -376,17 +374,19 @@ class _Learning:
             return
         self._next_point += self._every * (1 + (used - self._next_point) // self._every)
         best = self._guard.best
-        assert best.answer is not None
+        self._add_point(CurvePoint(used, self._worth(best.answer.policy), best.name))
+
+    def _worth(self, policy: Policy) -> float:
+        """Returns what a policy earns in the episodes that only report."""
         # One policy in the same episodes earns the same.
-        key = id(best.answer)
-        if key not in self._measured:
+        if self._measured is None or self._measured[0] is not policy:
             returns = self._target.evaluate(
-                best.answer,
+                policy,
                 episodes=self._config.evaluation_episodes,
                 seed=self._config.evaluation_seed,
             )
-            self._measured = {key: float(returns.mean())}
-        self._add_point(CurvePoint(used, self._measured[key], best.name))
+            self._measured = policy, float(returns.mean())
+        return self._measured[1]
 
     def _add_point(self, point: CurvePoint) -> None:
         self._curve.append(point)
@@ -396,89 +396,57 @@ class _Learning:
     def _compared(self) -> LearnedOn:
         """Compares what may be the result, and returns the best."""
         arms = self._guard.arms
-        contenders = [arm for arm in arms if arm.name == "mapped"]
-        learners = [arm for arm in arms if arm.name != "mapped" and arm.judged]
-        learners = learners or [arms[-1]]
-        contenders.append(max(learners, key=lambda arm: arm.answer_mean))
-        finals = dict.fromkeys((arm.name for arm in arms), np.zeros(0))
-        if len(contenders) > 1:
-            for number, arm in enumerate(contenders):
-                assert arm.answer is not None
-                rollout = self._target.collect(
-                    arm.answer,
-                    purpose="final comparison",
-                    seed=int(self._resets.integers(2**31 - 2**20)),
-                    steps=self._left // (len(contenders) - number),
-                    episodes=self._config.final_episodes,
-                )
-                finals[arm.name] = rollout.returns
+        contenders = arms if len(arms) > 1 else []
+        finals: dict[str, list[float]] = {arm.name: [] for arm in arms}
+        for number, arm in enumerate(contenders):
+            rollout = self._target.collect(
+                arm.answer.policy,
+                purpose="final comparison",
+                seed=int(self._resets.integers(_SEEDS)),
+                steps=self._left // (len(contenders) - number),
+                episodes=self._config.final_episodes,
+            )
+            finals[arm.name] = rollout.returns.tolist()
+            arm.answer.returns += finals[arm.name]
         # The first one wins where none is better: the mapped policy.
-        winner = max(contenders, key=lambda arm: _final(arm, finals[arm.name]))
-        assert winner.answer is not None
-        point = CurvePoint(
-            self._target.budget.used, self._worth(winner.answer), winner.name
-        )
-        if point.target_steps == self._curve[-1].target_steps:
+        winner = max(arms, key=lambda arm: arm.answer.mean)
+        policy, used = winner.answer.policy, self._target.budget.used
+        if self._curve[-1].target_steps == used:
             self._curve.pop()
-        self._add_point(point)
+        self._add_point(CurvePoint(used, self._worth(policy), winner.name))
         records = tuple(
             ArmRecord(
-                arm.name,
-                len(arm.returns),
-                arm.steps,
-                arm.mean if arm.returns else None,
-                tuple(finals[arm.name].tolist()),
-                arm.dropped,
+                name=arm.name,
+                episodes=arm.episodes,
+                steps=arm.steps,
+                mean_return=arm.mean if arm.judged else None,
+                final_returns=tuple(finals[arm.name]),
+                dropped=arm.dropped,
             )
             for arm in arms
         )
-        learner = (
-            winner.answer.learner if isinstance(winner.answer, LearnedPolicy) else None
-        )
+        learner = policy.learner if isinstance(policy, LearnedPolicy) else None
+        verdict = _verdict(winner, arms)
         return LearnedOn(
-            winner.name,
-            winner.answer,
-            learner,
-            tuple(self._curve),
-            records,
-            _verdict(winner, contenders, finals),
+            winner.name, policy, learner, tuple(self._curve), records, verdict
         )
 
-    def _worth(self, policy: Policy) -> float:
-        key = id(policy)
-        if key in self._measured:
-            return self._measured[key]
-        returns = self._target.evaluate(
-            policy,
-            episodes=self._config.evaluation_episodes,
-            seed=self._config.evaluation_seed,
-        )
-        return float(returns.mean())
+
+_SEEDS = 2**31 - 2**20
+"""Gymnasium takes seeds below 2^31; episode i adds i to one."""
 
 
-def _episodes(rollout: Rollout) -> list[tuple[float, int]]:
-    """Returns return and steps of each finished episode."""
-    lengths = np.bincount(rollout.transitions.episode.numpy())
-    return list(zip(rollout.returns.tolist(), lengths.tolist(), strict=False))
-
-
-def _final(arm: Arm, returns: np.ndarray) -> float:
-    return float(returns.mean()) if len(returns) else arm.mean
-
-
-def _verdict(
-    winner: Arm, contenders: list[Arm], finals: Mapping[str, np.ndarray]
-) -> str:
-    if len(contenders) < 2:
+def _verdict(winner: Arm, arms: list[Arm]) -> str:
+    if len(arms) == 1:
         return "scratch learned alone: there was no mapped policy to learn on from"
     told = ", ".join(
-        f"{arm.name} {_final(arm, finals[arm.name]):.1f} "
-        f"({len(finals[arm.name])} episodes)"
-        for arm in contenders
+        f"{arm.name} {arm.answer.mean:.1f} ({len(arm.answer.returns)} episodes)"
+        for arm in arms
+        if arm.answer.returns
     )
     if winner.name == "mapped":
         return f"learning on brought nothing better than the mapped policy: {told}"
-    return f"{winner.name} is the result, by the last comparison: {told}"
+    return f"{winner.name} is the result, by its counted returns: {told}"
 
 
 def _clone(
