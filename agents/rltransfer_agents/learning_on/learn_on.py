@@ -60,14 +60,17 @@ class LearnOnConfig:
     first_updates: float = 2.0
     """That learners make for each row that was seen before."""
     most_first_updates: int = 10_000
-    updates: int = 1
-    """Of every learner for each step."""
+    updates: tuple[int, int] = (4, 1)
+    """Of every learner for each step, at first and later: with few rows more can be
+    learned from each."""
+    first_rows: int = 10_000
+    """After which it is later."""
 
 
 @final
 @dataclass(frozen=True)
 class CurvePoint:
-    """What the answer was worth at some step; measured in episodes that do not count."""
+    """What the answer was worth at some step, in episodes that do not count."""
 
     target_steps: int
     mean_return: float
@@ -289,7 +292,7 @@ class _Learning:
         config, replay = self._config, self._replay
         strategy = STRATEGIES[config.strategy]
         length = mapped.steps / max(1, mapped.episodes)
-        pull = Pull(strategy, mapped.mean, self._random_return, length)
+        pull = Pull(strategy, mapped.judged, self._random_return, length)
         student = Student(self._new_learner(self._student_rng), pull)
         if strategy.clones:
             _clone(student.learner, replay, config, self._student_rng)
@@ -335,9 +338,11 @@ class _Learning:
             arm.takes(now)
             if student.pull is not None:
                 student.pull.earned(judged[0], len(rows))
+        few = len(self._replay) < self._config.first_rows
+        updates = self._config.updates[0 if few else 1]
         for one in self._guard.learners:
             learner = self._students[one.name]
-            for _ in range(self._config.updates * len(rows)):
+            for _ in range(updates * len(rows)):
                 learner.learner.update(self._replay, learner.guidance)
         self._say(arm, rollout)
 

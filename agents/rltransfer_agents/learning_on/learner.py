@@ -101,7 +101,7 @@ class Learner(ABC):
 
     @abstractmethod
     def copy(self) -> "Learner":
-        """Returns a learner that acts as this one does now, whatever this one learns."""
+        """Returns a learner that acts as this one does now, and learns apart."""
 
     @abstractmethod
     def model(self, env: gym.Env[Any, Any]) -> Model:

@@ -1,6 +1,6 @@
 """What a strategy makes of the mapped policy while a student learns."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, final
@@ -36,11 +36,9 @@ class Strategy:
 
 STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
     {
-        "hold": Strategy(hold=2.0, filtered=1.0, bootstraps=True, acts="higher"),
+        "hold": Strategy(hold=1.0, filtered=1.0, bootstraps=True, acts="higher"),
         # Hu et al., "Imitation Bootstrapped Reinforcement Learning", RSS 2024.
         "ibrl": Strategy(bootstraps=True, acts="higher"),
-        "mix": Strategy(filtered=1.0, bootstraps=True, acts="higher"),
-        "soft": Strategy(hold=0.5, filtered=1.0, bootstraps=True, acts="higher"),
         # Schmitt et al., 2018; the weight as in Agarwal et al., "Reincarnating
         # Reinforcement Learning" (QDagger), NeurIPS 2022.
         "kickstart": Strategy(hold=2.0, eased_by="ratio"),
@@ -53,10 +51,11 @@ STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
 )
 """The first is the default; `scratch` has no student."""
 
-_EASE = 1000
+_EASE = 500
 """Steps in which the pull falls by a factor of e; it rises twice as fast."""
-_NEAR = 0.1
-"""Of the way from random actions to the mapped policy: less is no drop."""
+_NEAR, _ERRORS = 0.1, 2.0
+"""Of the way from random actions to the mapped policy, and standard errors of what it
+earns in so many episodes: less is no drop."""
 _RECENT = 3
 """Episodes by which a drop is seen."""
 _STAGES = 10
@@ -71,16 +70,23 @@ class Pull:
 
     Args:
         strategy: says where it begins and by what it changes.
-        mapped: mean return of the mapped policy.
+        mapped: returns of the mapped policy.
         random: mean return of random actions.
         length: of an episode of the mapped policy.
     """
 
     def __init__(
-        self, strategy: Strategy, mapped: float, random: float, length: float
+        self,
+        strategy: Strategy,
+        mapped: Sequence[float],
+        random: float,
+        length: float,
     ) -> None:
-        self._strategy, self._mapped, self._random = strategy, mapped, random
-        self._way = max(mapped - random, 1e-6 * abs(mapped), 1e-12)
+        self._strategy, self._random = strategy, random
+        mean = float(np.mean(mapped)) if len(mapped) else random
+        self._way = max(mean - random, 1e-6 * abs(mean), 1e-12)
+        luck = _ERRORS * float(np.std(mapped)) / _RECENT**0.5 if len(mapped) else 0.0
+        self._bar = 1 - _NEAR - luck / self._way
         self.weight, self.first_steps = strategy.hold, 0
         if strategy.acts == "first":
             self.first_steps = round(length)
@@ -91,7 +97,7 @@ class Pull:
         """Takes note of an episode of the student."""
         self._recent = [*self._recent[1 - _RECENT :], episode_return]
         share = (float(np.mean(self._recent)) - self._random) / self._way
-        holds = share >= 1 - _NEAR
+        holds = share >= self._bar
         if self._strategy.eased_by == "ratio":
             self.weight = self._strategy.hold * float(np.clip(1 - share, 0, 1))
         else:
