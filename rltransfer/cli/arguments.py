@@ -193,6 +193,9 @@ Json: TypeAlias = Annotated[
         "--json", help="Print one JSON object on standard output, and nothing else."
     ),
 ]
+NoReport: TypeAlias = Annotated[
+    bool, typer.Option("--no-report", help="Write no report.html.")
+]
 Sha256: TypeAlias = Annotated[
     str | None, typer.Option("--sha256", help="Hash the agent's file must have.")
 ]

@@ -17,6 +17,7 @@ from rltransfer.cli.arguments import (
     Hyperparams,
     Json,
     LogFolder,
+    NoReport,
     Progress,
     Seed,
     SourceKwargs,
@@ -106,6 +107,7 @@ def transfer(
             "no number changes.",
         ),
     ] = False,
+    no_report: NoReport = False,
     resume: Annotated[
         Path | None,
         typer.Option(
@@ -165,4 +167,5 @@ def transfer(
         progress=progress,
         handle_signals=True,
         cache=not no_cache,
+        report=not no_report,
     )

@@ -153,6 +153,8 @@ def _transferred(job: Job, **options: Any) -> Record:
         weak_source=pair.weak_source or source.kind != "",
         log_folder=job.own_folder,
         alter=None if alter is None else partial(alter, job),
+        # The benchmark has one page for all.
+        report=False,
         **options,
     ).as_json()
 

@@ -49,6 +49,7 @@ def transfer(
     handle_signals: bool = False,
     cache: bool = True,
     alter: Alter | None = None,
+    report: bool = True,
 ) -> TransferResult:
     """Finds a mapping to a source agent that lets it act in the target.
 
@@ -91,6 +92,7 @@ def transfer(
         alter: makes another policy of what was found, given the target, before it is
             reported: for experiments, such as those of
             `rltransfer.translation.altered_translations`. Such a run cannot be resumed.
+        report: whether `report.html` is written into the run's folder.
 
     Raises:
         InputError: wrong arguments, or spaces that cannot be mapped; nothing was made.
@@ -129,5 +131,6 @@ def transfer(
             handle_signals=handle_signals,
             cache=cache,
             alter=alter,
+            report=report,
         )
     )

@@ -123,9 +123,7 @@ class TransferDescription(Result):
     @property
     def mapping_sha256(self) -> str:
         """Of the lines that `sha256sum` prints about the files of the mapping."""
-        files = sorted(_mapping_files(self.manifest).items())
-        lines = "".join(f"{digest}  {name}\n" for name, digest in files)
-        return sha256_of(lines.encode())
+        return digest_of(_mapping_files(self.manifest))
 
     @property
     def steps(self) -> dict[str, int]:
@@ -183,6 +181,12 @@ class TransferDescription(Result):
             "versions": ", ".join(f"{k} {v}" for k, v in manifest.versions.items()),
         }
         return facts((name, printable(text)) for name, text in entries.items())
+
+
+def digest_of(files: Mapping[str, str]) -> str:
+    """Returns one hash of files, from the hash of each by its name."""
+    lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(files.items()))
+    return sha256_of(lines.encode())
 
 
 def _mapping_files(manifest: Manifest) -> dict[str, str]:

@@ -27,6 +27,7 @@ from rltransfer.workflows.transfer_description import (
     SOURCE_BUNDLE,
     SOURCE_FOLDER,
 )
+from rltransfer.workflows.transfer_report import REPORT, with_report
 from rltransfer.workflows.transfer_request import TransferRequest
 from rltransfer.workflows.transfer_result import RECORD, SourceRecord, TransferResult
 from rltransfer_agents.export import export_agent
@@ -91,8 +92,8 @@ class AlignedSource:
 
 def write_transfer(
     request: TransferRequest, best: AlignedSource, result: TransferResult
-) -> None:
-    """Writes all that a finished transfer leaves into its folder.
+) -> TransferResult:
+    """Writes all that a finished transfer leaves; returns the result that names it.
 
     Args:
         request: what was asked for.
@@ -103,6 +104,8 @@ def write_transfer(
     _write_source(folder, best)
     save_translation(folder / MAPPING_FOLDER, best.alignment.policy.translation)
     draw(folder / "transfer.png", best, result)
+    attempts = _attempts(best.alignment)
+    result = with_report(request, best.loaded, best.alignment, attempts, result)
     write_json(folder / RECORD, result.as_json())
     write_manifest(
         folder,
@@ -138,6 +141,7 @@ def write_transfer(
             },
         ),
     )
+    return result
 
 
 def _write_source(folder: Path, best: AlignedSource) -> None:
@@ -148,7 +152,7 @@ def _write_source(folder: Path, best: AlignedSource) -> None:
         shutil.rmtree(inside, ignore_errors=True)
         if is_transfer(path):
             # Hidden files, logs and pictures are not needed to act.
-            unneeded = shutil.ignore_patterns(".*", "tensorboard", "*.png")
+            unneeded = shutil.ignore_patterns(".*", "tensorboard", "*.png", REPORT)
             shutil.copytree(path, inside, ignore=unneeded)
             return
     digest, statistics = best.loaded.sha256, best.loaded.statistics_choice
@@ -159,12 +163,13 @@ def _write_source(folder: Path, best: AlignedSource) -> None:
 def draw(path: Path, best: AlignedSource, result: TransferResult) -> None:
     """Draws the transfer that was kept, on one page."""
     ids = result.source_environment.env_id, result.target.env_id
-    word = "accepted" if result.accepted else "refused"
     figures = result.figures.items()
     draw_transfer(
         path,
-        title=f"{result.source} → {result.target.title}: {word}, "
+        title=f"{result.source} → {result.target.title}, "
         f"{result.target_steps:,} target steps",
+        verdict=result.verdict,
+        accepted=result.accepted,
         state_map=state_map(best.alignment, *ids),
         action_map=action_map(best.alignment, *ids),
         attempts=_attempts(best.alignment),
@@ -181,6 +186,7 @@ def _attempts(alignment: Alignment) -> tuple[Attempt, ...]:
             mean_return=trial.score,
             alignment_error=trial.candidate.alignment_error,
             chosen=trial.policy is alignment.policy,
+            cut_short=not len(trial.rollout.returns),
         )
         for trial in alignment.trials
     )

@@ -70,6 +70,8 @@ class TransferRequest:
     """Whether what is learned of a source is kept, or was kept, for all transfers."""
     alter: Alter | None = None
     """Makes another policy of what was found, for experiments."""
+    report: bool = True
+    """Whether the folder gets a page for people to read."""
 
     def __post_init__(self) -> None:
         require_at_least("--n-timesteps", self.budget, 1)
@@ -153,6 +155,7 @@ def recorded_request(
         "weak_source": request.weak_source,
         # It changes no number, but what the replay log holds.
         "cache": request.cache,
+        "report": request.report,
         "altered": request.alter is not None,
         "align": asdict(request.align_config()),
     }
@@ -230,6 +233,7 @@ def interrupted_request(run: Path, typed: Collection[str]) -> TransferRequest:
         hyperparams=recorded.hyperparams,
         weak_source=recorded.weak_source,
         cache=recorded.cache,
+        report=recorded.report,
         tensorboard_folder=logs,
     )
 
@@ -273,6 +277,7 @@ class _Recorded:
     hyperparams: dict[str, Any] = field(default_factory=dict)
     weak_source: bool = False
     cache: bool = False
+    report: bool = True
     altered: bool = False
 
 

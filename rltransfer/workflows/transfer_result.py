@@ -79,6 +79,8 @@ class TransferResult(Result):
     notes: tuple[str, ...] = ()
     """What a reader of the figures should know."""
     picture: Path | None = None
+    report: Path | None = None
+    """The page, where it was asked for and could be drawn."""
     seconds: float = 0.0
     resumed: Resumed = "no"
     reproducibility_warnings: tuple[str, ...] = ()
@@ -139,6 +141,7 @@ class TransferResult(Result):
             "sources": [asdict(source) for source in self.sources],
             "notes": list(self.notes),
             "picture": None if self.picture is None else str(self.picture),
+            "report": None if self.report is None else str(self.report),
             "resumed": self.resumed,
             "reproducibility_warnings": list(self.reproducibility_warnings),
             "steps_taken_again": self.steps_taken_again,
@@ -167,6 +170,7 @@ class TransferResult(Result):
             ("time", f"{self.seconds:.1f} s"),
             ("run", self.folder),
             ("picture", self.picture),
+            ("report", self.report),
             *(("note", f"{name}: {SEEDS_IGNORED}") for name in self.seeds_ignored),
             ("resume", "; ".join(resumed) if self.resumed != "no" else None),
         ]

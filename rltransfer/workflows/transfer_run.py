@@ -182,7 +182,7 @@ def _transfer(
                 seconds=time.monotonic() - began,
                 seeds_ignored=tuple(filter(ignored.get, ignored)),
             )
-        write_transfer(request, _best(aligned), result)
+        result = write_transfer(request, _best(aligned), result)
         # Only now: without it a run that has no manifest starts again from nothing.
         remove_replay_log(replay_log_folder(folder))
     return result

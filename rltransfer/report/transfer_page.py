@@ -1,0 +1,259 @@
+"""One transfer as a page: the verdict first, then what it rests on."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from rltransfer.evaluation import ReturnSummary
+from rltransfer.report.clips import Clip
+from rltransfer.report.html_page import WIDTH, data_uri, figure_svg, rendered
+from rltransfer.report.learning_chart import draw_learning
+from rltransfer.report.linear_maps import Meaning
+from rltransfer.report.tables import steps_by_purpose
+from rltransfer.report.transfer_picture import (
+    Attempt,
+    LinearMap,
+    draw_attempts,
+    draw_map,
+    draw_returns,
+)
+
+_AT_HOME = "random at home"
+_INCH_A_CELL, _MOST_INCHES = 0.42, 11.0
+_CAME_OUT = {
+    "mapped": "What came out is the mapped policy: nothing that learned beat it.",
+    "student": "What came out is the student, which learned on from the mapped policy.",
+    "scratch": "What came out is the agent that learned from scratch.",
+}
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class TransferPage:
+    """What a page about a transfer says; names may be anything."""
+
+    record: Mapping[str, Any]
+    """What `transfer --json` prints."""
+    figures: Mapping[str, ReturnSummary]
+    """Returns of policies, by name."""
+    home: str
+    """Environment of the source."""
+    state_map: LinearMap
+    action_map: LinearMap
+    meanings: Sequence[Meaning]
+    attempts: Sequence[Attempt]
+    clip: Clip | str
+    """Or why there is none."""
+    command: str
+    """That makes it again."""
+    facts: Mapping[str, str]
+    """Versions, seeds and hashes, by name."""
+
+    def html(self) -> bytes:
+        """Returns the page."""
+        verdict, _, reason = str(self.record["verdict"]).partition(": ")
+        word = verdict.partition(",")[0].capitalize()
+        clip = {"clip": None, "still": None, "no_clip": self.clip}
+        if isinstance(self.clip, Clip):
+            clip["clip"] = data_uri("image/gif", self.clip.gif)
+            clip["still"] = data_uri("image/png", self.clip.still)
+        curve = self.record.get("curve") or ()
+        return rendered(
+            "transfer.html",
+            page={
+                **clip,
+                "title": f"{self.record['source']} → {self.record['target']}",
+                "word": word,
+                "kind": self._kind,
+                "reason": reason or verdict,
+                "came_out": _CAME_OUT.get(self.record.get("winner") or ""),
+                "numbers": self._numbers(),
+                "notes": self._notes(),
+                "returns": self._returns(),
+                "returns_rows": self._returns_rows(),
+                "learning": self._learning() if len(curve) > 1 else None,
+                "arms": self.record.get("arms") or (),
+                "home": self.home,
+                "target": self.record["target"],
+                "actor": self._actor,
+                "steps": self._steps(),
+                "steps_text": self._steps_text(),
+                "meanings": self.meanings,
+                "maps": self._maps(),
+                "map_texts": self._map_texts(),
+                "attempts": self._attempts() if len(self.attempts) > 1 else None,
+                "sources": self.record["sources"],
+                "command": self.command,
+                "facts": self.facts,
+            },
+        )
+
+    @property
+    def _accepted(self) -> bool:
+        return self.record["accepted"] is True
+
+    @property
+    def _kind(self) -> str:
+        # Without a test it is neither.
+        unproved = self.record["accepted"] is None
+        return "unproved" if unproved else "good" if self._accepted else "bad"
+
+    @property
+    def _actor(self) -> str:
+        winner = self.record.get("winner")
+        if winner in ("student", "scratch"):
+            return "the student" if winner == "student" else "learned from scratch"
+        return "zero-shot" if self._accepted else "zero-shot, refused"
+
+    def _numbers(self) -> dict[str, str]:
+        record = self.record
+        random, home = (
+            self.figures[name].mean_return for name in ("random", "source at home")
+        )
+        best = self.figures.get("improved") or self.figures["zero-shot"]
+        named = "improved" if "improved" in self.figures else "zero-shot"
+        numbers = {
+            f"{named} return": f"{best.mean_return:.1f}",
+            "random": f"{random:.1f}",
+            "target steps": f"{record['target_steps']:,} of {record['budget']:,}",
+            "time": f"{record['seconds']:.0f} s",
+        }
+        if home > random:
+            share = (best.mean_return - random) / (home - random)
+            numbers = {"share of home": f"{100 * share:.0f} %", **numbers}
+        if record.get("threshold") is not None:
+            reached = record.get("steps_to_threshold")
+            words = "not reached" if reached is None else f"{reached:,} steps"
+            numbers[f"to a return of {record['threshold']:g}"] = words
+        return numbers
+
+    def _notes(self) -> list[str]:
+        record = self.record
+        notes = [*record["notes"], *record["reproducibility_warnings"]]
+        ignored = (
+            f"{name} ignores the seed of reset" for name in record["seeds_ignored"]
+        )
+        few = (figure.warning for figure in self.figures.values())
+        return [*notes, *ignored, *dict.fromkeys(filter(None, few))]
+
+    def _returns(self) -> Markup:
+        # What random actions earn at home stands in the table.
+        shown = {n: one for n, one in self.figures.items() if n != _AT_HOME}
+
+        def draw(figure: Figure) -> None:
+            draw_returns(figure.add_subplot(), shown, self._accepted)
+
+        told = ", ".join(f"{n} {one.mean_return:.1f}" for n, one in shown.items())
+        height = 1.2 + 0.55 * len(shown)
+        return figure_svg("returns", f"Mean returns: {told}", draw, height)
+
+    def _returns_rows(self) -> list[dict[str, Any]]:
+        rows = []
+        for name, one in self.figures.items():
+            low, high = one.ci95 or (None, None)
+            interval = "n/a" if low is None else f"{low:.1f} to {high:.1f}"
+            refused = name == "zero-shot" and not self._accepted
+            rows.append(
+                {
+                    "name": f"{name} (refused)" if refused else name,
+                    "refused": refused,
+                    "mean": f"{one.mean_return:.1f}",
+                    "interval": interval,
+                    "iqm": f"{one.iqm:.1f}",
+                    "episodes": one.episodes,
+                }
+            )
+        return rows
+
+    def _learning(self) -> Markup:
+        record = self.record
+
+        def draw(figure: Figure) -> None:
+            draw_learning(
+                figure.add_subplot(),
+                record["curve"],
+                record.get("arms") or (),
+                record.get("threshold"),
+            )
+
+        last = record["curve"][-1]
+        label = f"Learning curve, in the end {last['mean_return']:.1f}"
+        return figure_svg("learning", label, draw, 3.2)
+
+    def _steps(self) -> Markup:
+        steps = dict(self.record["steps"])
+        left = self.record["budget"] - sum(steps.values())
+        if left > 0:
+            steps["not used"] = left
+
+        def draw(figure: Figure) -> None:
+            axes = figure.add_subplot()
+            colours = ["tab:blue"] * len(steps)
+            if left > 0:
+                colours[-1] = "lightgray"
+            bars = axes.barh(list(steps), list(steps.values()), color=colours)
+            axes.bar_label(bars, [f"{count:,}" for count in steps.values()], padding=3)
+            axes.invert_yaxis()
+            axes.margins(x=0.18)
+            axes.set_xlabel("target steps")
+
+        height = 0.7 + 0.32 * len(steps)
+        return figure_svg("steps", steps_by_purpose(steps), draw, height)
+
+    def _steps_text(self) -> str:
+        record = self.record
+        text = (
+            f"{record['target_steps']:,} of {record['budget']:,} target steps were "
+            f"taken: {steps_by_purpose(record['steps'])}. {record['reported_steps']:,} "
+            "more behind the reported figures chose nothing and are not counted."
+        )
+        again = record["steps_taken_again"]
+        return f"{text} {again:,} were lost to an interruption." if again else text
+
+    @property
+    def _named_maps(self) -> tuple[tuple[LinearMap, str, str], ...]:
+        return (
+            (self.state_map, "State map", "variable"),
+            (self.action_map, "Action map", "action"),
+        )
+
+    def _maps(self) -> list[Markup]:
+        found = []
+        for words in self._named_maps:
+            linear, title, _ = words
+            rows, columns = linear.values.shape
+
+            def draw(figure: Figure, words: tuple[LinearMap, str, str] = words) -> None:
+                draw_map(figure.add_subplot(), *words)
+
+            if linear.worth_showing:
+                height = min(1.7 + _INCH_A_CELL * rows, _MOST_INCHES)
+                width = min(max(WIDTH, 2.0 + _INCH_A_CELL * columns), _MOST_INCHES)
+                label = f"{title}: {columns} target to {rows} source numbers"
+                found.append(figure_svg(title, label, draw, height, width))
+        return found
+
+    def _map_texts(self) -> list[str]:
+        texts = []
+        for linear, title, _ in self._named_maps:
+            if linear.changes_nothing:
+                texts.append(f"{title}: each target number is taken as it is.")
+            elif not linear.worth_showing:
+                value = f"{linear.values.item():.2f}"
+                unit = re.sub(r"\s+", " ", linear.unit)
+                texts.append(f"{title}: one number, {value} ({unit}).")
+        return texts
+
+    def _attempts(self) -> Markup:
+        def draw(figure: Figure) -> None:
+            grid = figure.add_gridspec(2, 1, height_ratios=(2, 1))
+            returns = figure.add_subplot(grid[0])
+            errors = figure.add_subplot(grid[1], sharex=returns)
+            draw_attempts(returns, errors, self.attempts, self.figures["random"])
+
+        label = f"Returns and alignment errors of {len(self.attempts)} candidates"
+        return figure_svg("attempts", label, draw, 4.0)
