@@ -23,7 +23,7 @@ _PANEL = (4.6, 3.2)
 _COLUMNS = 3
 _POINTS = 51
 _DRAWS = 500
-_SUMMARIES: tuple[
+SUMMARIES: tuple[
     tuple[str, Callable[[Sequence[LearningFigures]], Mapping[str, Estimate]]], ...
 ] = (
     ("Area under the curve, IQM", areas_over_all),
@@ -53,7 +53,7 @@ def draw_benchmark(path: Path, figures: Sequence[LearningFigures]) -> None:
     for place, pair in enumerate(pairs):
         axes = figure.add_subplot(grid[divmod(place, _COLUMNS)])
         draw_curves(axes, [one for one in figures if one.pair == pair], colours)
-    for place, (title, summary) in enumerate(_SUMMARIES):
+    for place, (title, summary) in enumerate(SUMMARIES):
         axes = figure.add_subplot(grid[rows - 1, place])
         draw_estimates(axes, title, summary(figures), colours)
     drawn = io.BytesIO()

@@ -9,6 +9,7 @@ import re
 from base64 import b64encode
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -17,6 +18,11 @@ from markupsafe import Markup
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from rltransfer.errors import StorageError
+from rltransfer.io import write_atomically
+
+REPORT = "report.html"
+"""In the folder of a run."""
 WIDTH = 3.9
 """Inches of a figure that fills the width of a phone."""
 _STYLE: dict[Any, Any] = {
@@ -88,6 +94,28 @@ def rendered(template: str, **content: Any) -> bytes:
         content: what the template asks for.
     """
     return _templates().get_template(template).render(**content).encode()
+
+
+def drawn_fault(path: Path, draw: Callable[[], bytes]) -> str | None:
+    """Writes a page; returns None, or one line that says why there is none.
+
+    No fault of a page may cost the run that it is about.
+
+    Args:
+        path: of the page.
+        draw: returns it.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    try:
+        write_atomically(path, draw())
+    except StorageError:
+        raise
+    except Exception as fault:
+        reason = " ".join(str(fault).split()) or "no message"
+        return f"the report could not be drawn ({type(fault).__name__}: {reason})"
+    return None
 
 
 @cache

@@ -17,20 +17,15 @@ _COLOURS = MappingProxyType(
 _WORDS = MappingProxyType({"mapped": "mapped policy", "scratch": "from scratch"})
 
 
-def draw_learning(
-    axes: Axes,
-    curve: Sequence[Mapping[str, Any]],
-    arms: Sequence[Mapping[str, Any]] = (),
-    threshold: float | None = None,
-) -> None:
-    """Draws a learning curve; the colour of a point says who acted there.
+def draw_learning(axes: Axes, record: Mapping[str, Any]) -> None:
+    """Draws a learning curve; the colour of a point says who would have come out.
 
     Args:
         axes: where.
-        curve: points with `target_steps`, `mean_return` and `arm`.
-        arms: who learned or acted beside it; their last returns are drawn as crosses.
-        threshold: return from which the target counts as solved.
+        record: what `transfer --json` prints: `curve`, and `threshold`, `arms` and
+            `alignment_steps` where they are there.
     """
+    curve: Sequence[Mapping[str, Any]] = record["curve"]
     steps = [point["target_steps"] for point in curve]
     returns = [point["mean_return"] for point in curve]
     axes.plot(steps, returns, color="tab:gray", linewidth=1, alpha=0.7)
@@ -44,22 +39,27 @@ def draw_learning(
             color=_COLOURS.get(arm, "tab:olive"),
             label=_WORDS.get(arm, arm),
         )
-    for one in arms:
-        final = one.get("final_returns") or [one.get("last_return")]
-        known = [value for value in final if value is not None]
-        if known:
+    for arm in record.get("arms") or ():
+        name, final = arm["name"], arm.get("final_return")
+        if final is not None:
             axes.plot(
                 steps[-1],
-                sum(known) / len(known),
+                final,
                 "x",
                 markersize=7,
                 markeredgewidth=2,
-                color=_COLOURS.get(one["name"], "tab:olive"),
-                label=f"{_WORDS.get(one['name'], one['name'])}, last measured",
+                color=_COLOURS.get(name, "tab:olive"),
+                label=f"{_WORDS.get(name, name)}, final comparison",
             )
-    if threshold is not None:
-        axes.axhline(threshold, color="black", lw=0.8, ls=":", label="threshold")
-    axes.set(title="Learning on", xlabel="target steps", ylabel="mean return")
+    if record.get("threshold") is not None:
+        axes.axhline(
+            record["threshold"], color="black", lw=0.8, ls=":", label="threshold"
+        )
+    aligned = record.get("alignment_steps") or 0
+    if 0 < aligned < steps[-1]:
+        axes.axvspan(0, aligned, color="tab:gray", alpha=0.15, label="alignment")
+    axes.set(xlabel="target steps", ylabel="mean return")
     axes.margins(y=0.1)
     axes.grid(alpha=0.3)
-    axes.legend(loc="best")
+    # Below: inside it would hide points on a narrow figure.
+    axes.legend(loc="upper left", bbox_to_anchor=(-0.1, -0.2), ncols=2)

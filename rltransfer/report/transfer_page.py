@@ -1,8 +1,8 @@
 """One transfer as a page: the verdict first, then what it rests on."""
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, final
 
 from markupsafe import Markup
@@ -25,10 +25,12 @@ from rltransfer.report.transfer_picture import (
 _AT_HOME = "random at home"
 _INCH_A_CELL, _MOST_INCHES = 0.42, 11.0
 _CAME_OUT = {
-    "mapped": "What came out is the mapped policy: nothing that learned beat it.",
-    "student": "What came out is the student, which learned on from the mapped policy.",
-    "scratch": "What came out is the agent that learned from scratch.",
+    "mapped": "the mapped policy, which nothing that learned has beaten",
+    "student": "the student, which learned on from the mapped policy",
+    "scratch": "the agent that learned from scratch",
 }
+_FIRST_ROWS = 12
+"""Of a long table; the others are shown when asked for."""
 
 
 @final
@@ -57,6 +59,8 @@ class TransferPage:
         """Returns the page."""
         verdict, _, reason = str(self.record["verdict"]).partition(": ")
         word = verdict.partition(",")[0].capitalize()
+        if not self._accepted and self.record.get("winner") == "scratch":
+            word += "; learned from scratch"
         clip = {"clip": None, "still": None, "no_clip": self.clip}
         if isinstance(self.clip, Clip):
             clip["clip"] = data_uri("image/gif", self.clip.gif)
@@ -70,7 +74,7 @@ class TransferPage:
                 "word": word,
                 "kind": self._kind,
                 "reason": reason or verdict,
-                "came_out": _CAME_OUT.get(self.record.get("winner") or ""),
+                "came_out": self._came_out,
                 "numbers": self._numbers(),
                 "notes": self._notes(),
                 "returns": self._returns(),
@@ -82,7 +86,8 @@ class TransferPage:
                 "actor": self._actor,
                 "steps": self._steps(),
                 "steps_text": self._steps_text(),
-                "meanings": self.meanings,
+                "meanings": self.meanings[:_FIRST_ROWS],
+                "more_meanings": self.meanings[_FIRST_ROWS:],
                 "maps": self._maps(),
                 "map_texts": self._map_texts(),
                 "attempts": self._attempts() if len(self.attempts) > 1 else None,
@@ -101,6 +106,14 @@ class TransferPage:
         # Without a test it is neither.
         unproved = self.record["accepted"] is None
         return "unproved" if unproved else "good" if self._accepted else "bad"
+
+    @property
+    def _came_out(self) -> str | None:
+        who = _CAME_OUT.get(self.record.get("winner") or "")
+        if who is None:
+            return None
+        why = self.record.get("learning_verdict")
+        return f"What came out is {who}" + (f": {why}." if why else ".")
 
     @property
     def _actor(self) -> str:
@@ -145,7 +158,9 @@ class TransferPage:
         shown = {n: one for n, one in self.figures.items() if n != _AT_HOME}
 
         def draw(figure: Figure) -> None:
-            draw_returns(figure.add_subplot(), shown, self._accepted)
+            axes = figure.add_subplot()
+            draw_returns(axes, shown, self._accepted)
+            axes.set_title("")
 
         told = ", ".join(f"{n} {one.mean_return:.1f}" for n, one in shown.items())
         height = 1.2 + 0.55 * len(shown)
@@ -173,16 +188,11 @@ class TransferPage:
         record = self.record
 
         def draw(figure: Figure) -> None:
-            draw_learning(
-                figure.add_subplot(),
-                record["curve"],
-                record.get("arms") or (),
-                record.get("threshold"),
-            )
+            draw_learning(figure.add_subplot(), record)
 
         last = record["curve"][-1]
         label = f"Learning curve, in the end {last['mean_return']:.1f}"
-        return figure_svg("learning", label, draw, 3.2)
+        return figure_svg("learning", label, draw, 4.0)
 
     def _steps(self) -> Markup:
         steps = dict(self.record["steps"])
@@ -221,20 +231,25 @@ class TransferPage:
             (self.action_map, "Action map", "action"),
         )
 
-    def _maps(self) -> list[Markup]:
+    def _maps(self) -> list[dict[str, Any]]:
         found = []
-        for words in self._named_maps:
-            linear, title, _ = words
+        for linear, title, of in self._named_maps:
+            if not linear.worth_showing:
+                continue
             rows, columns = linear.values.shape
-
-            def draw(figure: Figure, words: tuple[LinearMap, str, str] = words) -> None:
-                draw_map(figure.add_subplot(), *words)
-
-            if linear.worth_showing:
-                height = min(1.7 + _INCH_A_CELL * rows, _MOST_INCHES)
-                width = min(max(WIDTH, 2.0 + _INCH_A_CELL * columns), _MOST_INCHES)
-                label = f"{title}: {columns} target to {rows} source numbers"
-                found.append(figure_svg(title, label, draw, height, width))
+            height = min(1.7 + _INCH_A_CELL * rows, _MOST_INCHES)
+            width = min(max(WIDTH, 1.9 + _INCH_A_CELL * columns), _MOST_INCHES)
+            # Beside a small figure there is no room for it.
+            shown = replace(linear, unit="")
+            draw = partial(_draw_map, linear=shown, title=title, of=of)
+            label = f"{title}: {columns} target to {rows} source numbers"
+            found.append(
+                {
+                    "figure": figure_svg(title, label, draw, height, width),
+                    "unit": " ".join(linear.unit.split()),
+                    "wide": width > WIDTH,
+                }
+            )
         return found
 
     def _map_texts(self) -> list[str]:
@@ -244,7 +259,7 @@ class TransferPage:
                 texts.append(f"{title}: each target number is taken as it is.")
             elif not linear.worth_showing:
                 value = f"{linear.values.item():.2f}"
-                unit = re.sub(r"\s+", " ", linear.unit)
+                unit = " ".join(linear.unit.split())
                 texts.append(f"{title}: one number, {value} ({unit}).")
         return texts
 
@@ -254,6 +269,11 @@ class TransferPage:
             returns = figure.add_subplot(grid[0])
             errors = figure.add_subplot(grid[1], sharex=returns)
             draw_attempts(returns, errors, self.attempts, self.figures["random"])
+            returns.set_title("")
 
         label = f"Returns and alignment errors of {len(self.attempts)} candidates"
         return figure_svg("attempts", label, draw, 4.0)
+
+
+def _draw_map(figure: Figure, *, linear: LinearMap, title: str, of: str) -> None:
+    draw_map(figure.add_subplot(), linear, title, of)

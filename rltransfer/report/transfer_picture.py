@@ -276,7 +276,7 @@ def draw_attempts(
         colour = _OF_FIGURES["random"]
         returns.axhline(random.mean_return, color=colour, ls="--", label="random")
     # Errors that hardly differ shall look so.
-    alignment_errors.set_ylim(bottom=0)
+    alignment_errors.set_ylim(0, 1.25 * max(errors, default=1.0) or 1.0)
     returns.set(title="Candidates acted with", ylabel="mean return")
     returns.tick_params(labelbottom=False)
     if attempts:

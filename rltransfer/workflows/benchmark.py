@@ -24,6 +24,7 @@ from rltransfer.workflows.benchmark_runs import Record, learns_on, run_job
 from rltransfer.workflows.finished_jobs import FinishedJobs
 from rltransfer.workflows.job_pool import side_by_side
 from rltransfer.workflows.progress_bars import progress_bars
+from rltransfer.workflows.typed_command import typed
 from rltransfer_envs.pairs import PAIRS, SUITES, Pair
 
 _ZERO_SHOT_SECONDS = 60.0
@@ -43,6 +44,7 @@ def benchmark(
     log_folder: str | Path = "runs/benchmark",
     progress: bool = False,
     run: Callable[[Job], Record] = run_job,
+    report: bool = True,
 ) -> BenchmarkResult:
     """Runs strategies on pairs and seeds, and compares them.
 
@@ -63,6 +65,7 @@ def benchmark(
         log_folder: for sources, jobs, figures and pictures.
         progress: whether to show it on standard error.
         run: runs one job; is pickled.
+        report: whether `report.html` is written into the log folder.
 
     Raises:
         InputError: a name is unknown, a number too small, or a pair has no budget of
@@ -89,7 +92,24 @@ def benchmark(
             for seed in dict.fromkeys(used)
         ]
         failed = _run_all(asked, finished, jobs, progress, run)
-        return result_of(asked, finished, failed, folder)
+        command = typed(
+            "benchmark",
+            [
+                ("--suite", [suite] if isinstance(suite, str) else suite),
+                (
+                    "--pairs",
+                    [one if isinstance(one, str) else one.name for one in pairs],
+                ),
+                ("--strategies", names),
+                # Those that were drawn would be others in another folder.
+                ("--only-seeds", used),
+                ("--jobs", jobs),
+                ("--quick", quick),
+                ("--known", known),
+                ("-f", log_folder),
+            ],
+        )
+        return result_of(asked, finished, failed, folder, command if report else None)
 
 
 def _pairs(suites: Sequence[str], pairs: Sequence[str | Pair]) -> list[Pair]:

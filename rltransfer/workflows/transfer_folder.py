@@ -16,10 +16,12 @@ from rltransfer.io import (
     write_json,
     write_manifest,
 )
+from rltransfer.report.html_page import REPORT
 from rltransfer.report.linear_maps import action_map, state_map
 from rltransfer.report.transfer_picture import Attempt, draw_transfer
 from rltransfer.translation import save_translation
 from rltransfer.workflows.policy_loading import environment_of, is_transfer
+from rltransfer.workflows.report_html import with_report
 from rltransfer.workflows.transfer_description import (
     AGAIN,
     MAPPING_FOLDER,
@@ -27,7 +29,6 @@ from rltransfer.workflows.transfer_description import (
     SOURCE_BUNDLE,
     SOURCE_FOLDER,
 )
-from rltransfer.workflows.transfer_report import REPORT, with_report
 from rltransfer.workflows.transfer_request import TransferRequest
 from rltransfer.workflows.transfer_result import RECORD, SourceRecord, TransferResult
 from rltransfer_agents.export import export_agent

@@ -26,7 +26,7 @@ def typed(verb: str, options: Iterable[tuple[str, object]]) -> str:
             words += [option, *pairs] if pairs else []
         elif isinstance(value, list | tuple):
             words += [option, *map(str, value)] if value else []
-        elif value not in (None, False, ""):
+        elif value is not None and value is not False and value != "":
             words += [option, str(value)]
     return shlex.join(words)
 

@@ -60,7 +60,7 @@ def test_what_is_finished_is_not_run_again(folder: Path) -> None:
     assert asked(folder) == [3]
     assert first.zero_shot[0]["each seed"] == "1.0 2.0"
     assert again.zero_shot[0]["each seed"] == "2.0 1.0 3.0"
-    assert again.report.read_text().count("| tiny |") == 1
+    assert again.markdown.read_text().count("| tiny |") == 1
     assert "tiny" in str(again)
 
 

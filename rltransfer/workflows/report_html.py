@@ -10,9 +10,9 @@ from typing import Any
 
 from rltransfer.alignment import Alignment
 from rltransfer.domain import Policy
-from rltransfer.errors import StorageError
-from rltransfer.io import installed_versions, sha256_of, write_atomically
+from rltransfer.io import installed_versions, sha256_of
 from rltransfer.report.clips import Actor, Clip, Filming, NoClip
+from rltransfer.report.html_page import REPORT, drawn_fault
 from rltransfer.report.linear_maps import action_map, meanings, state_map
 from rltransfer.report.transfer_page import TransferPage
 from rltransfer.report.transfer_picture import Attempt
@@ -22,8 +22,6 @@ from rltransfer.workflows.transfer_request import TransferRequest
 from rltransfer.workflows.transfer_result import TransferResult
 from rltransfer.workflows.typed_command import typed
 from rltransfer_agents.loading import LoadedPolicy
-
-REPORT = "report.html"
 
 
 def with_report(
@@ -51,15 +49,11 @@ def with_report(
         return result
     path = result.folder / REPORT
     drawn = replace(result, report=path)
-    try:
-        page = _page(request, loaded, alignment, attempts, drawn)
-        write_atomically(path, page.html())
-    except StorageError:
-        raise
-    except Exception as fault:
-        reason = " ".join(str(fault).split())
-        note = f"the report could not be drawn ({type(fault).__name__}: {reason})"
-        return replace(result, notes=(*result.notes, note))
+    fault = drawn_fault(
+        path, lambda: _page(request, loaded, alignment, attempts, drawn).html()
+    )
+    if fault is not None:
+        return replace(result, notes=(*result.notes, fault))
     return drawn
 
 
@@ -132,11 +126,6 @@ _OPTIONS: Mapping[str, str] = MappingProxyType(
         "digests": "--sha256",
         "statistics": "--statistics",
         "budget": "-n",
-        "improve": "--improve",
-        "student": "--student",
-        "strategy": "--strategy",
-        "threshold": "--threshold",
-        "alignment_steps": "--alignment-steps",
         "seed": "--seed",
         "log_folder": "-f",
         "episodes": "--episodes",
@@ -145,6 +134,12 @@ _OPTIONS: Mapping[str, str] = MappingProxyType(
     }
 )
 """By the field of the request; those that are not here change no number."""
+_LEARNING = (
+    ("student", "--student"),
+    ("strategy", "--strategy"),
+    ("threshold", "--threshold"),
+    ("alignment_steps", "--alignment-steps"),
+)
 _ON_HUB = re.compile("^hf:/(?!/)")
 """A path has lost one of the two."""
 _ALWAYS = ("budget", "seed")
@@ -163,8 +158,11 @@ def command_of(request: TransferRequest) -> str:
         value = getattr(request, field.name)
         shown = field.name in _ALWAYS or value != field.default
         if field.name in _OPTIONS and shown:
-            text = str(value) if field.name in _ALWAYS else value
-            options.append((_OPTIONS[field.name], text))
+            options.append((_OPTIONS[field.name], value))
+    learning = getattr(request, "learning", None)
+    if learning is not None:
+        options.append(("--improve", True))
+        options += [(option, getattr(learning, name)) for name, option in _LEARNING]
     command = typed("transfer", options)
     callables = (request.target.env_id, *request.source_environments)
     if request.alter or any(name.startswith(MADE_BY_CALLABLE) for name in callables):
