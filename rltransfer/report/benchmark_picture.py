@@ -123,4 +123,7 @@ def draw_estimates(
     axes.set_yticks(range(len(estimates)), list(estimates))
     axes.set_title(title, fontsize=10)
     axes.margins(y=0.3)
+    # Differences that are small shall look small.
+    low, high = axes.get_xlim()
+    axes.set_xlim(min(low, -0.03), max(high, 1.03))
     axes.grid(alpha=0.3, axis="x")

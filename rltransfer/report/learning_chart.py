@@ -39,18 +39,19 @@ def draw_learning(axes: Axes, record: Mapping[str, Any]) -> None:
             color=_COLOURS.get(arm, "tab:olive"),
             label=_WORDS.get(arm, arm),
         )
+    label: str | None = "final comparison"
     for arm in record.get("arms") or ():
-        name, final = arm["name"], arm.get("final_return")
-        if final is not None:
+        if arm.get("final_return") is not None:
             axes.plot(
                 steps[-1],
-                final,
+                arm["final_return"],
                 "x",
                 markersize=7,
                 markeredgewidth=2,
-                color=_COLOURS.get(name, "tab:olive"),
-                label=f"{_WORDS.get(name, name)}, final comparison",
+                color=_COLOURS.get(arm["name"], "tab:olive"),
+                label=label,
             )
+            label = None
     if record.get("threshold") is not None:
         axes.axhline(
             record["threshold"], color="black", lw=0.8, ls=":", label="threshold"
@@ -62,4 +63,6 @@ def draw_learning(axes: Axes, record: Mapping[str, Any]) -> None:
     axes.margins(y=0.1)
     axes.grid(alpha=0.3)
     # Below: inside it would hide points on a narrow figure.
-    axes.legend(loc="upper left", bbox_to_anchor=(-0.1, -0.2), ncols=2)
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    figure.legend(loc="outside lower left", ncols=2)

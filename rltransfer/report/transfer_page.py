@@ -208,7 +208,7 @@ class TransferPage:
             bars = axes.barh(list(steps), list(steps.values()), color=colours)
             axes.bar_label(bars, [f"{count:,}" for count in steps.values()], padding=3)
             axes.invert_yaxis()
-            axes.margins(x=0.18)
+            axes.margins(x=0.25)
             axes.set_xlabel("target steps")
 
         height = 0.7 + 0.32 * len(steps)

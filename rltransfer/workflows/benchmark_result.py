@@ -191,7 +191,8 @@ def _with_report(
         if strategy == "zero-shot" and pairs[pair].same_reward
     }
     versions = installed_versions().items()
-    path = result.log.parent / REPORT
+    log = result.log
+    path = log.parent / REPORT
     page = BenchmarkPage(
         zero_shot=result.zero_shot,
         zero_shot_runs=comparable,
@@ -203,7 +204,8 @@ def _with_report(
         command=command,
         facts={
             "seeds": ", ".join(map(str, result.seeds)),
-            "jobs": f"{result.log}, SHA-256 {sha256_of(result.log)}",
+            # Where every job failed there is none.
+            "SHA-256 of the jobs": sha256_of(log) if log.is_file() else "",
             "versions": ", ".join(f"{name} {version}" for name, version in versions),
         },
     )

@@ -11,7 +11,9 @@ from rltransfer.report.linear_maps import action_names, observation_names
 from rltransfer.report.transfer_picture import (
     Attempt,
     LinearMap,
+    draw_attempts,
     draw_map,
+    draw_returns,
     draw_transfer,
 )
 
@@ -25,11 +27,13 @@ def named(values: np.ndarray) -> LinearMap:
 def drawn(path: Path, values: np.ndarray, attempts: int) -> bytes:
     draw_transfer(
         path,
-        title="A-v0 → B-v0: accepted",
+        title="A-v0 → B-v0 $ $x^$",
+        verdict="accepted: better than random",
+        accepted=attempts > 0,
         state_map=named(values),
         action_map=named(np.eye(2)),
         attempts=tuple(
-            Attempt(1 + n // 2, 100 * n, float(n), 1 / (n + 1), chosen=n == 0)
+            Attempt(1 + n // 2, 100 * n, float(n), 1 / (n + 1), n == 0, n % 2 == 1)
             for n in range(attempts)
         ),
         figures={
@@ -69,6 +73,39 @@ def test_large_maps_go_without_numbers() -> None:
     axes = Figure().add_subplot()
     draw_map(axes, named(np.ones((3, 13))), "title")
     assert not axes.texts
+
+
+def test_what_was_refused_is_drawn_hollow() -> None:
+    figures = {
+        name: ReturnSummary(1.0, 1.0, None, 20) for name in ("random", "zero-shot")
+    }
+    for accepted in (True, False):
+        axes = Figure().add_subplot()
+        draw_returns(axes, figures, accepted)
+        filled = {
+            line.get_fillstyle() for line in axes.lines if line.get_marker() == "o"
+        }
+        assert filled == ({"full"} if accepted else {"full", "none"})
+        names = [label.get_text() for label in axes.get_yticklabels()]
+        assert names == ["random", "zero-shot" if accepted else "zero-shot\n(refused)"]
+
+
+def test_trials_that_were_cut_short_are_marked() -> None:
+    figure = Figure()
+    returns, errors = figure.subplots(2, 1)
+    attempts = [Attempt(1, 100 * n, 9.0, 0.1, cut_short=n == 1) for n in range(3)]
+    draw_attempts(returns, errors, attempts, ReturnSummary(2.0, 2.0, None, 20))
+    _, labels = returns.get_legend_handles_labels()
+    assert labels == ["finished episodes", "cut short: earned so far", "random"]
+    # Not zoomed in on differences that are none.
+    assert errors.get_ylim()[0] == 0
+    assert returns.get_ylim()[0] <= 2.0
+
+
+def test_maps_say_by_themselves_whether_there_is_something_to_see() -> None:
+    assert named(np.ones((2, 3))).worth_showing
+    assert not named(np.ones((1, 1))).worth_showing
+    assert not named(np.eye(3)).worth_showing
 
 
 def test_names_come_from_the_table_or_are_counted() -> None:
