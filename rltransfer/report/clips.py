@@ -4,6 +4,7 @@ It is made in a forked process: graphics drivers crash and hang, and neither may
 the run anything. What happens there changes no number here.
 """
 
+import faulthandler
 import io
 import multiprocessing
 import os
@@ -79,11 +80,14 @@ class Filming:
 
     def __init__(self, actors: Sequence[Actor], seed: int) -> None:
         asked = os.environ.get("MUJOCO_GL")
-        first, *self._others = [asked] if asked else _BACKENDS
+        self._untried = [asked] if asked else list(_BACKENDS)
+        self._tried: list[str] = []
         self._actors, self._seed = actors, seed
-        self._start(first)
+        self._start()
 
-    def _start(self, backend: str) -> None:
+    def _start(self) -> None:
+        backend = self._untried.pop(0)
+        self._tried.append(backend)
         self._answers, theirs = multiprocessing.Pipe(duplex=False)
         # Forked, since environments and policies may live in this process only.
         self._process = multiprocessing.get_context("fork").Process(
@@ -105,11 +109,14 @@ class Filming:
         """
         try:
             return self._received()
-        except NoClip:
+        except NoClip as fault:
             # Only MuJoCo asks for a backend.
-            if not self._others or "mujoco" not in sys.modules:
+            if "mujoco" not in sys.modules:
                 raise
-        self._start(self._others.pop(0))
+            if not self._untried:
+                tried = " and ".join(self._tried)
+                raise NoClip(f"{fault}; MUJOCO_GL was {tried}") from None
+        self._start()
         return self.clip()
 
     def _received(self) -> Clip:
@@ -140,7 +147,8 @@ def _film_and_send(
     # Ctrl-C is the other process's business, which then ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    # What drivers and engines print is no output of the command.
+    # What drivers and engines print, or leave as they crash, is no output of ours.
+    faulthandler.disable()
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for descriptor in (1, 2):
         os.dup2(nowhere, descriptor)
@@ -206,8 +214,16 @@ def _picture(rendered: Any) -> Image.Image:
     )
 
 
-def encoded(films: Sequence[_Film]) -> Clip:
-    """Returns films as one clip; of few pictures where all of them were too large."""
+def encoded(films: Sequence[_Film], largest: int = LARGEST_BYTES) -> Clip:
+    """Returns films as one clip; of few pictures where all of them were too large.
+
+    Args:
+        films: from left to right.
+        largest: size in bytes.
+
+    Raises:
+        NoClip: even one picture is larger.
+    """
     shown = max(film.seconds for film in films)
     length = max(len(film.pictures) * film.seconds for film in films)
     frames = [
@@ -232,10 +248,10 @@ def encoded(films: Sequence[_Film]) -> Clip:
             duration=round(1000 * shown),
             loop=0,
         )
-        if gif.tell() <= LARGEST_BYTES:
+        if gif.tell() <= largest:
             return Clip(gif.getvalue(), still.getvalue())
         if len(few) == 1:
-            raise NoClip(f"one picture of it is larger than {LARGEST_BYTES:,} bytes")
+            raise NoClip(f"one picture of it is larger than {largest:,} bytes")
         few, shown = few[::2], 2 * shown
 
 

@@ -1,14 +1,15 @@
 """Each verb once from the words typed to the numbers printed, with little effort."""
 
+import errno
 import html
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 
-from rltransfer.errors import StorageError
 from rltransfer.io import changed_files, read_json, read_manifest
-from rltransfer.report import html_page
-from rltransfer.report.transfer_page import TransferPage
 from rltransfer.workflows.demo import demo
 
 from .conftest import QUICK, REPORTED, Command
@@ -140,10 +141,10 @@ def test_without_a_report_nothing_else_changes(
 def test_a_report_that_cannot_be_drawn_costs_nothing_but_itself(
     command: Command, agent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(self: TransferPage) -> bytes:
+    def fail(*_: Any, **__: Any) -> None:
         raise MemoryError("no room for it")
 
-    monkeypatch.setattr(TransferPage, "html", fail)
+    monkeypatch.setattr(FigureCanvasSVG, "print_svg", fail)
     words = (
         "transfer",
         "--source",
@@ -168,14 +169,18 @@ def test_a_report_that_cannot_be_drawn_costs_nothing_but_itself(
 def test_a_disk_that_is_full_ends_the_run_where_it_goes_on(
     command: Command, agent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(path: Path, data: bytes) -> None:
-        raise StorageError(f"{path}: no space left")
+    replace = os.replace
 
-    monkeypatch.setattr(html_page, "write_atomically", full)
+    def full(source: Any, path: Any, **more: Any) -> None:
+        if str(path).endswith("report.html"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        replace(source, path, **more)
+
+    monkeypatch.setattr(os, "replace", full)
     words = ("transfer", "--source", agent, *TARGET, "-n", 600, *REPORTED)
     call = command(*words, "-f", tmp_path)
     assert call.exit_status == 74
-    assert "report.html: no space left; then go on with" in call.error
+    assert "report.html: " in call.error and "transfer --resume" in call.error
     monkeypatch.undo()
     (folder,) = (tmp_path / "transfer").iterdir()
     assert not (folder / "manifest.json").exists()
