@@ -254,9 +254,10 @@ class TransferPage:
 
     def _map_texts(self) -> list[str]:
         texts = []
-        for linear, title, _ in self._named_maps:
+        for linear, title, of in self._named_maps:
             if linear.changes_nothing:
-                texts.append(f"{title}: each target number is taken as it is.")
+                same = f"each target {of} is taken for the source's in the same place"
+                texts.append(f"{title}: {same}.")
             elif not linear.worth_showing:
                 value = f"{linear.values.item():.2f}"
                 unit = " ".join(linear.unit.split())

@@ -27,6 +27,8 @@ _LETTERS = 150
 _MOST_CELLS_WITH_NUMBERS = 12
 """Along one side; more would overlap."""
 _MOST_NAMES = 32
+_ROUNDING = 0.005
+"""Of the numbers on cells."""
 _DARK = 0.6
 """Share of the largest value from which a cell needs white ink."""
 _INK = "#010101"
@@ -64,7 +66,9 @@ class LinearMap:
     def changes_nothing(self) -> bool:
         """Whether every variable is taken as the one of the same place."""
         rows, columns = self.values.shape
-        return rows == columns and bool(np.allclose(self.values, np.eye(rows)))
+        if rows != columns:
+            return False
+        return bool(np.abs(self.values - np.eye(rows)).max() < _ROUNDING)
 
 
 @final
@@ -166,6 +170,7 @@ def draw_returns(
         verdict = REFUSED if hollow else ACCEPTED
         colour = _OF_FIGURES.get(name, verdict if name == "zero-shot" else "tab:olive")
         axes.hlines(place, low, high, color=colour, linewidth=7, alpha=0.35)
+        axes.plot([low, high], [place, place], "|", color=colour, markersize=14)
         axes.plot(
             mean,
             place,

@@ -154,7 +154,7 @@ def test_maps_are_drawn_only_where_there_is_something_to_see() -> None:
     assert drawn() == ["State"]
     assert drawn(state_map=same) == []
     assert drawn(state_map=linear(1, 1), action_map=linear(2, 3)) == ["Action"]
-    assert "taken as it is" in page_of(state_map=same).html().decode()
+    assert "in the same place" in page_of(state_map=same).html().decode()
 
 
 def test_a_learning_curve_is_drawn_where_there_is_one() -> None:
