@@ -123,16 +123,17 @@ class Filming:
         try:
             if not self._answers.poll(_PATIENCE_SECONDS):
                 raise NoClip(f"rendering took more than {_PATIENCE_SECONDS:g} seconds")
-            answer = self._answers.recv()
+            # Bytes, since nothing here is ever unpickled.
+            reason, gif, still = (self._answers.recv_bytes() for _ in range(3))
         except EOFError:
             self._process.join(1.0)
             code = self._process.exitcode
             raise NoClip(f"rendering ended with exit code {code}") from None
         finally:
             self.close()
-        if isinstance(answer, Clip):
-            return answer
-        raise NoClip(answer)
+        if reason:
+            raise NoClip(reason.decode())
+        return Clip(gif, still)
 
     def close(self) -> None:
         """Ends the process, whether there is a clip or not."""
@@ -155,12 +156,16 @@ def _film_and_send(
     os.environ |= {"MUJOCO_GL": backend, "SDL_AUDIODRIVER": "dummy"}
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
     try:
-        answers.send(encoded([filmed(actor, seed) for actor in actors]))
+        clip = encoded([filmed(actor, seed) for actor in actors])
+        parts = (b"", clip.gif, clip.still)
     except Exception as fault:
         text = " ".join(str(fault).split())
-        answers.send(text if isinstance(fault, NoClip) else f"cannot render: {text}")
+        reason = text if isinstance(fault, NoClip) else f"cannot render: {text}"
+        parts = (reason.encode(), b"", b"")
+    try:
+        for part in parts:
+            answers.send_bytes(part)
     finally:
-        answers.close()
         # Graphics drivers are known to hang where they clean up.
         os._exit(0)
 

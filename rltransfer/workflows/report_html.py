@@ -134,12 +134,6 @@ _OPTIONS: Mapping[str, str] = MappingProxyType(
     }
 )
 """By the field of the request; those that are not here change no number."""
-_LEARNING = (
-    ("student", "--student"),
-    ("strategy", "--strategy"),
-    ("threshold", "--threshold"),
-    ("alignment_steps", "--alignment-steps"),
-)
 _ON_HUB = re.compile("^hf:/(?!/)")
 """A path has lost one of the two."""
 _ALWAYS = ("budget", "seed")
@@ -159,10 +153,6 @@ def command_of(request: TransferRequest) -> str:
         shown = field.name in _ALWAYS or value != field.default
         if field.name in _OPTIONS and shown:
             options.append((_OPTIONS[field.name], value))
-    learning = getattr(request, "learning", None)
-    if learning is not None:
-        options.append(("--improve", True))
-        options += [(option, getattr(learning, name)) for name, option in _LEARNING]
     command = typed("transfer", options)
     callables = (request.target.env_id, *request.source_environments)
     if request.alter or any(name.startswith(MADE_BY_CALLABLE) for name in callables):

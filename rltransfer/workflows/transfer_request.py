@@ -277,7 +277,7 @@ class _Recorded:
     hyperparams: dict[str, Any] = field(default_factory=dict)
     weak_source: bool = False
     cache: bool = False
-    report: bool = True
+    report: bool = False
     altered: bool = False
 
 

@@ -60,7 +60,7 @@ def test_what_only_python_can_pass_is_said() -> None:
 
 def test_every_option_of_a_request_is_told_or_changes_no_number() -> None:
     silent = {"progress", "stepping", "handle_signals", "cache", "alter", "report"}
-    told = {"sources", "target", "learning"}
+    told = {"sources", "target"}
     known = {"source_environments", "source_kwargs", "weak_source", "digests"}
     known |= {"statistics", "budget", "seed", "log_folder", "episodes", "hyperparams"}
     known |= {"tensorboard_folder"}
