@@ -15,9 +15,12 @@ from matplotlib.figure import Figure
 
 from rltransfer.evaluation import ReturnSummary
 from rltransfer.io import write_atomically
+from rltransfer.report.learning_curve import CurveShown, draw_curve
 
 _DOTS_PER_INCH = 120
 _INCHES = (13.0, 8.5)
+_CURVE_INCHES = 4.0
+"""More of them, where there is a learning curve."""
 _MOST_CELLS_WITH_NUMBERS = 12
 """Along one side; more would overlap."""
 _MOST_NAMES = 32
@@ -66,6 +69,7 @@ def draw_transfer(
     action_map: LinearMap,
     attempts: Sequence[Attempt],
     figures: Mapping[str, ReturnSummary],
+    curve: CurveShown | None = None,
 ) -> None:
     """Draws the maps, the attempts and the returns, and writes a PNG file.
 
@@ -76,16 +80,23 @@ def draw_transfer(
         action_map: beside it.
         attempts: in the order in which they were made.
         figures: returns of policies, by name.
+        curve: of learning on, drawn below all else.
     """
-    figure = Figure(figsize=_INCHES, dpi=_DOTS_PER_INCH, layout="constrained")
+    width, height = _INCHES
+    more = 0.0 if curve is None else _CURVE_INCHES
+    size = (width, height + more)
+    figure = Figure(figsize=size, dpi=_DOTS_PER_INCH, layout="constrained")
     figure.suptitle(title, fontsize=13)
-    grid = figure.add_gridspec(2, 2, height_ratios=(1.0, 1.0))
+    heights = (height / 2, height / 2, *([] if curve is None else [more]))
+    grid = figure.add_gridspec(len(heights), 2, height_ratios=heights)
     draw_map(figure.add_subplot(grid[0, 0]), state_map, "State map")
     draw_map(figure.add_subplot(grid[0, 1]), action_map, "Action map")
     lower = grid[1, 0].subgridspec(2, 1, height_ratios=(2, 1))
     returns = figure.add_subplot(lower[0])
     draw_attempts(returns, figure.add_subplot(lower[1], sharex=returns), attempts)
     draw_bars(figure.add_subplot(grid[1, 1]), figures)
+    if curve is not None:
+        draw_curve(figure.add_subplot(grid[2, :]), curve)
     drawn = io.BytesIO()
     # Without the version of the program, equal results are equal files.
     unversioned = {"Software": None}
@@ -174,7 +185,7 @@ def draw_bars(axes: Axes, figures: Mapping[str, ReturnSummary]) -> None:
         mean = summary.mean_return
         low, high = summary.ci95 or (mean, mean)
         axes.bar(
-            name,
+            name.replace(" ", "\n", 1),  # four of them are too long for one line
             mean,
             yerr=[[mean - low], [high - mean]],
             capsize=6,
