@@ -115,11 +115,11 @@ class Improvement:
         learning, learned = request.learning, self.learned
         assert learning is not None
         files = self.student_files(request, run)
-        points = [
-            (self.elsewhere + point.target_steps, point.mean_return, point.arm)
-            for point in learned.curve
-            if point.arm != "random"
-        ]
+        points = {
+            # Of two at one step the later one, which the last comparison has chosen.
+            at.target_steps: (self.elsewhere + at.target_steps, at.mean_return, at.arm)
+            for at in learned.curve
+        }
         return LearningRecord(
             strategy=learning.strategy,
             algorithm=self.algorithm,
@@ -132,7 +132,7 @@ class Improvement:
             learning_steps=self.elsewhere
             + self.target.budget.used
             - self.alignment_steps,
-            curve=((0, random, "random"), *points),
+            curve=((0, random, "random"), *points.values()),
             arms=tuple(map(_row, learned.arms)),
         )
 
