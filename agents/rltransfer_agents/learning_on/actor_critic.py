@@ -62,6 +62,7 @@ class ActorCritic(Learner):
         rated = observation + self._size
         self._critic = NetworkStack((rated, *config.widths, 1), 2, rng)
         self._slow_actor, self._slow_critic = self._actor.twin(), self._critic.twin()
+        self._acting = self._actor.twin()
         self._temperature = _Temperature(-float(self._size), config.rate)
         self._held = np.zeros((len(_TIMES), self._size), np.float32)
         self._updates = 0
@@ -73,6 +74,7 @@ class ActorCritic(Learner):
         if self._kind == "sac" or self._updates % _DELAY == 0:
             self._improve(batch, guidance)
             self._slow_actor.follow(self._actor, self._config.follow)
+        self._acting.follow(self._actor, self._config.average)
         self._slow_critic.follow(self._critic, self._config.follow)
 
     @override
@@ -92,14 +94,15 @@ class ActorCritic(Learner):
         error = np.tanh(out[0, :, :size]) - np.clip(batch.mapped, -_EDGE, _EDGE)
         self._actor.backward(inner, slope, learn=True)
         self._actor.step(self._config.rate)
-        self._slow_actor.numbers[:] = self._actor.numbers
+        for network in (self._slow_actor, self._acting):
+            network.numbers[:] = self._actor.numbers
         return float(np.square(error).mean())
 
     @override
     def actions(
         self, observation: Float32[Array, "row observation"]
     ) -> Float32[Array, "row action"]:
-        mean: Array = np.tanh(self._actor(observation)[0, :, : self._size])
+        mean: Array = np.tanh(self._acting(observation)[0, :, : self._size])
         return mean
 
     @override
@@ -114,7 +117,7 @@ class ActorCritic(Learner):
         fresh = rng.standard_normal(self._held.shape, np.float32)
         self._held = keep * self._held + np.sqrt(1 - keep**2) * fresh
         noise = self._held.sum(axis=0) / np.sqrt(len(_TIMES))
-        out = self._actor(observation[None])[0, 0]
+        out = self._acting(observation[None])[0, 0]
         if self._kind == "sac":
             log_std = np.clip(out[self._size :], *_LOG_STD)
             action = np.tanh(out[: self._size] + np.exp(log_std) * noise)
@@ -138,7 +141,7 @@ class ActorCritic(Learner):
         sizes = self._actor.sizes[0], self._size
         rng = np.random.default_rng(0)
         other = ActorCritic(self._kind, sizes, self._units, self._config, rng)
-        for name in ("_actor", "_critic", "_slow_actor", "_slow_critic"):
+        for name in ("_acting", "_actor", "_critic", "_slow_actor", "_slow_critic"):
             getattr(other, name).numbers[:] = getattr(self, name).numbers
         return other
 
@@ -259,13 +262,13 @@ class ActorCritic(Learner):
         )
         seen = {"shift": self._units.shift, "spread": self._units.spread}
         if isinstance(model, SAC):
-            fill(model.actor, self._actor, 0, **seen)
+            fill(model.actor, self._acting, 0, **seen)
             assert model.log_ent_coef is not None
             with torch.no_grad():
                 heat = self._temperature.value * self._units.reward
                 model.log_ent_coef.fill_(float(np.log(heat)))
         else:
-            fill(model.actor, self._actor, 0, **seen)
+            fill(model.actor, self._acting, 0, **seen)
             fill(model.actor_target, self._slow_actor, 0, **seen)
         still = np.zeros(self._size, np.float32)
         rated = {

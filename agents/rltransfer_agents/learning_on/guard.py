@@ -12,7 +12,7 @@ ArmName: TypeAlias = Literal["mapped", "student", "scratch"]
 
 _WINDOW = 10
 """Episodes by which an arm is judged: it changes while it learns."""
-_LEAST = 5
+_LEAST = 3
 """Before an arm is judged at all."""
 _REMEMBERED = 60
 """Episodes of all arms that the choice looks back on."""
@@ -44,6 +44,8 @@ class Arm:
         self.dropped: str | None = None
         self.answer = policy
         """What would act as the result; of a learner, as it was when it earned most."""
+        self.answer_mean = -np.inf
+        """What that earned when it was taken."""
         self._fixed = policy is not None
         self._best = -np.inf
         self.behind = 0
@@ -79,10 +81,16 @@ class Arm:
         """
         self.returns.append(episode_return)
         self.steps += steps
-        if self._fixed or not self.judged:
+        if self._fixed:
+            self.answer_mean = self.mean
+            return False
+        if not self.judged:
             return False
         self._best = max(self._best, self.mean)
-        return self.mean >= self._best - _SLACK * self.error
+        as_good = self.mean >= self._best - _SLACK * self.error
+        if as_good:
+            self.answer_mean = self.mean
+        return as_good
 
 
 @final
@@ -138,10 +146,10 @@ class Guard:
         mapped = [arm for arm in self.arms if arm.name == "mapped"]
         judged = [arm for arm in self.arms if arm.judged and arm.answer is not None]
         learners = [arm for arm in judged if arm.name != "mapped"]
-        first = max(learners, key=lambda arm: arm.mean, default=None)
+        first = max(learners, key=lambda arm: arm.answer_mean, default=None)
         if first is None:
             return mapped[0] if mapped else self.arms[0]
-        if mapped and first.mean - first.error <= mapped[0].mean:
+        if mapped and first.answer_mean - first.error <= mapped[0].answer_mean:
             return mapped[0]
         return first
 

@@ -47,7 +47,7 @@ class LearnOnConfig:
     mapped_share: float = 0.05
     """Of the steps, in which the mapped policy acts first: what it earns is known then,
     and the student has seen it act."""
-    mapped_episodes: int = 10
+    mapped_episodes: int = 5
     """The most of them."""
     final_share: float = 0.1
     """Of the steps, kept for the last comparison."""
@@ -57,8 +57,11 @@ class LearnOnConfig:
     """The most; cloning ends where it no longer comes nearer on held-out rows."""
     critic_updates: int = 1_000
     """Before the actor moves."""
-    first_updates: int = 5_000
-    """The most that scratch makes on what alignment saw, one for each row."""
+    first_updates: float = 2.0
+    """That learners make for each row that was seen before."""
+    most_first_updates: int = 10_000
+    updates: int = 1
+    """Of every learner for each step."""
 
 
 @final
@@ -298,15 +301,20 @@ class _Learning:
             for _ in range(config.critic_updates):
                 student.learner.evaluate(replay, pull.guidance)
         else:
-            for _ in range(min(len(replay), config.first_updates)):
+            for _ in range(self._first_updates):
                 student.learner.update(replay, pull.guidance)
         return student
 
     def _scratch(self) -> Student:
         student = Student(self._new_learner(self._scratch_rng))
-        for _ in range(min(len(self._replay), self._config.first_updates)):
+        for _ in range(self._first_updates):
             student.learner.update(self._replay, student.guidance)
         return student
+
+    @property
+    def _first_updates(self) -> int:
+        wanted = round(self._config.first_updates * len(self._replay))
+        return min(wanted, self._config.most_first_updates)
 
     @property
     def _random_return(self) -> float:
@@ -334,7 +342,7 @@ class _Learning:
         steps = len(rollout.transitions)
         for one in self._guard.learners:
             learner = self._students[one.name]
-            for _ in range(steps):
+            for _ in range(self._config.updates * steps):
                 learner.learner.update(self._replay, learner.guidance)
         if not len(rollout.returns):
             return
@@ -391,7 +399,7 @@ class _Learning:
         contenders = [arm for arm in arms if arm.name == "mapped"]
         learners = [arm for arm in arms if arm.name != "mapped" and arm.judged]
         learners = learners or [arms[-1]]
-        contenders.append(max(learners, key=lambda arm: arm.mean))
+        contenders.append(max(learners, key=lambda arm: arm.answer_mean))
         finals = dict.fromkeys((arm.name for arm in arms), np.zeros(0))
         if len(contenders) > 1:
             for number, arm in enumerate(contenders):
@@ -410,6 +418,8 @@ class _Learning:
         point = CurvePoint(
             self._target.budget.used, self._worth(winner.answer), winner.name
         )
+        if point.target_steps == self._curve[-1].target_steps:
+            self._curve.pop()
         self._add_point(point)
         records = tuple(
             ArmRecord(

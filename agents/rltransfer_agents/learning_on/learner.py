@@ -32,6 +32,9 @@ class LearnerConfig:
     discount: float = 0.99
     follow: float = 0.02
     """Share of the way that a target network moves in one update."""
+    average: float = 0.01
+    """Share of the way that what acts moves to what learns in one update: the average
+    of the last weights acts more evenly than the last ones."""
     noise: float = 0.3
     """Standard deviation of what is added to an action while exploring; full actions
     are 1."""

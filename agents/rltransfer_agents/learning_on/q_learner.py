@@ -51,7 +51,7 @@ class QLearner(Learner):
         self._units, self._config, self._rng = units, config, rng
         layers = (observation, *config.widths, self._choices)
         self._network = NetworkStack(layers, 1, rng)
-        self._slow = self._network.twin()
+        self._slow, self._acting = self._network.twin(), self._network.twin()
         self._held, self._left = 0, 0
 
     @override
@@ -72,7 +72,8 @@ class QLearner(Learner):
         slope[0] = self._margin_slope(out[0], batch, 1.0)
         self._network.backward(inner, slope, learn=True)
         self._network.step(self._config.rate)
-        self._slow.numbers[:] = self._network.numbers
+        for network in (self._slow, self._acting):
+            network.numbers[:] = self._network.numbers
         return float(other.mean())
 
     def _update(self, batch: Batch, replay: Replay, hold: float) -> None:
@@ -93,6 +94,7 @@ class QLearner(Learner):
         self._network.backward(inner, slope, learn=True)
         self._network.step(self._config.rate)
         self._slow.follow(self._network, self._config.follow)
+        self._acting.follow(self._network, self._config.average)
 
     def _margin_slope(
         self, rated: Float32[Array, "row choice"], batch: Batch, weight: float
@@ -110,7 +112,7 @@ class QLearner(Learner):
     def actions(
         self, observation: Float32[Array, "row observation"]
     ) -> Float32[Array, "row action"]:
-        best = self._network(observation)[0].argmax(axis=1)
+        best = self._acting(observation)[0].argmax(axis=1)
         return np.eye(self._choices, dtype=np.float32)[best]
 
     @override
@@ -138,7 +140,7 @@ class QLearner(Learner):
         one: Float32[Array, " action"],
         other: Float32[Array, " action"],
     ) -> bool:
-        rated = self._network(observation[None])[0, 0]
+        rated = self._acting(observation[None])[0, 0]
         return bool(rated[one.argmax()] > rated[other.argmax()])
 
     @override
@@ -148,6 +150,7 @@ class QLearner(Learner):
         other = QLearner(sizes, self._units, self._config, rng)
         other._network.numbers[:] = self._network.numbers
         other._slow.numbers[:] = self._slow.numbers
+        other._acting.numbers[:] = self._acting.numbers
         return other
 
     @override
@@ -165,7 +168,7 @@ class QLearner(Learner):
             device="cpu",
         )
         for ours, theirs in (
-            (self._network, model.q_net),
+            (self._acting, model.q_net),
             (self._slow, model.q_net_target),
         ):
             fill(
