@@ -15,7 +15,7 @@ from rltransfer.report.learning_tables import LearningFigures, aggregated, figur
 from rltransfer.report.tables import Rows, facts, markdown, rows_table
 from rltransfer.report.zero_shot_table import zero_shot_row
 from rltransfer.workflows.benchmark_jobs import STRATEGIES, Job
-from rltransfer.workflows.benchmark_runs import Record, learns_on
+from rltransfer.workflows.benchmark_runs import Record
 from rltransfer.workflows.finished_jobs import FinishedJobs
 from rltransfer.workflows.job_csv import write_csv
 
@@ -32,12 +32,6 @@ _ON_SCREEN = {
     _ALL: (),
 }
 """The other columns are in the file of the tables."""
-
-
-_NOT_LEARNED = (
-    "transfer does not learn on in this version: all curves but scratch's are of the "
-    "zero-shot policy throughout"
-)
 
 
 @final
@@ -97,7 +91,6 @@ class BenchmarkResult(Result):
             for title, rows in self.tables.items()
         ]
         entries = [
-            ("note", None if learns_on() or not self.learning else _NOT_LEARNED),
             ("seeds", ", ".join(map(str, self.seeds))),
             *(("failed", f"{name}: {why}") for name, why in self.failed.items()),
             ("jobs", self.log),
