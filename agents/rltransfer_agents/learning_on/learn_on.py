@@ -210,7 +210,7 @@ class _Learning:
         self._every = max(1, config.steps // config.points)
         self._next_point = target.budget.used
         self._curve: list[CurvePoint] = []
-        self._measured: dict[int, float] = {}
+        self._measured: tuple[Policy, float] | None = None
         self._experience = experience
         self._students: dict[str, Student] = {}
 
@@ -377,16 +377,7 @@ class _Learning:
         self._next_point += self._every * (1 + (used - self._next_point) // self._every)
         best = self._guard.best
         assert best.answer is not None
-        # One policy in the same episodes earns the same.
-        key = id(best.answer)
-        if key not in self._measured:
-            returns = self._target.evaluate(
-                best.answer,
-                episodes=self._config.evaluation_episodes,
-                seed=self._config.evaluation_seed,
-            )
-            self._measured = {key: float(returns.mean())}
-        self._add_point(CurvePoint(used, self._measured[key], best.name))
+        self._add_point(CurvePoint(used, self._worth(best.answer), best.name))
 
     def _add_point(self, point: CurvePoint) -> None:
         self._curve.append(point)
@@ -445,15 +436,15 @@ class _Learning:
         )
 
     def _worth(self, policy: Policy) -> float:
-        key = id(policy)
-        if key in self._measured:
-            return self._measured[key]
-        returns = self._target.evaluate(
-            policy,
-            episodes=self._config.evaluation_episodes,
-            seed=self._config.evaluation_seed,
-        )
-        return float(returns.mean())
+        # One policy in the same episodes earns the same.
+        if self._measured is None or self._measured[0] is not policy:
+            returns = self._target.evaluate(
+                policy,
+                episodes=self._config.evaluation_episodes,
+                seed=self._config.evaluation_seed,
+            )
+            self._measured = policy, float(returns.mean())
+        return self._measured[1]
 
 
 def _episodes(rollout: Rollout) -> list[tuple[float, int]]:
