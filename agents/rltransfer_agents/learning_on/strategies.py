@@ -39,6 +39,8 @@ STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
         "hold": Strategy(hold=2.0, filtered=1.0, bootstraps=True, acts="higher"),
         # Hu et al., "Imitation Bootstrapped Reinforcement Learning", RSS 2024.
         "ibrl": Strategy(bootstraps=True, acts="higher"),
+        "mix": Strategy(filtered=1.0, bootstraps=True, acts="higher"),
+        "soft": Strategy(hold=0.5, filtered=1.0, bootstraps=True, acts="higher"),
         # Schmitt et al., 2018; the weight as in Agarwal et al., "Reincarnating
         # Reinforcement Learning" (QDagger), NeurIPS 2022.
         "kickstart": Strategy(hold=2.0, eased_by="ratio"),
@@ -132,6 +134,10 @@ class Exploring:
         self._learner, self._units, self._domain = learner, units, domain
         self._rng, self._pull = rng, pull
         self._acts = "never" if strategy is None else strategy.acts
+        if self._acts == "higher" and domain.actions.discrete:
+            # The best choice is never rated below the mapped policy's: only what is
+            # drawn would be, and without drawing nothing new is seen.
+            self._acts = "never"
         self._mapped = None if self._acts == "never" else mapped
         self._steps = 0
 
