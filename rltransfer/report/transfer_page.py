@@ -11,20 +11,20 @@ from matplotlib.figure import Figure
 from rltransfer.evaluation import ReturnSummary
 from rltransfer.report.clips import Clip
 from rltransfer.report.html_page import WIDTH, data_uri, figure_svg, rendered
-from rltransfer.report.learning_chart import draw_learning
+from rltransfer.report.learning_curve import CurveShown, draw_curve
 from rltransfer.report.linear_maps import Meaning
+from rltransfer.report.return_chart import draw_returns
 from rltransfer.report.tables import steps_by_purpose
 from rltransfer.report.transfer_picture import (
     Attempt,
     LinearMap,
     draw_attempts,
     draw_map,
-    draw_returns,
 )
 
 _AT_HOME = "random at home"
 _INCH_A_CELL, _MOST_INCHES = 0.42, 11.0
-_CAME_OUT = {
+_CAME_OUT: dict[str | None, str] = {
     "mapped": "the mapped policy, which nothing that learned has beaten",
     "student": "the student, which learned on from the mapped policy",
     "scratch": "the agent that learned from scratch",
@@ -48,6 +48,8 @@ class TransferPage:
     action_map: LinearMap
     meanings: Sequence[Meaning]
     attempts: Sequence[Attempt]
+    curve: CurveShown | None
+    """Of learning on."""
     clip: Clip | str
     """Or why there is none."""
     command: str
@@ -59,13 +61,12 @@ class TransferPage:
         """Returns the page."""
         verdict, _, reason = str(self.record["verdict"]).partition(": ")
         word = verdict.partition(",")[0].capitalize()
-        if not self._accepted and self.record.get("winner") == "scratch":
+        if not self._accepted and self.record["winner"] == "scratch":
             word += "; learned from scratch"
         clip = {"clip": None, "still": None, "no_clip": self.clip}
         if isinstance(self.clip, Clip):
             clip["clip"] = data_uri("image/gif", self.clip.gif)
             clip["still"] = data_uri("image/png", self.clip.still)
-        curve = self.record.get("curve") or ()
         return rendered(
             "transfer.html",
             page={
@@ -79,8 +80,8 @@ class TransferPage:
                 "notes": self._notes(),
                 "returns": self._returns(),
                 "returns_rows": self._returns_rows(),
-                "learning": self._learning() if len(curve) > 1 else None,
-                "arms": self.record.get("arms") or (),
+                "learning": self.curve and self._learning(self.curve),
+                "arms": self.record["arms"],
                 "home": self.home,
                 "target": self.record["target"],
                 "actor": self._actor,
@@ -109,15 +110,15 @@ class TransferPage:
 
     @property
     def _came_out(self) -> str | None:
-        who = _CAME_OUT.get(self.record.get("winner") or "")
+        who = _CAME_OUT.get(self.record["winner"])
         if who is None:
             return None
-        why = self.record.get("learning_verdict")
+        why = self.record["learning_verdict"]
         return f"What came out is {who}" + (f": {why}." if why else ".")
 
     @property
     def _actor(self) -> str:
-        winner = self.record.get("winner")
+        winner = self.record["winner"]
         if winner in ("student", "scratch"):
             return "the student" if winner == "student" else "learned from scratch"
         return "zero-shot" if self._accepted else "zero-shot, refused"
@@ -138,8 +139,8 @@ class TransferPage:
         if home > random:
             share = (best.mean_return - random) / (home - random)
             numbers = {"share of home": f"{100 * share:.0f} %", **numbers}
-        if record.get("threshold") is not None:
-            reached = record.get("steps_to_threshold")
+        if record["threshold"] is not None:
+            reached = record["steps_to_threshold"]
             words = "not reached" if reached is None else f"{reached:,} steps"
             numbers[f"to a return of {record['threshold']:g}"] = words
         return numbers
@@ -184,14 +185,18 @@ class TransferPage:
             )
         return rows
 
-    def _learning(self) -> Markup:
-        record = self.record
-
+    def _learning(self, curve: CurveShown) -> Markup:
         def draw(figure: Figure) -> None:
-            draw_learning(figure.add_subplot(), record)
+            axes = figure.add_subplot()
+            draw_curve(axes, curve)
+            axes.set_title("")
+            legend = axes.get_legend()
+            assert legend is not None
+            legend.remove()
+            # Beside it there is no room on a phone.
+            figure.legend(loc="outside lower left", ncols=2)
 
-        last = record["curve"][-1]
-        label = f"Learning curve, in the end {last['mean_return']:.1f}"
+        label = f"Learning curve, in the end {curve.points[-1][1]:.1f}"
         return figure_svg("learning", label, draw, 4.0)
 
     def _steps(self) -> Markup:

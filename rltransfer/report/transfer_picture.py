@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from types import MappingProxyType
 from typing import final
 
 import numpy as np
@@ -17,10 +16,12 @@ from matplotlib.figure import Figure
 
 from rltransfer.evaluation import ReturnSummary
 from rltransfer.io import write_atomically
+from rltransfer.report.learning_curve import CurveShown, draw_curve
+from rltransfer.report.return_chart import ACCEPTED, RANDOM, REFUSED, draw_returns
 
 _DOTS_PER_INCH = 120
 _WIDTH = 13.0
-_UPPER, _LOWER = 4.6, 4.2
+_UPPER, _CURVE, _LOWER = 4.6, 4.0, 4.2
 """Inches of the rows."""
 _LETTERS = 150
 """In one line of the verdict."""
@@ -34,11 +35,6 @@ _DARK = 0.6
 _INK = "#010101"
 """Of numbers on cells; pages that turn dark exchange pure black only."""
 _RETURN, _ALIGNMENT_ERROR, _CHOSEN = "tab:blue", "tab:gray", "tab:green"
-ACCEPTED, REFUSED = "tab:green", "tab:red"
-"""Of the verdict."""
-_OF_FIGURES = MappingProxyType(
-    {"random": "tab:gray", "improved": "tab:purple", "source at home": "tab:blue"}
-)
 
 
 @final
@@ -97,6 +93,7 @@ def draw_transfer(
     action_map: LinearMap,
     attempts: Sequence[Attempt],
     figures: Mapping[str, ReturnSummary],
+    curve: CurveShown | None = None,
 ) -> None:
     """Draws returns, attempts and maps, and writes a PNG file.
 
@@ -111,13 +108,16 @@ def draw_transfer(
         action_map: likewise, of actions.
         attempts: in the order in which they were made.
         figures: returns of policies, by name.
+        curve: of learning on, drawn below returns.
     """
     named = (
         (state_map, "State map", "variable"),
         (action_map, "Action map", "action"),
     )
     maps = [one for one in named if one[0].worth_showing]
-    heights = [_UPPER, _LOWER] if maps else [_UPPER]
+    heights = [_UPPER]
+    heights += [] if curve is None else [_CURVE]
+    heights += [_LOWER] if maps else []
     figure = Figure(
         figsize=(_WIDTH, sum(heights)), dpi=_DOTS_PER_INCH, layout="constrained"
     )
@@ -137,8 +137,10 @@ def draw_transfer(
         draw_attempts(returns, errors, attempts, figures.get("random"))
     else:
         draw_returns(rows[0, 0].add_subplot(), figures, accepted)
+    if curve is not None:
+        draw_curve(rows[1, 0].add_subplot(), curve)
     for place, words in enumerate(maps, 1):
-        draw_map(rows[1, 0].add_subplot(1, len(maps), place), *words)
+        draw_map(rows[-1, 0].add_subplot(1, len(maps), place), *words)
     drawn = io.BytesIO()
     # Without the version of the program, equal results are equal files.
     unversioned = {"Software": None}
@@ -147,56 +149,6 @@ def draw_transfer(
         drawn, metadata=unversioned
     )
     write_atomically(path, drawn.getvalue())
-
-
-def draw_returns(
-    axes: Axes, figures: Mapping[str, ReturnSummary], accepted: bool
-) -> None:
-    """Draws mean returns with their 95 % intervals, the figures beside them.
-
-    Args:
-        axes: where.
-        figures: by the name of the policy, the first one at the top.
-        accepted: whether the zero-shot policy was; a refused one is drawn hollow.
-    """
-    names = {
-        name: f"{name}\n(refused)" if name == "zero-shot" and not accepted else name
-        for name in figures
-    }
-    for place, (name, summary) in enumerate(figures.items()):
-        mean = summary.mean_return
-        low, high = summary.ci95 or (mean, mean)
-        hollow = names[name] != name
-        verdict = REFUSED if hollow else ACCEPTED
-        colour = _OF_FIGURES.get(name, verdict if name == "zero-shot" else "tab:olive")
-        axes.hlines(place, low, high, color=colour, linewidth=7, alpha=0.35)
-        axes.plot([low, high], [place, place], "|", color=colour, markersize=14)
-        axes.plot(
-            mean,
-            place,
-            "o",
-            color=colour,
-            markersize=9,
-            markeredgewidth=2,
-            fillstyle="none" if hollow else "full",
-        )
-        axes.annotate(
-            f"{mean:.1f}",
-            (mean, place),
-            xytext=(0, 8),
-            textcoords="offset points",
-            ha="center",
-        )
-    if "random" in figures:
-        floor = figures["random"].mean_return
-        axes.axvline(floor, color=_OF_FIGURES["random"], linewidth=0.9, linestyle=":")
-    axes.set_yticks(range(len(names)), list(names.values()))
-    axes.invert_yaxis()
-    axes.margins(x=0.1, y=0.2)
-    axes.grid(alpha=0.3, axis="x")
-    counts = " or ".join(map(str, sorted({s.episodes for s in figures.values()})))
-    axes.set_title("Returns in fresh episodes")
-    axes.set_xlabel(f"mean return of {counts} episodes, 95 % interval")
 
 
 def draw_map(axes: Axes, linear: LinearMap, title: str, of: str = "variable") -> None:
@@ -278,7 +230,7 @@ def draw_attempts(
         axes.margins(x=0.08, y=0.25)
         axes.grid(alpha=0.3)
     if random is not None:
-        colour = _OF_FIGURES["random"]
+        colour = RANDOM
         returns.axhline(random.mean_return, color=colour, ls="--", label="random")
     # Errors that hardly differ shall look so.
     alignment_errors.set_ylim(0, 1.25 * max(errors, default=1.0) or 1.0)

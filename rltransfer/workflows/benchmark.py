@@ -12,7 +12,6 @@ from rltransfer.errors import InputError, Stopped
 from rltransfer.io import locked, require_writable, write_atomically
 from rltransfer.resume.stop_signals import StopSignals
 from rltransfer.workflows.benchmark_jobs import (
-    LEARNED_ON,
     STRATEGIES,
     Job,
     folder_of,
@@ -20,7 +19,7 @@ from rltransfer.workflows.benchmark_jobs import (
     train_agent,
 )
 from rltransfer.workflows.benchmark_result import BenchmarkResult, result_of
-from rltransfer.workflows.benchmark_runs import Record, learns_on, run_job
+from rltransfer.workflows.benchmark_runs import Record, run_job
 from rltransfer.workflows.finished_jobs import FinishedJobs
 from rltransfer.workflows.job_pool import side_by_side
 from rltransfer.workflows.progress_bars import progress_bars
@@ -137,11 +136,6 @@ def _require_strategies(names: Sequence[str], pairs: Sequence[Pair]) -> None:
         if name not in STRATEGIES:
             raise InputError(
                 f"--strategies takes {', '.join(STRATEGIES)}; got {name!r}; choose some"
-            )
-        if name in LEARNED_ON and not learns_on():
-            raise InputError(
-                f"{name} learns on from the mapped policy, which transfer does not do "
-                "in this version; choose zero-shot or scratch"
             )
         unknown = [pair.name for pair in pairs if pair.learning is None]
         if unknown and STRATEGIES[name].learner is not None:

@@ -17,7 +17,7 @@ from rltransfer.report.learning_tables import LearningFigures, aggregated, figur
 from rltransfer.report.tables import Rows, facts, markdown, rows_table
 from rltransfer.report.zero_shot_table import zero_shot_row
 from rltransfer.workflows.benchmark_jobs import STRATEGIES, Job
-from rltransfer.workflows.benchmark_runs import Record, learns_on
+from rltransfer.workflows.benchmark_runs import Record
 from rltransfer.workflows.finished_jobs import FinishedJobs
 from rltransfer.workflows.job_csv import write_csv
 from rltransfer_envs.pairs import Pair
@@ -35,12 +35,6 @@ _ON_SCREEN = {
     _ALL: (),
 }
 """The other columns are in the file of the tables."""
-
-
-_NOT_LEARNED = (
-    "transfer does not learn on in this version: all curves but scratch's are of the "
-    "zero-shot policy throughout"
-)
 
 
 @final
@@ -172,7 +166,6 @@ def result_of(
         pictures,
         folder / "benchmark.md",
         folder / "benchmark.csv",
-        notes=() if learns_on() or not learning else (_NOT_LEARNED,),
     )
     text = "\n\n".join(
         f"{title}\n\n{markdown(rows)}" for title, rows in result.tables.items()

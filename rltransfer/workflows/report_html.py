@@ -79,6 +79,7 @@ def _page(
             action_map=action_map(alignment, *ids),
             meanings=meanings(alignment, *ids),
             attempts=attempts,
+            curve=result.curve,
             clip="",
             command=command_of(request),
             facts=_facts(loaded, result),
@@ -153,6 +154,15 @@ def command_of(request: TransferRequest) -> str:
         shown = field.name in _ALWAYS or value != field.default
         if field.name in _OPTIONS and shown:
             options.append((_OPTIONS[field.name], value))
+    learning = request.learning
+    if learning is not None:
+        options += [
+            ("--improve", True),
+            ("--student", learning.student),
+            ("--strategy", learning.strategy),
+            ("--threshold", learning.threshold),
+            ("--alignment-steps", learning.alignment_steps),
+        ]
     command = typed("transfer", options)
     callables = (request.target.env_id, *request.source_environments)
     if request.alter or any(name.startswith(MADE_BY_CALLABLE) for name in callables):

@@ -1,7 +1,7 @@
 """What a finished transfer leaves: mapping, picture, record and manifest."""
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import final
 
@@ -20,7 +20,7 @@ from rltransfer.report.html_page import REPORT
 from rltransfer.report.linear_maps import action_map, state_map
 from rltransfer.report.transfer_picture import Attempt, draw_transfer
 from rltransfer.translation import save_translation
-from rltransfer.workflows.policy_loading import environment_of, is_transfer
+from rltransfer.workflows.policy_loading import environment_of
 from rltransfer.workflows.report_html import with_report
 from rltransfer.workflows.transfer_description import (
     AGAIN,
@@ -28,6 +28,8 @@ from rltransfer.workflows.transfer_description import (
     REPORTED,
     SOURCE_BUNDLE,
     SOURCE_FOLDER,
+    STUDENT_FOLDER,
+    is_transfer,
 )
 from rltransfer.workflows.transfer_request import TransferRequest
 from rltransfer.workflows.transfer_result import RECORD, SourceRecord, TransferResult
@@ -70,6 +72,8 @@ class AlignedSource:
     """What it earns in its own environment."""
     random_at_home: ReturnSummary
     alignment: Alignment
+    target_steps: int
+    """That its alignment took."""
 
     def record(self, kept: bool) -> SourceRecord:
         """Returns its row in the table of sources."""
@@ -84,7 +88,7 @@ class AlignedSource:
             acceptance_stopped=acceptance.stopped_above is not None,
             home_return=self.at_home.mean_return,
             random_home_return=self.random_at_home.mean_return,
-            target_steps=self.alignment.target.budget.used,
+            target_steps=self.target_steps,
             accepted=acceptance.accepted,
             kept=kept,
             verdict=acceptance.verdict,
@@ -132,10 +136,14 @@ def write_transfer(
                 "source_sha256": best.loaded.sha256,
                 "source_statistics": best.loaded.statistics_choice,
                 "budget": request.budget,
+                "learning": None
+                if request.learning is None
+                else asdict(request.learning),
             },
             results={
                 "accepted": result.accepted,
                 "verdict": result.verdict,
+                "winner": result.winner,
                 "resumed": result.resumed,
                 "reproducibility_warnings": list(result.reproducibility_warnings),
                 "seeds_ignored": list(result.seeds_ignored),
@@ -153,7 +161,9 @@ def _write_source(folder: Path, best: AlignedSource) -> None:
         shutil.rmtree(inside, ignore_errors=True)
         if is_transfer(path):
             # Hidden files, logs and pictures are not needed to act.
-            unneeded = shutil.ignore_patterns(".*", "tensorboard", "*.png", REPORT)
+            unneeded = shutil.ignore_patterns(
+                *(".*", "tensorboard", STUDENT_FOLDER, "*.png", REPORT)
+            )
             shutil.copytree(path, inside, ignore=unneeded)
             return
     digest, statistics = best.loaded.sha256, best.loaded.statistics_choice
@@ -176,6 +186,7 @@ def draw(path: Path, best: AlignedSource, result: TransferResult) -> None:
         attempts=_attempts(best.alignment),
         # The table tells what random actions earn at home.
         figures={name: shown for name, shown in figures if name != "random at home"},
+        curve=result.curve,
     )
 
 

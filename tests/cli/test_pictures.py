@@ -7,13 +7,14 @@ import pytest
 from matplotlib.figure import Figure
 
 from rltransfer.evaluation import ReturnSummary
+from rltransfer.report.learning_curve import CurveShown, draw_curve
 from rltransfer.report.linear_maps import action_names, observation_names
+from rltransfer.report.return_chart import draw_returns
 from rltransfer.report.transfer_picture import (
     Attempt,
     LinearMap,
     draw_attempts,
     draw_map,
-    draw_returns,
     draw_transfer,
 )
 
@@ -24,7 +25,23 @@ def named(values: np.ndarray) -> LinearMap:
     return LinearMap(values, sources, observation_names("X-v0", columns), "unit")
 
 
-def drawn(path: Path, values: np.ndarray, attempts: int) -> bytes:
+CURVE = CurveShown(
+    points=(
+        (0, 20.0, "random"),
+        (500, 200.0, "mapped"),
+        (900, 300.0, "student"),
+        (1_300, 500.0, "student"),
+        (1_700, 500.0, "another"),
+    ),
+    threshold=475.0,
+    alignment_steps=400,
+    marks={"random": 20.0, "zero-shot": 200.0, "source at home": 500.0},
+)
+
+
+def drawn(
+    path: Path, values: np.ndarray, attempts: int, curve: CurveShown | None = None
+) -> bytes:
     draw_transfer(
         path,
         title="A-v0 → B-v0 $ $x^$",
@@ -41,6 +58,7 @@ def drawn(path: Path, values: np.ndarray, attempts: int) -> bytes:
             "zero-shot": ReturnSummary(500.0, 500.0, (500.0, 500.0), 20),
             "one episode": ReturnSummary(20.0, 20.0, None, 1),
         },
+        curve=curve,
     )
     return path.read_bytes()
 
@@ -60,6 +78,19 @@ def test_equal_numbers_give_equal_files(tmp_path: Path) -> None:
     assert once == again
 
 
+def test_a_learning_curve_is_drawn_below_all_else(tmp_path: Path) -> None:
+    with_curve, without = (
+        drawn(tmp_path / f"{number}.png", np.eye(3), 3, curve)
+        for number, curve in enumerate((CURVE, None))
+    )
+    # Width and height stand at the beginning of a PNG file.
+    sizes = [
+        [int.from_bytes(data[place : place + 4], "big") for place in (16, 20)]
+        for data in (with_curve, without)
+    ]
+    assert sizes[0][0] == sizes[1][0] and sizes[0][1] > sizes[1][1]
+
+
 def test_colours_diverge_from_zero_and_small_maps_have_their_numbers() -> None:
     axes = Figure().add_subplot()
     draw_map(axes, named(np.array([[0.5, -2.0], [-0.001, 0.0]])), "title")
@@ -67,6 +98,17 @@ def test_colours_diverge_from_zero_and_small_maps_have_their_numbers() -> None:
     assert image.get_clim() == (-2.0, 2.0)
     texts = [text.get_text() for text in axes.texts]
     assert texts == ["0.50", "-2.00", "0.00", "0.00"]
+
+
+def test_a_curve_shows_its_arms_and_what_they_are_compared_with() -> None:
+    axes = Figure().add_subplot()
+    draw_curve(axes, CURVE)
+    _, labels = axes.get_legend_handles_labels()
+    arms = ["random", "mapped", "student", "another"]
+    assert labels == [*arms, "random", "zero-shot", "source at home", "threshold"]
+    # Nothing better than random actions was at hand while aligning.
+    before = np.asarray(axes.lines[0].get_xydata()).tolist()
+    assert before == [[0, 20], [400, 20], [500, 200]]
 
 
 def test_large_maps_go_without_numbers() -> None:

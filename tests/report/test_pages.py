@@ -17,6 +17,7 @@ from rltransfer.evaluation import ReturnSummary
 from rltransfer.report import clips, html_page
 from rltransfer.report.benchmark_page import BenchmarkPage
 from rltransfer.report.clips import Actor, Clip, Filming, NoClip, encoded, filmed
+from rltransfer.report.learning_curve import CurveShown
 from rltransfer.report.linear_maps import Meaning, observation_names
 from rltransfer.report.transfer_page import TransferPage
 from rltransfer.report.transfer_picture import Attempt, LinearMap
@@ -83,6 +84,11 @@ def page_of(accepted: bool | None = True, **changes: Any) -> TransferPage:
         "reproducibility_warnings": [],
         "seeds_ignored": [],
         "sources": [],
+        "winner": None,
+        "learning_verdict": None,
+        "threshold": None,
+        "steps_to_threshold": None,
+        "arms": [],
         **changes.pop("record", {}),
     }
     figures = {"random": summary(22.6), "zero-shot": summary(495.4)}
@@ -96,6 +102,7 @@ def page_of(accepted: bool | None = True, **changes: Any) -> TransferPage:
             Meaning(f"target {n}", HOSTILE, n == 0, 0.62, 2, 3) for n in range(14)
         ],
         attempts=[Attempt(1, 100 * n, 9.0, 0.1, cut_short=n == 1) for n in range(3)],
+        curve=None,
         clip="no GL is at hand",
         command=f"rltransfer transfer --target '{HOSTILE}'",
         facts={"SHA-256 of the source": "ab" * 32, "seed": "5"},
@@ -158,30 +165,20 @@ def test_maps_are_drawn_only_where_there_is_something_to_see() -> None:
 
 
 def test_a_learning_curve_is_drawn_where_there_is_one() -> None:
-    points = [(0, 10.0, "random"), (900, 90.0, "scratch"), (1_800, 400.0, "student")]
-    curve = [
-        {"target_steps": at, "mean_return": mean, "arm": arm}
-        for at, mean, arm in points
-    ]
+    points = ((0, 10.0, "random"), (900, 90.0, "scratch"), (1_800, 400.0, "student"))
+    arm = {"name": "scratch", "steps": 800, "dropped": HOSTILE, "final_return": None}
     learned = {
-        "curve": curve,
         "winner": "student",
         "threshold": 300.0,
-        "steps_to_threshold": None,
         "learning_verdict": "the student won by 400.0",
-        "arms": [
-            {"name": "scratch", "steps": 800, "dropped": None, "final_return": 1.0}
-        ],
+        "arms": [arm, {**arm, "final_return": 12.5, "final_episodes": 20}],
     }
-    html = page_of(record=learned).html().decode()
-    for told in (
-        "Learning on",
-        "from scratch",
-        "the student won by 400.0",
-        "not reached",
-    ):
+    shown = CurveShown(points, 300.0, 500, {"random": 10.0})
+    html = page_of(record=learned, curve=shown).html().decode()
+    for told in ("Learning on", "won by 400.0", "not reached", "12.5 over 20"):
         assert told in html
-    assert "Learning on" not in page_of(record={"curve": []}).html().decode()
+    assert Page(html.encode()).is_alone
+    assert "Learning on" not in page_of().html().decode()
 
 
 def test_equal_contents_give_equal_pages() -> None:

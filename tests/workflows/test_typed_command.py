@@ -8,6 +8,7 @@ import pytest
 
 from rltransfer.cli.arguments import read_pairs
 from rltransfer.workflows.environments import EnvironmentChoice
+from rltransfer.workflows.learning_request import LearningRequest
 from rltransfer.workflows.report_html import command_of
 from rltransfer.workflows.transfer_request import TransferRequest
 from rltransfer.workflows.typed_command import typed
@@ -53,6 +54,13 @@ def test_a_request_is_told_by_what_shapes_it() -> None:
     assert "--episodes 30 --hyperparams restarts=2" in told
 
 
+def test_how_to_learn_on_is_told() -> None:
+    learning = LearningRequest("td3", threshold=0.0, alignment_steps=500)
+    assert command_of(replace(SMALL, learning=learning)).endswith(
+        "--improve --student td3 --strategy hold --threshold 0.0 --alignment-steps 500"
+    )
+
+
 def test_what_only_python_can_pass_is_said() -> None:
     made = replace(SMALL, target=EnvironmentChoice("python/Made-v0", {}))
     assert command_of(made).endswith("# with what was passed from Python")
@@ -60,7 +68,7 @@ def test_what_only_python_can_pass_is_said() -> None:
 
 def test_every_option_of_a_request_is_told_or_changes_no_number() -> None:
     silent = {"progress", "stepping", "handle_signals", "cache", "alter", "report"}
-    told = {"sources", "target"}
+    told = {"sources", "target", "learning"}
     known = {"source_environments", "source_kwargs", "weak_source", "digests"}
     known |= {"statistics", "budget", "seed", "log_folder", "episodes", "hyperparams"}
     known |= {"tensorboard_folder"}

@@ -1,0 +1,136 @@
+"""What every learner in the target does: update, explore, act, become an SB3 model."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias, final
+
+import gymnasium as gym
+import numpy as np
+from jaxtyping import Float32
+from numpy.typing import NDArray
+from stable_baselines3 import DQN, SAC, TD3
+
+from rltransfer.domain import ActionCodec
+from rltransfer.domain.policies import State
+from rltransfer_agents.learning_on.replay import Batch, Replay, Units
+
+Array = NDArray[np.float32]
+Model: TypeAlias = DQN | SAC | TD3
+"""A plain Stable-Baselines3 model."""
+
+
+@final
+@dataclass(frozen=True)
+class LearnerConfig:
+    """How a learner learns; tuned on classic control, the same for every target."""
+
+    widths: tuple[int, ...] = (64, 64)
+    """Hidden units of every network."""
+    rate: float = 1e-3
+    """Of Adam."""
+    batch: int = 128
+    discount: float = 0.99
+    follow: float = 0.02
+    """Share of the way that a target network moves in one update."""
+    average: float = 0.01
+    """Share of the way that what acts moves to what learns in one update: the average
+    of the last weights acts more evenly than the last ones."""
+    noise: float = 0.3
+    """Standard deviation of what is added to an action while exploring; full actions
+    are 1."""
+    random_choices: float = 0.05
+    """Share of choices that are drawn, where actions are discrete."""
+    margin: float = 0.8
+    """By how much the mapped policy's choice must beat every other one (DQfD)."""
+
+
+class Guidance(NamedTuple):
+    """How much the mapped policy has to say in one update."""
+
+    hold: float = 0.0
+    """Weight of the pull to its actions, whatever they are worth."""
+    filtered: float = 0.0
+    """Weight of the pull where the critic rates them higher."""
+    bootstraps: bool = False
+    """Whether its action bootstraps where the critic rates it higher (IBRL)."""
+
+
+class Learner(ABC):
+    """Learns from a replay, in the units of the replay."""
+
+    @abstractmethod
+    def update(self, replay: Replay, guidance: Guidance) -> None:
+        """Makes one update of all networks."""
+
+    @abstractmethod
+    def evaluate(self, replay: Replay, guidance: Guidance) -> None:
+        """Makes one update of what rates actions; what acts stays as it is."""
+
+    @abstractmethod
+    def imitate(self, batch: Batch) -> float:
+        """Makes one update towards the mapped policy's actions.
+
+        Returns:
+            Their mean squared error before it, or share of other choices.
+        """
+
+    @abstractmethod
+    def actions(
+        self, observation: Float32[Array, "row observation"]
+    ) -> Float32[Array, "row action"]:
+        """Returns the best actions known, encoded, for standardised observations."""
+
+    @abstractmethod
+    def explore(
+        self, observation: Float32[Array, " observation"], rng: np.random.Generator
+    ) -> Float32[Array, " action"]:
+        """Returns an action to learn from, encoded."""
+
+    @abstractmethod
+    def begin_episode(self) -> None:
+        """Forgets what exploring remembers of the episode before."""
+
+    @abstractmethod
+    def prefers(
+        self,
+        observation: Float32[Array, " observation"],
+        one: Float32[Array, " action"],
+        other: Float32[Array, " action"],
+    ) -> bool:
+        """Returns whether the critic rates `one` above `other`."""
+
+    @abstractmethod
+    def copy(self) -> "Learner":
+        """Returns a learner that acts as this one does now, whatever this one learns."""
+
+    @abstractmethod
+    def model(self, env: gym.Env[Any, Any]) -> Model:
+        """Returns a plain SB3 model that acts as this learner does.
+
+        Args:
+            env: the target; the model keeps its spaces.
+        """
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class LearnedPolicy:
+    """Acts as a learner does, deterministically; fits wherever an SB3 model does."""
+
+    learner: Learner
+    units: Units
+    codec: ActionCodec
+    history: None = field(default=None, init=False)
+
+    def predict(
+        self,
+        observation: Any,
+        state: State = None,
+        episode_start: NDArray[Any] | None = None,
+        deterministic: bool = False,
+    ) -> tuple[Any, State]:
+        """Returns the target action for one observation, or one for each row."""
+        del episode_start, deterministic
+        shown = self.units.standard(np.asarray(observation, np.float32))
+        rows = self.learner.actions(np.atleast_2d(shown))
+        return self.codec.decode(rows[0] if shown.ndim == 1 else rows), state

@@ -1,0 +1,157 @@
+"""Small networks stepped in NumPy: several equal ones at once, in one flat vector.
+
+At 64 units and small batches torch spends its time on its own overhead, not on numbers.
+"""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any, final
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+_MEAN, _SQUARE, _LEAST = 0.9, 0.999, 1e-8
+"""Of Adam (Kingma & Ba, ICLR 2015): the defaults of its authors."""
+
+
+@final
+class NetworkStack:
+    """K multilayer perceptrons with rectified units, and Adam for all of them.
+
+    Args:
+        sizes: of the input, of each hidden layer, and of the output.
+        copies: how many networks, K.
+        rng: draws the first weights, as torch does by default.
+    """
+
+    def __init__(
+        self, sizes: Sequence[int], copies: int, rng: np.random.Generator
+    ) -> None:
+        self.sizes, self.copies = tuple(sizes), copies
+        shapes = []
+        for inputs, outputs in itertools.pairwise(sizes):
+            shapes += [(copies, inputs, outputs), (copies, 1, outputs)]
+        counts = [int(np.prod(shape)) for shape in shapes]
+        self.numbers = np.zeros(sum(counts), np.float32)
+        """All weights and biases."""
+        self._slope = np.zeros_like(self.numbers)
+        self._parts = _views(self.numbers, shapes, counts)
+        self._slopes = _views(self._slope, shapes, counts)
+        self._first, self._second = (np.zeros_like(self.numbers) for _ in range(2))
+        self._updates = 0
+        for weight, bias in self.layers:
+            bound = 1 / np.sqrt(weight.shape[1])
+            weight[:] = rng.uniform(-bound, bound, weight.shape)
+            bias[:] = rng.uniform(-bound, bound, bias.shape)
+
+    @property
+    def layers(self) -> list[tuple[Array, Array]]:
+        """Weight (K, inputs, outputs) and bias (K, 1, outputs) of each layer."""
+        return list(zip(self._parts[::2], self._parts[1::2], strict=True))
+
+    def twin(self) -> "NetworkStack":
+        """Returns networks with the same weights, and an optimiser that begins."""
+        other = NetworkStack(self.sizes, self.copies, np.random.default_rng(0))
+        other.numbers[:] = self.numbers
+        return other
+
+    def __call__(self, rows: Float32[Array, "*row input"]) -> Array:
+        """Returns the outputs; shape (K, row, output)."""
+        return self.forward(rows)[0]
+
+    def forward(self, rows: Float32[Array, "*row input"]) -> tuple[Array, list[Array]]:
+        """Returns the outputs, and what `backward` needs."""
+        inner, last = [rows], len(self._parts) // 2 - 1
+        for place in range(last + 1):
+            out = np.matmul(inner[-1], self._parts[2 * place])
+            out += self._parts[2 * place + 1]
+            if place == last:
+                return out, inner
+            inner.append(np.maximum(out, 0, out=out))
+        raise AssertionError("a network has a layer")
+
+    def backward(
+        self, inner: list[Array], slope: Float32[Array, "K row output"], learn: bool
+    ) -> Float32[Array, "K row input"]:
+        """Returns the gradient by the inputs.
+
+        Args:
+            inner: from `forward`.
+            slope: gradient by the outputs.
+            learn: whether the gradient by the weights is kept, for `step`.
+        """
+        for place in reversed(range(len(inner))):
+            if learn:
+                seen = np.swapaxes(inner[place], -1, -2)
+                np.matmul(seen, slope, out=self._slopes[2 * place])
+                self._slopes[2 * place + 1][:] = slope.sum(axis=1, keepdims=True)
+            slope = np.matmul(slope, np.swapaxes(self._parts[2 * place], -1, -2))
+            if place:
+                slope *= inner[place] > 0
+        return slope
+
+    def step(self, rate: float) -> None:
+        """Makes one step of Adam against the gradient that `backward` kept."""
+        self._updates += 1
+        slope = self._slope
+        self._first += (1 - _MEAN) * (slope - self._first)
+        self._second += (1 - _SQUARE) * (slope * slope - self._second)
+        rate *= np.sqrt(1 - _SQUARE**self._updates) / (1 - _MEAN**self._updates)
+        self.numbers -= (
+            np.float32(rate) * self._first / (np.sqrt(self._second) + _LEAST)
+        )
+
+    def follow(self, other: "NetworkStack", share: float) -> None:
+        """Moves the weights towards another's by this share of the way."""
+        self.numbers += np.float32(share) * (other.numbers - self.numbers)
+
+
+def _views(flat: Array, shapes: list[tuple[int, ...]], counts: list[int]) -> list[Any]:
+    cuts = np.cumsum(counts)[:-1]
+    parts = np.split(flat, cuts)
+    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
+def fill(
+    module: torch.nn.Module,
+    network: NetworkStack,
+    copy: int,
+    *,
+    shift: Array,
+    spread: Array,
+    unit: float = 1.0,
+) -> None:
+    """Gives the linear layers of a torch module the weights of one network.
+
+    Args:
+        module: takes raw inputs, and returns outputs in their own unit.
+        network: fed with (input - `shift`) / `spread`.
+        copy: which of its networks.
+        shift: one for each input.
+        spread: likewise.
+        unit: what 1 of the network's outputs is worth.
+    """
+    layers = [
+        (weight[copy].T.astype(np.float64), bias[copy, 0].astype(np.float64))
+        for weight, bias in network.layers
+    ]
+    weight, bias = layers[0]
+    layers[0] = weight / spread, bias - (weight / spread) @ shift
+    weight, bias = layers[-1]
+    layers[-1] = weight * unit, bias * unit
+    # Several last layers, as SAC has them, are one here.
+    weights, biases = zip(*layers, strict=True)
+    linear = [part for part in module.modules() if isinstance(part, torch.nn.Linear)]
+    last = linear[len(layers) - 1 :]
+    cuts = np.cumsum([part.out_features for part in last])[:-1]
+    numbers = [
+        *zip(weights[:-1], biases[:-1], strict=True),
+        *zip(np.split(weights[-1], cuts), np.split(biases[-1], cuts), strict=True),
+    ]
+    with torch.no_grad():
+        for part, (weight, bias) in zip(linear, numbers, strict=True):
+            part.weight.copy_(torch.from_numpy(weight))
+            part.bias.copy_(torch.from_numpy(bias))

@@ -1,0 +1,182 @@
+"""DQN with n steps at once, stepped in NumPy: the learner for discrete actions."""
+
+from typing import Any, final
+
+import gymnasium as gym
+import numpy as np
+from jaxtyping import Float32
+from numpy.typing import NDArray
+from stable_baselines3 import DQN
+from typing_extensions import override
+
+from rltransfer_agents.learning_on.learner import (
+    Guidance,
+    Learner,
+    LearnerConfig,
+    Model,
+)
+from rltransfer_agents.learning_on.network_stack import NetworkStack, fill
+from rltransfer_agents.learning_on.replay import Batch, Replay, Units
+
+Array = NDArray[np.float32]
+N_STEPS = 3
+"""Rewards summed before a value stands for the rest."""
+_LONGEST = 8
+"""Most steps that a drawn action is held."""
+
+
+@final
+class QLearner(Learner):
+    """A network that rates every action, and its slow copy (Mnih et al., 2015).
+
+    The slow copy rates what the network itself chooses (van Hasselt et al., AAAI 2016).
+    The pull to the mapped policy is the large-margin loss of DQfD (Hester et al., AAAI
+    2018).
+
+    Args:
+        sizes: numbers in an observation, and of actions.
+        units: of what it sees.
+        config: how it learns.
+        rng: draws weights and batches.
+    """
+
+    def __init__(
+        self,
+        sizes: tuple[int, int],
+        units: Units,
+        config: LearnerConfig,
+        rng: np.random.Generator,
+    ) -> None:
+        observation, self._choices = sizes
+        self._units, self._config, self._rng = units, config, rng
+        layers = (observation, *config.widths, self._choices)
+        self._network = NetworkStack(layers, 1, rng)
+        self._slow, self._acting = self._network.twin(), self._network.twin()
+        self._held, self._left = 0, 0
+
+    @override
+    def update(self, replay: Replay, guidance: Guidance) -> None:
+        batch = replay.batch(self._config.batch, self._rng)
+        self._update(batch, replay, guidance.hold)
+
+    @override
+    def evaluate(self, replay: Replay, guidance: Guidance) -> None:
+        # What rates is what acts: without the margin it would forget whom it follows.
+        self.update(replay, guidance)
+
+    @override
+    def imitate(self, batch: Batch) -> float:
+        out, inner = self._network.forward(batch.observation)
+        other = out[0].argmax(axis=1) != batch.mapped.argmax(axis=1)
+        slope = np.zeros_like(out)
+        slope[0] = self._margin_slope(out[0], batch, 1.0)
+        self._network.backward(inner, slope, learn=True)
+        self._network.step(self._config.rate)
+        for network in (self._slow, self._acting):
+            network.numbers[:] = self._network.numbers
+        return float(other.mean())
+
+    def _update(self, batch: Batch, replay: Replay, hold: float) -> None:
+        rows, after = np.arange(len(batch.reward)), batch.next_observation
+        best = self._network(after)[0].argmax(axis=1)
+        value = batch.reward + batch.discount * self._slow(after)[0][rows, best]
+        # No policy earns more, or less, than the best or worst reward for ever.
+        ever = 1 / (1 - self._config.discount)
+        value = np.clip(value, replay.lowest * ever, replay.highest * ever)
+        out, inner = self._network.forward(batch.observation)
+        taken = batch.action.argmax(axis=1)
+        slope = np.zeros_like(out)
+        # Huber's loss: one wrong value must not turn everything over.
+        gap = np.clip(out[0][rows, taken] - value, -1, 1)
+        slope[0][rows, taken] = gap / len(rows)
+        if hold:
+            slope[0] += self._margin_slope(out[0], batch, hold)
+        self._network.backward(inner, slope, learn=True)
+        self._network.step(self._config.rate)
+        self._slow.follow(self._network, self._config.follow)
+        self._acting.follow(self._network, self._config.average)
+
+    def _margin_slope(
+        self, rated: Float32[Array, "row choice"], batch: Batch, weight: float
+    ) -> Float32[Array, "row choice"]:
+        """Returns the gradient of max(Q + margin of others) - Q(mapped)."""
+        rows, mapped = np.arange(len(rated)), batch.mapped.argmax(axis=1)
+        raised = rated + np.float32(self._config.margin)
+        raised[rows, mapped] -= np.float32(self._config.margin)
+        slope = np.zeros_like(rated)
+        slope[rows, raised.argmax(axis=1)] += 1
+        slope[rows, mapped] -= 1
+        return slope * np.float32(weight / len(rated))
+
+    @override
+    def actions(
+        self, observation: Float32[Array, "row observation"]
+    ) -> Float32[Array, "row action"]:
+        best = self._acting(observation)[0].argmax(axis=1)
+        return np.eye(self._choices, dtype=np.float32)[best]
+
+    @override
+    def begin_episode(self) -> None:
+        self._left = 0
+
+    @override
+    def explore(
+        self, observation: Float32[Array, " observation"], rng: np.random.Generator
+    ) -> Float32[Array, " action"]:
+        if self._left <= 0 and rng.random() < self._config.random_choices:
+            # Held for a while, by a zeta law (Dabney et al., ICLR 2021).
+            self._held = int(rng.integers(self._choices))
+            self._left = min(int(rng.zipf(2.0)), _LONGEST)
+        if self._left > 0:
+            self._left -= 1
+            return np.eye(self._choices, dtype=np.float32)[self._held]
+        row: Array = self.actions(observation[None])[0]
+        return row
+
+    @override
+    def prefers(
+        self,
+        observation: Float32[Array, " observation"],
+        one: Float32[Array, " action"],
+        other: Float32[Array, " action"],
+    ) -> bool:
+        rated = self._acting(observation[None])[0, 0]
+        return bool(rated[one.argmax()] > rated[other.argmax()])
+
+    @override
+    def copy(self) -> "QLearner":
+        sizes = self._network.sizes[0], self._choices
+        rng = np.random.default_rng(0)
+        other = QLearner(sizes, self._units, self._config, rng)
+        other._network.numbers[:] = self._network.numbers
+        other._slow.numbers[:] = self._slow.numbers
+        other._acting.numbers[:] = self._acting.numbers
+        return other
+
+    @override
+    def model(self, env: gym.Env[Any, Any]) -> Model:
+        config = self._config
+        model = DQN(
+            "MlpPolicy",
+            env,
+            learning_rate=config.rate,
+            batch_size=config.batch,
+            gamma=config.discount,
+            tau=config.follow,
+            target_update_interval=1,
+            policy_kwargs={"net_arch": list(config.widths)},
+            device="cpu",
+        )
+        for ours, theirs in (
+            (self._acting, model.q_net),
+            (self._slow, model.q_net_target),
+        ):
+            fill(
+                theirs,
+                ours,
+                0,
+                shift=self._units.shift,
+                spread=self._units.spread,
+                unit=self._units.reward,
+            )
+        return model

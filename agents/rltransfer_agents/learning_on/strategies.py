@@ -1,0 +1,194 @@
+"""What a strategy makes of the mapped policy while a student learns."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rltransfer.domain import Domain, Policy
+from rltransfer.domain.policies import State
+from rltransfer_agents.learning_on.learner import Guidance, Learner
+from rltransfer_agents.learning_on.replay import Units
+
+
+@final
+@dataclass(frozen=True)
+class Strategy:
+    """How the mapped policy takes part, beside filling the replay."""
+
+    hold: float = 0.0
+    """First weight of the pull to its actions; see `Pull`."""
+    eased_by: Literal["returns", "ratio"] = "returns"
+    filtered: float = 0.0
+    """Weight of the pull where the critic rates its actions higher (Nair et al., ICRA
+    2018)."""
+    bootstraps: bool = False
+    """Whether its action bootstraps where it is rated higher (IBRL)."""
+    acts: Literal["never", "higher", "first"] = "never"
+    """When it acts in an episode of the student: where its action is rated higher
+    (IBRL), or for the first steps, fewer and fewer (jump-start)."""
+    clones: bool = True
+    """Whether the student begins as its clone."""
+
+
+STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
+    {
+        "hold": Strategy(hold=2.0, filtered=1.0, bootstraps=True, acts="higher"),
+        # Hu et al., "Imitation Bootstrapped Reinforcement Learning", RSS 2024.
+        "ibrl": Strategy(bootstraps=True, acts="higher"),
+        "mix": Strategy(filtered=1.0, bootstraps=True, acts="higher"),
+        "soft": Strategy(hold=0.5, filtered=1.0, bootstraps=True, acts="higher"),
+        # Schmitt et al., 2018; the weight as in Agarwal et al., "Reincarnating
+        # Reinforcement Learning" (QDagger), NeurIPS 2022.
+        "kickstart": Strategy(hold=2.0, eased_by="ratio"),
+        # Uchendu et al., "Jump-Start Reinforcement Learning", ICML 2023.
+        "jumpstart": Strategy(acts="first", clones=False),
+        # Vecerik et al., 2017, and Ball et al., "RLPD", ICML 2023, without their ratio.
+        "prefill": Strategy(clones=False),
+        "scratch": Strategy(clones=False),
+    }
+)
+"""The first is the default; `scratch` has no student."""
+
+_EASE = 1000
+"""Steps in which the pull falls by a factor of e; it rises twice as fast."""
+_NEAR = 0.1
+"""Of the way from random actions to the mapped policy: less is no drop."""
+_RECENT = 3
+"""Episodes by which a drop is seen."""
+_STAGES = 10
+"""In which the first steps are handed from the mapped policy to the student."""
+
+
+@final
+class Pull:
+    """The weight of the pull to the mapped policy, by the student's counted returns.
+
+    It falls while they stay at the mapped policy's, and rises when they drop.
+
+    Args:
+        strategy: says where it begins and by what it changes.
+        mapped: mean return of the mapped policy.
+        random: mean return of random actions.
+        length: of an episode of the mapped policy.
+    """
+
+    def __init__(
+        self, strategy: Strategy, mapped: float, random: float, length: float
+    ) -> None:
+        self._strategy, self._mapped, self._random = strategy, mapped, random
+        self._way = max(mapped - random, 1e-6 * abs(mapped), 1e-12)
+        self.weight, self.first_steps = strategy.hold, 0
+        if strategy.acts == "first":
+            self.first_steps = round(length)
+            self._stage = max(1, round(length / _STAGES))
+        self._recent: list[float] = []
+
+    def earned(self, episode_return: float, steps: int) -> None:
+        """Takes note of an episode of the student."""
+        self._recent = [*self._recent[1 - _RECENT :], episode_return]
+        share = (float(np.mean(self._recent)) - self._random) / self._way
+        holds = share >= 1 - _NEAR
+        if self._strategy.eased_by == "ratio":
+            self.weight = self._strategy.hold * float(np.clip(1 - share, 0, 1))
+        else:
+            change = np.exp((-1 if holds else 2) * steps / _EASE)
+            self.weight = float(min(self.weight * change, self._strategy.hold))
+        if holds and self.first_steps:
+            self.first_steps = max(0, self.first_steps - self._stage)
+
+    @property
+    def guidance(self) -> Guidance:
+        """What the mapped policy has to say in an update now."""
+        strategy = self._strategy
+        return Guidance(self.weight, strategy.filtered, strategy.bootstraps)
+
+
+@final
+class Exploring:
+    """Acts as a learner explores, and where the strategy says so as mapped.
+
+    Args:
+        learner: who learns from it.
+        units: in which it sees the target.
+        domain: the target.
+        rng: draws the noise; the policy's state is where it stands.
+        mapped: what may act too, if anything.
+        strategy: when that acts.
+        pull: for how many first steps.
+    """
+
+    def __init__(
+        self,
+        learner: Learner,
+        units: Units,
+        domain: Domain,
+        rng: np.random.Generator,
+        mapped: Policy | None = None,
+        strategy: Strategy | None = None,
+        pull: Pull | None = None,
+    ) -> None:
+        self._learner, self._units, self._domain = learner, units, domain
+        self._rng, self._pull = rng, pull
+        self._acts = "never" if strategy is None else strategy.acts
+        if self._acts == "higher" and domain.actions.discrete:
+            # The best choice is never rated below the mapped policy's: only what is
+            # drawn would be, and without drawing nothing new is seen.
+            self._acts = "never"
+        self._mapped = None if self._acts == "never" else mapped
+        self._steps = 0
+
+    def predict(
+        self,
+        observation: Any,
+        state: State = None,
+        episode_start: NDArray[Any] | None = None,
+        deterministic: bool = False,
+    ) -> tuple[Any, State]:
+        """Returns an action for one observation; no state: an episode begins."""
+        del episode_start, deterministic
+        if state is None:
+            self._learner.begin_episode()
+            self._steps = 0
+        self._steps += 1
+        seen = self._units.standard(np.asarray(observation, np.float32))
+        action = self._learner.explore(seen, self._rng)
+        inner: State = None
+        if self._mapped is not None:
+            known = None if state is None else state[1:] or None
+            chosen, inner = self._mapped.predict(observation, known, None, True)
+            offered = np.asarray(self._domain.actions.encode(chosen), np.float32)
+            if self._prefers(seen, offered, action):
+                action = offered
+        return self._domain.actions.decode(action), (np.zeros(1), *(inner or ()))
+
+    def _prefers(self, seen: Any, offered: Any, own: Any) -> bool:
+        if self._acts == "first":
+            return self._pull is not None and self._steps <= self._pull.first_steps
+        return self._learner.prefers(seen, offered, own)
+
+    def state(self) -> dict[str, Any]:
+        """Returns where the noise stands."""
+        return {"generator": self._rng.bit_generator.state}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Goes on from there."""
+        self._rng.bit_generator.state = state["generator"]
+
+
+@final
+@dataclass(eq=False)
+class Student:
+    """A learner, and what the mapped policy has to say to it."""
+
+    learner: Learner
+    pull: Pull | None = None
+    nothing: Guidance = field(default=Guidance(), init=False)
+
+    @property
+    def guidance(self) -> Guidance:
+        """Of an update now."""
+        return self.nothing if self.pull is None else self.pull.guidance
