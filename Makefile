@@ -39,7 +39,7 @@ bench: install
 # All strategies that there are on the pairs that are learned on, with little effort.
 bench-quick: install
 	$(BIN)/python -m rltransfer benchmark --suite fast --quick --seeds 1 --jobs 2 -P \
-		--strategies zero-shot scratch random-source shuffled-map -f runs/bench-quick
+		--strategies zero-shot scratch hold random-source shuffled-map -f runs/bench-quick
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache

@@ -168,7 +168,7 @@ def accept(trials: Trials) -> tuple[Trial, AcceptanceTest]:
         return config.streams.generator(f"{use} actions")
 
     def act(policy: Policy, use: str, steps: int, episodes: int, **how: Any) -> Rollout:
-        return target.collect(
+        return trials.collect(
             policy,
             purpose="acceptance",
             seed=config.streams.integer(use),

@@ -17,7 +17,7 @@ from rltransfer.alignment.source_model_data import (
 from rltransfer.alignment.step_plan import StepPlan, StepPlanConfig
 from rltransfer.alignment.trials import Silent, Trials, Watcher
 from rltransfer.alignment.tuning import tune
-from rltransfer.domain import Domain, Rollout, Whitening
+from rltransfer.domain import Domain, Rollout, Transitions, Whitening
 from rltransfer.errors import InputError
 from rltransfer.translation import MappedPolicy
 
@@ -34,6 +34,8 @@ class Alignment:
     """In the order in which they were acted with."""
     chosen: Trial
     acceptance: AcceptanceTest
+    experience: Transitions
+    """Every step that was taken in the target, as it shows them."""
 
     @property
     def policy(self) -> MappedPolicy:
@@ -106,7 +108,15 @@ def align(
     watch.phase("acceptance", budget.used)
     chosen, acceptance = accept(trials)
     tried = tuple(trials.acted)
-    return Alignment(source, target, problem.whitening, tried, chosen, acceptance)
+    return Alignment(
+        source,
+        target,
+        problem.whitening,
+        tried,
+        chosen,
+        acceptance,
+        trials.experience,
+    )
 
 
 def explore(target: Domain, plan: StepPlan, config: AlignConfig) -> Rollout:

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol, final, runtime_checkable
+from typing import Any, Protocol, final, runtime_checkable
 
 from rltransfer.alignment.candidates import Candidate, Trial, preferred, worth_acting
 from rltransfer.alignment.problem import AlignmentProblem
 from rltransfer.alignment.step_plan import BestTrial, StepPlan
-from rltransfer.domain import Rollout, Transitions
+from rltransfer.domain import Policy, Rollout, Transitions
 from rltransfer.mapping import DomainMapping, Progress
 from rltransfer.translation import MappedPolicy, Translation
 
@@ -73,8 +73,9 @@ class Trials:
         self.returns_stopped = False
         """Whether no other candidate acts because the best one earned so much."""
         self.seen = explored.transitions
-        """All that was seen of the target, as it shows it."""
+        """What trials showed of the target, and exploring, as it shows it."""
         self._watch = watch
+        self._rows = [explored.transitions]
 
     def act(self, number: int, candidates: Sequence[Candidate]) -> bool:
         """Acts with the best of `candidates`; returns whether another round may help.
@@ -105,6 +106,17 @@ class Trials:
         if alone and self.acted[0].score > self.random_returns.mean():
             return False
         return self.plan.affords_trial(target.budget.used, self.best)
+
+    def collect(self, policy: Policy, **how: Any) -> Rollout:
+        """Acts in the target as `Domain.collect` does, and keeps what it showed."""
+        rollout = self.problem.target.collect(policy, **how)
+        self._rows.append(rollout.transitions)
+        return rollout
+
+    @property
+    def experience(self) -> Transitions:
+        """Every step that was taken in the target, as it shows them."""
+        return Transitions.join(*self._rows)
 
     @property
     def best(self) -> BestTrial | None:
@@ -167,7 +179,7 @@ class Trials:
 
     def earned(self, mapping: DomainMapping, steps: int, seed: int) -> float:
         """Returns what a mapping earns in one episode, or in its first steps."""
-        return self.problem.target.collect(
+        return self.collect(
             self._policy(mapping),
             purpose="selection",
             seed=seed,
@@ -199,7 +211,7 @@ class Trials:
         problem, target = self.problem, self.problem.target
         policy = self._policy(candidate.mapping)
         most = self.plan.trial_steps if candidate.settles else self.plan.short_steps
-        rollout = target.collect(
+        rollout = self.collect(
             policy,
             purpose="selection",
             # Every trial starts alike, so that none is lucky in where it starts.

@@ -193,6 +193,9 @@ Json: TypeAlias = Annotated[
         "--json", help="Print one JSON object on standard output, and nothing else."
     ),
 ]
+NoReport: TypeAlias = Annotated[
+    bool, typer.Option("--no-report", help="Write no report.html.")
+]
 Sha256: TypeAlias = Annotated[
     str | None, typer.Option("--sha256", help="Hash the agent's file must have.")
 ]
@@ -227,6 +230,33 @@ EpisodeCap: TypeAlias = Annotated[
         help="Most steps of one reported episode; for environments that may not end.",
     ),
 ]
+Student: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--student",
+        metavar="ALGO",
+        help="With --improve: what learns on, td3 or sac; dqn where actions are "
+        "discrete.",
+    ),
+]
+Strategy: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--strategy",
+        metavar="NAME",
+        help="With --improve: how it learns from the mapped policy; hold (default), "
+        "ibrl, kickstart, jumpstart, prefill, or scratch: not at all.",
+    ),
+]
+Threshold: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        "--threshold",
+        metavar="R",
+        help="With --improve: mean return that counts as solved; default: the target's "
+        "own.",
+    ),
+]
 
 
 def read_whole(value: str | int) -> int:
@@ -240,3 +270,15 @@ def read_whole(value: str | int) -> int:
     if whole != number:
         raise typer.BadParameter(f"{text!r} is not a whole number")
     return whole
+
+
+AlignmentSteps: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--alignment-steps",
+        parser=read_whole,
+        metavar="N",
+        help="With --improve: how many of -n the alignment may take; default: a "
+        "quarter, at most 10,000.",
+    ),
+]

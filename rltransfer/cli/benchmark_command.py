@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from rltransfer.cli.arguments import Json, Progress, Words
+from rltransfer.cli.arguments import Json, NoReport, Progress, Words
 from rltransfer.errors import InputError
 from rltransfer.report import Result
 
@@ -65,6 +65,7 @@ def benchmark(
             help="For sources, finished jobs, tables and the picture.",
         ),
     ] = Path("runs/benchmark"),
+    no_report: NoReport = False,
     progress: Progress = False,
     json: Json = False,
 ) -> Result:
@@ -83,6 +84,7 @@ def benchmark(
         known=known,
         log_folder=log_folder,
         progress=progress,
+        report=not no_report,
     )
 
 

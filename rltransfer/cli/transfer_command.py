@@ -12,17 +12,22 @@ from rltransfer.argument_checks import (
     TARGET_STEPS,
 )
 from rltransfer.cli.arguments import (
+    AlignmentSteps,
     Device,
     EpisodeCap,
     Hyperparams,
     Json,
     LogFolder,
+    NoReport,
     Progress,
     Seed,
     SourceKwargs,
     StepSeconds,
+    Strategy,
+    Student,
     TargetKwargs,
     TensorboardLog,
+    Threshold,
     VecEnvChoice,
     Words,
     read_pairs,
@@ -83,9 +88,22 @@ def transfer(
             "--n-timesteps",
             parser=read_whole,
             metavar="N",
-            help="Target steps of all sources together, a hard limit.",
+            help="Target steps of all sources together, and of learning on; a hard "
+            "limit.",
         ),
     ] = TARGET_STEPS,
+    improve: Annotated[
+        bool,
+        typer.Option(
+            "--improve",
+            help="Learn on in the target with the steps that are left; what comes out "
+            "is never worse than the mapped policy by counted episodes.",
+        ),
+    ] = False,
+    student: Student = None,
+    strategy: Strategy = None,
+    threshold: Threshold = None,
+    alignment_steps: AlignmentSteps = None,
     episodes: Annotated[
         int, typer.Option("--episodes", help="Fresh episodes behind each figure.")
     ] = REPORTED_EPISODES,
@@ -106,6 +124,7 @@ def transfer(
             "no number changes.",
         ),
     ] = False,
+    no_report: NoReport = False,
     resume: Annotated[
         Path | None,
         typer.Option(
@@ -117,7 +136,7 @@ def transfer(
     ] = None,
     json: Json = False,
 ) -> Result:
-    """Find the mapping to a target, accept it or refuse it, and report."""
+    """Find the mapping to a target, accept or refuse it, perhaps learn on; report."""
     del json  # what prints the result reads it
     if resume is not None:
         from rltransfer.workflows.transfer_run import resume_transfer
@@ -165,4 +184,10 @@ def transfer(
         progress=progress,
         handle_signals=True,
         cache=not no_cache,
+        report=not no_report,
+        improve=improve,
+        student=student,
+        strategy=strategy,
+        threshold=threshold,
+        alignment_steps=alignment_steps,
     )

@@ -23,7 +23,7 @@ _PANEL = (4.6, 3.2)
 _COLUMNS = 3
 _POINTS = 51
 _DRAWS = 500
-_SUMMARIES: tuple[
+SUMMARIES: tuple[
     tuple[str, Callable[[Sequence[LearningFigures]], Mapping[str, Estimate]]], ...
 ] = (
     ("Area under the curve, IQM", areas_over_all),
@@ -53,7 +53,7 @@ def draw_benchmark(path: Path, figures: Sequence[LearningFigures]) -> None:
     for place, pair in enumerate(pairs):
         axes = figure.add_subplot(grid[divmod(place, _COLUMNS)])
         draw_curves(axes, [one for one in figures if one.pair == pair], colours)
-    for place, (title, summary) in enumerate(_SUMMARIES):
+    for place, (title, summary) in enumerate(SUMMARIES):
         axes = figure.add_subplot(grid[rows - 1, place])
         draw_estimates(axes, title, summary(figures), colours)
     drawn = io.BytesIO()
@@ -123,4 +123,7 @@ def draw_estimates(
     axes.set_yticks(range(len(estimates)), list(estimates))
     axes.set_title(title, fontsize=10)
     axes.margins(y=0.3)
+    # Differences that are small shall look small.
+    low, high = axes.get_xlim()
+    axes.set_xlim(min(low, -0.03), max(high, 1.03))
     axes.grid(alpha=0.3, axis="x")

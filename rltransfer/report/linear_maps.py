@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
+from typing import final
 
 import numpy as np
 import torch
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from rltransfer.alignment import Alignment
 from rltransfer.domain import History, Transitions
 from rltransfer.report.transfer_picture import LinearMap
+from rltransfer.translation import MappedPolicy
 
 OBSERVATIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -91,6 +94,8 @@ def _stem(env_id: str) -> str:
 _DRAWS = 256
 _FLAT = 1e-9
 """Standard deviation below which a sensor is taken not to move."""
+_ABOUT = 2.0
+"""Times the error of the chosen candidate that is about as little."""
 
 
 def state_map(alignment: Alignment, source_id: str, target_id: str) -> LinearMap:
@@ -99,21 +104,81 @@ def state_map(alignment: Alignment, source_id: str, target_id: str) -> LinearMap
     In standard deviations, so that cells compare. A map that is not affine is shown by
     the affine one that is nearest to it there.
     """
+    values = _state_matrix(alignment, alignment.policy)
+    return LinearMap(
+        values,
+        observation_names(source_id, len(values)),
+        _stack_names(alignment.policy.history, target_id),
+        "deviations that the source variable moves\n"
+        "when the target variable moves by one of its own",
+    )
+
+
+def _state_matrix(alignment: Alignment, policy: MappedPolicy) -> NDArray[np.float64]:
     seen = Transitions.join(*(t.rollout.transitions for t in alignment.trials))
-    stacked = alignment.policy.history.stacked(seen).observation
-    translation = alignment.policy.translation
+    stacked = policy.history.stacked(seen).observation
+    translation = policy.translation
     with torch.no_grad():
         carried = translation.unwhiten(translation.state(stacked))
     values = _slope(stacked, carried)
     source_spread = _spread(alignment.model_data.model.whitening.inverse)
     target_spread = _spread(alignment.whitening.inverse)
-    rows = len(values)
-    return LinearMap(
-        values * target_spread / np.maximum(source_spread, _FLAT)[:, None],
-        observation_names(source_id, rows),
-        _stack_names(alignment.policy.history, target_id),
-        "source deviations per target deviation",
-    )
+    return values * target_spread / np.maximum(source_spread, _FLAT)[:, None]
+
+
+@final
+@dataclass(frozen=True)
+class Meaning:
+    """What one target variable was taken for, and how sure that is."""
+
+    target: str
+    source: str
+    """The source variable that it moves most."""
+    reversed: bool
+    """Whether that one falls when it rises."""
+    share: float
+    """Of all that it moves, what that one gets; 1 where it moves nothing else."""
+    agreeing: int
+    """Candidates that say the same."""
+    candidates: int
+
+
+def meanings(
+    alignment: Alignment, source_id: str, target_id: str
+) -> tuple[Meaning, ...]:
+    """Returns for each target variable the source variable that it became.
+
+    Candidates agree where they name the same variable and direction. Asked are those
+    that were acted with and explain the target about as well as the chosen one.
+    """
+    most = _ABOUT * alignment.chosen.candidate.alignment_error
+    asked = [t for t in alignment.trials if t.candidate.alignment_error <= most]
+    votes = [_strongest(_state_matrix(alignment, trial.policy)) for trial in asked]
+    chosen = _state_matrix(alignment, alignment.policy)
+    sources = observation_names(source_id, len(chosen))
+    targets = observation_names(target_id, alignment.policy.history.observation)
+    moved = np.maximum(np.abs(chosen).sum(axis=0), _FLAT)
+    found = []
+    for place, name in enumerate(targets):
+        strongest = _strongest(chosen)[place]
+        row, sign = strongest
+        found.append(
+            Meaning(
+                target=name,
+                source=sources[row],
+                reversed=sign < 0,
+                share=float(abs(chosen[row, place]) / moved[place]),
+                agreeing=sum(vote[place] == strongest for vote in votes),
+                candidates=len(votes),
+            )
+        )
+    return tuple(found)
+
+
+def _strongest(values: NDArray[np.float64]) -> list[tuple[int, int]]:
+    """Returns for each column the row of its largest number, and the number's sign."""
+    rows = np.abs(values).argmax(axis=0)
+    return [(int(r), int(np.sign(values[r, c]))) for c, r in enumerate(rows)]
 
 
 def _stack_names(history: History, target_id: str) -> tuple[str, ...]:
@@ -150,7 +215,9 @@ def action_map(alignment: Alignment, source_id: str, target_id: str) -> LinearMa
         values,
         action_names(source_id, values.shape[0]),
         action_names(target_id, values.shape[1]),
-        "source action for target action",
+        "part of the source action"
+        if codec.discrete
+        else "how far the source action moves\nwhen the target action moves by one",
     )
 
 

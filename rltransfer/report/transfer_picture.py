@@ -1,6 +1,7 @@
-"""One transfer on one page: linear maps as heat maps, candidates, and returns."""
+"""One transfer on one page: returns first, then candidates, then linear maps."""
 
 import io
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,16 +16,25 @@ from matplotlib.figure import Figure
 
 from rltransfer.evaluation import ReturnSummary
 from rltransfer.io import write_atomically
+from rltransfer.report.learning_curve import CurveShown, draw_curve
+from rltransfer.report.return_chart import ACCEPTED, RANDOM, REFUSED, draw_returns
 
 _DOTS_PER_INCH = 120
-_INCHES = (13.0, 8.5)
+_WIDTH = 13.0
+_UPPER, _CURVE, _LOWER = 4.6, 4.0, 4.2
+"""Inches of the rows."""
+_LETTERS = 150
+"""In one line of the verdict."""
 _MOST_CELLS_WITH_NUMBERS = 12
 """Along one side; more would overlap."""
 _MOST_NAMES = 32
+_ROUNDING = 0.005
+"""Of the numbers on cells."""
 _DARK = 0.6
 """Share of the largest value from which a cell needs white ink."""
+_INK = "#010101"
+"""Of numbers on cells; pages that turn dark exchange pure black only."""
 _RETURN, _ALIGNMENT_ERROR, _CHOSEN = "tab:blue", "tab:gray", "tab:green"
-_BARS = ("tab:gray", "tab:green", "tab:blue", "tab:purple")
 
 
 @final
@@ -36,12 +46,25 @@ class LinearMap:
     source_names: tuple[str, ...]
     target_names: tuple[str, ...]
     unit: str
-    """Of the values."""
+    """Of the values: what one of them says of its source and its target variable."""
 
     def __post_init__(self) -> None:
         named = (len(self.source_names), len(self.target_names))
         if self.values.shape != named:
             raise ValueError(f"{named} names for values of shape {self.values.shape}")
+
+    @property
+    def worth_showing(self) -> bool:
+        """Whether a picture says more than a sentence does."""
+        return max(self.values.shape) > 1 and not self.changes_nothing
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether every variable is taken as the one of the same place."""
+        rows, columns = self.values.shape
+        if rows != columns:
+            return False
+        return bool(np.abs(self.values - np.eye(rows)).max() < _ROUNDING)
 
 
 @final
@@ -56,36 +79,68 @@ class Attempt:
     mean_return: float
     alignment_error: float
     chosen: bool = False
+    cut_short: bool = False
+    """Whether no episode was finished: the return is what it had earned so far."""
 
 
 def draw_transfer(
     path: Path,
     *,
     title: str,
+    verdict: str,
+    accepted: bool,
     state_map: LinearMap,
     action_map: LinearMap,
     attempts: Sequence[Attempt],
     figures: Mapping[str, ReturnSummary],
+    curve: CurveShown | None = None,
 ) -> None:
-    """Draws the maps, the attempts and the returns, and writes a PNG file.
+    """Draws returns, attempts and maps, and writes a PNG file.
+
+    What has nothing to show takes no room: a single attempt, a map of one number.
 
     Args:
         path: of the file.
         title: of the page.
-        state_map: drawn at the upper left.
-        action_map: beside it.
+        verdict: with its reason.
+        accepted: what it says.
+        state_map: what target observations become.
+        action_map: likewise, of actions.
         attempts: in the order in which they were made.
         figures: returns of policies, by name.
+        curve: of learning on, drawn below returns.
     """
-    figure = Figure(figsize=_INCHES, dpi=_DOTS_PER_INCH, layout="constrained")
-    figure.suptitle(title, fontsize=13)
-    grid = figure.add_gridspec(2, 2, height_ratios=(1.0, 1.0))
-    draw_map(figure.add_subplot(grid[0, 0]), state_map, "State map")
-    draw_map(figure.add_subplot(grid[0, 1]), action_map, "Action map")
-    lower = grid[1, 0].subgridspec(2, 1, height_ratios=(2, 1))
-    returns = figure.add_subplot(lower[0])
-    draw_attempts(returns, figure.add_subplot(lower[1], sharex=returns), attempts)
-    draw_bars(figure.add_subplot(grid[1, 1]), figures)
+    named = (
+        (state_map, "State map", "variable"),
+        (action_map, "Action map", "action"),
+    )
+    maps = [one for one in named if one[0].worth_showing]
+    heights = [_UPPER]
+    heights += [] if curve is None else [_CURVE]
+    heights += [_LOWER] if maps else []
+    figure = Figure(
+        figsize=(_WIDTH, sum(heights)), dpi=_DOTS_PER_INCH, layout="constrained"
+    )
+    # Names out of files may hold what looks like mathematics.
+    figure.suptitle(
+        "\n".join(textwrap.fill(text, _LETTERS) for text in (title, verdict)),
+        fontsize=12,
+        color=ACCEPTED if accepted else REFUSED,
+        parse_math=False,
+    )
+    rows = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)
+    if len(attempts) > 1:
+        upper = rows[0, 0].add_gridspec(2, 2, width_ratios=(3, 2), height_ratios=(2, 1))
+        draw_returns(rows[0, 0].add_subplot(upper[:, 0]), figures, accepted)
+        returns = rows[0, 0].add_subplot(upper[0, 1])
+        errors = rows[0, 0].add_subplot(upper[1, 1], sharex=returns)
+        draw_attempts(returns, errors, attempts, figures.get("random"))
+    else:
+        draw_returns(rows[0, 0].add_subplot(), figures, accepted)
+    if curve is not None:
+        draw_curve(rows[1, 0].add_subplot(), curve)
+    for place, words in enumerate(maps, 1):
+        draw_map(rows[-1, 0].add_subplot(1, len(maps), place), *words)
     drawn = io.BytesIO()
     # Without the version of the program, equal results are equal files.
     unversioned = {"Software": None}
@@ -96,33 +151,43 @@ def draw_transfer(
     write_atomically(path, drawn.getvalue())
 
 
-def draw_map(axes: Axes, linear: LinearMap, title: str) -> None:
-    """Draws a map: colours diverge from zero, numbers stand where there is room."""
+def draw_map(axes: Axes, linear: LinearMap, title: str, of: str = "variable") -> None:
+    """Draws a map: colours diverge from zero, numbers stand where there is room.
+
+    Args:
+        axes: where.
+        linear: what is drawn.
+        title: above it.
+        of: what its rows and columns are.
+    """
     values = linear.values
     rows, columns = values.shape
     largest = float(np.abs(values).max()) or 1.0
     image = axes.imshow(values, cmap="RdBu_r", vmin=-largest, vmax=largest)
     axes.set_aspect("auto")
-    axes.set(title=title, xlabel="target", ylabel="source")
+    axes.set(title=title, xlabel=f"target {of}", ylabel=f"source {of}")
     if columns <= _MOST_NAMES:
-        axes.set_xticks(range(columns), linear.target_names, rotation=30, ha="right")
+        axes.set_xticks(range(columns), linear.target_names, rotation=40, ha="right")
     if rows <= _MOST_NAMES:
         axes.set_yticks(range(rows), linear.source_names)
     axes.tick_params(length=0)
     figure = axes.get_figure()
     assert figure is not None
-    figure.colorbar(image, ax=axes, label=linear.unit)
+    figure.colorbar(image, ax=axes).set_label(linear.unit, fontsize=8)
     if max(values.shape) > _MOST_CELLS_WITH_NUMBERS:
         return
     for (row, column), value in np.ndenumerate(values):
-        ink = "white" if abs(value) > _DARK * largest else "black"
+        ink = "white" if abs(value) > _DARK * largest else _INK
         # Adding zero spares the reader a "-0.00".
         number = f"{round(float(value), 2) + 0.0:.2f}"
         axes.text(column, row, number, ha="center", va="center", color=ink, fontsize=9)
 
 
 def draw_attempts(
-    returns: Axes, alignment_errors: Axes, attempts: Sequence[Attempt]
+    returns: Axes,
+    alignment_errors: Axes,
+    attempts: Sequence[Attempt],
+    random: ReturnSummary | None = None,
 ) -> None:
     """Draws what each candidate earned and, below, how badly it fitted.
 
@@ -130,11 +195,24 @@ def draw_attempts(
         returns: for what was earned.
         alignment_errors: below it, with the same steps.
         attempts: in the order in which they were made.
+        random: what random actions earn, for comparison.
     """
     steps = [attempt.target_steps for attempt in attempts]
     earned = [attempt.mean_return for attempt in attempts]
     errors = [attempt.alignment_error for attempt in attempts]
-    returns.scatter(steps, earned, color=_RETURN, label="candidate")
+    for cut_short, marker, label in (
+        (False, "o", "finished episodes"),
+        (True, "^", "cut short: earned so far"),
+    ):
+        places = [n for n, one in enumerate(attempts) if one.cut_short == cut_short]
+        if places:
+            returns.scatter(
+                [steps[n] for n in places],
+                [earned[n] for n in places],
+                color=_RETURN,
+                marker=marker,
+                label=label,
+            )
     alignment_errors.scatter(steps, errors, color=_ALIGNMENT_ERROR)
     for axes, heights in ((returns, earned), (alignment_errors, errors)):
         for attempt, height in zip(attempts, heights, strict=True):
@@ -151,6 +229,11 @@ def draw_attempts(
         _mark_rounds(axes, attempts)
         axes.margins(x=0.08, y=0.25)
         axes.grid(alpha=0.3)
+    if random is not None:
+        colour = RANDOM
+        returns.axhline(random.mean_return, color=colour, ls="--", label="random")
+    # Errors that hardly differ shall look so.
+    alignment_errors.set_ylim(0, 1.25 * max(errors, default=1.0) or 1.0)
     returns.set(title="Candidates acted with", ylabel="mean return")
     returns.tick_params(labelbottom=False)
     if attempts:
@@ -165,32 +248,3 @@ def _mark_rounds(axes: Axes, attempts: Sequence[Attempt]) -> None:
             edge = (before.target_steps + after.target_steps) / 2
             axes.axvline(edge, color="black", lw=0.8, linestyle=":", label=label)
             label = None
-
-
-def draw_bars(axes: Axes, figures: Mapping[str, ReturnSummary]) -> None:
-    """Draws mean returns with their 95 % intervals, the figures beside them."""
-    axes.axhline(0, color="black", linewidth=0.8)
-    for place, (name, summary) in enumerate(figures.items()):
-        mean = summary.mean_return
-        low, high = summary.ci95 or (mean, mean)
-        axes.bar(
-            name,
-            mean,
-            yerr=[[mean - low], [high - mean]],
-            capsize=6,
-            color=_BARS[place % len(_BARS)],
-            alpha=0.85,
-        )
-        down = mean < 0
-        axes.annotate(
-            f"{mean:.1f}",
-            (place, low if down else high),
-            xytext=(0, -5 if down else 5),
-            textcoords="offset points",
-            ha="center",
-            va="top" if down else "bottom",
-        )
-    axes.margins(y=0.18)
-    counts = " or ".join(map(str, sorted({s.episodes for s in figures.values()})))
-    axes.set_title(f"Mean return over {counts} fresh episodes, 95 % interval")
-    axes.set_ylabel("return")

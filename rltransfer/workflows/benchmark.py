@@ -12,7 +12,6 @@ from rltransfer.errors import InputError, Stopped
 from rltransfer.io import locked, require_writable, write_atomically
 from rltransfer.resume.stop_signals import StopSignals
 from rltransfer.workflows.benchmark_jobs import (
-    LEARNED_ON,
     STRATEGIES,
     Job,
     folder_of,
@@ -20,10 +19,11 @@ from rltransfer.workflows.benchmark_jobs import (
     train_agent,
 )
 from rltransfer.workflows.benchmark_result import BenchmarkResult, result_of
-from rltransfer.workflows.benchmark_runs import Record, learns_on, run_job
+from rltransfer.workflows.benchmark_runs import Record, run_job
 from rltransfer.workflows.finished_jobs import FinishedJobs
 from rltransfer.workflows.job_pool import side_by_side
 from rltransfer.workflows.progress_bars import progress_bars
+from rltransfer.workflows.typed_command import typed
 from rltransfer_envs.pairs import PAIRS, SUITES, Pair
 
 _ZERO_SHOT_SECONDS = 60.0
@@ -43,6 +43,7 @@ def benchmark(
     log_folder: str | Path = "runs/benchmark",
     progress: bool = False,
     run: Callable[[Job], Record] = run_job,
+    report: bool = True,
 ) -> BenchmarkResult:
     """Runs strategies on pairs and seeds, and compares them.
 
@@ -63,6 +64,7 @@ def benchmark(
         log_folder: for sources, jobs, figures and pictures.
         progress: whether to show it on standard error.
         run: runs one job; is pickled.
+        report: whether `report.html` is written into the log folder.
 
     Raises:
         InputError: a name is unknown, a number too small, or a pair has no budget of
@@ -89,7 +91,24 @@ def benchmark(
             for seed in dict.fromkeys(used)
         ]
         failed = _run_all(asked, finished, jobs, progress, run)
-        return result_of(asked, finished, failed, folder)
+        command = typed(
+            "benchmark",
+            [
+                ("--suite", [suite] if isinstance(suite, str) else suite),
+                (
+                    "--pairs",
+                    [one if isinstance(one, str) else one.name for one in pairs],
+                ),
+                ("--strategies", names),
+                # Those that were drawn would be others in another folder.
+                ("--only-seeds", used),
+                ("--jobs", jobs),
+                ("--quick", quick),
+                ("--known", known),
+                ("-f", log_folder),
+            ],
+        )
+        return result_of(asked, finished, failed, folder, command if report else None)
 
 
 def _pairs(suites: Sequence[str], pairs: Sequence[str | Pair]) -> list[Pair]:
@@ -117,11 +136,6 @@ def _require_strategies(names: Sequence[str], pairs: Sequence[Pair]) -> None:
         if name not in STRATEGIES:
             raise InputError(
                 f"--strategies takes {', '.join(STRATEGIES)}; got {name!r}; choose some"
-            )
-        if name in LEARNED_ON and not learns_on():
-            raise InputError(
-                f"{name} learns on from the mapped policy, which transfer does not do "
-                "in this version; choose zero-shot or scratch"
             )
         unknown = [pair.name for pair in pairs if pair.learning is None]
         if unknown and STRATEGIES[name].learner is not None:

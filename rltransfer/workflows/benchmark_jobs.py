@@ -9,21 +9,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias, final
+from typing import Literal, TypeAlias, final
+
+import gymnasium as gym
 
 from rltransfer import __version__
 from rltransfer.io import storage_faults
+from rltransfer_agents.learning_on import STRATEGIES as LEARNED_ON
 from rltransfer_agents.training.train_config import TrainConfig
 from rltransfer_agents.training.training_run import train_source
 from rltransfer_envs.pairs import Agent, Learning, Pair
 
-Record: TypeAlias = dict[str, Any]
-"""What a job leaves, as JSON; `curve` has the points of its learning curve."""
-
-EPISODES, SURE_EPISODES = 20, 100
 _POINTS = 50
 _QUICKER = 5
 """Times fewer learning steps and points, to see whether all works."""
+_LEAST_EPISODES, _USUAL_LIMIT = 10, 200
+"""Of learning, however quick: with fewer it is refused."""
 
 
 JobKey: TypeAlias = tuple[str, str, int, int, int, bool, str]
@@ -42,23 +43,17 @@ class Strategy:
     """What is made of the mapping; by default what the pair says."""
 
 
-LEARNED_ON = (
-    *("hold", "ibrl", "kickstart", "jumpstart", "prefill"),
-    *("features", "adapt", "finetune", "value"),
-)
-"""By the names that `transfer` knows them by."""
-
 STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
     {
         "zero-shot": Strategy(None),
         "scratch": Strategy("scratch", source=None),
-        **{name: Strategy(name) for name in LEARNED_ON},
+        **{name: Strategy(name) for name in LEARNED_ON if name != "scratch"},
         "random-source": Strategy("hold", source="random"),
         "shuffled-map": Strategy("hold", mapping="shuffled"),
     }
 )
-"""The last two are controls: what a source that knows nothing, or a map that is wrong,
-does to learning."""
+"""Scratch is tuned and knows nothing of transfers. The last two are controls: what a
+source that knows nothing, or a map that is wrong, does to learning."""
 
 
 @final
@@ -103,7 +98,10 @@ class Job:
         if not self.quick:
             return learning.budget
         # Alignment takes what it takes, and something must be left to learn from.
-        return max(learning.budget // _QUICKER, 2 * self.pair.budget)
+        options, spec = self.pair.target_kwargs, gym.registry.get(self.pair.target)
+        limit = options.get("max_episode_steps", spec and spec.max_episode_steps)
+        least = _LEAST_EPISODES * (limit or _USUAL_LIMIT)
+        return max(learning.budget // _QUICKER, self.pair.budget + least)
 
     @property
     def points(self) -> int:

@@ -1,23 +1,26 @@
 """What came of a benchmark, as Python, `--json`, tables and a picture say it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
 from rich.console import Group, RenderableType
 from typing_extensions import override
 
-from rltransfer.io import write_atomically
+from rltransfer.io import installed_versions, sha256_of, write_atomically
 from rltransfer.report import Result
+from rltransfer.report.benchmark_page import BenchmarkPage
 from rltransfer.report.benchmark_picture import draw_benchmark
+from rltransfer.report.html_page import REPORT, drawn_fault
 from rltransfer.report.learning_tables import LearningFigures, aggregated, figures_of
 from rltransfer.report.tables import Rows, facts, markdown, rows_table
 from rltransfer.report.zero_shot_table import zero_shot_row
 from rltransfer.workflows.benchmark_jobs import STRATEGIES, Job
-from rltransfer.workflows.benchmark_runs import Record, learns_on
+from rltransfer.workflows.benchmark_runs import Record
 from rltransfer.workflows.finished_jobs import FinishedJobs
 from rltransfer.workflows.job_csv import write_csv
+from rltransfer_envs.pairs import Pair
 
 _ZERO_SHOT, _LEARNING, _ALL = "Zero-shot", "Learning on", "All pairs"
 _ON_SCREEN = {
@@ -32,12 +35,6 @@ _ON_SCREEN = {
     _ALL: (),
 }
 """The other columns are in the file of the tables."""
-
-
-_NOT_LEARNED = (
-    "transfer does not learn on in this version: all curves but scratch's are of the "
-    "zero-shot policy throughout"
-)
 
 
 @final
@@ -59,10 +56,13 @@ class BenchmarkResult(Result):
     log: Path
     """Every job, a line each."""
     pictures: Sequence[Path]
-    report: Path
-    """The tables as Markdown."""
+    markdown: Path
+    """The tables."""
     csv: Path
     """Jobs that learned, for another run to go on from."""
+    report: Path | None = None
+    """The page, where it was asked for and could be drawn."""
+    notes: Sequence[str] = ()
 
     @override
     def as_json(self) -> dict[str, Any]:
@@ -73,8 +73,10 @@ class BenchmarkResult(Result):
             "learning": [one.row() for one in self.learning],
             "aggregates": list(self.aggregates),
             "failed": dict(self.failed),
+            "notes": list(self.notes),
             "log": str(self.log),
-            "report": str(self.report),
+            "report": None if self.report is None else str(self.report),
+            "markdown": str(self.markdown),
             "csv": str(self.csv),
             "pictures": [str(path) for path in self.pictures],
         }
@@ -97,11 +99,12 @@ class BenchmarkResult(Result):
             for title, rows in self.tables.items()
         ]
         entries = [
-            ("note", None if learns_on() or not self.learning else _NOT_LEARNED),
+            *(("note", note) for note in self.notes),
             ("seeds", ", ".join(map(str, self.seeds))),
             *(("failed", f"{name}: {why}") for name, why in self.failed.items()),
             ("jobs", self.log),
-            ("tables", self.report),
+            ("tables", self.markdown),
+            ("report", self.report),
             ("CSV", self.csv),
             *(("picture", path) for path in self.pictures),
         ]
@@ -113,14 +116,16 @@ def result_of(
     finished: FinishedJobs,
     failed: Mapping[str, str],
     folder: Path,
+    command: str | None = None,
 ) -> BenchmarkResult:
-    """Returns what the finished jobs came to; writes the tables and the picture.
+    """Returns what the finished jobs came to; writes tables, picture and page.
 
     Args:
         asked: all jobs.
         finished: holds the records of those that are finished.
         failed: why, by the name of the job.
-        folder: where tables and picture go.
+        folder: where tables, picture and page go.
+        command: that asks for the same, for the page; None for no page.
     """
     done = [job for job in asked if job in finished]
     records: dict[tuple[str, str], dict[int, Record]] = {}
@@ -166,5 +171,38 @@ def result_of(
         f"{title}\n\n{markdown(rows)}" for title, rows in result.tables.items()
     )
     write_csv(result.csv, {job.key: (job, finished[job]) for job in done}.values())
-    write_atomically(result.report, f"{text}\n".encode())
-    return result
+    write_atomically(result.markdown, f"{text}\n".encode())
+    return result if command is None else _with_report(result, pairs, command)
+
+
+def _with_report(
+    result: BenchmarkResult, pairs: Mapping[str, Pair], command: str
+) -> BenchmarkResult:
+    comparable = {
+        pair: runs
+        for (pair, strategy), runs in result.records.items()
+        if strategy == "zero-shot" and pairs[pair].same_reward
+    }
+    versions = installed_versions().items()
+    log = result.log
+    path = log.parent / REPORT
+    page = BenchmarkPage(
+        zero_shot=result.zero_shot,
+        zero_shot_runs=comparable,
+        learning=result.learning,
+        tables=result.tables,
+        seeds=result.seeds,
+        failed=result.failed,
+        notes=result.notes,
+        command=command,
+        facts={
+            "seeds": ", ".join(map(str, result.seeds)),
+            # Where every job failed there is none.
+            "SHA-256 of the jobs": sha256_of(log) if log.is_file() else "",
+            "versions": ", ".join(f"{name} {version}" for name, version in versions),
+        },
+    )
+    fault = drawn_fault(path, page.html)
+    if fault is not None:
+        return replace(result, notes=(*result.notes, fault))
+    return replace(result, report=path)

@@ -3,7 +3,6 @@
 `run_job` is a plain function of plain data, so that another engine can run jobs too.
 """
 
-import inspect
 import shutil
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -116,27 +115,22 @@ def learned_on(
         strategy: a name that `transfer` knows.
         hyperparams: of the transfer.
     """
-    options: dict[str, Any] = {"hyperparams": hyperparams, "steps": job.pair.budget}
-    if learns_on():
-        options |= {
-            "steps": job.budget,
-            "improve": True,
-            "strategy": strategy,
-            "threshold": job.learning.threshold,
-            "alignment_steps": job.pair.budget,
-        }
-    record = _transferred(job, episodes=SURE_EPISODES, **options)
-    if not learns_on():
-        # What is not learned on stays what it is.
-        used, earned = record["target_steps"], record["zero_shot"]["mean_return"]
-        ends = (used, max(job.budget, used + 1))
-        record["curve"] = [_point(at, earned, "mapped") for at in ends]
+    record = _transferred(
+        job,
+        episodes=SURE_EPISODES,
+        hyperparams=hyperparams,
+        steps=job.budget,
+        improve=True,
+        strategy=strategy,
+        threshold=job.learning.threshold,
+        alignment_steps=job.pair.budget,
+        evaluations=job.points,
+    )
+    # Before its first point a curve counts as random, and what begins there is measured
+    # from there.
+    points = record["curve"]
+    record["curve"] = [point for point in points if point["arm"] != "random"]
     return record
-
-
-def learns_on() -> bool:
-    """Tells whether this version's `transfer` learns on in the target."""
-    return "improve" in inspect.signature(transfer).parameters
 
 
 def _transferred(job: Job, **options: Any) -> Record:
@@ -153,6 +147,8 @@ def _transferred(job: Job, **options: Any) -> Record:
         weak_source=pair.weak_source or source.kind != "",
         log_folder=job.own_folder,
         alter=None if alter is None else partial(alter, job),
+        # The benchmark has one page for all.
+        report=False,
         **options,
     ).as_json()
 

@@ -12,11 +12,8 @@ from rltransfer.errors import InputError
 from rltransfer.report import Result
 from rltransfer.report.tables import facts
 from rltransfer.translation import MappedPolicy
-from rltransfer.workflows.policy_loading import (
-    is_transfer,
-    load_transfer,
-    require_no_statistics,
-)
+from rltransfer.workflows.policy_loading import load_transfer, require_no_statistics
+from rltransfer.workflows.transfer_description import came_out, is_transfer
 from rltransfer_agents.export import (
     EQUAL_SHARE,
     export_mapped_onnx,
@@ -80,7 +77,7 @@ def export(
     What was written is read back and compared with its original.
 
     Args:
-        agent: anything that `load_agent` reads.
+        agent: anything that `load_agent` reads; a transfer is what came out of it.
         to: the file, which decides the format: `.safetensors` (bundle), `.npz` (NumPy
             alone) or `.onnx`; a transfer: `.onnx`.
         sha256: the hash that the agent's file must have.
@@ -92,6 +89,7 @@ def export(
     """
     to = Path(to)
     _require_writable_file(to)
+    agent = came_out(agent)
     if is_transfer(Path(agent)):
         require_no_statistics(statistics, agent)
         return _export_transfer(Path(agent), to, sha256)

@@ -13,12 +13,11 @@ from rltransfer.errors import ArtifactRefused, InputError, UserError
 from rltransfer.report import Result
 from rltransfer.report.tables import facts, plain_table
 from rltransfer.workflows.policy_loading import (
-    is_transfer,
     load_agent,
     opened_home,
     require_no_statistics,
 )
-from rltransfer.workflows.transfer_description import TransferDescription
+from rltransfer.workflows.transfer_description import TransferDescription, is_transfer
 from rltransfer_agents.loading import ArtifactDescription, describe_artifact
 from rltransfer_agents.loading.agent_files import StatisticsChoice
 from rltransfer_agents.loading.hub import is_on_hub

@@ -29,6 +29,8 @@ from rltransfer.workflows.transfer_description import (
     SOURCE_BUNDLE,
     SOURCE_FOLDER,
     TransferSettings,
+    came_out,
+    is_transfer,
 )
 from rltransfer_agents import loading
 from rltransfer_agents.loading import LoadedPolicy, Refusal
@@ -70,8 +72,9 @@ def load_agent(
 
     Args:
         path: a run folder of ours or of RL Zoo, a zip of Stable-Baselines3, a safe
-            bundle, the folder of a transfer, or `hf://ORGANISATION/REPOSITORY`; also
-            what this function returned before.
+            bundle, the folder of a transfer (it acts as what came out of learning on,
+            else as the mapped policy), or `hf://ORGANISATION/REPOSITORY`; also what
+            this function returned before.
         env: another environment than the recorded one: an id, or a callable that makes
             it.
         env_kwargs: arguments of the environment; each replaces the recorded one of its
@@ -87,6 +90,8 @@ def load_agent(
     """
     env_id = None if env is None else environment_id(env)
     overrides = require_plain("--env-kwargs", env_kwargs or {})
+    if not isinstance(path, LoadedPolicy):
+        path = came_out(path)
     # A file may name a module only where the user did.
     typed = [str(value) for value in overrides.values()]
     typed += [] if env_id is None else [env_id]
@@ -164,18 +169,6 @@ def opened_home(
             at_home=loaded.at_home,
         )
         yield domain, notes
-
-
-def is_transfer(path: Path) -> bool:
-    """Tells whether a finished transfer lies at `path`.
-
-    Raises:
-        ArtifactRefused: there is a manifest, and it cannot be read.
-    """
-    # Not of `Path`: paths out of files may be too long, or lead where one may not look.
-    return (
-        os.path.isfile(path / MANIFEST_NAME) and read_manifest(path).verb == "transfer"
-    )
 
 
 def load_transfer(

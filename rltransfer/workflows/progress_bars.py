@@ -1,7 +1,7 @@
 """How long work takes: bars on standard error, and scalars for TensorBoard."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import final
@@ -20,6 +20,7 @@ from rltransfer.alignment import Trial
 from rltransfer.io import make_folder, storage_faults
 from rltransfer.io.event_files import EventFile, event_path, own_events
 from rltransfer.mapping import Progress as FitProgress
+from rltransfer_agents.learning_on import CurvePoint
 from rltransfer_agents.loading.agent_files import mark_of
 from rltransfer_agents.training import Progress as TrainingProgress
 from rltransfer_agents.training import Watch
@@ -88,6 +89,28 @@ class AlignmentProgress:
         note = f"{trial.candidate.family.name}: return {trial.score:.1f}"
         self._move(used, None, note)
         self._say(f"round {trial.round + 1}, {note}")
+
+    def learning(self, before: int, used: int) -> None:
+        """Learning on begins in the target of one source.
+
+        Args:
+            before: target steps that alignments with the others took.
+            used: those taken in this target.
+        """
+        self._before = before
+        self.phase("learning", used)
+
+    def learned(self, scalars: Mapping[str, float], used: int) -> None:
+        """Shows and records how the last episode went."""
+        self._events.add(scalars, self._before + used)
+        mean = scalars.get("rollout/ep_rew_mean")
+        self._move(used, None, "" if mean is None else f"mean return {mean:.1f}")
+
+    def evaluated(self, point: CurvePoint) -> None:
+        """Shows and records a point of the learning curve."""
+        at = self._before + point.target_steps
+        self._events.add({"eval/mean_reward": point.mean_return}, at)
+        self._say(f"{at:,} steps, {point.arm}: return {point.mean_return:.1f}")
 
     def _move(self, used: int, description: str | None, note: str) -> None:
         self._used = used

@@ -19,6 +19,7 @@ from rltransfer.workflows.environments import (
     environment_id,
     require_plain,
 )
+from rltransfer.workflows.learning_request import LearningRequest
 from rltransfer.workflows.policy_loading import AgentLike
 from rltransfer.workflows.transfer_request import TransferRequest
 from rltransfer.workflows.transfer_result import TransferResult
@@ -49,6 +50,13 @@ def transfer(
     handle_signals: bool = False,
     cache: bool = True,
     alter: Alter | None = None,
+    report: bool = True,
+    improve: bool = False,
+    student: str | None = None,
+    strategy: str | None = None,
+    threshold: float | None = None,
+    alignment_steps: int | None = None,
+    evaluations: int | None = None,
 ) -> TransferResult:
     """Finds a mapping to a source agent that lets it act in the target.
 
@@ -91,6 +99,20 @@ def transfer(
         alter: makes another policy of what was found, given the target, before it is
             reported: for experiments, such as those of
             `rltransfer.translation.altered_translations`. Such a run cannot be resumed.
+        report: whether `report.html` is written into the run's folder.
+        improve: whether to learn on in the target with the steps that are left. What
+            comes out is the best of the mapped policy, a student that learns on from
+            it, and one that learns from scratch, by counted episodes. The following
+            arguments are for this alone.
+        student: algorithm of what learns, a name in
+            `rltransfer_agents.learning_on.STUDENTS`; by default the one for the
+            target's actions.
+        strategy: how it learns from the mapped policy, a name in
+            `rltransfer_agents.learning_on.STRATEGIES`; by default `hold`.
+        threshold: mean return that counts as solved; by default the target's own.
+        alignment_steps: how many of `steps` the alignment may take; by default the
+            smaller of 10,000 and a quarter.
+        evaluations: points of the learning curve, evenly spread; by default 20.
 
     Raises:
         InputError: wrong arguments, or spaces that cannot be mapped; nothing was made.
@@ -129,5 +151,16 @@ def transfer(
             handle_signals=handle_signals,
             cache=cache,
             alter=alter,
+            report=report,
+            learning=LearningRequest.of(
+                improve,
+                {
+                    "student": student,
+                    "strategy": strategy,
+                    "threshold": threshold,
+                    "alignment_steps": alignment_steps,
+                    "evaluations": evaluations,
+                },
+            ),
         )
     )

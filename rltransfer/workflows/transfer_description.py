@@ -1,5 +1,6 @@
 """What the folder of a transfer says about itself: its manifest and its mapping."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -9,6 +10,7 @@ from pydantic import ConfigDict, Field, StrictBool, TypeAdapter, ValidationError
 from rich.console import RenderableType
 from typing_extensions import override
 
+from rltransfer.errors import InputError
 from rltransfer.io import (
     MANIFEST_NAME,
     FirstError,
@@ -21,12 +23,51 @@ from rltransfer.report import Result
 from rltransfer.report.tables import facts, steps_by_purpose
 from rltransfer.workflows.environments import EnvironmentChoice
 from rltransfer_agents.loading.agent_loading import require_digest
+from rltransfer_agents.loading.hub import is_on_hub
 from rltransfer_agents.loading.refusal import Refusal, printable, refusals_about
 
 MAPPING_FOLDER = "mapping"
 """Within a transfer's run folder."""
 SOURCE_FOLDER, SOURCE_BUNDLE = "source", "source/agent.safetensors"
 """What it acts through: another transfer, or an agent."""
+STUDENT_FOLDER = "student"
+"""What RL Zoo would write of the model that came out of learning on."""
+
+
+def is_transfer(path: Path) -> bool:
+    """Tells whether a finished transfer lies at `path`.
+
+    Raises:
+        ArtifactRefused: there is a manifest, and it cannot be read.
+    """
+    # Not of `Path`: paths out of files may be too long, or lead where one may not look.
+    return (
+        os.path.isfile(path / MANIFEST_NAME) and read_manifest(path).verb == "transfer"
+    )
+
+
+def came_out(path: str | Path) -> str | Path:
+    """Returns the folder of the student, where one came out of the transfer at `path`.
+
+    Anything else is returned as it is.
+
+    Raises:
+        InputError: the student is gone.
+        ArtifactRefused: there is a manifest, and it cannot be read.
+    """
+    if is_on_hub(path) or not is_transfer(Path(path)):
+        return path
+    winner = read_manifest(Path(path)).results.get("winner")
+    if winner not in ("student", "scratch"):
+        return path
+    found = [run for run in Path(path, STUDENT_FOLDER).glob("*/*") if run.is_dir()]
+    if len(found) != 1:
+        raise InputError(
+            f"{printable(path)} acts as the student inside it, and "
+            f"{printable(Path(path, STUDENT_FOLDER))} holds {len(found)}: put it back, "
+            "or make the transfer again"
+        )
+    return found[0]
 
 
 _Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -54,6 +95,8 @@ class TransferSettings:
     budget: _Count
     source_statistics: str | None = None
     """What was named for the agent with `--statistics`."""
+    learning: dict[str, Any] | None = None
+    """How it was to learn on in the target; None where it was not."""
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> "TransferSettings":
@@ -123,9 +166,7 @@ class TransferDescription(Result):
     @property
     def mapping_sha256(self) -> str:
         """Of the lines that `sha256sum` prints about the files of the mapping."""
-        files = sorted(_mapping_files(self.manifest).items())
-        lines = "".join(f"{digest}  {name}\n" for name, digest in files)
-        return sha256_of(lines.encode())
+        return digest_of(_mapping_files(self.manifest))
 
     @property
     def steps(self) -> dict[str, int]:
@@ -148,6 +189,8 @@ class TransferDescription(Result):
             "target_kwargs": settings.target_kwargs,
             "accepted": results["accepted"],
             "verdict": results["verdict"],
+            "winner": results.get("winner"),
+            "learning": settings.learning,
             "budget": settings.budget,
             "target_steps": sum(self.steps.values()),
             "steps": self.steps,
@@ -174,6 +217,7 @@ class TransferDescription(Result):
             ).title,
             "target": EnvironmentChoice(settings.target, settings.target_kwargs).title,
             "verdict": manifest.results["verdict"],
+            "came out": manifest.results.get("winner") or "",
             "target steps": f"{sum(self.steps.values()):,} of {settings.budget:,}: "
             + steps_by_purpose(self.steps),
             "observations": _space_text(manifest.spaces.get("observation", {})),
@@ -183,6 +227,12 @@ class TransferDescription(Result):
             "versions": ", ".join(f"{k} {v}" for k, v in manifest.versions.items()),
         }
         return facts((name, printable(text)) for name, text in entries.items())
+
+
+def digest_of(files: Mapping[str, str]) -> str:
+    """Returns one hash of files, from the hash of each by its name."""
+    lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(files.items()))
+    return sha256_of(lines.encode())
 
 
 def _mapping_files(manifest: Manifest) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """What a finished transfer leaves: mapping, picture, record and manifest."""
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import final
 
@@ -16,16 +16,20 @@ from rltransfer.io import (
     write_json,
     write_manifest,
 )
+from rltransfer.report.html_page import REPORT
 from rltransfer.report.linear_maps import action_map, state_map
 from rltransfer.report.transfer_picture import Attempt, draw_transfer
 from rltransfer.translation import save_translation
-from rltransfer.workflows.policy_loading import environment_of, is_transfer
+from rltransfer.workflows.policy_loading import environment_of
+from rltransfer.workflows.report_html import with_report
 from rltransfer.workflows.transfer_description import (
     AGAIN,
     MAPPING_FOLDER,
     REPORTED,
     SOURCE_BUNDLE,
     SOURCE_FOLDER,
+    STUDENT_FOLDER,
+    is_transfer,
 )
 from rltransfer.workflows.transfer_request import TransferRequest
 from rltransfer.workflows.transfer_result import RECORD, SourceRecord, TransferResult
@@ -68,6 +72,8 @@ class AlignedSource:
     """What it earns in its own environment."""
     random_at_home: ReturnSummary
     alignment: Alignment
+    target_steps: int
+    """That its alignment took."""
 
     def record(self, kept: bool) -> SourceRecord:
         """Returns its row in the table of sources."""
@@ -82,7 +88,7 @@ class AlignedSource:
             acceptance_stopped=acceptance.stopped_above is not None,
             home_return=self.at_home.mean_return,
             random_home_return=self.random_at_home.mean_return,
-            target_steps=self.alignment.target.budget.used,
+            target_steps=self.target_steps,
             accepted=acceptance.accepted,
             kept=kept,
             verdict=acceptance.verdict,
@@ -91,8 +97,8 @@ class AlignedSource:
 
 def write_transfer(
     request: TransferRequest, best: AlignedSource, result: TransferResult
-) -> None:
-    """Writes all that a finished transfer leaves into its folder.
+) -> TransferResult:
+    """Writes all that a finished transfer leaves; returns the result that names it.
 
     Args:
         request: what was asked for.
@@ -103,6 +109,8 @@ def write_transfer(
     _write_source(folder, best)
     save_translation(folder / MAPPING_FOLDER, best.alignment.policy.translation)
     draw(folder / "transfer.png", best, result)
+    attempts = _attempts(best.alignment)
+    result = with_report(request, best.loaded, best.alignment, attempts, result)
     write_json(folder / RECORD, result.as_json())
     write_manifest(
         folder,
@@ -128,16 +136,21 @@ def write_transfer(
                 "source_sha256": best.loaded.sha256,
                 "source_statistics": best.loaded.statistics_choice,
                 "budget": request.budget,
+                "learning": None
+                if request.learning is None
+                else asdict(request.learning),
             },
             results={
                 "accepted": result.accepted,
                 "verdict": result.verdict,
+                "winner": result.winner,
                 "resumed": result.resumed,
                 "reproducibility_warnings": list(result.reproducibility_warnings),
                 "seeds_ignored": list(result.seeds_ignored),
             },
         ),
     )
+    return result
 
 
 def _write_source(folder: Path, best: AlignedSource) -> None:
@@ -148,7 +161,9 @@ def _write_source(folder: Path, best: AlignedSource) -> None:
         shutil.rmtree(inside, ignore_errors=True)
         if is_transfer(path):
             # Hidden files, logs and pictures are not needed to act.
-            unneeded = shutil.ignore_patterns(".*", "tensorboard", "*.png")
+            unneeded = shutil.ignore_patterns(
+                *(".*", "tensorboard", STUDENT_FOLDER, "*.png", REPORT)
+            )
             shutil.copytree(path, inside, ignore=unneeded)
             return
     digest, statistics = best.loaded.sha256, best.loaded.statistics_choice
@@ -159,17 +174,19 @@ def _write_source(folder: Path, best: AlignedSource) -> None:
 def draw(path: Path, best: AlignedSource, result: TransferResult) -> None:
     """Draws the transfer that was kept, on one page."""
     ids = result.source_environment.env_id, result.target.env_id
-    word = "accepted" if result.accepted else "refused"
     figures = result.figures.items()
     draw_transfer(
         path,
-        title=f"{result.source} → {result.target.title}: {word}, "
+        title=f"{result.source} → {result.target.title}, "
         f"{result.target_steps:,} target steps",
+        verdict=result.verdict,
+        accepted=result.accepted,
         state_map=state_map(best.alignment, *ids),
         action_map=action_map(best.alignment, *ids),
         attempts=_attempts(best.alignment),
         # The table tells what random actions earn at home.
         figures={name: shown for name, shown in figures if name != "random at home"},
+        curve=result.curve,
     )
 
 
@@ -181,6 +198,7 @@ def _attempts(alignment: Alignment) -> tuple[Attempt, ...]:
             mean_return=trial.score,
             alignment_error=trial.candidate.alignment_error,
             chosen=trial.policy is alignment.policy,
+            cut_short=not len(trial.rollout.returns),
         )
         for trial in alignment.trials
     )

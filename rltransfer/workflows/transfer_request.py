@@ -22,6 +22,7 @@ from rltransfer.resume.replay_log import is_replay_log, read_request
 from rltransfer.translation.altered_translations import Alter
 from rltransfer.workflows.align_settings import with_value
 from rltransfer.workflows.environments import EnvironmentChoice, Stepping
+from rltransfer.workflows.learning_request import LearningRequest
 from rltransfer_agents.loading import LoadedPolicy
 from rltransfer_agents.loading.agent_files import require_own_files, require_own_logs
 from rltransfer_agents.loading.environment_spec import (
@@ -70,6 +71,9 @@ class TransferRequest:
     """Whether what is learned of a source is kept, or was kept, for all transfers."""
     alter: Alter | None = None
     """Makes another policy of what was found, for experiments."""
+    report: bool = True
+    learning: LearningRequest | None = None
+    """How to learn on in the target; None for the zero-shot policy alone."""
 
     def __post_init__(self) -> None:
         require_at_least("--n-timesteps", self.budget, 1)
@@ -88,6 +92,8 @@ class TransferRequest:
                     f"{option} once for each --source, got {len(values)} for "
                     f"{len(self.sources)}; name one for each{remedy}"
                 )
+        if self.learning is not None:
+            self.learning.require_rest(self.budget)
         self.align_config()
 
     def source_environment(self, place: int) -> str | None:
@@ -95,6 +101,12 @@ class TransferRequest:
         if len(self.source_environments) > 1:
             return self.source_environments[place]
         return next(iter(self.source_environments), None)
+
+    @property
+    def alignment_budget(self) -> int:
+        """Target steps that the alignments may take, all sources together."""
+        share = self.learning and self.learning.alignment_budget(self.budget)
+        return self.budget if share is None else share
 
     @property
     def streams(self) -> RandomStreams:
@@ -118,7 +130,10 @@ def streams_of(seed: int) -> RandomStreams:
     return RandomStreams(seed, *_USES)
 
 
-_USES = ("alignment", "report", "report actions", "intervals", "home actions")
+_USES = (
+    *("alignment", "report", "report actions", "intervals", "home actions"),
+    "learning",
+)
 
 
 def replay_log_folder(run: Path) -> Path:
@@ -153,8 +168,10 @@ def recorded_request(
         "weak_source": request.weak_source,
         # It changes no number, but what the replay log holds.
         "cache": request.cache,
+        "report": request.report,
         "altered": request.alter is not None,
         "align": asdict(request.align_config()),
+        "learning": None if request.learning is None else asdict(request.learning),
     }
 
 
@@ -230,7 +247,9 @@ def interrupted_request(run: Path, typed: Collection[str]) -> TransferRequest:
         hyperparams=recorded.hyperparams,
         weak_source=recorded.weak_source,
         cache=recorded.cache,
+        report=recorded.report,
         tensorboard_folder=logs,
+        learning=recorded.learning,
     )
 
 
@@ -273,7 +292,9 @@ class _Recorded:
     hyperparams: dict[str, Any] = field(default_factory=dict)
     weak_source: bool = False
     cache: bool = False
+    report: bool = False
     altered: bool = False
+    learning: LearningRequest | None = None
 
 
 _ADAPTER = TypeAdapter(_Recorded)

@@ -15,10 +15,13 @@ from rltransfer.errors import ArtifactRefused
 from rltransfer.evaluation import ReturnSummary
 from rltransfer.io import copy_run, read_json
 from rltransfer.report import Result
+from rltransfer.report.learning_curve import CurveShown
 from rltransfer.report.tables import facts, plain_table, returns_table, steps_by_purpose
 from rltransfer.resume.reproducibility import Resumed
 from rltransfer.workflows.environments import EnvironmentChoice
-from rltransfer.workflows.policy_loading import load_transfer
+from rltransfer.workflows.learning_record import LearningRecord, record_part
+from rltransfer.workflows.policy_loading import load_agent, load_transfer
+from rltransfer.workflows.transfer_description import came_out
 from rltransfer.wrappers import SEEDS_IGNORED
 
 RECORD = "transfer.json"
@@ -75,10 +78,14 @@ class TransferResult(Result):
     random_at_home: ReturnSummary
     zero_shot: ReturnSummary
     improved: ReturnSummary | None
+    """Of what came out of learning on; None without `improve`."""
     sources: tuple[SourceRecord, ...]
+    learning: LearningRecord | None = None
+    """How learning on went; None without `improve`."""
     notes: tuple[str, ...] = ()
     """What a reader of the figures should know."""
     picture: Path | None = None
+    report: Path | None = None
     seconds: float = 0.0
     resumed: Resumed = "no"
     reproducibility_warnings: tuple[str, ...] = ()
@@ -97,6 +104,22 @@ class TransferResult(Result):
         return sum(self.steps.values())
 
     @property
+    def alignment_steps(self) -> int:
+        """Those of them that finding and testing mappings took."""
+        learning = self.learning
+        return self.target_steps if learning is None else learning.alignment_steps
+
+    @property
+    def winner(self) -> str | None:
+        """`mapped`, `student` or `scratch`: which of them `policy` is, once learned."""
+        return None if self.learning is None else self.learning.winner
+
+    @property
+    def student(self) -> Path | None:
+        """Zip of the Stable-Baselines3 model that came out, if one did."""
+        return None if self.learning is None else self.learning.student
+
+    @property
     def figures(self) -> dict[str, ReturnSummary]:
         """Returns of each policy, by the name that tables and pictures show."""
         improved = {} if self.improved is None else {"improved": self.improved}
@@ -107,6 +130,14 @@ class TransferResult(Result):
             "source at home": self.source_at_home,
             "random at home": self.random_at_home,
         }
+
+    @property
+    def curve(self) -> CurveShown | None:
+        """The learning curve as pictures show it; None without `improve`."""
+        if self.learning is None:
+            return None
+        still = ("random", "zero-shot", "source at home")
+        return self.learning.shown({n: self.figures[n].mean_return for n in still})
 
     def save(self, path: str | Path) -> Path:
         """Copies the run's folder to `path`, which must not exist, and returns it."""
@@ -124,9 +155,11 @@ class TransferResult(Result):
             "accepted": self.accepted,
             "verdict": self.verdict,
             "target_steps": self.target_steps,
+            "alignment_steps": self.alignment_steps,
             "seconds": self.seconds,
             "improved": None,
             **figures,
+            **record_part(self.learning),
             "source": self.source,
             "source_env": self.source_environment.env_id,
             "source_kwargs": dict(self.source_environment.kwargs),
@@ -139,6 +172,7 @@ class TransferResult(Result):
             "sources": [asdict(source) for source in self.sources],
             "notes": list(self.notes),
             "picture": None if self.picture is None else str(self.picture),
+            "report": None if self.report is None else str(self.report),
             "resumed": self.resumed,
             "reproducibility_warnings": list(self.reproducibility_warnings),
             "steps_taken_again": self.steps_taken_again,
@@ -154,24 +188,34 @@ class TransferResult(Result):
         ]
         if len(self.sources) > 1:
             parts.append(_sources_table(self.sources))
+        learning = self.learning
+        if learning is not None:
+            parts.append(learning.arms_table())
         steps = f"{self.target_steps:,} of {self.budget:,}: "
         resumed = [self.resumed, *self.reproducibility_warnings]
         entries = [
             ("source at home", f"in {self.source_environment.title}"),
             ("target steps", steps + steps_by_purpose(self.steps)),
+            *(learning.facts() if learning is not None else ()),
             (
                 "not counted",
-                f"{self.reported_steps:,} in the fresh episodes above, which chose "
-                "nothing",
+                f"{self.reported_steps:,} in the fresh episodes above"
+                + ("" if learning is None else " and of the learning curve")
+                + ", which chose nothing",
             ),
             ("time", f"{self.seconds:.1f} s"),
             ("run", self.folder),
             ("picture", self.picture),
+            ("report", self.report),
             *(("note", f"{name}: {SEEDS_IGNORED}") for name in self.seeds_ignored),
             ("resume", "; ".join(resumed) if self.resumed != "no" else None),
         ]
         colour = "green" if self.accepted else "yellow"
-        return Group(*parts, facts(entries), Text(f"\n{self.verdict}", style=colour))
+        verdicts = [Text(f"\n{self.verdict}", style=colour)]
+        if learning is not None and self.improved is not None:
+            means = self.zero_shot.mean_return, self.improved.mean_return
+            verdicts.append(Text(learning.said(*means, accepted=self.accepted)))
+        return Group(*parts, facts(entries), *verdicts)
 
 
 def _sources_table(sources: tuple[SourceRecord, ...]) -> RenderableType:
@@ -229,8 +273,11 @@ class FinishedTransfer(Result):
 
     @property
     def policy(self) -> Policy:
-        """Acts in the target; read from the folder."""
-        return load_transfer(self.folder).policy
+        """Acts in the target as what came out; read from the folder."""
+        folder = Path(came_out(self.folder))
+        if folder == self.folder:
+            return load_transfer(folder).policy
+        return load_agent(folder).policy
 
     def save(self, path: str | Path) -> Path:
         """Copies the run's folder to `path`, which must not exist, and returns it."""

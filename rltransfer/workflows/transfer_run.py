@@ -2,29 +2,27 @@
 
 import shutil
 import time
-from collections import Counter
 from collections.abc import Collection, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
-from itertools import chain
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import final
+from typing import TypeAlias
 
-from rltransfer.alignment import Alignment, Source, align_each, require_budget
+from rltransfer.alignment import Alignment, align_each
 from rltransfer.argument_checks import EPISODE_CAP, STEP_SECONDS, VecEnv
-from rltransfer.domain import Domain, Policy, StickyRandomPolicy
 from rltransfer.errors import InputError
-from rltransfer.evaluation import ReturnSummary, summarise
+from rltransfer.evaluation import ReturnSummary
 from rltransfer.io import MANIFEST_NAME, locked, next_run_folder, require_writable
 from rltransfer.io.atomic_files import storage_faults
 from rltransfer.resume.replay_log import ReplayLog, is_replay_log, remove_replay_log
 from rltransfer.resume.stop_signals import StopSignals, resumable, resume_command
 from rltransfer.translation.altered_translations import Alter
-from rltransfer.workflows.environments import Stepping, domain_of
-from rltransfer.workflows.policy_loading import environment_of, load_agent, opened_home
-from rltransfer.workflows.progress_bars import alignment_progress
-from rltransfer.workflows.source_model_cache import SourceModelCache
+from rltransfer.workflows.environments import Stepping
+from rltransfer.workflows.improvement import learn_on_from
+from rltransfer.workflows.opened_pairs import OpenedPair, opened_pairs
+from rltransfer.workflows.progress_bars import AlignmentProgress, alignment_progress
 from rltransfer.workflows.transfer_folder import AlignedSource, weakness, write_transfer
+from rltransfer.workflows.transfer_report import own_and_random, reported
 from rltransfer.workflows.transfer_request import (
     TransferRequest,
     interrupted_request,
@@ -33,8 +31,7 @@ from rltransfer.workflows.transfer_request import (
     require_transfer,
 )
 from rltransfer.workflows.transfer_result import FinishedTransfer, TransferResult
-from rltransfer.wrappers import StepBudget, StepTimeout
-from rltransfer_agents.loading import LoadedPolicy
+from rltransfer.wrappers import StepTimeout
 from rltransfer_agents.training.training_run import isolated
 
 
@@ -45,7 +42,7 @@ def run_transfer(request: TransferRequest) -> TransferResult:
     with isolated():
         require_writable(request.log_folder)
         # Before there is a folder, so that wrong input leaves nothing behind.
-        with _opened_pairs(request) as pairs:
+        with opened_pairs(request) as pairs:
             env_id = request.target.env_id
             folder = next_run_folder(request.log_folder, "transfer", env_id)
             with locked(folder), _resumable(folder, request):
@@ -90,7 +87,7 @@ def resume_transfer(
             stepping=stepping,
             handle_signals=handle_signals,
         )
-        with _resumable(folder, request), _opened_pairs(request) as pairs:
+        with _resumable(folder, request), opened_pairs(request) as pairs:
             return _transfer(request, pairs, folder)
 
 
@@ -111,49 +108,8 @@ def _resumable(folder: Path, request: TransferRequest) -> Iterator[None]:
         yield
 
 
-@final
-@dataclass(frozen=True, eq=False)
-class _Pair:
-    """A source, and the target with the source's own share of the budget."""
-
-    loaded: LoadedPolicy
-    notes: tuple[str, ...]
-    source: Source
-    target: Domain
-    cache: SourceModelCache
-
-
-@contextmanager
-def _opened_pairs(request: TransferRequest) -> Iterator[list[_Pair]]:
-    """Opens every source with a target of its own, or raises; closes them after."""
-    with ExitStack() as stack:
-        yield [_pair(request, place, stack) for place in range(len(request.sources))]
-
-
-def _pair(request: TransferRequest, place: int, stack: ExitStack) -> _Pair:
-    loaded = load_agent(
-        request.sources[place],
-        env=request.source_environment(place),
-        env_kwargs=request.source_kwargs,
-        sha256=request.digests[place] if request.digests else None,
-        statistics=request.statistics[place] if request.statistics else None,
-    )
-    domain, notes = stack.enter_context(
-        opened_home(loaded, request.stepping, kwargs_option="--source-kwargs")
-    )
-    budget = StepBudget(request.budget // len(request.sources))
-    option = "--target-kwargs"
-    target = domain_of(request.target, request.stepping, budget, kwargs_option=option)
-    stack.callback(target.close)
-    require_budget(target)
-    cache = SourceModelCache(loaded)
-    learn = cache if request.cache else None
-    source = Source(domain, loaded.policy, loaded.title, learn)
-    return _Pair(loaded, (*loaded.notes, *notes), source, target, cache)
-
-
 def _transfer(
-    request: TransferRequest, pairs: list[_Pair], folder: Path
+    request: TransferRequest, pairs: list[OpenedPair], folder: Path
 ) -> TransferResult:
     began = time.monotonic()
     # Acting comes to its end first; a second signal stops at once in any case, since an
@@ -173,42 +129,67 @@ def _transfer(
                     domain.use_timeout(timeout)
             domains = [pairs[0].target, *(pair.source.domain for pair in pairs)]
             ignored = {one.name: one.ignores_seeds(request.seed) for one in domains}
-            aligned = _aligned(request, pairs, folder)
+            at_home = _at_home(request, pairs, folder)
+            logs = request.tensorboard_folder or folder / "tensorboard"
+            shown = request.budget, request.progress
+            with alignment_progress(*shown, logs, folder) as watch:
+                aligned = _aligned(request, pairs, at_home, watch)
+                best = min(aligned, key=lambda one: one.alignment.rank)
+                improvement = None
+                if request.learning is not None:
+                    improvement = learn_on_from(request, aligned, best, watch)
+                    improvement.write(request, folder)
             result = replace(
-                _reported(request, aligned, folder),
+                reported(request, aligned, best, improvement, folder),
                 resumed=replay_log.resumed,
                 reproducibility_warnings=replay_log.reproducibility_warnings,
                 steps_taken_again=replay_log.interrupted_steps.get("target", 0),
                 seconds=time.monotonic() - began,
                 seeds_ignored=tuple(filter(ignored.get, ignored)),
             )
-        write_transfer(request, _best(aligned), result)
+        result = write_transfer(request, best, result)
         # Only now: without it a run that has no manifest starts again from nothing.
         remove_replay_log(replay_log_folder(folder))
     return result
 
 
-def _aligned(
-    request: TransferRequest, pairs: list[_Pair], folder: Path
-) -> list[AlignedSource]:
-    """Aligns every source, unless one is no better than random at home."""
+_AtHome: TypeAlias = tuple[ReturnSummary, ReturnSummary]
+"""What a source earns in its own environment, and what random actions do there."""
+
+
+def _at_home(
+    request: TransferRequest, pairs: list[OpenedPair], folder: Path
+) -> list[_AtHome]:
+    """Returns the figures of every source, unless one is no better than random."""
     at_home = [
-        _figures(request, pair.source.domain, pair.loaded.policy, "home actions")
+        own_and_random(request, pair.source.domain, pair.loaded.policy, "home actions")
         for pair in pairs
     ]
-    weak = [
-        weakness(pair.loaded, *figures)
-        for pair, figures in zip(pairs, at_home, strict=True)
-    ]
+    weak = _weaknesses(pairs, at_home)
     if any(weak) and not request.weak_source:
         with storage_faults(folder):
             shutil.rmtree(folder)  # nothing is kept of wrong input
         first = next(filter(None, weak))
         raise InputError(f"{first}; --weak-source transfers it all the same")
-    logs = request.tensorboard_folder or folder / "tensorboard"
+    return at_home
+
+
+def _weaknesses(pairs: list[OpenedPair], at_home: list[_AtHome]) -> list[str | None]:
+    return [
+        weakness(pair.loaded, *figures)
+        for pair, figures in zip(pairs, at_home, strict=True)
+    ]
+
+
+def _aligned(
+    request: TransferRequest,
+    pairs: list[OpenedPair],
+    at_home: list[_AtHome],
+    watch: AlignmentProgress,
+) -> list[AlignedSource]:
+    """Aligns every source."""
     sources, targets = [pair.source for pair in pairs], [pair.target for pair in pairs]
-    with alignment_progress(request.budget, request.progress, logs, folder) as watch:
-        alignments = align_each(sources, targets, request.align_config(), watch)
+    alignments = align_each(sources, targets, request.align_config(), watch)
     if request.alter is not None:
         alignments = [_altered(one, request.alter) for one in alignments]
     return [
@@ -217,9 +198,10 @@ def _aligned(
             (*filter(None, [fault]), *pair.notes, *pair.cache.notes),
             *figures,
             alignment,
+            alignment.target.budget.used,
         )
         for pair, fault, figures, alignment in zip(
-            pairs, weak, at_home, alignments, strict=True
+            pairs, _weaknesses(pairs, at_home), at_home, alignments, strict=True
         )
     ]
 
@@ -227,74 +209,3 @@ def _aligned(
 def _altered(alignment: Alignment, alter: Alter) -> Alignment:
     policy = alter(alignment.policy, alignment.target)
     return replace(alignment, chosen=replace(alignment.chosen, policy=policy))
-
-
-def _best(aligned: list[AlignedSource]) -> AlignedSource:
-    return min(aligned, key=lambda one: one.alignment.rank)
-
-
-def _figures(
-    request: TransferRequest, domain: Domain, policy: Policy, use: str
-) -> tuple[ReturnSummary, ReturnSummary]:
-    """Returns what a policy earns in fresh episodes, and what random actions do.
-
-    Args:
-        request: decides how many episodes, and all that is drawn.
-        domain: where they act.
-        policy: acts first.
-        use: the stream of random actions.
-    """
-    streams = request.streams
-    # One step each: what everybody means by random actions.
-    random = StickyRandomPolicy(domain.actions, streams.generator(use), longest=1)
-    seed = streams.integer("report")
-    returns = [
-        domain.evaluate(one, episodes=request.episodes, seed=seed)
-        for one in (policy, random)
-    ]
-    own, of_random = (summarise(one, streams.integer("intervals")) for one in returns)
-    return own, of_random
-
-
-_REMEMBERS = (
-    "one observation does not tell the state: the policy acts on the last {}; hand the "
-    "state that predict returns to its next call, None where an episode begins"
-)
-
-
-def _reported(
-    request: TransferRequest, aligned: list[AlignedSource], folder: Path
-) -> TransferResult:
-    """Returns the result, with figures over fresh episodes."""
-    best = _best(aligned)
-    alignment = best.alignment
-    stacked = alignment.policy.history.steps
-    remembers = [_REMEMBERS.format(stacked)] if stacked > 1 else []
-    target = alignment.target
-    zero_shot, random = _figures(request, target, alignment.policy, "report actions")
-    steps: Counter[str] = Counter()
-    for one in aligned:
-        steps.update(one.alignment.target.budget.taken)
-    return TransferResult(
-        policy=alignment.policy,
-        folder=folder,
-        source=best.loaded.title,
-        source_environment=environment_of(best.loaded),
-        target=request.target,
-        accepted=alignment.acceptance.accepted,
-        verdict=alignment.acceptance.verdict,
-        budget=request.budget,
-        steps=dict(steps),
-        random=random,
-        zero_shot=zero_shot,
-        source_at_home=best.at_home,
-        random_at_home=best.random_at_home,
-        improved=None,
-        # Counted by the episodes above.
-        reported_steps=sum(target.budget.reported.values()),
-        seed=request.seed,
-        report_seed=request.streams.integer("report"),
-        sources=tuple(one.record(one is best) for one in aligned),
-        notes=(*chain.from_iterable(one.notes for one in aligned), *remembers),
-        picture=folder / "transfer.png",
-    )

@@ -47,6 +47,12 @@ class StepBudget:
         """Returns how many of `steps` the limit still allows."""
         return steps if self.limit is None else min(steps, self.limit - self.used)
 
+    def raise_to(self, limit: int) -> None:
+        """Raises the limit, where a later stage has steps of its own."""
+        if self.limit is None or limit < self.limit:
+            raise ValueError(f"a limit of {self.limit} is not raised by one of {limit}")
+        self.limit = limit
+
     def take_over(self, other: "StepBudget") -> None:
         """Raises the limit by the steps that another budget has left, and ends that."""
         if self.limit is None or other.limit is None:

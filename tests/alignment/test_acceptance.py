@@ -234,6 +234,12 @@ def test_sources_are_not_ranked_by_episodes_that_were_stopped(
         (replace(whole, stopped_above=29.0), chosen.score),
     ):
         alignment = Alignment(
-            model_data, problem.target, problem.whitening, (), chosen, acceptance
+            model_data,
+            problem.target,
+            problem.whitening,
+            (),
+            chosen,
+            acceptance,
+            trials.experience,
         )
         assert alignment.rank == (False, -measured)

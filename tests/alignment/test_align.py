@@ -70,6 +70,15 @@ def test_the_budget_is_hard_and_every_step_is_booked(mirrored: Alignment) -> Non
     assert budget.taken["selection"] == seen
 
 
+def test_every_step_is_handed_on_as_the_target_shows_it(mirrored: Alignment) -> None:
+    rows = mirrored.experience
+    assert len(rows) == mirrored.target.budget.used
+    inside = rows.episode[1:] == rows.episode[:-1]
+    assert torch.equal(rows.observation[1:][inside], rows.next_observation[:-1][inside])
+    first = mirrored.trials[0].rollout.transitions.observation[0]
+    assert (rows.observation == first).all(dim=1).any()
+
+
 def test_the_same_seed_finds_the_same_mapping(aligned: Align) -> None:
     config = replace(HASTY, seed=3)
     once, again = (aligned(config, budget=700, sensors=MIRRORED) for _ in range(2))

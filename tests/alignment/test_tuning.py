@@ -93,7 +93,10 @@ def test_how_strongly_a_motor_is_driven_is_found(
     action, _ = trials.ranking[0].policy.predict(np.zeros(2, np.float32))
     assert action[0] == pytest.approx(right, abs=0.3)
     # The acceptance test keeps its steps.
-    assert trials.plan.spare(trials.problem.target.budget.used, trials.best) >= 0
+    used = trials.problem.target.budget.used
+    assert trials.plan.spare(used, trials.best) >= 0
+    # Whoever learns on sees what was shown while tuning as well.
+    assert len(trials.seen) < len(trials.experience) == used
 
 
 def test_what_earns_as_much_as_at_home_is_not_tuned(dial: SourceModelData) -> None:

@@ -43,13 +43,15 @@ class Call:
 
 Command = Callable[..., Call]
 
-QUICK = (
+REPORTED = (
     "--weak-source",
     "--hyperparams",
     *("restarts=2", "updates=10", "rounds=1", "source_steps=600"),
     *("learning.width=16", "learning.updates=20", "actions.updates=20"),
 )
-"""For transfers that take little effort."""
+"""For transfers that take little effort, and write a report."""
+QUICK = (*REPORTED, "--no-report")
+"""For those that write none."""
 
 
 def call(*words: object, app: typer.Typer = app) -> Call:

@@ -24,6 +24,13 @@ def test_finished_jobs_are_printed_again(command: Command, tmp_path: Path) -> No
     assert row["reached"] == "yes"
     assert found.json["seeds"] == [7, 9]
     assert "| 499.0 501.0 |" in (tmp_path / "benchmark.md").read_text()
+    page = (tmp_path / "report.html").read_text()
+    assert found.json["report"] == str(tmp_path / "report.html")
+    assert "1 of 1 pairs reached their goals" in page and "499.0 501.0" in page
+    assert "benchmark --pairs cartpole-scrambled" in page
+    (tmp_path / "report.html").unlink()
+    assert command(*words, "--json", "--no-report").json["report"] is None
+    assert not (tmp_path / "report.html").exists()
     table = command(*words)
     assert "Zero-shot" in table.output
     assert "share" in table.output

@@ -7,10 +7,13 @@ import pytest
 from matplotlib.figure import Figure
 
 from rltransfer.evaluation import ReturnSummary
+from rltransfer.report.learning_curve import CurveShown, draw_curve
 from rltransfer.report.linear_maps import action_names, observation_names
+from rltransfer.report.return_chart import draw_returns
 from rltransfer.report.transfer_picture import (
     Attempt,
     LinearMap,
+    draw_attempts,
     draw_map,
     draw_transfer,
 )
@@ -22,14 +25,32 @@ def named(values: np.ndarray) -> LinearMap:
     return LinearMap(values, sources, observation_names("X-v0", columns), "unit")
 
 
-def drawn(path: Path, values: np.ndarray, attempts: int) -> bytes:
+CURVE = CurveShown(
+    points=(
+        (0, 20.0, "random"),
+        (500, 200.0, "mapped"),
+        (900, 300.0, "student"),
+        (1_300, 500.0, "student"),
+        (1_700, 500.0, "another"),
+    ),
+    threshold=475.0,
+    alignment_steps=400,
+    marks={"random": 20.0, "zero-shot": 200.0, "source at home": 500.0},
+)
+
+
+def drawn(
+    path: Path, values: np.ndarray, attempts: int, curve: CurveShown | None = None
+) -> bytes:
     draw_transfer(
         path,
-        title="A-v0 → B-v0: accepted",
+        title="A-v0 → B-v0 $ $x^$",
+        verdict="accepted: better than random",
+        accepted=attempts > 0,
         state_map=named(values),
         action_map=named(np.eye(2)),
         attempts=tuple(
-            Attempt(1 + n // 2, 100 * n, float(n), 1 / (n + 1), chosen=n == 0)
+            Attempt(1 + n // 2, 100 * n, float(n), 1 / (n + 1), n == 0, n % 2 == 1)
             for n in range(attempts)
         ),
         figures={
@@ -37,6 +58,7 @@ def drawn(path: Path, values: np.ndarray, attempts: int) -> bytes:
             "zero-shot": ReturnSummary(500.0, 500.0, (500.0, 500.0), 20),
             "one episode": ReturnSummary(20.0, 20.0, None, 1),
         },
+        curve=curve,
     )
     return path.read_bytes()
 
@@ -56,6 +78,19 @@ def test_equal_numbers_give_equal_files(tmp_path: Path) -> None:
     assert once == again
 
 
+def test_a_learning_curve_is_drawn_below_all_else(tmp_path: Path) -> None:
+    with_curve, without = (
+        drawn(tmp_path / f"{number}.png", np.eye(3), 3, curve)
+        for number, curve in enumerate((CURVE, None))
+    )
+    # Width and height stand at the beginning of a PNG file.
+    sizes = [
+        [int.from_bytes(data[place : place + 4], "big") for place in (16, 20)]
+        for data in (with_curve, without)
+    ]
+    assert sizes[0][0] == sizes[1][0] and sizes[0][1] > sizes[1][1]
+
+
 def test_colours_diverge_from_zero_and_small_maps_have_their_numbers() -> None:
     axes = Figure().add_subplot()
     draw_map(axes, named(np.array([[0.5, -2.0], [-0.001, 0.0]])), "title")
@@ -65,10 +100,54 @@ def test_colours_diverge_from_zero_and_small_maps_have_their_numbers() -> None:
     assert texts == ["0.50", "-2.00", "0.00", "0.00"]
 
 
+def test_a_curve_shows_its_arms_and_what_they_are_compared_with() -> None:
+    axes = Figure().add_subplot()
+    draw_curve(axes, CURVE)
+    _, labels = axes.get_legend_handles_labels()
+    arms = ["random", "mapped", "student", "another"]
+    assert labels == [*arms, "random", "zero-shot", "source at home", "threshold"]
+    # Nothing better than random actions was at hand while aligning.
+    before = np.asarray(axes.lines[0].get_xydata()).tolist()
+    assert before == [[0, 20], [400, 20], [500, 200]]
+
+
 def test_large_maps_go_without_numbers() -> None:
     axes = Figure().add_subplot()
     draw_map(axes, named(np.ones((3, 13))), "title")
     assert not axes.texts
+
+
+def test_what_was_refused_is_drawn_hollow() -> None:
+    figures = {
+        name: ReturnSummary(1.0, 1.0, None, 20) for name in ("random", "zero-shot")
+    }
+    for accepted in (True, False):
+        axes = Figure().add_subplot()
+        draw_returns(axes, figures, accepted)
+        filled = {
+            line.get_fillstyle() for line in axes.lines if line.get_marker() == "o"
+        }
+        assert filled == ({"full"} if accepted else {"full", "none"})
+        names = [label.get_text() for label in axes.get_yticklabels()]
+        assert names == ["random", "zero-shot" if accepted else "zero-shot\n(refused)"]
+
+
+def test_trials_that_were_cut_short_are_marked() -> None:
+    figure = Figure()
+    returns, errors = figure.subplots(2, 1)
+    attempts = [Attempt(1, 100 * n, 9.0, 0.1, cut_short=n == 1) for n in range(3)]
+    draw_attempts(returns, errors, attempts, ReturnSummary(2.0, 2.0, None, 20))
+    _, labels = returns.get_legend_handles_labels()
+    assert labels == ["finished episodes", "cut short: earned so far", "random"]
+    # Not zoomed in on differences that are none.
+    assert errors.get_ylim()[0] == 0
+    assert returns.get_ylim()[0] <= 2.0
+
+
+def test_maps_say_by_themselves_whether_there_is_something_to_see() -> None:
+    assert named(np.ones((2, 3))).worth_showing
+    assert not named(np.ones((1, 1))).worth_showing
+    assert not named(np.eye(3)).worth_showing
 
 
 def test_names_come_from_the_table_or_are_counted() -> None:

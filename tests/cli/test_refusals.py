@@ -16,6 +16,7 @@ from stable_baselines3 import PPO
 from .conftest import Command
 
 BASE = "CartPole-v1"
+IMPROVE = ("--target", BASE, "--improve", "-n", "9000")
 
 
 class Faulty(gym.Wrapper[Any, Any, Any, Any]):
@@ -110,6 +111,19 @@ def test_wrong_input_to_train_source_is_refused_and_leaves_nothing(
         (("--target", BASE, "-n", "-5"), "--n-timesteps is at least 1, got -5"),
         (("--target", BASE, "--episodes", "3"), "--episodes is at least 20 .*, got 3"),
         (("--target", BASE, "--seed", "-3"), "--seed must be from 0"),
+        (("--target", BASE, "--strategy", "hold"), "hold without --improve; add"),
+        (("--target", BASE, "--threshold", "9"), "9.0 without --improve; add"),
+        ((*IMPROVE, "--strategy", "hodl"), "--strategy is one of hold.*got 'hodl'"),
+        ((*IMPROVE, "--student", "ppo"), "--student is one of .*got 'ppo'"),
+        ((*IMPROVE, "--student", "sac"), "sac cannot act in CartPole-v1"),
+        ((*IMPROVE, "--threshold", "nan"), "finite return, got nan"),
+        ((*IMPROVE, "--alignment-steps", "9000"), "must leave steps of -n 9000"),
+        ((*IMPROVE, "--alignment-steps", "9"), "got 9: raise -n or --alignment-steps"),
+        ((*IMPROVE, "-n", "2000"), "learning on needs .*got 1,500; raise -n"),
+        (
+            ("--target", "Pendulum-v1", "--improve", "-n", "9000"),
+            "no reward_threshold of Pendulum-v1; add --threshold",
+        ),
         (("--target", BASE, "--device", "cuda"), "--device is cpu here.*got 'cuda'"),
         (("--target", BASE, "--sha256", "a", "--sha256", "b"), "2 for 1"),
         (("--target", BASE, "--source-env", "A-v0", "B-v0"), "2 for 1"),

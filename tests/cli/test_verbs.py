@@ -1,11 +1,18 @@
 """Each verb once from the words typed to the numbers printed, with little effort."""
 
+import errno
+import html
+import os
 from pathlib import Path
+from typing import Any
+
+import pytest
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 
 from rltransfer.io import changed_files, read_json, read_manifest
 from rltransfer.workflows.demo import demo
 
-from .conftest import QUICK, Command
+from .conftest import QUICK, REPORTED, Command
 
 FIGURES = {"mean_return", "iqm", "ci95", "episodes"}
 TARGET = (
@@ -73,7 +80,17 @@ def test_evaluate_prints_mean_iqm_interval_episodes_and_seeds(
 def test_transfer_prints_what_the_design_says_and_fills_a_folder(
     command: Command, agent: Path, tmp_path: Path
 ) -> None:
-    words = ("transfer", "--source", agent, *TARGET, "-n", 600, *QUICK, "-f", tmp_path)
+    words = (
+        "transfer",
+        "--source",
+        agent,
+        *TARGET,
+        "-n",
+        600,
+        *REPORTED,
+        "-f",
+        tmp_path,
+    )
     call = command(*words, "--json")
     assert call.exit_status == 0
     found = call.json
@@ -89,6 +106,12 @@ def test_transfer_prints_what_the_design_says_and_fills_a_folder(
     assert folder == tmp_path / "transfer" / "rltransfer-Scrambled-v0_1"
     assert (folder / "transfer.png").read_bytes().startswith(PNG)
     assert read_json(folder / "transfer.json") == found
+    report = (folder / "report.html").read_text()
+    assert found["report"] == str(folder / "report.html")
+    assert found["verdict"].partition(": ")[2] in html.unescape(report)
+    assert "data:image/gif;base64," in report
+    assert "--target rltransfer/Scrambled-v0" in report
+    assert "report.html" in read_manifest(folder).files
     assert list((folder / "tensorboard").iterdir())
     manifest = read_manifest(folder)
     assert manifest.verb == "transfer"
@@ -97,6 +120,72 @@ def test_transfer_prints_what_the_design_says_and_fills_a_folder(
     assert again["env"] == "rltransfer/Scrambled-v0"
     assert again["env_kwargs"] == {"base": "CartPole-v1", "seed": 100}
     assert again["mean_return"] == found["zero_shot"]["mean_return"]
+
+
+def test_without_a_report_nothing_else_changes(
+    command: Command, agent: Path, tmp_path: Path
+) -> None:
+    words = ("transfer", "--source", agent, *TARGET, "-n", 600, *REPORTED, "--json")
+    with_it, without = (
+        command(*words, "-f", tmp_path / name, *more).json
+        for name, more in (("with", ()), ("without", ("--no-report",)))
+    )
+    assert without["report"] is None
+    assert not (Path(without["run"]) / "report.html").exists()
+    own = {"run", "report", "picture", "seconds"}
+    assert {k: v for k, v in with_it.items() if k not in own} == {
+        k: v for k, v in without.items() if k not in own
+    }
+
+
+def test_a_report_that_cannot_be_drawn_costs_nothing_but_itself(
+    command: Command, agent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise MemoryError("no room for it")
+
+    monkeypatch.setattr(FigureCanvasSVG, "print_svg", fail)
+    words = (
+        "transfer",
+        "--source",
+        agent,
+        *TARGET,
+        "-n",
+        600,
+        *REPORTED,
+        "-f",
+        tmp_path,
+    )
+    call = command(*words, "--json")
+    assert call.exit_status == 0
+    assert call.json["report"] is None
+    told = "the report could not be drawn (MemoryError: no room for it)"
+    assert told in call.json["notes"]
+    folder = Path(call.json["run"])
+    assert changed_files(folder, read_manifest(folder)) == []
+    assert not (folder / "report.html").exists()
+
+
+def test_a_disk_that_is_full_ends_the_run_where_it_goes_on(
+    command: Command, agent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = os.replace
+
+    def full(source: Any, path: Any, **more: Any) -> None:
+        if str(path).endswith("report.html"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        replace(source, path, **more)
+
+    monkeypatch.setattr(os, "replace", full)
+    words = ("transfer", "--source", agent, *TARGET, "-n", 600, *REPORTED)
+    call = command(*words, "-f", tmp_path)
+    assert call.exit_status == 74
+    assert "report.html: " in call.error and "transfer --resume" in call.error
+    monkeypatch.undo()
+    (folder,) = (tmp_path / "transfer").iterdir()
+    assert not (folder / "manifest.json").exists()
+    assert command("transfer", "--resume", folder).exit_status == 0
+    assert "report.html" in read_manifest(folder).files
 
 
 def test_several_sources_share_the_budget_and_the_table_shows_all(

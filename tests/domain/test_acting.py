@@ -144,6 +144,16 @@ def test_a_fault_names_environment_step_and_field(fault: str, named: str) -> Non
         domain.collect(explorer, purpose="exploration", seed=0, steps=20)
 
 
+def test_a_limit_is_raised_but_never_lowered() -> None:
+    budget = StepBudget(5)
+    budget.count(5)
+    budget.raise_to(7)
+    assert budget.allowed(10) == 2
+    for limited, limit in ((budget, 6), (StepBudget(), 6)):
+        with pytest.raises(ValueError, match="is not raised"):
+            limited.raise_to(limit)
+
+
 def test_a_budget_below_one_step_is_refused() -> None:
     with pytest.raises(InputError, match="at least 1 step, got 0"):
         StepBudget(0)

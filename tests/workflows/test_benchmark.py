@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
@@ -16,6 +17,8 @@ from rltransfer.workflows.benchmark_jobs import Job, folder_of, missing_sources
 from rltransfer.workflows.benchmark_result import BenchmarkResult
 from rltransfer.workflows.benchmark_runs import run_job
 from rltransfer.workflows.finished_jobs import FILE, FinishedJobs
+from rltransfer_agents.learning_on import require_learning_steps
+from rltransfer_envs.pairs import PAIRS, Learning
 from tests.effort import QUICK
 from tests.worlds.fake_jobs import (
     PLAIN,
@@ -60,7 +63,7 @@ def test_what_is_finished_is_not_run_again(folder: Path) -> None:
     assert asked(folder) == [3]
     assert first.zero_shot[0]["each seed"] == "1.0 2.0"
     assert again.zero_shot[0]["each seed"] == "2.0 1.0 3.0"
-    assert again.report.read_text().count("| tiny |") == 1
+    assert again.markdown.read_text().count("| tiny |") == 1
     assert "tiny" in str(again)
 
 
@@ -193,6 +196,35 @@ def test_a_benchmark_of_a_small_pair(tmp_path: Path) -> None:
     config = folder_of(SOURCE, tmp_path) / "CartPole-v1" / "config.yml"
     assert "32" in config.read_text()
     assert np.isfinite(found.learning[0].areas).all()
+
+
+def test_a_benchmark_learns_on(tmp_path: Path) -> None:
+    short = {"force": 9.0, "max_episode_steps": 20}
+    known = Learning(SOURCE, 19.0, 15.0, 20.0, 1.0, "made up")
+    pair = replace(TINY, target_kwargs=short, learning=known)
+    run = partial(run_job, hyperparams=QUICK)
+    strategies = ["hold", "shuffled-map"]
+    found = ran(tmp_path, [1], run, pairs=[pair], strategies=strategies, quick=True)
+    assert not found.failed
+    (record,) = found.records["tiny", "hold"]
+    # Alignment has the pair's budget, and ten episodes are left to learn from.
+    assert record["alignment_budget"] == 400
+    assert 590 < record["target_steps"] <= record["budget"] == 600
+    assert record["threshold"] == 19.0 and record["strategy"] == "hold"
+    assert record["improved"]["episodes"] == 100
+    first, *_ = record["curve"]
+    assert record["alignment_steps"] <= first["target_steps"] < 600
+    assert "random" not in {point["arm"] for point in record["curve"]}
+    assert [one.strategy for one in found.learning] == strategies
+    assert all(np.isfinite(one.areas).all() for one in found.learning)
+
+
+def test_however_quick_enough_is_left_to_learn_from(tmp_path: Path) -> None:
+    for name in ("pendulum-scrambled", "mountaincar-continuous", "cartpole-inverted"):
+        job = Job(PAIRS[name], "hold", 1, tmp_path, quick=True)
+        limit = gym.spec(job.pair.target).max_episode_steps
+        require_learning_steps(job.budget - job.pair.budget, limit)
+        assert job.budget < replace(job, quick=False).budget
 
 
 def test_learning_from_scratch_is_shared_by_pairs_of_one_target(folder: Path) -> None:

@@ -39,6 +39,7 @@ QUICK = (
     *("restarts=2", "updates=10", "rounds=1", "source_steps=300"),
     *("learning.width=8", "learning.updates=20", "actions.updates=10"),
     *("responses.simulated_wirings=2", "responses.simulated_steps=20"),
+    "--no-report",
 )
 """For calls of the command line that take little effort."""
 

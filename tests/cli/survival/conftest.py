@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, final
+from zipfile import ZipFile
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -17,6 +18,17 @@ from tests.worlds.forked_runs import begun, called, ended
 
 AGENTS: dict[str, dict[str, Any]] = {
     "cart": {"env_id": "CartPole-v1", "algorithm": "ppo", "steps": 128},
+    "good cart": {
+        "env_id": "CartPole-v1",
+        "algorithm": "ppo",
+        "steps": 3_072,
+        "hyperparameters": {
+            "n_envs": 4,
+            "n_steps": 64,
+            "n_epochs": 10,
+            "learning_rate": 3e-3,
+        },
+    },
     "other cart": {"env_id": "CartPole-v1", "algorithm": "a2c", "steps": 200},
     "pendulum": {
         "env_id": "Pendulum-v1",
@@ -62,8 +74,16 @@ CASES = {
         ("--target", "LunarLander-v3", "--target-kwargs", "gravity=-7"),
         900,
     ),
+    "learned on": Case(
+        ("good cart",),
+        (
+            *("--target", "CartPole-v1", "--target-kwargs", "max_episode_steps=50"),
+            *("--improve", "--alignment-steps", "500", "--threshold", "45"),
+        ),
+        1_100,
+    ),
 }
-OWN = ("seconds", "run", "picture", "resumed", "steps_taken_again")
+OWN = ("seconds", "run", "picture", "student", "resumed", "steps_taken_again")
 """What two runs of one transfer may differ in."""
 
 
@@ -198,8 +218,8 @@ def can_go_on(folder: Path) -> bool:
 def left(run: Path) -> dict[str, Any]:
     """Returns what a finished run left, but for what tells place and time.
 
-    The figures and counts, the bits of the mapping, TensorBoard's curves, the names of
-    all files; the manifest vouches for them.
+    The figures and counts, the bits of the mapping and of the student, TensorBoard's
+    curves, the names of all files; the manifest vouches for them.
     """
     manifest = read_manifest(run)
     assert changed_files(run, manifest) == []
@@ -208,10 +228,14 @@ def left(run: Path) -> dict[str, Any]:
     steps = {k: v for k, v in manifest.steps.items() if k != "taken again after a stop"}
     mapping = {k: v for k, v in manifest.files.items() if k.startswith("mapping/")}
     assert mapping
+    students = list(run.glob("student/*/*/*.zip"))
+    assert len(students) == (record["student"] is not None)
     names = {p.relative_to(run).as_posix() for p in run.rglob("*") if p != events}
     return {
         **{k: v for k, v in record.items() if k not in OWN},
         **mapping,
+        # The zip itself has times in it.
+        "weights": [ZipFile(zip).read("policy.pth") for zip in students],
         "counted": steps,
         "curves": curves(run / "tensorboard"),
         "files": sorted(names),

@@ -1,0 +1,285 @@
+"""One transfer as a page: the verdict first, then what it rests on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, final
+
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from rltransfer.evaluation import ReturnSummary
+from rltransfer.report.clips import Clip
+from rltransfer.report.html_page import WIDTH, data_uri, figure_svg, rendered
+from rltransfer.report.learning_curve import CurveShown, draw_curve
+from rltransfer.report.linear_maps import Meaning
+from rltransfer.report.return_chart import draw_returns
+from rltransfer.report.tables import steps_by_purpose
+from rltransfer.report.transfer_picture import (
+    Attempt,
+    LinearMap,
+    draw_attempts,
+    draw_map,
+)
+
+_AT_HOME = "random at home"
+_INCH_A_CELL, _MOST_INCHES = 0.42, 11.0
+_CAME_OUT: dict[str | None, str] = {
+    "mapped": "the mapped policy, which nothing that learned has beaten",
+    "student": "the student, which learned on from the mapped policy",
+    "scratch": "the agent that learned from scratch",
+}
+_FIRST_ROWS = 12
+"""Of a long table; the others are shown when asked for."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class TransferPage:
+    """What a page about a transfer says; names may be anything."""
+
+    record: Mapping[str, Any]
+    """What `transfer --json` prints."""
+    figures: Mapping[str, ReturnSummary]
+    """Returns of policies, by name."""
+    home: str
+    """Environment of the source."""
+    state_map: LinearMap
+    action_map: LinearMap
+    meanings: Sequence[Meaning]
+    attempts: Sequence[Attempt]
+    curve: CurveShown | None
+    """Of learning on."""
+    clip: Clip | str
+    """Or why there is none."""
+    command: str
+    """That makes it again."""
+    facts: Mapping[str, str]
+    """Versions, seeds and hashes, by name."""
+
+    def html(self) -> bytes:
+        """Returns the page."""
+        verdict, _, reason = str(self.record["verdict"]).partition(": ")
+        word = verdict.partition(",")[0].capitalize()
+        if not self._accepted and self.record["winner"] == "scratch":
+            word += "; learned from scratch"
+        clip = {"clip": None, "still": None, "no_clip": self.clip}
+        if isinstance(self.clip, Clip):
+            clip["clip"] = data_uri("image/gif", self.clip.gif)
+            clip["still"] = data_uri("image/png", self.clip.still)
+        return rendered(
+            "transfer.html",
+            page={
+                **clip,
+                "title": f"{self.record['source']} → {self.record['target']}",
+                "word": word,
+                "kind": self._kind,
+                "reason": reason or verdict,
+                "came_out": self._came_out,
+                "numbers": self._numbers(),
+                "notes": self._notes(),
+                "returns": self._returns(),
+                "returns_rows": self._returns_rows(),
+                "learning": self.curve and self._learning(self.curve),
+                "arms": self.record["arms"],
+                "home": self.home,
+                "target": self.record["target"],
+                "actor": self._actor,
+                "steps": self._steps(),
+                "steps_text": self._steps_text(),
+                "meanings": self.meanings[:_FIRST_ROWS],
+                "more_meanings": self.meanings[_FIRST_ROWS:],
+                "maps": self._maps(),
+                "map_texts": self._map_texts(),
+                "attempts": self._attempts() if len(self.attempts) > 1 else None,
+                "sources": self.record["sources"],
+                "command": self.command,
+                "facts": self.facts,
+            },
+        )
+
+    @property
+    def _accepted(self) -> bool:
+        return self.record["accepted"] is True
+
+    @property
+    def _kind(self) -> str:
+        # Without a test it is neither.
+        unproved = self.record["accepted"] is None
+        return "unproved" if unproved else "good" if self._accepted else "bad"
+
+    @property
+    def _came_out(self) -> str | None:
+        who = _CAME_OUT.get(self.record["winner"])
+        if who is None:
+            return None
+        why = self.record["learning_verdict"]
+        return f"What came out is {who}" + (f": {why}." if why else ".")
+
+    @property
+    def _actor(self) -> str:
+        winner = self.record["winner"]
+        if winner in ("student", "scratch"):
+            return "the student" if winner == "student" else "learned from scratch"
+        return "zero-shot" if self._accepted else "zero-shot, refused"
+
+    def _numbers(self) -> dict[str, str]:
+        record = self.record
+        random, home = (
+            self.figures[name].mean_return for name in ("random", "source at home")
+        )
+        best = self.figures.get("improved") or self.figures["zero-shot"]
+        named = "improved" if "improved" in self.figures else "zero-shot"
+        numbers = {
+            f"{named} return": f"{best.mean_return:.1f}",
+            "random": f"{random:.1f}",
+            "target steps": f"{record['target_steps']:,} of {record['budget']:,}",
+            "time": f"{record['seconds']:.0f} s",
+        }
+        if home > random:
+            share = (best.mean_return - random) / (home - random)
+            numbers = {"share of home": f"{100 * share:.0f} %", **numbers}
+        if record["threshold"] is not None:
+            reached = record["steps_to_threshold"]
+            words = "not reached" if reached is None else f"{reached:,} steps"
+            numbers[f"to a return of {record['threshold']:g}"] = words
+        return numbers
+
+    def _notes(self) -> list[str]:
+        record = self.record
+        notes = [*record["notes"], *record["reproducibility_warnings"]]
+        ignored = (
+            f"{name} ignores the seed of reset" for name in record["seeds_ignored"]
+        )
+        few = (figure.warning for figure in self.figures.values())
+        return [*notes, *ignored, *dict.fromkeys(filter(None, few))]
+
+    def _returns(self) -> Markup:
+        # What random actions earn at home stands in the table.
+        shown = {n: one for n, one in self.figures.items() if n != _AT_HOME}
+
+        def draw(figure: Figure) -> None:
+            axes = figure.add_subplot()
+            draw_returns(axes, shown, self._accepted)
+            axes.set_title("")
+
+        told = ", ".join(f"{n} {one.mean_return:.1f}" for n, one in shown.items())
+        height = 1.2 + 0.55 * len(shown)
+        return figure_svg("returns", f"Mean returns: {told}", draw, height)
+
+    def _returns_rows(self) -> list[dict[str, Any]]:
+        rows = []
+        for name, one in self.figures.items():
+            low, high = one.ci95 or (None, None)
+            interval = "n/a" if low is None else f"{low:.1f} to {high:.1f}"
+            refused = name == "zero-shot" and not self._accepted
+            rows.append(
+                {
+                    "name": f"{name} (refused)" if refused else name,
+                    "refused": refused,
+                    "mean": f"{one.mean_return:.1f}",
+                    "interval": interval,
+                    "iqm": f"{one.iqm:.1f}",
+                    "episodes": one.episodes,
+                }
+            )
+        return rows
+
+    def _learning(self, curve: CurveShown) -> Markup:
+        def draw(figure: Figure) -> None:
+            axes = figure.add_subplot()
+            draw_curve(axes, curve)
+            axes.set_title("")
+            legend = axes.get_legend()
+            assert legend is not None
+            legend.remove()
+            # Beside it there is no room on a phone.
+            figure.legend(loc="outside lower left", ncols=2)
+
+        label = f"Learning curve, in the end {curve.points[-1][1]:.1f}"
+        return figure_svg("learning", label, draw, 4.0)
+
+    def _steps(self) -> Markup:
+        steps = dict(self.record["steps"])
+        left = self.record["budget"] - sum(steps.values())
+        if left > 0:
+            steps["not used"] = left
+
+        def draw(figure: Figure) -> None:
+            axes = figure.add_subplot()
+            colours = ["tab:blue"] * len(steps)
+            if left > 0:
+                colours[-1] = "lightgray"
+            bars = axes.barh(list(steps), list(steps.values()), color=colours)
+            axes.bar_label(bars, [f"{count:,}" for count in steps.values()], padding=3)
+            axes.invert_yaxis()
+            axes.margins(x=0.25)
+            axes.set_xlabel("target steps")
+
+        height = 0.7 + 0.32 * len(steps)
+        return figure_svg("steps", steps_by_purpose(steps), draw, height)
+
+    def _steps_text(self) -> str:
+        record = self.record
+        text = (
+            f"{record['target_steps']:,} of {record['budget']:,} target steps were "
+            f"taken: {steps_by_purpose(record['steps'])}. {record['reported_steps']:,} "
+            "more behind the reported figures chose nothing and are not counted."
+        )
+        again = record["steps_taken_again"]
+        return f"{text} {again:,} were lost to an interruption." if again else text
+
+    @property
+    def _named_maps(self) -> tuple[tuple[LinearMap, str, str], ...]:
+        return (
+            (self.state_map, "State map", "variable"),
+            (self.action_map, "Action map", "action"),
+        )
+
+    def _maps(self) -> list[dict[str, Any]]:
+        found = []
+        for linear, title, of in self._named_maps:
+            if not linear.worth_showing:
+                continue
+            rows, columns = linear.values.shape
+            height = min(1.7 + _INCH_A_CELL * rows, _MOST_INCHES)
+            width = min(max(WIDTH, 1.9 + _INCH_A_CELL * columns), _MOST_INCHES)
+            # Beside a small figure there is no room for it.
+            shown = replace(linear, unit="")
+            draw = partial(_draw_map, linear=shown, title=title, of=of)
+            label = f"{title}: {columns} target to {rows} source numbers"
+            found.append(
+                {
+                    "figure": figure_svg(title, label, draw, height, width),
+                    "unit": " ".join(linear.unit.split()),
+                    "wide": width > WIDTH,
+                }
+            )
+        return found
+
+    def _map_texts(self) -> list[str]:
+        texts = []
+        for linear, title, of in self._named_maps:
+            if linear.changes_nothing:
+                same = f"each target {of} is taken for the source's in the same place"
+                texts.append(f"{title}: {same}.")
+            elif not linear.worth_showing:
+                value = f"{linear.values.item():.2f}"
+                unit = " ".join(linear.unit.split())
+                texts.append(f"{title}: one number, {value} ({unit}).")
+        return texts
+
+    def _attempts(self) -> Markup:
+        def draw(figure: Figure) -> None:
+            grid = figure.add_gridspec(2, 1, height_ratios=(2, 1))
+            returns = figure.add_subplot(grid[0])
+            errors = figure.add_subplot(grid[1], sharex=returns)
+            draw_attempts(returns, errors, self.attempts, self.figures["random"])
+            returns.set_title("")
+
+        label = f"Returns and alignment errors of {len(self.attempts)} candidates"
+        return figure_svg("attempts", label, draw, 4.0)
+
+
+def _draw_map(figure: Figure, *, linear: LinearMap, title: str, of: str) -> None:
+    draw_map(figure.add_subplot(), linear, title, of)

@@ -1,0 +1,194 @@
+"""Learning on in the target from what the alignment left, and the student's folder."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import numpy as np
+
+from rltransfer.domain import Domain, Transitions
+from rltransfer.io import storage_faults
+from rltransfer.workflows.learning_record import ArmRow, LearningRecord
+from rltransfer.workflows.progress_bars import AlignmentProgress
+from rltransfer.workflows.transfer_description import STUDENT_FOLDER
+from rltransfer.workflows.transfer_folder import AlignedSource
+from rltransfer.workflows.transfer_request import TransferRequest
+from rltransfer_agents.learning_on import (
+    ArmRecord,
+    LearnedOn,
+    LearnOnConfig,
+    learn_on,
+    require_learning_steps,
+    require_student,
+)
+from rltransfer_agents.training.run_files import RunFiles
+from rltransfer_agents.training.student_files import (
+    student_files,
+    write_student,
+)
+
+_EPISODES = 20
+"""Behind each point of the learning curve; they choose nothing."""
+
+
+def require_learning(request: TransferRequest, target: Domain) -> str:
+    """Returns the student's algorithm, or raises where nothing could be learned.
+
+    Args:
+        request: that asks for learning on.
+        target: open, not yet acted in.
+
+    Raises:
+        InputError: the student, the strategy, the threshold or the budget is wrong.
+    """
+    learning = request.learning
+    assert learning is not None
+    student = require_student(
+        learning.student,
+        learning.strategy,
+        target.name,
+        target.observation_space,
+        target.action_space,
+    )
+    learning.threshold_in(request.target)
+    require_learning_steps(
+        request.budget - request.alignment_budget, target.episode_limit
+    )
+    return student
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Improvement:
+    """What learning on came to."""
+
+    learned: LearnedOn
+    algorithm: str
+    """Of the student."""
+    target: Domain
+    alignment_steps: int
+    """Target steps that were taken before, for all sources together."""
+    elsewhere: int
+    """Those of them that were taken for other sources than the one that was kept."""
+
+    def student_files(self, request: TransferRequest, run: Path) -> RunFiles | None:
+        """Returns where the model that came out lies; None where the mapped one did."""
+        if self.learned.learner is None:
+            return None
+        return student_files(
+            run / STUDENT_FOLDER,
+            self.algorithm,
+            request.target.env_id,
+            request.target.kwargs,
+            steps=self.elsewhere + self.target.budget.used,
+            seed=request.seed,
+        )
+
+    def write(self, request: TransferRequest, run: Path) -> None:
+        """Writes the model that came out, if one did, as RL Zoo would.
+
+        Args:
+            request: names the target.
+            run: folder of the transfer.
+        """
+        with storage_faults(run / STUDENT_FOLDER):
+            # A run that was stopped here has written some of it already.
+            if (run / STUDENT_FOLDER).exists():
+                shutil.rmtree(run / STUDENT_FOLDER)
+        files, learner = self.student_files(request, run), self.learned.learner
+        if files is not None and learner is not None:
+            spaces = self.target.observation_space, self.target.action_space
+            write_student(files, learner.model, spaces)
+
+    def record(
+        self, request: TransferRequest, run: Path, random: float
+    ) -> LearningRecord:
+        """Returns it as plain data.
+
+        Args:
+            request: that was asked.
+            run: folder of the transfer.
+            random: mean return of random actions, where the curve begins.
+        """
+        learning, learned = request.learning, self.learned
+        assert learning is not None
+        files = self.student_files(request, run)
+        points = {
+            # Of two at one step the later one, which the last comparison has chosen.
+            at.target_steps: (self.elsewhere + at.target_steps, at.mean_return, at.arm)
+            for at in learned.curve
+        }
+        return LearningRecord(
+            strategy=learning.strategy,
+            algorithm=self.algorithm,
+            winner=learned.winner,
+            verdict=learned.verdict,
+            student=None if files is None else files.agent,
+            threshold=learning.threshold_in(request.target),
+            alignment_budget=request.alignment_budget,
+            alignment_steps=self.alignment_steps,
+            learning_steps=self.elsewhere
+            + self.target.budget.used
+            - self.alignment_steps,
+            curve=((0, random, "random"), *points.values()),
+            arms=tuple(map(_row, learned.arms)),
+        )
+
+
+def _row(arm: ArmRecord) -> ArmRow:
+    finals = arm.final_returns
+    return ArmRow(
+        name=arm.name,
+        episodes=arm.episodes,
+        steps=arm.steps,
+        final_return=float(np.mean(finals)) if len(finals) else None,
+        final_episodes=len(finals),
+        mean_return=arm.mean_return,
+        dropped=arm.dropped,
+    )
+
+
+def learn_on_from(
+    request: TransferRequest,
+    aligned: Sequence[AlignedSource],
+    best: AlignedSource,
+    watch: AlignmentProgress,
+) -> Improvement:
+    """Learns on in the target of the source that was kept, with all steps left.
+
+    Where its mapping was refused, what learns knows no mapping.
+
+    Args:
+        request: asks for it.
+        aligned: all sources.
+        best: the one that was kept.
+        watch: is called while it goes on.
+    """
+    learning, alignment = request.learning, best.alignment
+    assert learning is not None
+    target, streams = alignment.target, request.streams
+    taken = sum(one.target_steps for one in aligned)
+    left = request.budget - taken
+    student = require_learning(request, target)
+    elsewhere = taken - target.budget.used
+    target.budget.raise_to(target.budget.used + left)
+    watch.learning(elsewhere, target.budget.used)
+    learned = learn_on(
+        target,
+        alignment.policy if alignment.acceptance.accepted else None,
+        Transitions.join(*(one.alignment.experience for one in aligned)),
+        LearnOnConfig(
+            strategy=learning.strategy,
+            student=student,
+            steps=left,
+            points=learning.evaluations,
+            evaluation_episodes=_EPISODES,
+            # The episodes of the figures: all strategies are compared in the same.
+            evaluation_seed=streams.integer("report"),
+            seed=streams.sequence("learning"),
+        ),
+        watch,
+    )
+    return Improvement(learned, student, target, taken, elsewhere)

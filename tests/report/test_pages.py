@@ -1,0 +1,320 @@
+"""Pages hold what a reader needs, escape all names, and ask the network for nothing."""
+
+import io
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any, ClassVar
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from PIL import Image
+
+from rltransfer.evaluation import ReturnSummary
+from rltransfer.report import clips, html_page
+from rltransfer.report.benchmark_page import BenchmarkPage
+from rltransfer.report.clips import Actor, Clip, Filming, NoClip, encoded, filmed
+from rltransfer.report.learning_curve import CurveShown
+from rltransfer.report.linear_maps import Meaning, observation_names
+from rltransfer.report.transfer_page import TransferPage
+from rltransfer.report.transfer_picture import Attempt, LinearMap
+
+HOSTILE = "<script>alert(1)</script>-v0 \" ' & $x^$ http://evil.example/a.png"
+SHOWN = "&lt;script&gt;alert(1)&lt;/script&gt;-v0"
+# What makes a browser fetch something; links that are only read are none.
+FETCHING = {"src", "srcset", "href", "data", "poster", "action", "background"}
+
+
+class Page(HTMLParser):
+    """The elements of a page, and everything in it that a browser would fetch."""
+
+    def __init__(self, page: bytes) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.fetched: list[str] = []
+        self.text = ""
+        self.feed(page.decode())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        for name, value in attrs:
+            assert not name.startswith("on"), name
+            assert "url(" not in (value or "").replace("url(#", "")
+            if name.rpartition(":")[2] in FETCHING:
+                self.fetched.append(value or "")
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether it is one file that runs nothing and fetches nothing."""
+        loads = {"script", "link", "iframe", "object", "embed", "base", "form"}
+        inside = all(uri.startswith(("data:image/", "#")) for uri in self.fetched)
+        return inside and not loads & set(self.tags) and "@import" not in self.text
+
+
+def summary(mean: float) -> ReturnSummary:
+    return ReturnSummary(mean, mean, (mean - 1, mean + 1), 20)
+
+
+def linear(rows: int, columns: int) -> LinearMap:
+    values = np.random.default_rng(0).normal(size=(rows, columns))
+    names = observation_names("X", rows), observation_names("Y", columns)
+    return LinearMap(values, *names, "what\na number says")
+
+
+def page_of(accepted: bool | None = True, **changes: Any) -> TransferPage:
+    word = "accepted" if accepted else "refused"
+    record = {
+        "source": f"ppo {HOSTILE}",
+        "target": HOSTILE,
+        "accepted": accepted,
+        "verdict": f"{word}: 404.0 against 11.8 (p = 0.02)",
+        "target_steps": 1_669,
+        "budget": 2_000,
+        "seconds": 3.2,
+        "steps": {"exploration": 500, "selection": 666, "acceptance": 503},
+        "reported_steps": 10_360,
+        "steps_taken_again": 7,
+        "notes": [f"weak {HOSTILE}"],
+        "reproducibility_warnings": [],
+        "seeds_ignored": [],
+        "sources": [],
+        "winner": None,
+        "learning_verdict": None,
+        "threshold": None,
+        "steps_to_threshold": None,
+        "arms": [],
+        **changes.pop("record", {}),
+    }
+    figures = {"random": summary(22.6), "zero-shot": summary(495.4)}
+    page = TransferPage(
+        record=record,
+        figures=figures | {"source at home": summary(445.6)},
+        home=HOSTILE,
+        state_map=linear(4, 4),
+        action_map=linear(1, 1),
+        meanings=[
+            Meaning(f"target {n}", HOSTILE, n == 0, 0.62, 2, 3) for n in range(14)
+        ],
+        attempts=[Attempt(1, 100 * n, 9.0, 0.1, cut_short=n == 1) for n in range(3)],
+        curve=None,
+        clip="no GL is at hand",
+        command=f"rltransfer transfer --target '{HOSTILE}'",
+        facts={"SHA-256 of the source": "ab" * 32, "seed": "5"},
+    )
+    return replace(page, **changes)
+
+
+def test_a_page_holds_the_verdict_first_and_then_what_it_rests_on() -> None:
+    html = page_of().html()
+    page = Page(html)
+    assert page.is_alone
+    told = ["Accepted", "404.0 against 11.8", "Returns", "random", "17", "495.4"]
+    told += ["494.4 to 496.4", "source at home", "No clip: no GL is at hand"]
+    told += [
+        "selection",
+        "666",
+        "331",
+        "became",
+        "62 %",
+        "2 of 3",
+        "reversed",
+        "2 more",
+    ]
+    told += ["one number", "cut short", "rltransfer transfer --target", "ab" * 32]
+    assert [text for text in told if text not in page.text + html.decode()] == []
+    assert page.text.index("404.0 against") < page.text.index("495.4")
+    assert "prefers-color-scheme: dark" in page.text
+    assert html.count(b'name="viewport"') == 1
+    assert b"currentColor" in html and b"#000000" not in html
+
+
+def test_names_are_escaped_wherever_they_stand() -> None:
+    html = page_of().html().decode()
+    assert "<script" not in html
+    # Title, heading, homes, notes, table and command.
+    assert html.count(SHOWN) >= 8
+    assert Page(html.encode()).is_alone
+
+
+def test_a_refused_transfer_looks_refused() -> None:
+    accepted, refused = (page_of(value).html().decode() for value in (True, False))
+    assert 'class="verdict bad"' in refused and 'class="verdict good"' in accepted
+    assert 'class="refused"' in refused and 'class="refused"' not in accepted
+    assert "zero-shot (refused)" in refused and "(refused)" not in accepted
+    unproved = page_of(None, record={"verdict": "unproved: no step was taken"}).html()
+    assert b'class="verdict unproved"' in unproved
+
+
+def test_maps_are_drawn_only_where_there_is_something_to_see() -> None:
+    def drawn(**maps: LinearMap) -> list[str]:
+        return re.findall(
+            r'aria-label="(State|Action) map', page_of(**maps).html().decode()
+        )
+
+    same = LinearMap(np.eye(2), ("a", "b"), ("a", "b"), "unit")
+    assert drawn() == ["State"]
+    assert drawn(state_map=same) == []
+    assert drawn(state_map=linear(1, 1), action_map=linear(2, 3)) == ["Action"]
+    assert "in the same place" in page_of(state_map=same).html().decode()
+
+
+def test_a_learning_curve_is_drawn_where_there_is_one() -> None:
+    points = ((0, 10.0, "random"), (900, 90.0, "scratch"), (1_800, 400.0, "student"))
+    arm = {"name": "scratch", "steps": 800, "dropped": HOSTILE, "final_return": None}
+    learned = {
+        "winner": "student",
+        "threshold": 300.0,
+        "learning_verdict": "the student won by 400.0",
+        "arms": [arm, {**arm, "final_return": 12.5, "final_episodes": 20}],
+    }
+    shown = CurveShown(points, 300.0, 500, {"random": 10.0})
+    html = page_of(record=learned, curve=shown).html().decode()
+    for told in ("Learning on", "won by 400.0", "not reached", "12.5 over 20"):
+        assert told in html
+    assert Page(html.encode()).is_alone
+    assert "Learning on" not in page_of().html().decode()
+
+
+def test_equal_contents_give_equal_pages() -> None:
+    assert page_of().html() == page_of().html()
+
+
+class Wheel(gym.Env[Any, Any]):
+    """Turns by what it is told; renders where it was asked to."""
+
+    metadata: ClassVar[dict[str, Any]] = {
+        "render_modes": ["rgb_array"],
+        "render_fps": 25,
+    }
+    observation_space = gym.spaces.Box(-1, 1, (1,))
+    action_space = gym.spaces.Discrete(2)
+
+    def __init__(self, draw: Callable[[int], Any] | None, length: int = 40) -> None:
+        self.render_mode = None if draw is None else "rgb_array"
+        self._draw, self._length, self._steps = draw, length, 0
+
+    def reset(self, **_: Any) -> Any:
+        self._steps = 0
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action: Any) -> Any:
+        self._steps += 1
+        over = self._steps >= self._length
+        return np.zeros(1, np.float32), 1.0, over, False, {}
+
+    def render(self) -> Any:
+        assert self._draw is not None
+        return self._draw(self._steps)
+
+
+class First:
+    def predict(self, *_: Any) -> Any:
+        return 0, None
+
+
+def plain(step: int) -> Any:
+    picture = np.full((90, 120, 3), 255, np.uint8)
+    picture[step : step + 9, :9] = 0
+    return picture
+
+
+def noise(step: int) -> Any:
+    return np.random.default_rng(step).integers(0, 255, (300, 400, 3), np.uint8)
+
+
+def actor(draw: Callable[[int], Any] | None, length: int = 40) -> Actor:
+    return Actor(lambda: Wheel(draw, length), First())
+
+
+def test_a_clip_shows_both_side_by_side_and_waits_for_the_longer_one() -> None:
+    filming = Filming([actor(plain, 40), actor(plain, 10)], seed=0)
+    clip = filming.clip()
+    with Image.open(io.BytesIO(clip.gif)) as gif:
+        assert gif.size == (246, 90)
+        assert gif.n_frames == 21
+        assert gif.info["duration"] == 80
+    assert clip.still.startswith(b"\x89PNG")
+
+
+def test_a_clip_is_small_whatever_it_shows() -> None:
+    film = filmed(actor(noise), seed=0)
+    assert len(encoded([film, film]).gif) <= clips.LARGEST_BYTES
+    assert 0 < len(encoded([film, film], largest=200_000).gif) <= 200_000
+    with pytest.raises(NoClip, match="larger than 100 bytes"):
+        encoded([film], largest=100)
+
+
+def crash(step: int) -> Any:
+    import os
+
+    os.abort()
+
+
+def fail(step: int) -> Any:
+    raise RuntimeError("no display found")
+
+
+@pytest.mark.parametrize(
+    ("draw", "reason"),
+    [
+        (None, "renders no pictures"),
+        (lambda step: np.zeros(3), "renders no pictures"),
+        (fail, "cannot render: no display found"),
+        (crash, "ended with exit code -6"),
+    ],
+)
+def test_there_is_a_reason_where_there_is_no_clip(
+    draw: Callable[[int], Any] | None, reason: str
+) -> None:
+    with pytest.raises(NoClip, match=reason):
+        Filming([actor(draw)], seed=0).clip()
+
+
+def test_a_page_holds_its_clip() -> None:
+    html = page_of(clip=Clip(b"GIF89a", b"\x89PNG")).html()
+    assert Page(html).is_alone
+    assert b"data:image/gif;base64," in html and b"prefers-reduced-motion" in html
+
+
+def test_a_page_that_cannot_be_drawn_says_so_in_one_line(tmp_path: Path) -> None:
+    def draw() -> bytes:
+        raise RuntimeError("two\nlines")
+
+    fault = html_page.drawn_fault(tmp_path / "report.html", draw)
+    assert fault == "the report could not be drawn (RuntimeError: two lines)"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_page_of_a_benchmark_says_what_failed_and_what_was_missed() -> None:
+    row = {"pair": HOSTILE, "reached": "**no**", "median": "3.0"}
+    page = BenchmarkPage(
+        zero_shot=[row, {**row, "pair": "other", "reached": "yes"}],
+        zero_shot_runs={
+            HOSTILE: [
+                {
+                    "zero_shot": {"mean_return": 3.0},
+                    "random": {"mean_return": 0.0},
+                    "source_at_home": {"mean_return": 0.0},
+                    "accepted": False,
+                }
+            ]
+        },
+        learning=(),
+        tables={"Zero-shot": [row]},
+        seeds=(7, 9),
+        failed={"tiny, seed 3": HOSTILE},
+        notes=(),
+        command="rltransfer benchmark",
+        facts={},
+    )
+    html = page.html().decode()
+    assert "1 of 2 pairs reached their goals" in html
+    assert 'class="verdict bad"' in html and "tiny, seed 3 failed" in html
+    assert "<script" not in html and "**no**" not in html
+    assert Page(html.encode()).is_alone
