@@ -1,14 +1,16 @@
 """Learning on in the target from the mapped policy, guarded."""
 
-from rltransfer_agents.learning_on.learn_on import STUDENTS as STUDENTS
-from rltransfer_agents.learning_on.learn_on import ArmRecord as ArmRecord
-from rltransfer_agents.learning_on.learn_on import CurvePoint as CurvePoint
-from rltransfer_agents.learning_on.learn_on import LearnedOn as LearnedOn
-from rltransfer_agents.learning_on.learn_on import LearningWatcher as LearningWatcher
-from rltransfer_agents.learning_on.learn_on import LearnOnConfig as LearnOnConfig
 from rltransfer_agents.learning_on.learn_on import learn_on as learn_on
-from rltransfer_agents.learning_on.learn_on import (
+from rltransfer_agents.learning_on.learn_on_config import STUDENTS as STUDENTS
+from rltransfer_agents.learning_on.learn_on_config import LearnOnConfig as LearnOnConfig
+from rltransfer_agents.learning_on.learn_on_config import (
     require_learning_steps as require_learning_steps,
 )
-from rltransfer_agents.learning_on.learn_on import require_student as require_student
+from rltransfer_agents.learning_on.learn_on_config import (
+    require_student as require_student,
+)
+from rltransfer_agents.learning_on.learned import ArmRecord as ArmRecord
+from rltransfer_agents.learning_on.learned import CurvePoint as CurvePoint
+from rltransfer_agents.learning_on.learned import LearnedOn as LearnedOn
+from rltransfer_agents.learning_on.learned import LearningWatcher as LearningWatcher
 from rltransfer_agents.learning_on.strategies import STRATEGIES as STRATEGIES

@@ -5,20 +5,20 @@ from typing import Any, Literal, final
 
 import gymnasium as gym
 import numpy as np
-import torch
 from jaxtyping import Float32
 from numpy.typing import NDArray
-from stable_baselines3 import SAC, TD3
 from typing_extensions import override
 
-from rltransfer_agents.learning_on.learner import (
-    Guidance,
-    Learner,
-    LearnerConfig,
-    Model,
-)
-from rltransfer_agents.learning_on.network_stack import NetworkStack, fill
+from rltransfer_agents.learning_on.learner import Guidance, Learner
+from rltransfer_agents.learning_on.learner_config import LearnerConfig
+from rltransfer_agents.learning_on.network_stack import NetworkStack
 from rltransfer_agents.learning_on.replay import Batch, Replay, Units
+from rltransfer_agents.learning_on.sb3_models import (
+    ActorCriticNetworks,
+    Model,
+    sac_model,
+    td3_model,
+)
 
 Array = NDArray[np.float32]
 _SMOOTHING, _CLIP, _DELAY = 0.2, 0.5, 2
@@ -123,7 +123,8 @@ class ActorCritic(Learner):
             action = np.tanh(out[: self._size] + np.exp(log_std) * noise)
         else:
             action = np.clip(np.tanh(out) + self._config.noise * noise, -1, 1)
-        return action.astype(np.float32)
+        taken: Array = action.astype(np.float32)
+        return taken
 
     @override
     def prefers(
@@ -205,7 +206,7 @@ class ActorCritic(Learner):
         counts[0] = 1
         if self._kind == "sac":
             counts = (rated == rated.min(axis=0)).astype(np.float32)
-        by_action = self._critic.backward(path, -counts / rows, learn=False)
+        by_action = self._critic.backward(path, -counts / np.float32(rows), learn=False)
         by_action = by_action.sum(axis=0)[:, -size:]
         inside = 1 - draw.action**2
         slope = np.zeros_like(draw.out)
@@ -248,41 +249,13 @@ class ActorCritic(Learner):
 
     @override
     def model(self, env: gym.Env[Any, Any]) -> Model:
-        config = self._config
-        kind = TD3 if self._kind == "td3" else SAC
-        model = kind(
-            "MlpPolicy",
-            env,
-            learning_rate=config.rate,
-            batch_size=config.batch,
-            gamma=config.discount,
-            tau=config.follow,
-            policy_kwargs={"net_arch": list(config.widths), "n_critics": 2},
-            device="cpu",
+        networks = ActorCriticNetworks(
+            self._acting, self._slow_actor, self._critic, self._slow_critic
         )
-        seen = {"shift": self._units.shift, "spread": self._units.spread}
-        if isinstance(model, SAC):
-            fill(model.actor, self._acting, 0, **seen)
-            assert model.log_ent_coef is not None
-            with torch.no_grad():
-                heat = self._temperature.value * self._units.reward
-                model.log_ent_coef.fill_(float(np.log(heat)))
-        else:
-            fill(model.actor, self._acting, 0, **seen)
-            fill(model.actor_target, self._slow_actor, 0, **seen)
-        still = np.zeros(self._size, np.float32)
-        rated = {
-            "shift": np.append(seen["shift"], still),
-            "spread": np.append(seen["spread"], still + 1),
-        }
-        for copy in range(self._critic.copies):
-            for ours, theirs in (
-                (self._critic, model.critic),
-                (self._slow_critic, model.critic_target),
-            ):
-                network = theirs.q_networks[copy]
-                fill(network, ours, copy, **rated, unit=self._units.reward)
-        return model
+        if self._kind == "td3":
+            return td3_model(env, self._config, self._units, networks)
+        heat = self._temperature.value
+        return sac_model(env, self._config, self._units, networks, heat)
 
 
 @final

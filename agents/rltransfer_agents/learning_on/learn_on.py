@@ -1,172 +1,24 @@
 """Learning on in the target: arms that share one replay, a guard, a last comparison."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, Protocol, cast, final, runtime_checkable
+from typing import cast, final
 
 import numpy as np
-from gymnasium import Space, spaces
 
 from rltransfer.domain import Domain, Policy, Rollout, Transitions
-from rltransfer.errors import InputError
-from rltransfer_agents.learning_on.actor_critic import ActorCritic
 from rltransfer_agents.learning_on.guard import Answer, Arm, ArmName, Guard
-from rltransfer_agents.learning_on.learner import (
-    LearnedPolicy,
-    Learner,
-    LearnerConfig,
+from rltransfer_agents.learning_on.learn_on_config import LearnOnConfig
+from rltransfer_agents.learning_on.learned import (
+    ArmRecord,
+    CurvePoint,
+    LearnedOn,
+    LearningWatcher,
+    verdict,
 )
-from rltransfer_agents.learning_on.q_learner import N_STEPS, QLearner
+from rltransfer_agents.learning_on.learner import LearnedPolicy, Learner
+from rltransfer_agents.learning_on.q_learner import N_STEPS
 from rltransfer_agents.learning_on.replay import Replay, Units
-from rltransfer_agents.learning_on.strategies import (
-    STRATEGIES,
-    Exploring,
-    Pull,
-    Student,
-)
-
-STUDENTS = ("td3", "sac", "dqn")
-_CONTINUOUS = ("td3", "sac")
-
-
-@final
-@dataclass(frozen=True)
-class LearnOnConfig:
-    """How learning on is done."""
-
-    seed: np.random.SeedSequence
-    strategy: str
-    student: str
-    steps: int
-    """In the target, the last comparison included; a hard limit."""
-    points: int = 20
-    """Of the curve, evenly over the steps."""
-    evaluation_episodes: int = 20
-    evaluation_seed: int = 0
-    learner: LearnerConfig = field(default_factory=LearnerConfig)
-    mapped_share: float = 0.05
-    """Of the steps, in which the mapped policy acts first: what it earns is known then,
-    and the student has seen it act."""
-    mapped_episodes: int = 5
-    """The most of them."""
-    final_share: float = 0.1
-    """Of the steps, kept for the last comparison."""
-    final_episodes: int = 20
-    """The most for each who takes part in it."""
-    clone_updates: int = 5_000
-    """The most; cloning ends where it no longer comes nearer on held-out rows."""
-    critic_updates: int = 1_000
-    """Before the actor moves."""
-    first_updates: float = 2.0
-    """That learners make for each row that was seen before."""
-    most_first_updates: int = 10_000
-    updates: tuple[int, int] = (4, 1)
-    """Of every learner for each step, at first and later: with few rows more can be
-    learned from each."""
-    first_rows: int = 10_000
-    """After which it is later."""
-
-
-@final
-@dataclass(frozen=True)
-class CurvePoint:
-    """What the answer was worth at some step, in episodes that do not count."""
-
-    target_steps: int
-    mean_return: float
-    arm: str
-    """Who would have been the answer."""
-
-
-@final
-@dataclass(frozen=True)
-class ArmRecord:
-    """How one arm did."""
-
-    name: str
-    episodes: int
-    steps: int
-    mean_return: float | None
-    """Over its last counted episodes before the last comparison."""
-    final_returns: tuple[float, ...]
-    dropped: str | None
-    """Why it was dropped, if it was."""
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class LearnedOn:
-    """What came of learning on."""
-
-    winner: ArmName
-    policy: Policy
-    learner: Learner | None
-    """None where the mapped policy won."""
-    curve: tuple[CurvePoint, ...]
-    arms: tuple[ArmRecord, ...]
-    verdict: str
-
-
-@runtime_checkable
-class LearningWatcher(Protocol):
-    """Is called while learning goes on: progress bars, logs."""
-
-    def learned(self, scalars: Mapping[str, float], used: int) -> None:
-        """An episode was learned from; `used` target steps are spent so far."""
-
-    def evaluated(self, point: CurvePoint) -> None:
-        """A point of the curve was measured."""
-
-
-def require_student(
-    student: str | None,
-    strategy: str,
-    env_id: str,
-    observations: Space[object],
-    actions: Space[object],
-) -> str:
-    """Returns the algorithm of the student; the usual one where None is named.
-
-    Raises:
-        InputError: there is no such student or strategy, or it cannot act there.
-    """
-    if strategy not in STRATEGIES:
-        raise InputError(
-            f"--strategy is one of {', '.join(STRATEGIES)}, got {strategy!r}; choose "
-            "one"
-        )
-    able = ("dqn",) if isinstance(actions, spaces.Discrete) else _CONTINUOUS
-    if student is None:
-        return able[0]
-    if student not in STUDENTS:
-        raise InputError(
-            f"--student is one of {', '.join(STUDENTS)}, got {student!r}; choose one"
-        )
-    if student not in able:
-        raise InputError(
-            f"{student} cannot act in {env_id} with {actions}; --student "
-            f"{' or '.join(able)} can"
-        )
-    return student
-
-
-_LEAST_EPISODES, _USUAL_LIMIT = 10, 200
-
-
-def require_learning_steps(steps: int, episode_limit: int | None) -> None:
-    """Raises unless so many steps let the guard tell the arms apart.
-
-    Args:
-        steps: left for learning on.
-        episode_limit: steps after which episodes are truncated, if that is known.
-    """
-    least = _LEAST_EPISODES * (episode_limit or _USUAL_LIMIT)
-    if steps < least:
-        raise InputError(
-            f"learning on needs at least {least:,} target steps after alignment, "
-            f"{_LEAST_EPISODES} episodes, to tell what helps, got {steps:,}; raise -n "
-            "or lower --alignment-steps"
-        )
+from rltransfer_agents.learning_on.strategies import STRATEGIES, Exploring, Pull
+from rltransfer_agents.learning_on.students import Student, lowest_return, new_student
 
 
 def learn_on(
@@ -230,20 +82,35 @@ class _Learning:
         n_steps = N_STEPS if config.student == "dqn" else 1
         self._replay = Replay(target, self._units, self._mapped, discount, n_steps)
         self._replay.add(seen)
+        known = target, self._units, self._replay, config
         if arms and config.strategy != "scratch":
-            self._students["student"] = self._student(arms[0])
-        self._students["scratch"] = self._scratch()
+            strategy, mapped = STRATEGIES[config.strategy], arms[0]
+            length = mapped.steps / max(1, mapped.episodes)
+            floor = lowest_return(self._experience)
+            pull = Pull(strategy, mapped.judged, floor, length)
+            student = new_student(*known, self._student_rng, pull)
+            self._students["student"] = student
+        self._students["scratch"] = new_student(*known, self._scratch_rng)
         for name, student in self._students.items():
             answer = Answer(self._policy(student.learner.copy()))
             arms.append(Arm(cast(ArmName, name), answer))
         self._guard = Guard(arms, config.steps)
         self._measure()
-        reserve = round(config.final_share * config.steps) if len(arms) > 1 else 0
+        reserve = self._reserve(arms)
         while self._left > reserve:
             self._episode(self._guard.choose(), reserve)
             self._guard.drop()
             self._measure()
         return self._compared()
+
+    def _reserve(self, arms: list[Arm]) -> int:
+        """Returns the steps to keep for the last comparison."""
+        if len(arms) == 1:
+            return 0
+        # An episode of each at least.
+        longest = len(arms) * max(arms[0].steps // max(1, arms[0].episodes), 1)
+        share = round(self._config.final_share * self._config.steps)
+        return min(max(share, longest), self._left // 2)
 
     @property
     def _left(self) -> int:
@@ -276,50 +143,8 @@ class _Learning:
             episodes=1,
         )
 
-    def _new_learner(self, rng: np.random.Generator) -> Learner:
-        target, config = self._target, self._config
-        sizes = target.observation_size, target.actions.size
-        if config.student == "dqn":
-            return QLearner(sizes, self._units, config.learner, rng)
-        kind = cast(Literal["td3", "sac"], config.student)
-        return ActorCritic(kind, sizes, self._units, config.learner, rng)
-
     def _policy(self, learner: Learner) -> LearnedPolicy:
         return LearnedPolicy(learner, self._units, self._target.actions)
-
-    def _student(self, mapped: Arm) -> Student:
-        """Returns a student that begins as the strategy says."""
-        config, replay = self._config, self._replay
-        strategy = STRATEGIES[config.strategy]
-        length = mapped.steps / max(1, mapped.episodes)
-        pull = Pull(strategy, mapped.judged, self._random_return, length)
-        student = Student(self._new_learner(self._student_rng), pull)
-        if strategy.clones:
-            _clone(student.learner, replay, config, self._student_rng)
-            for _ in range(config.critic_updates):
-                student.learner.evaluate(replay, pull.guidance)
-        else:
-            for _ in range(self._first_updates):
-                student.learner.update(replay, pull.guidance)
-        return student
-
-    def _scratch(self) -> Student:
-        student = Student(self._new_learner(self._scratch_rng))
-        for _ in range(self._first_updates):
-            student.learner.update(self._replay, student.guidance)
-        return student
-
-    @property
-    def _first_updates(self) -> int:
-        wanted = round(self._config.first_updates * len(self._replay))
-        return min(wanted, self._config.most_first_updates)
-
-    @property
-    def _random_return(self) -> float:
-        """The lowest return of a whole episode seen while aligning; 0 if none is."""
-        rows = self._experience
-        returns = np.bincount(rows.episode.numpy(), rows.reward.numpy())
-        return float(returns.min()) if len(returns) else 0.0
 
     def _episode(self, arm: Arm, reserve: int) -> None:
         """Lets an arm act, and all that learn learn from it."""
@@ -431,45 +256,10 @@ class _Learning:
             for arm in arms
         )
         learner = policy.learner if isinstance(policy, LearnedPolicy) else None
-        verdict = _verdict(winner, arms)
-        return LearnedOn(
-            winner.name, policy, learner, tuple(self._curve), records, verdict
-        )
+        told = verdict(winner, arms)
+        curve = tuple(self._curve)
+        return LearnedOn(winner.name, policy, learner, curve, records, told)
 
 
 _SEEDS = 2**31 - 2**20
 """Gymnasium takes seeds below 2^31; episode i adds i to one."""
-
-
-def _verdict(winner: Arm, arms: list[Arm]) -> str:
-    if len(arms) == 1:
-        return "scratch learned alone: there was no mapped policy to learn on from"
-    told = ", ".join(
-        f"{arm.name} {arm.answer.mean:.1f} ({len(arm.answer.returns)} episodes)"
-        for arm in arms
-        if arm.answer.returns
-    )
-    if winner.name == "mapped":
-        return f"learning on brought nothing better than the mapped policy: {told}"
-    return f"{winner.name} is the result, by its counted returns: {told}"
-
-
-def _clone(
-    learner: Learner, replay: Replay, config: LearnOnConfig, rng: np.random.Generator
-) -> None:
-    """Clones the mapped policy, until it comes no nearer on rows that are held out."""
-    places = rng.permutation(len(replay))
-    held = replay.at(places[: max(1, len(places) // 10)])
-    others = places[max(1, len(places) // 10) :]
-    if not len(others):
-        others = places
-    best, waited = np.inf, 0
-    for update in range(config.clone_updates):
-        rows = others[rng.integers(len(others), size=config.learner.batch)]
-        learner.imitate(replay.at(rows))
-        if update % 100 == 99:
-            gap = np.square(learner.actions(held.observation) - held.mapped).mean()
-            waited = 0 if gap < 0.98 * best else waited + 1
-            best = min(best, float(gap))
-            if waited >= 5 or best < 1e-4:
-                return

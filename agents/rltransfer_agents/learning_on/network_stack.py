@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any, final
 
 import numpy as np
-import torch
 from jaxtyping import Float32
 from numpy.typing import NDArray
 
@@ -31,7 +30,7 @@ class NetworkStack:
         self, sizes: Sequence[int], copies: int, rng: np.random.Generator
     ) -> None:
         self.sizes, self.copies = tuple(sizes), copies
-        shapes = []
+        shapes: list[tuple[int, ...]] = []
         for inputs, outputs in itertools.pairwise(sizes):
             shapes += [(copies, inputs, outputs), (copies, 1, outputs)]
         counts = [int(np.prod(shape)) for shape in shapes]
@@ -113,45 +112,3 @@ def _views(flat: Array, shapes: list[tuple[int, ...]], counts: list[int]) -> lis
     cuts = np.cumsum(counts)[:-1]
     parts = np.split(flat, cuts)
     return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
-
-
-def fill(
-    module: torch.nn.Module,
-    network: NetworkStack,
-    copy: int,
-    *,
-    shift: Array,
-    spread: Array,
-    unit: float = 1.0,
-) -> None:
-    """Gives the linear layers of a torch module the weights of one network.
-
-    Args:
-        module: takes raw inputs, and returns outputs in their own unit.
-        network: fed with (input - `shift`) / `spread`.
-        copy: which of its networks.
-        shift: one for each input.
-        spread: likewise.
-        unit: what 1 of the network's outputs is worth.
-    """
-    layers = [
-        (weight[copy].T.astype(np.float64), bias[copy, 0].astype(np.float64))
-        for weight, bias in network.layers
-    ]
-    weight, bias = layers[0]
-    layers[0] = weight / spread, bias - (weight / spread) @ shift
-    weight, bias = layers[-1]
-    layers[-1] = weight * unit, bias * unit
-    # Several last layers, as SAC has them, are one here.
-    weights, biases = zip(*layers, strict=True)
-    linear = [part for part in module.modules() if isinstance(part, torch.nn.Linear)]
-    last = linear[len(layers) - 1 :]
-    cuts = np.cumsum([part.out_features for part in last])[:-1]
-    numbers = [
-        *zip(weights[:-1], biases[:-1], strict=True),
-        *zip(np.split(weights[-1], cuts), np.split(biases[-1], cuts), strict=True),
-    ]
-    with torch.no_grad():
-        for part, (weight, bias) in zip(linear, numbers, strict=True):
-            part.weight.copy_(torch.from_numpy(weight))
-            part.bias.copy_(torch.from_numpy(bias))

@@ -6,17 +6,13 @@ import gymnasium as gym
 import numpy as np
 from jaxtyping import Float32
 from numpy.typing import NDArray
-from stable_baselines3 import DQN
 from typing_extensions import override
 
-from rltransfer_agents.learning_on.learner import (
-    Guidance,
-    Learner,
-    LearnerConfig,
-    Model,
-)
-from rltransfer_agents.learning_on.network_stack import NetworkStack, fill
+from rltransfer_agents.learning_on.learner import Guidance, Learner
+from rltransfer_agents.learning_on.learner_config import LearnerConfig
+from rltransfer_agents.learning_on.network_stack import NetworkStack
 from rltransfer_agents.learning_on.replay import Batch, Replay, Units
+from rltransfer_agents.learning_on.sb3_models import Model, dqn_model
 
 Array = NDArray[np.float32]
 N_STEPS = 3
@@ -106,14 +102,16 @@ class QLearner(Learner):
         slope = np.zeros_like(rated)
         slope[rows, raised.argmax(axis=1)] += 1
         slope[rows, mapped] -= 1
-        return slope * np.float32(weight / len(rated))
+        slope *= weight / len(rated)
+        return slope
 
     @override
     def actions(
         self, observation: Float32[Array, "row observation"]
     ) -> Float32[Array, "row action"]:
         best = self._acting(observation)[0].argmax(axis=1)
-        return np.eye(self._choices, dtype=np.float32)[best]
+        chosen: Array = np.eye(self._choices, dtype=np.float32)[best]
+        return chosen
 
     @override
     def begin_episode(self) -> None:
@@ -129,9 +127,10 @@ class QLearner(Learner):
             self._left = min(int(rng.zipf(2.0)), _LONGEST)
         if self._left > 0:
             self._left -= 1
-            return np.eye(self._choices, dtype=np.float32)[self._held]
-        row: Array = self.actions(observation[None])[0]
-        return row
+            held: Array = np.eye(self._choices, dtype=np.float32)[self._held]
+            return held
+        best: Array = self.actions(observation[None])[0]
+        return best
 
     @override
     def prefers(
@@ -155,28 +154,4 @@ class QLearner(Learner):
 
     @override
     def model(self, env: gym.Env[Any, Any]) -> Model:
-        config = self._config
-        model = DQN(
-            "MlpPolicy",
-            env,
-            learning_rate=config.rate,
-            batch_size=config.batch,
-            gamma=config.discount,
-            tau=config.follow,
-            target_update_interval=1,
-            policy_kwargs={"net_arch": list(config.widths)},
-            device="cpu",
-        )
-        for ours, theirs in (
-            (self._acting, model.q_net),
-            (self._slow, model.q_net_target),
-        ):
-            fill(
-                theirs,
-                ours,
-                0,
-                shift=self._units.shift,
-                spread=self._units.spread,
-                unit=self._units.reward,
-            )
-        return model
+        return dqn_model(env, self._config, self._units, self._acting, self._slow)

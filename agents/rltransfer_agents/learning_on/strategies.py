@@ -1,7 +1,7 @@
 """What a strategy makes of the mapped policy while a student learns."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, final
 
@@ -183,18 +183,3 @@ class Exploring:
     def load_state(self, state: dict[str, Any]) -> None:
         """Goes on from there."""
         self._rng.bit_generator.state = state["generator"]
-
-
-@final
-@dataclass(eq=False)
-class Student:
-    """A learner, and what the mapped policy has to say to it."""
-
-    learner: Learner
-    pull: Pull | None = None
-    nothing: Guidance = field(default=Guidance(), init=False)
-
-    @property
-    def guidance(self) -> Guidance:
-        """Of an update now."""
-        return self.nothing if self.pull is None else self.pull.guidance

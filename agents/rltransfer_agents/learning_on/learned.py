@@ -1,0 +1,74 @@
+"""What comes of learning on, and who is told on the way."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, final, runtime_checkable
+
+from rltransfer.domain import Policy
+from rltransfer_agents.learning_on.guard import Arm, ArmName
+from rltransfer_agents.learning_on.learner import Learner
+
+
+@final
+@dataclass(frozen=True)
+class CurvePoint:
+    """What the answer was worth at some step, in episodes that do not count."""
+
+    target_steps: int
+    mean_return: float
+    arm: str
+    """Who would have been the answer."""
+
+
+@final
+@dataclass(frozen=True)
+class ArmRecord:
+    """How one arm did."""
+
+    name: str
+    episodes: int
+    steps: int
+    mean_return: float | None
+    """Over its last counted episodes before the last comparison."""
+    final_returns: tuple[float, ...]
+    dropped: str | None
+    """Why it was dropped, if it was."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class LearnedOn:
+    """What came of learning on."""
+
+    winner: ArmName
+    policy: Policy
+    learner: Learner | None
+    """None where the mapped policy won."""
+    curve: tuple[CurvePoint, ...]
+    arms: tuple[ArmRecord, ...]
+    verdict: str
+
+
+@runtime_checkable
+class LearningWatcher(Protocol):
+    """Is called while learning goes on: progress bars, logs."""
+
+    def learned(self, scalars: Mapping[str, float], used: int) -> None:
+        """An episode was learned from; `used` target steps are spent so far."""
+
+    def evaluated(self, point: CurvePoint) -> None:
+        """A point of the curve was measured."""
+
+
+def verdict(winner: Arm, arms: list[Arm]) -> str:
+    """Returns in one sentence who is the result, and by which counted returns."""
+    if len(arms) == 1:
+        return "scratch learned alone: there was no mapped policy to learn on from"
+    told = ", ".join(
+        f"{arm.name} {arm.answer.mean:.1f} ({len(arm.answer.returns)} episodes)"
+        for arm in arms
+        if arm.answer.returns
+    )
+    if winner.name == "mapped":
+        return f"learning on brought nothing better than the mapped policy: {told}"
+    return f"{winner.name} is the result, by its counted returns: {told}"
