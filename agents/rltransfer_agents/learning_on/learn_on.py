@@ -12,6 +12,7 @@ from rltransfer_agents.learning_on.learned import (
     CurvePoint,
     LearnedOn,
     LearningWatcher,
+    compared,
     verdict,
 )
 from rltransfer_agents.learning_on.learner import LearnedPolicy, Learner
@@ -228,18 +229,18 @@ class _Learning:
         arms = self._guard.arms
         contenders = arms if len(arms) > 1 else []
         finals: dict[str, list[float]] = {arm.name: [] for arm in arms}
+        # All begin alike, so that none is lucky in where it begins.
+        seed = int(self._resets.integers(_SEEDS))
         for number, arm in enumerate(contenders):
             rollout = self._target.collect(
                 arm.answer.policy,
                 purpose="final comparison",
-                seed=int(self._resets.integers(_SEEDS)),
+                seed=seed,
                 steps=self._left // (len(contenders) - number),
                 episodes=self._config.final_episodes,
             )
             finals[arm.name] = rollout.returns.tolist()
-            arm.answer.returns += finals[arm.name]
-        # The first one wins where none is better: the mapped policy.
-        winner = max(arms, key=lambda arm: arm.answer.mean)
+        winner = compared(arms, finals)
         policy, used = winner.answer.policy, self._target.budget.used
         if self._curve[-1].target_steps == used:
             self._curve.pop()
@@ -256,7 +257,7 @@ class _Learning:
             for arm in arms
         )
         learner = policy.learner if isinstance(policy, LearnedPolicy) else None
-        told = verdict(winner, arms)
+        told = verdict(winner, arms, finals)
         curve = tuple(self._curve)
         return LearnedOn(winner.name, policy, learner, curve, records, told)
 

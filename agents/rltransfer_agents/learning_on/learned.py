@@ -1,8 +1,10 @@
 """What comes of learning on, and who is told on the way."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, final, runtime_checkable
+
+import numpy as np
 
 from rltransfer.domain import Policy
 from rltransfer_agents.learning_on.guard import Arm, ArmName
@@ -60,15 +62,44 @@ class LearningWatcher(Protocol):
         """A point of the curve was measured."""
 
 
-def verdict(winner: Arm, arms: list[Arm]) -> str:
+_SURE = 3
+"""Episodes of each in the last comparison that are enough by themselves."""
+
+
+def compared(arms: Sequence[Arm], finals: Mapping[str, Sequence[float]]) -> Arm:
+    """Returns the arm that earns most; of equal ones the first.
+
+    Args:
+        arms: the mapped policy first, if there is one.
+        finals: returns of each in the last comparison, which began alike. Where they
+            are too few, what the arms earned before counts too.
+    """
+    common = min(len(finals[arm.name]) for arm in arms)
+
+    def worth(arm: Arm) -> float:
+        own = list(finals[arm.name])
+        if common >= _SURE:
+            return float(np.mean(own[:common]))
+        known = [*arm.answer.returns, *own]
+        return float(np.mean(known)) if known else -np.inf
+
+    return max(arms, key=worth)
+
+
+def verdict(
+    winner: Arm, arms: Sequence[Arm], finals: Mapping[str, Sequence[float]]
+) -> str:
     """Returns in one sentence who is the result, and by which counted returns."""
     if len(arms) == 1:
         return "scratch learned alone: there was no mapped policy to learn on from"
-    told = ", ".join(
-        f"{arm.name} {arm.answer.mean:.1f} ({len(arm.answer.returns)} episodes)"
-        for arm in arms
-        if arm.answer.returns
-    )
+    told = []
+    for arm in arms:
+        before, last = arm.answer.returns, finals[arm.name]
+        known = last if len(last) >= _SURE else [*before, *last]
+        if known:
+            count = f"{len(known)} episode{'s' if len(known) > 1 else ''}"
+            told.append(f"{arm.name} {np.mean(known):.1f} ({count})")
+    earned = ", ".join(told)
     if winner.name == "mapped":
-        return f"learning on brought nothing better than the mapped policy: {told}"
-    return f"{winner.name} is the result, by its counted returns: {told}"
+        return f"learning on brought nothing better than the mapped policy: {earned}"
+    return f"{winner.name} is the result, by its counted returns: {earned}"
