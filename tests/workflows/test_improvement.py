@@ -67,6 +67,19 @@ def result(source: Path, tmp_path_factory: pytest.TempPathFactory) -> TransferRe
     return found
 
 
+@pytest.fixture(scope="module")
+def learner_won(
+    source: Path, tmp_path_factory: pytest.TempPathFactory
+) -> TransferResult:
+    """Of a mapping that was found and then turned: whoever learns ends above it."""
+
+    def turned(policy: MappedPolicy, target: Domain) -> MappedPolicy:
+        del target
+        return opposite(policy)
+
+    return learned_on(source, tmp_path_factory.mktemp("turned"), alter=turned)
+
+
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeLearning:
     """Stands for learning on where only what is around it matters."""
@@ -137,8 +150,9 @@ def test_the_record_says_all_of_it(result: TransferResult) -> None:
 
 
 def test_a_transfer_acts_as_what_came_out(
-    result: TransferResult, tmp_path: Path
+    learner_won: TransferResult, tmp_path: Path
 ) -> None:
+    result = learner_won
     assert result.winner in ("student", "scratch") and result.student is not None
     moved = result.save(tmp_path / "moved")
     again = rltransfer.evaluate(moved, episodes=20, seed=result.report_seed)
@@ -161,7 +175,8 @@ def test_a_transfer_acts_as_what_came_out(
     assert files[0].is_file()
 
 
-def test_the_manifest_vouches_for_the_student(result: TransferResult) -> None:
+def test_the_manifest_vouches_for_the_student(learner_won: TransferResult) -> None:
+    result = learner_won
     manifest = read_manifest(result.folder)
     assert result.student is not None
     assert result.student.relative_to(result.folder).as_posix() in manifest.files
@@ -173,8 +188,9 @@ def test_the_manifest_vouches_for_the_student(result: TransferResult) -> None:
 
 
 def test_a_student_that_is_gone_is_missed(
-    result: TransferResult, tmp_path: Path
+    learner_won: TransferResult, tmp_path: Path
 ) -> None:
+    result = learner_won
     copy = result.save(tmp_path / "copy")
     (copy / "student").rename(tmp_path / "elsewhere")
     with pytest.raises(InputError, match=r"acts as the student inside it.* holds 0"):
@@ -254,7 +270,8 @@ def test_an_altered_mapping_is_what_acts_as_mapped(
     assert fake.config is not None and fake.config.points == 5
 
 
-def test_a_training_does_not_go_on_from_a_student(result: TransferResult) -> None:
+def test_a_training_does_not_go_on_from_a_student(learner_won: TransferResult) -> None:
+    result = learner_won
     assert result.student is not None
     with pytest.raises(ArtifactRefused, match="must be of a run of train-source"):
         resume_source(result.student.parent)
