@@ -89,9 +89,9 @@ METHODS: dict[str, tuple[Method, tuple[float, ...], float]] = {
     "deep CORAL": (
         lambda weight, _: Adaptation(Coral(), weight),
         (10.0, 100.0, 1000.0),
-        100.0,
+        10.0,
     ),
-    "adversarial": (adversarial, (0.1, 0.3, 1.0), 0.1),
+    "adversarial": (adversarial, (0.1, 0.3, 1.0), 0.3),
     "optimal transport": (
         lambda weight, _: Adaptation(Transport(rounds=10), weight),
         (0.01, 0.03, 0.1),
@@ -100,7 +100,7 @@ METHODS: dict[str, tuple[Method, tuple[float, ...], float]] = {
     "joint transport": (
         lambda weight, _: Adaptation(Transport(rounds=10), 0.01, weight),
         (3.0, 10.0, 30.0),
-        10.0,
+        30.0,
     ),
 }
 """Objective, the weights tried on the halves, and the best of them there."""
