@@ -337,6 +337,24 @@ def test_a_stack_adapts_as_its_copies_do() -> None:
         torch.testing.assert_close(found, torch.stack(alone))
 
 
+def test_one_trunk_may_serve_a_stack_of_heads() -> None:
+    rows, _ = turned_task()
+    shared, heads = trunk_and_head()[0], Affine(4, 2, copies=3, generator=drawn(7))
+    objective = Adaptation(KernelMeans(), label_weight=2.0)
+    found = objective(Chain(shared, heads), rows)
+    alone = [objective(Chain(shared, heads.copy(row)), rows) for row in range(3)]
+    torch.testing.assert_close(found, torch.stack(alone))
+
+
+def test_domains_of_unequal_size_are_compared_whole() -> None:
+    rows, _ = turned_task()
+    few = Unpaired(rows.source, rows.target[:7])
+    network = trunk_and_head()
+    features = network[0](few.source.inputs), network[0](few.target)
+    gap = Adaptation(KernelMeans()).terms(network, few)["gap"]
+    torch.testing.assert_close(gap, KernelMeans()(*features))
+
+
 def right(network: Chain, test: Examples) -> float:
     return float((network(test.inputs).argmax(dim=-1) == test.labels).float().mean())
 

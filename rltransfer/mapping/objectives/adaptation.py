@@ -78,16 +78,15 @@ class Adaptation(Objective[Chain, Unpaired]):
         # Both domains in one batch: layers are called once.
         features = network[0](torch.cat([rows.source.inputs, rows.target]))
         logits = network.after_first(features)
-        cut = [len(rows), len(rows)]
+        cut = [len(rows.source), len(rows.target)]
         source, target = features.split(cut, dim=-2)
         known, predicted = logits.split(cut, dim=-2)
         labels = rows.source.labels
         if self.label_weight:
             scale = self.label_weight**0.5
             one_hot = F.one_hot(labels, logits.shape[-1]).to(logits.dtype)
-            one_hot = one_hot.expand(*source.shape[:-1], -1)
-            source = torch.cat([source, scale * one_hot], dim=-1)
-            target = torch.cat([target, scale * predicted.softmax(dim=-1)], dim=-1)
+            source = _appended(source, scale * one_hot.expand_as(known))
+            target = _appended(target, scale * predicted.softmax(dim=-1))
         weight = self.weight(1.0) if callable(self.weight) else self.weight
         return {
             "cross_entropy": mean_cross_entropy(known, labels),
@@ -108,3 +107,11 @@ class Adaptation(Objective[Chain, Unpaired]):
     def at(self, progress: float) -> "Adaptation":
         weight = self.weight(progress) if callable(self.weight) else self.weight
         return replace(self, gap=self.gap.at(progress), weight=weight)
+
+
+def _appended(
+    features: Float[Tensor, "*copies row feature"],
+    labels: Float[Tensor, "*stack row class"],
+) -> Float[Tensor, "*stack row joint"]:
+    """Returns features with labels behind; a trunk may be shared by many heads."""
+    return torch.cat([features.expand(*labels.shape[:-1], -1), labels], dim=-1)
