@@ -1,4 +1,4 @@
-"""Training, testing and reporting for both scripts; the loop is `fit`'s."""
+"""Training, testing and reporting for the MNIST scripts; the loop is `fit`'s."""
 
 import argparse
 import os
