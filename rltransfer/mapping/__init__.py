@@ -16,9 +16,17 @@ from rltransfer.mapping.networks import DomainMapping as DomainMapping
 from rltransfer.mapping.networks import Mlp as Mlp
 from rltransfer.mapping.networks import Network as Network
 from rltransfer.mapping.networks import ResidualAffine as ResidualAffine
+from rltransfer.mapping.objectives.adaptation import Adaptation as Adaptation
+from rltransfer.mapping.objectives.adaptation import SampleMatching as SampleMatching
+from rltransfer.mapping.objectives.adversarial import Adversary as Adversary
+from rltransfer.mapping.objectives.adversarial import rising as rising
 from rltransfer.mapping.objectives.objective import Objective as Objective
 from rltransfer.mapping.objectives.objective import WeightedSum as WeightedSum
 from rltransfer.mapping.objectives.objective import descending as descending
+from rltransfer.mapping.objectives.optimal_transport import Transport as Transport
+from rltransfer.mapping.objectives.sample_gaps import Coral as Coral
+from rltransfer.mapping.objectives.sample_gaps import Gap as Gap
+from rltransfer.mapping.objectives.sample_gaps import KernelMeans as KernelMeans
 from rltransfer.mapping.objectives.supervised import CrossEntropy as CrossEntropy
 from rltransfer.mapping.objectives.supervised import Regression as Regression
 from rltransfer.mapping.objectives.unpaired import (
@@ -28,5 +36,6 @@ from rltransfer.mapping.objectives.unpaired import MomentMatching as MomentMatch
 from rltransfer.mapping.objectives.unpaired import Prediction as Prediction
 from rltransfer.mapping.rows import Examples as Examples
 from rltransfer.mapping.rows import Transitions as Transitions
+from rltransfer.mapping.rows import Unpaired as Unpaired
 from rltransfer.mapping.stacking import Stackable as Stackable
 from rltransfer.mapping.stacking import stacked as stacked

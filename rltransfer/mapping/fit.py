@@ -164,7 +164,8 @@ def fit(
     not in the network afterwards.
 
     Args:
-        network: what is fitted: all its parameters that require a gradient.
+        network: what is fitted: all its parameters that require a gradient, and those
+            of the objective's own networks.
         objective: what it is fitted to.
         rows: transitions, or examples, as the objective needs them.
         config: how long and how fast.
@@ -180,7 +181,7 @@ def fit(
     selection.check(rows)
     _keep_freed_memory()
     fitted, selected_by = held_out(rows, config.validation_share, generator)
-    restarts = Restarts(network)
+    restarts = Restarts(nn.ModuleList([network, *objective.own_networks]))
     survivors = config.survivors(len(restarts.kept))
     means = _RunningMeans(len(restarts.kept))
     places = batches(len(fitted), config.batch_size, generator)

@@ -104,6 +104,33 @@ class Examples:
         )
 
 
+@final
+@dataclass(frozen=True, eq=False)
+class Unpaired:
+    """Labelled source rows beside unlabelled target rows; the two are no pairs.
+
+    The shorter side starts over until the longer one ends, so a pass sees all of both.
+    """
+
+    source: Examples
+    target: Float[Tensor, "row inputs"]
+
+    def __post_init__(self) -> None:
+        if min(len(self.source), len(self.target)) < 1:
+            raise ValueError("both domains need rows, one of them has none")
+
+    def __len__(self) -> int:
+        return max(len(self.source), len(self.target))
+
+    def __getitem__(self, rows: slice | Tensor) -> "Unpaired":
+        if isinstance(rows, slice):
+            rows = torch.arange(len(self))[rows]
+        return Unpaired(
+            self.source[rows % len(self.source)],
+            self.target.index_select(0, rows % len(self.target)),
+        )
+
+
 def held_out(rows: R, share: float, generator: Generator) -> tuple[R, R]:
     """Returns the rows to fit to and those to select by; share 0: the same rows."""
     if len(rows) < 2:

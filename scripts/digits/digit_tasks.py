@@ -7,7 +7,7 @@ from typing import final
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 from torch.nn import functional as F
@@ -85,9 +85,8 @@ def fashion_mnist(folder: Path | None) -> Task:
     return Task("Fashion-MNIST", *_published(FASHION_MNIST, folder), of_digits=False)
 
 
-def bundled_digits(folder: Path | None) -> Task:
-    """Returns scikit-learn's 1,797 digits of 8 by 8; its last 500 are the test."""
-    del folder  # they are part of scikit-learn
+def digit_scans() -> tuple[Float[Tensor, "row 8 8"], Int[Tensor, " row"]]:
+    """Returns scikit-learn's 1,797 digits, from 0 to 1, and their labels."""
     try:
         # No type stubs exist for it.
         from sklearn.datasets import load_digits  # type: ignore[import-untyped]
@@ -97,8 +96,15 @@ def bundled_digits(folder: Path | None) -> Task:
             "pip install 'rltransfer[digits]'"
         ) from fault
     images, labels = load_digits(return_X_y=True)
-    boxes = torch.from_numpy(images / 16).float().view(-1, 8, 8)
-    every = Examples(in_frame(boxes).flatten(1), torch.from_numpy(labels).long())
+    scans = torch.from_numpy(images / 16).float().view(-1, 8, 8)
+    return scans, torch.from_numpy(labels).long()
+
+
+def bundled_digits(folder: Path | None) -> Task:
+    """Returns scikit-learn's digits in MNIST's frame; the last 500 are the test."""
+    del folder  # they are part of scikit-learn
+    scans, labels = digit_scans()
+    every = Examples(in_frame(scans).flatten(1), labels)
     cut = len(every) - _BUNDLED_TEST
     return Task("digits", every[:cut], every[cut:], of_digits=True)
 

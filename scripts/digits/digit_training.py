@@ -1,4 +1,4 @@
-"""Training, testing and reporting for both scripts; the loop is `fit`'s."""
+"""Training, testing and reporting for the MNIST scripts; the loop is `fit`'s."""
 
 import argparse
 import os
@@ -13,12 +13,12 @@ from rltransfer.errors import UserError
 from rltransfer.mapping import CrossEntropy, Examples, FitConfig, Network, Progress, fit
 
 
-def options_of(page: str | None, save: str) -> argparse.ArgumentParser:
-    """Returns a parser of the common options.
+def data_options(page: str | None, seeds: list[int]) -> argparse.ArgumentParser:
+    """Returns a parser of the options that all scripts have.
 
     Args:
         page: what the script is about.
-        save: default folder for its networks.
+        seeds: by default.
     """
     parser = argparse.ArgumentParser(
         description=page, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -30,7 +30,18 @@ def options_of(page: str | None, save: str) -> argparse.ArgumentParser:
         default=os.environ.get("RLTRANSFER_DATA") or None,
         help="folder of the published files; default: $RLTRANSFER_DATA, or the cache",
     )
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="SEED")
+    parser.add_argument("--seeds", type=int, nargs="+", default=seeds, metavar="SEED")
+    return parser
+
+
+def options_of(page: str | None, save: str) -> argparse.ArgumentParser:
+    """Returns a parser of the common options of scripts that store networks.
+
+    Args:
+        page: what the script is about.
+        save: default folder for its networks.
+    """
+    parser = data_options(page, [0])
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--save", type=Path, default=Path(save), metavar="FOLDER")
     return parser

@@ -1,5 +1,6 @@
 import gzip
 import hashlib
+import os
 import struct
 from pathlib import Path
 
@@ -44,3 +45,12 @@ def tiny(tmp_path: Path) -> Path:
             (folder / file).write_bytes(idx(values))
         list_hashes(folder)
     return data
+
+
+def real_data() -> Path:
+    """Returns where the published files lie; skips where they do not."""
+    beside = Path(__file__).parents[3] / "shared" / "data"
+    folder = Path(os.environ.get("RLTRANSFER_DATA") or beside)
+    if not (folder / "mnist" / "train-labels-idx1-ubyte.gz").is_file():
+        pytest.skip(f"RLTRANSFER_DATA is not set and no MNIST lies in {folder}")
+    return folder

@@ -1,7 +1,6 @@
 import gzip
 import hashlib
 import io
-import os
 import urllib.error
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ from digits.digit_tasks import (
 from digits.digit_training import accuracy
 from rltransfer.errors import ArtifactRefused, InputError, StorageError
 from rltransfer.mapping import Affine, Examples
-from tests.scripts.conftest import idx, list_hashes
+from tests.scripts.conftest import idx, list_hashes, real_data
 
 LABELS = "train-labels-idx1-ubyte.gz"
 IMAGES = "train-images-idx3-ubyte.gz"
@@ -238,15 +237,6 @@ def test_accuracy_counts_over_all_batches() -> None:
     labels[:500] = 0
     network = Affine.of(torch.eye(2), torch.zeros(2))
     assert accuracy(network, Examples(inputs, labels)) == pytest.approx(80)
-
-
-def real_data() -> Path:
-    """Returns where the published files lie; skips where they do not."""
-    beside = Path(__file__).parents[3] / "shared" / "data"
-    folder = Path(os.environ.get("RLTRANSFER_DATA") or beside)
-    if not (folder / "mnist" / LABELS).is_file():
-        pytest.skip(f"RLTRANSFER_DATA is not set and no MNIST lies in {folder}")
-    return folder
 
 
 @pytest.mark.parametrize("load", [mnist, fashion_mnist])

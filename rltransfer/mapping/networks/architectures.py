@@ -42,9 +42,15 @@ class Chain(Network):
     def forward(
         self, x: Float[Tensor, "*copies batch inputs"]
     ) -> Float[Tensor, "*stack batch outputs"]:
-        for link in self.links:
-            x = link(x)
-        return x
+        return self.after_first(self.links[0](x))
+
+    def after_first(
+        self, features: Float[Tensor, "*copies batch features"]
+    ) -> Float[Tensor, "*stack batch outputs"]:
+        """Returns what the other links make of what the first one made."""
+        for link in self.links[1:]:
+            features = link(features)
+        return features
 
 
 @final

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar, final
 
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from typing_extensions import override
 
 N = TypeVar("N", contravariant=True)
@@ -30,6 +30,11 @@ class Objective(ABC, Generic[N, R]):
     def check(self, rows: R) -> None:
         """Raises `InputError` with the reason where the objective cannot apply."""
         del rows
+
+    @property
+    def own_networks(self) -> tuple[nn.Module, ...]:
+        """Networks of its own, such as a discriminator; a fit changes them in place."""
+        return ()
 
     def at(self, progress: float) -> "Objective[N, R]":
         """Returns the objective as it stands after this share of the updates.
@@ -83,6 +88,11 @@ class WeightedSum(Objective[N, R]):
     def check(self, rows: R) -> None:
         for _, part in self.parts:
             part.check(rows)
+
+    @property
+    @override
+    def own_networks(self) -> tuple[nn.Module, ...]:
+        return tuple(own for _, part in self.parts for own in part.own_networks)
 
     @override
     def at(self, progress: float) -> "WeightedSum[N, R]":

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import final
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 from typing_extensions import override
@@ -20,6 +20,19 @@ A fit never changes a head; to train it too, make it the last part of the networ
 """
 
 
+def mean_cross_entropy(
+    logits: Float[Tensor, "*copies row class"], labels: Int[Tensor, " row"]
+) -> Float[Tensor, "*copies"]:
+    """Returns the mean cross-entropy, in nats, of labels that all copies share."""
+    if logits.ndim == 2:
+        return F.cross_entropy(logits, labels)
+    labels = labels.expand(logits.shape[:-1])
+    losses = F.cross_entropy(
+        logits.flatten(end_dim=-2), labels.flatten(), reduction="none"
+    )
+    return losses.view(labels.shape).mean(dim=-1)
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class CrossEntropy(Objective[Head, Examples]):
@@ -32,13 +45,7 @@ class CrossEntropy(Objective[Head, Examples]):
         self, network: Head, rows: Examples
     ) -> dict[str, Float[Tensor, "*copies"]]:
         logits = self.head(network(rows.inputs))
-        if logits.ndim == 2:
-            return {"cross_entropy": F.cross_entropy(logits, rows.labels)}
-        labels = rows.labels.expand(logits.shape[:-1])
-        losses = F.cross_entropy(
-            logits.flatten(end_dim=-2), labels.flatten(), reduction="none"
-        )
-        return {"cross_entropy": losses.view(labels.shape).mean(dim=-1)}
+        return {"cross_entropy": mean_cross_entropy(logits, rows.labels)}
 
     @override
     def check(self, rows: Examples) -> None:
