@@ -42,10 +42,11 @@ class Answer:
         return float(np.mean(self.returns)) if self.returns else -np.inf
 
     @property
-    def error(self) -> float:
-        """Standard error of the mean; 0 where it is not known."""
+    def at_least(self) -> float:
+        """The mean less its standard error; the mean where that is not known."""
         count = len(self.returns)
-        return float(np.std(self.returns, ddof=1) / count**0.5) if count > 1 else 0.0
+        error = np.std(self.returns, ddof=1) / count**0.5 if count > 1 else 0.0
+        return float(self.mean - error)
 
 
 @final
@@ -60,11 +61,11 @@ class Arm:
     def __init__(self, name: ArmName, answer: Answer) -> None:
         self.name: ArmName = name
         self.answer = answer
+        self.surest = answer
+        """The one that earned most, less a standard error."""
         self.judged: list[float] = []
         """Returns of the episodes that were acted without exploring."""
         self.episodes = self.steps = 0
-        self._surely = -np.inf
-        """What it has earned at its best, less a standard error."""
         self.dropped: str | None = None
         """Why it is out, if it is."""
         self.behind = self.looked = 0
@@ -103,9 +104,10 @@ class Arm:
         the highest mean of a few episodes is mostly lucky.
         """
         now = Answer(policy, list(self.window))
-        if len(now.returns) >= _LEAST and now.mean >= self._surely:
+        if len(now.returns) >= _LEAST and now.mean >= self.surest.at_least:
             self.answer = now
-            self._surely = max(self._surely, now.mean - now.error)
+            if now.at_least > self.surest.at_least:
+                self.surest = now
 
 
 @final
@@ -138,7 +140,7 @@ class Guard:
         mapped = [arm for arm in self.arms if arm.name == "mapped"]
         learners = [arm for arm in self.arms if arm.name != "mapped"]
         first = max(learners, key=lambda arm: arm.answer.mean)
-        if mapped and first.answer.mean - first.answer.error <= mapped[0].answer.mean:
+        if mapped and first.answer.at_least <= mapped[0].answer.mean:
             return mapped[0]
         return first
 

@@ -1,5 +1,6 @@
 """Learning on in the target: arms that share one replay, a guard, a last comparison."""
 
+from dataclasses import replace
 from typing import cast, final
 
 import numpy as np
@@ -13,6 +14,7 @@ from rltransfer_agents.learning_on.learned import (
     LearnedOn,
     LearningWatcher,
     compared,
+    contenders,
     verdict,
 )
 from rltransfer_agents.learning_on.learner import LearnedPolicy, Learner
@@ -227,39 +229,40 @@ class _Learning:
     def _compared(self) -> LearnedOn:
         """Compares what may be the result, and returns the best."""
         arms = self._guard.arms
-        contenders = arms if len(arms) > 1 else []
-        finals: dict[str, list[float]] = {arm.name: [] for arm in arms}
+        known = contenders(arms)
         # All begin alike, so that none is lucky in where it begins.
         seed = int(self._resets.integers(_SEEDS))
-        for number, arm in enumerate(contenders):
+        for number, one in enumerate(known if len(known) > 1 else ()):
             rollout = self._target.collect(
-                arm.answer.policy,
+                one.answer.policy,
                 purpose="final comparison",
                 seed=seed,
-                steps=self._left // (len(contenders) - number),
+                steps=self._left // (len(known) - number),
                 episodes=self._config.final_episodes,
             )
-            finals[arm.name] = rollout.returns.tolist()
-        winner = compared(arms, finals)
+            known[number] = replace(one, returns=tuple(rollout.returns.tolist()))
+        winner = compared(known)
         policy, used = winner.answer.policy, self._target.budget.used
         if self._curve[-1].target_steps == used:
             self._curve.pop()
-        self._add_point(CurvePoint(used, self._worth(policy), winner.name))
+        self._add_point(CurvePoint(used, self._worth(policy), winner.arm.name))
+        # Of two of one arm, those of the first.
+        last = {one.arm.name: one.returns for one in reversed(known)}
         records = tuple(
             ArmRecord(
                 name=arm.name,
                 episodes=arm.episodes,
                 steps=arm.steps,
                 mean_return=arm.mean if arm.judged else None,
-                final_returns=tuple(finals[arm.name]),
+                final_returns=last[arm.name],
                 dropped=arm.dropped,
             )
             for arm in arms
         )
         learner = policy.learner if isinstance(policy, LearnedPolicy) else None
-        told = verdict(winner, arms, finals)
+        told = verdict(winner, known)
         curve = tuple(self._curve)
-        return LearnedOn(winner.name, policy, learner, curve, records, told)
+        return LearnedOn(winner.arm.name, policy, learner, curve, records, told)
 
 
 _SEEDS = 2**31 - 2**20

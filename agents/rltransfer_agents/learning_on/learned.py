@@ -7,7 +7,7 @@ from typing import Protocol, final, runtime_checkable
 import numpy as np
 
 from rltransfer.domain import Policy
-from rltransfer_agents.learning_on.guard import Arm, ArmName
+from rltransfer_agents.learning_on.guard import Answer, Arm, ArmName
 from rltransfer_agents.learning_on.learner import Learner
 
 
@@ -66,40 +66,59 @@ _SURE = 3
 """Episodes of each in the last comparison that are enough by themselves."""
 
 
-def compared(arms: Sequence[Arm], finals: Mapping[str, Sequence[float]]) -> Arm:
-    """Returns the arm that earns most; of equal ones the first.
+@final
+@dataclass(frozen=True, eq=False)
+class Contender:
+    """What may be the result: an arm with one of its policies."""
 
-    Args:
-        arms: the mapped policy first, if there is one.
-        finals: returns of each in the last comparison, which began alike. Where they
-            are too few, what the arms earned before counts too.
+    arm: Arm
+    answer: Answer
+    returns: tuple[float, ...] = ()
+    """In the last comparison, in which all begin alike."""
+
+    @property
+    def known(self) -> list[float]:
+        """What its worth is told by: the last comparison, if that is enough."""
+        few = len(self.returns) < _SURE
+        return [*(self.answer.returns if few else ()), *self.returns]
+
+
+def contenders(arms: Sequence[Arm]) -> list[Contender]:
+    """Returns what takes part in the last comparison, the mapped policy first.
+
+    Of the learner that earns most, its surest weights beside its newest good ones.
     """
-    common = min(len(finals[arm.name]) for arm in arms)
-
-    def worth(arm: Arm) -> float:
-        own = list(finals[arm.name])
-        if common >= _SURE:
-            return float(np.mean(own[:common]))
-        known = [*arm.answer.returns, *own]
-        return float(np.mean(known)) if known else -np.inf
-
-    return max(arms, key=worth)
+    found = [Contender(arm, arm.answer) for arm in arms]
+    best = max(arms, key=lambda arm: arm.surest.at_least)
+    if best.surest is not best.answer:
+        found.append(Contender(best, best.surest))
+    return found
 
 
-def verdict(
-    winner: Arm, arms: Sequence[Arm], finals: Mapping[str, Sequence[float]]
-) -> str:
+def compared(known: Sequence[Contender]) -> Contender:
+    """Returns the one that earns most; of equal ones the first."""
+    common = min(len(one.returns) for one in known)
+
+    def worth(one: Contender) -> float:
+        own = one.returns[:common] if common >= _SURE else one.known
+        return float(np.mean(own)) if own else -np.inf
+
+    return max(known, key=worth)
+
+
+def verdict(winner: Contender, known: Sequence[Contender]) -> str:
     """Returns in one sentence who is the result, and by which counted returns."""
-    if len(arms) == 1:
+    if len({one.arm.name for one in known}) == 1:
         return "scratch learned alone: there was no mapped policy to learn on from"
     told = []
-    for arm in arms:
-        before, last = arm.answer.returns, finals[arm.name]
-        known = last if len(last) >= _SURE else [*before, *last]
-        if known:
-            count = f"{len(known)} episode{'s' if len(known) > 1 else ''}"
-            told.append(f"{arm.name} {np.mean(known):.1f} ({count})")
+    for one in known:
+        other = one.answer is not one.arm.answer
+        count = len(one.known)
+        if count:
+            name = f"earlier {one.arm.name}" if other else one.arm.name
+            episodes = f"{count} episode{'s' if count > 1 else ''}"
+            told.append(f"{name} {np.mean(one.known):.1f} ({episodes})")
     earned = ", ".join(told)
-    if winner.name == "mapped":
+    if winner.arm.name == "mapped":
         return f"learning on brought nothing better than the mapped policy: {earned}"
-    return f"{winner.name} is the result, by its counted returns: {earned}"
+    return f"{winner.arm.name} is the result, by its counted returns: {earned}"
