@@ -166,6 +166,7 @@ def result_of(
         pictures,
         folder / "benchmark.md",
         folder / "benchmark.csv",
+        notes=_who_learns([pairs[name] for name in dict.fromkeys(pairs)]),
     )
     text = "\n\n".join(
         f"{title}\n\n{markdown(rows)}" for title, rows in result.tables.items()
@@ -173,6 +174,20 @@ def result_of(
     write_csv(result.csv, {job.key: (job, finished[job]) for job in done}.values())
     write_atomically(result.markdown, f"{text}\n".encode())
     return result if command is None else _with_report(result, pairs, command)
+
+
+def _who_learns(pairs: Sequence[Pair]) -> list[str]:
+    """Returns by target what learns from scratch, and for how long all learn."""
+    told: dict[str, list[str]] = {}
+    for pair in pairs:
+        known = pair.learning
+        if known is not None:
+            what = (
+                f"tuned scratch is {known.tuned_scratch}, {known.steps:,} steps to "
+                f"{known.threshold:g}; all learn for {known.budget:,}"
+            )
+            told.setdefault(what, []).append(pair.name)
+    return [f"{', '.join(names)}: {what}" for what, names in told.items()]
 
 
 def _with_report(

@@ -4,6 +4,7 @@
 """
 
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
@@ -16,7 +17,9 @@ from rltransfer.io import storage_faults
 from rltransfer.translation import MappedPolicy
 from rltransfer.translation.altered_translations import opposite, shuffled, spoilt
 from rltransfer.workflows.benchmark_jobs import Job, folder_of
+from rltransfer.workflows.environments import EnvironmentChoice
 from rltransfer.workflows.evaluate import evaluate
+from rltransfer.workflows.scratch_learning import learn_from_scratch
 from rltransfer.workflows.transfer import transfer
 from rltransfer.workflows.transfer_request import streams_of
 from rltransfer_agents.training.train_config import TrainConfig
@@ -79,6 +82,26 @@ def scratch(job: Job) -> Record:
     It is evaluated in the episodes in which all strategies are.
     """
     learning = job.learning
+    options = job.pair.target_options(job.seed)
+    report_seed = streams_of(job.seed).integer("report")
+    if learning.student is not None:
+        began = time.monotonic()
+        points = learn_from_scratch(
+            EnvironmentChoice(job.pair.target, options),
+            learning.student,
+            job.budget,
+            seed=job.seed,
+            points=job.points,
+            evaluation_episodes=EPISODES,
+            evaluation_seed=report_seed,
+        )
+        return {
+            "seconds": time.monotonic() - began,
+            "curve": [
+                _point(0, learning.random, "random"),
+                *(_point(at.target_steps, at.mean_return, at.arm) for at in points),
+            ],
+        }
     run = train_source(
         TrainConfig(
             env_id=job.pair.target,
@@ -86,11 +109,11 @@ def scratch(job: Job) -> Record:
             log_folder=job.own_folder,
             steps=job.budget,
             seed=job.seed,
-            env_kwargs=job.pair.target_options(job.seed),
+            env_kwargs=options,
             hyperparameters=learning.scratch.hyperparams,
             evaluations=job.points,
             evaluation_episodes=EPISODES,
-            evaluation_seed=streams_of(job.seed).integer("report"),
+            evaluation_seed=report_seed,
         )
     )
     with np.load(run.folder / "evaluations.npz", allow_pickle=False) as found:
