@@ -5,6 +5,7 @@ from typing import cast, final
 import numpy as np
 
 from rltransfer.domain import Domain, Policy, Rollout, Transitions
+from rltransfer.errors import InputError
 from rltransfer_agents.learning_on.guard import Answer, Arm, ArmName, Guard
 from rltransfer_agents.learning_on.learn_on_config import LearnOnConfig
 from rltransfer_agents.learning_on.learned import (
@@ -96,9 +97,10 @@ class _Learning:
             answer = Answer(self._policy(student.learner.copy()))
             arms.append(Arm(cast(ArmName, name), answer))
         self._guard = Guard(arms, config.steps)
+        self._drop_diverged()
         self._measure()
         reserve = self._reserve(arms)
-        while self._left > reserve:
+        while self._left > reserve and self._guard.learners:
             self._episode(self._guard.choose(), reserve)
             self._guard.drop()
             self._measure()
@@ -170,7 +172,25 @@ class _Learning:
             learner = self._students[one.name]
             for _ in range(updates * len(rows)):
                 learner.learner.update(self._replay, learner.guidance)
+        self._drop_diverged()
         self._say(arm, rollout)
+
+    def _drop_diverged(self) -> None:
+        """Drops learners whose numbers are not finite: they never become so again.
+
+        Raises:
+            InputError: nothing is left that could be the result.
+        """
+        arms, used = self._guard.arms, self._target.budget.used
+        for arm in self._guard.learners:
+            if not self._students[arm.name].learner.finite:
+                arm.dropped = f"its weights were not finite after {used:,} steps"
+        if not any(arm.stands for arm in arms):
+            raise InputError(
+                f"learning on must stay finite, in {self._target.name} "
+                f"{arms[0].name} diverged: {arms[0].dropped}; scale its observations "
+                "and rewards to usual sizes, or choose another --student"
+            )
 
     def _exploring(self, student: Student) -> Policy:
         strategy = STRATEGIES[self._config.strategy] if student.pull else None
@@ -227,7 +247,8 @@ class _Learning:
     def _compared(self) -> LearnedOn:
         """Compares what may be the result, and returns the best."""
         arms = self._guard.arms
-        contenders = arms if len(arms) > 1 else []
+        standing = [arm for arm in arms if arm.stands]
+        contenders = standing if len(standing) > 1 else []
         finals: dict[str, list[float]] = {arm.name: [] for arm in arms}
         # All begin alike, so that none is lucky in where it begins.
         seed = int(self._resets.integers(_SEEDS))
@@ -240,7 +261,7 @@ class _Learning:
                 episodes=self._config.final_episodes,
             )
             finals[arm.name] = rollout.returns.tolist()
-        winner = compared(arms, finals)
+        winner = compared(standing, finals)
         policy, used = winner.answer.policy, self._target.budget.used
         if self._curve[-1].target_steps == used:
             self._curve.pop()

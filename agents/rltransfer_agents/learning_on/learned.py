@@ -91,7 +91,9 @@ def verdict(
 ) -> str:
     """Returns in one sentence who is the result, and by which counted returns."""
     if len(arms) == 1:
-        return "scratch learned alone: there was no mapped policy to learn on from"
+        alone = "scratch learned alone: there was no mapped policy to learn on from"
+        dropped = arms[0].dropped
+        return alone if dropped is None else f"{alone}; it ended early: {dropped}"
     told = []
     for arm in arms:
         before, last = arm.answer.returns, finals[arm.name]
