@@ -59,7 +59,11 @@ class _Learning:
     ) -> None:
         self._target, self._mapped = target, mapped
         self._config, self._watch = config, watch
-        seeds = config.seed.spawn(4)
+        # A sequence counts what it spawned: a second course must begin as the first.
+        seed = np.random.SeedSequence(
+            config.seed.entropy, spawn_key=config.seed.spawn_key
+        )
+        seeds = seed.spawn(4)
         self._resets, self._noise, self._student_rng, self._scratch_rng = map(
             np.random.default_rng, seeds
         )
