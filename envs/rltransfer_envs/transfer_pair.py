@@ -66,7 +66,9 @@ class Learning:
     @property
     def tuned_scratch(self) -> str:
         """Who learns from scratch, for tables."""
-        return f"our {self.student}" if self.student else f"SB3's {self.scratch.algorithm}"
+        return (
+            f"our {self.student}" if self.student else f"SB3's {self.scratch.algorithm}"
+        )
 
     @property
     def budget(self) -> int:

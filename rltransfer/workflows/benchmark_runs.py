@@ -86,7 +86,7 @@ def scratch(job: Job) -> Record:
     report_seed = streams_of(job.seed).integer("report")
     if learning.student is not None:
         began = time.monotonic()
-        points = learn_from_scratch(
+        learned = learn_from_scratch(
             EnvironmentChoice(job.pair.target, options),
             learning.student,
             job.budget,
@@ -99,7 +99,7 @@ def scratch(job: Job) -> Record:
             "seconds": time.monotonic() - began,
             "curve": [
                 _point(0, learning.random, "random"),
-                *(_point(at.target_steps, at.mean_return, at.arm) for at in points),
+                *(_point(at.target_steps, at.mean_return, at.arm) for at in learned),
             ],
         }
     run = train_source(

@@ -1,5 +1,6 @@
 """TD3 and SAC with networks stepped in NumPy: the learners for continuous actions."""
 
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, Literal, final
 
@@ -28,6 +29,7 @@ _LOG_STD = -20.0, 2.0
 """Where SAC keeps it (Haarnoja et al., 2018)."""
 _TEMPERATURE = 0.1
 """First one of SAC; then it is learned."""
+_NETWORKS = "_acting", "_actor", "_critic", "_slow_actor", "_slow_critic"
 _EDGE = 0.97
 """Largest action that is imitated before the tanh, which never gets to 1."""
 _TIMES = np.array([1.0, 4.0, 16.0, 64.0], np.float32)
@@ -137,13 +139,19 @@ class ActorCritic(Learner):
         rated = self._critic(rows)[:, :, 0].min(axis=0)
         return bool(rated[0] > rated[1])
 
+    @property
+    @override
+    def finite(self) -> bool:
+        return all(getattr(self, name).finite for name in _NETWORKS)
+
     @override
     def copy(self) -> "ActorCritic":
         sizes = self._actor.sizes[0], self._size
         rng = np.random.default_rng(0)
         other = ActorCritic(self._kind, sizes, self._units, self._config, rng)
-        for name in ("_acting", "_actor", "_critic", "_slow_actor", "_slow_critic"):
+        for name in _NETWORKS:
             getattr(other, name).numbers[:] = getattr(self, name).numbers
+        other._temperature = copy(self._temperature)
         return other
 
     def _draw(self, network: NetworkStack, observation: Array) -> "_Draw":
@@ -165,14 +173,13 @@ class ActorCritic(Learner):
         """Makes one update of the critics; returns the rows it was made on."""
         batch = replay.batch(self._config.batch, self._rng)
         slow = self._slow_actor if self._kind == "td3" else self._actor
-        draw = self._draw(slow, batch.next_observation)
-        value = self._lower(self._slow_critic, batch.next_observation, draw.action)
+        after = batch.next_observation
+        draw = self._draw(slow, after)
+        value = self._lower(self._slow_critic, after, draw.action)
         if draw.drawn is not None:
             value = value - self._temperature.value * draw.drawn[2]
         if guidance.bootstraps:
-            mapped = self._lower(
-                self._slow_critic, batch.next_observation, batch.next_mapped
-            )
+            mapped = self._lower(self._slow_critic, after, batch.next_mapped)
             value = np.maximum(value, mapped)
         value = batch.reward + batch.discount * value
         # No policy earns more, or less, than the best or worst reward for ever.
@@ -214,9 +221,8 @@ class ActorCritic(Learner):
             noise, log_std, log_density = draw.drawn
             heat = np.float32(self._temperature.value / rows)
             by_action = by_action + heat * 2 * draw.action / (inside + 1e-6)
-            free = (draw.out[0, :, size:] > _LOG_STD[0]) & (
-                draw.out[0, :, size:] < _LOG_STD[1]
-            )
+            wide = draw.out[0, :, size:]
+            free = (wide > _LOG_STD[0]) & (wide < _LOG_STD[1])
             widths = by_action * inside * np.exp(log_std) * noise - heat
             slope[0, :, size:] = widths * free
             self._temperature.update(float(log_density.mean()))
@@ -237,10 +243,8 @@ class ActorCritic(Learner):
         mean = np.tanh(out[0, :, : self._size])
         weight = np.full(len(mean), guidance.hold, np.float32)
         if guidance.filtered:
-            mapped, own = (
-                self._lower(self._critic, batch.observation, action)
-                for action in (batch.mapped, mean)
-            )
+            own = self._lower(self._critic, batch.observation, mean)
+            mapped = self._lower(self._critic, batch.observation, batch.mapped)
             weight += guidance.filtered * (mapped > own)
         unit = max(float(np.abs(rated).mean()), 1e-3)
         scale = (weight * unit * 2 / (self._size * len(mean)))[:, None]
@@ -277,8 +281,7 @@ class _Temperature:
     def __init__(self, entropy: float, rate: float) -> None:
         self._entropy, self._rate = entropy, rate
         self._log = float(np.log(_TEMPERATURE))
-        self._mean = self._square = 0.0
-        self._updates = 0
+        self._mean = self._square = self._updates = 0.0
 
     @property
     def value(self) -> float:

@@ -82,6 +82,11 @@ class Arm:
         return float(np.mean(self.window)) if self.judged else -np.inf
 
     @property
+    def stands(self) -> bool:
+        """Whether it may be the answer: it learns still, or was judged by then."""
+        return self.dropped is None or bool(self.answer.returns)
+
+    @property
     def explores(self) -> bool:
         """Whether its next episode is for learning something new."""
         return len(self.judged) >= _LEAST and self.episodes % 2 == 1

@@ -6,6 +6,7 @@ from typing import cast, final
 import numpy as np
 
 from rltransfer.domain import Domain, Policy, Rollout, Transitions
+from rltransfer.errors import InputError
 from rltransfer_agents.learning_on.guard import Answer, Arm, ArmName, Guard
 from rltransfer_agents.learning_on.learn_on_config import LearnOnConfig
 from rltransfer_agents.learning_on.learned import (
@@ -60,7 +61,11 @@ class _Learning:
     ) -> None:
         self._target, self._mapped = target, mapped
         self._config, self._watch = config, watch
-        seeds = config.seed.spawn(4)
+        # A sequence counts what it spawned: a second course must begin as the first.
+        seed = np.random.SeedSequence(
+            config.seed.entropy, spawn_key=config.seed.spawn_key
+        )
+        seeds = seed.spawn(4)
         self._resets, self._noise, self._student_rng, self._scratch_rng = map(
             np.random.default_rng, seeds
         )
@@ -98,9 +103,10 @@ class _Learning:
             answer = Answer(self._policy(student.learner.copy()))
             arms.append(Arm(cast(ArmName, name), answer))
         self._guard = Guard(arms, config.steps)
+        self._drop_diverged()
         self._measure()
         reserve = self._reserve(arms)
-        while self._left > reserve:
+        while self._left > reserve and self._guard.learners:
             self._episode(self._guard.choose(), reserve)
             self._guard.drop()
             self._measure()
@@ -172,7 +178,25 @@ class _Learning:
             learner = self._students[one.name]
             for _ in range(updates * len(rows)):
                 learner.learner.update(self._replay, learner.guidance)
+        self._drop_diverged()
         self._say(arm, rollout)
+
+    def _drop_diverged(self) -> None:
+        """Drops learners whose numbers are not finite: they never become so again.
+
+        Raises:
+            InputError: nothing is left that could be the result.
+        """
+        arms, used = self._guard.arms, self._target.budget.used
+        for arm in self._guard.learners:
+            if not self._students[arm.name].learner.finite:
+                arm.dropped = f"its weights were not finite after {used:,} steps"
+        if not any(arm.stands for arm in arms):
+            raise InputError(
+                f"learning on must stay finite, in {self._target.name} "
+                f"{arms[0].name} diverged: {arms[0].dropped}; scale its observations "
+                "and rewards to usual sizes, or choose another --student"
+            )
 
     def _exploring(self, student: Student) -> Policy:
         strategy = STRATEGIES[self._config.strategy] if student.pull else None
@@ -229,7 +253,7 @@ class _Learning:
     def _compared(self) -> LearnedOn:
         """Compares what may be the result, and returns the best."""
         arms = self._guard.arms
-        known = contenders(arms)
+        known = contenders([arm for arm in arms if arm.stands])
         # All begin alike, so that none is lucky in where it begins.
         seed = int(self._resets.integers(_SEEDS))
         for number, one in enumerate(known if len(known) > 1 else ()):
@@ -254,7 +278,7 @@ class _Learning:
                 episodes=arm.episodes,
                 steps=arm.steps,
                 mean_return=arm.mean if arm.judged else None,
-                final_returns=last[arm.name],
+                final_returns=last.get(arm.name, ()),
                 dropped=arm.dropped,
             )
             for arm in arms

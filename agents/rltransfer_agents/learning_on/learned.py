@@ -108,8 +108,10 @@ def compared(known: Sequence[Contender]) -> Contender:
 
 def verdict(winner: Contender, known: Sequence[Contender]) -> str:
     """Returns in one sentence who is the result, and by which counted returns."""
-    if len({one.arm.name for one in known}) == 1:
-        return "scratch learned alone: there was no mapped policy to learn on from"
+    if {one.arm.name for one in known} == {"scratch"}:
+        alone = "scratch learned alone: there was no mapped policy to learn on from"
+        dropped = winner.arm.dropped
+        return alone if dropped is None else f"{alone}; it ended early: {dropped}"
     told = []
     for one in known:
         other = one.answer is not one.arm.answer

@@ -72,6 +72,11 @@ class Learner(ABC):
     ) -> bool:
         """Returns whether the critic rates `one` above `other`."""
 
+    @property
+    @abstractmethod
+    def finite(self) -> bool:
+        """Whether all its numbers are finite."""
+
     @abstractmethod
     def copy(self) -> "Learner":
         """Returns a learner that acts as this one does now, and learns apart."""

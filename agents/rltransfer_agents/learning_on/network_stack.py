@@ -51,6 +51,11 @@ class NetworkStack:
         """Weight (K, inputs, outputs) and bias (K, 1, outputs) of each layer."""
         return list(zip(self._parts[::2], self._parts[1::2], strict=True))
 
+    @property
+    def finite(self) -> bool:
+        """Whether all weights and biases are finite."""
+        return bool(np.isfinite(self.numbers).all())
+
     def twin(self) -> "NetworkStack":
         """Returns networks with the same weights, and an optimiser that begins."""
         other = NetworkStack(self.sizes, self.copies, np.random.default_rng(0))

@@ -142,6 +142,11 @@ class QLearner(Learner):
         rated = self._acting(observation[None])[0, 0]
         return bool(rated[one.argmax()] > rated[other.argmax()])
 
+    @property
+    @override
+    def finite(self) -> bool:
+        return all(one.finite for one in (self._network, self._slow, self._acting))
+
     @override
     def copy(self) -> "QLearner":
         sizes = self._network.sizes[0], self._choices

@@ -2,6 +2,8 @@
 
 A learner sees standardised observations and counts rewards in a unit of its own; both
 are folded into the first and last layers, so that the model needs no statistics.
+Whoever learns on with such a model begins where the learner stopped: it never acts at
+random first, and explores and pays for entropy as the learner did.
 """
 
 from typing import Any, NamedTuple, TypeAlias
@@ -11,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from stable_baselines3 import DQN, SAC, TD3
+from stable_baselines3.common.noise import NormalActionNoise
 
 from rltransfer_agents.learning_on.learner_config import LearnerConfig
 from rltransfer_agents.learning_on.network_stack import NetworkStack
@@ -38,7 +41,12 @@ def td3_model(
 ) -> TD3:
     """Returns a TD3 with these networks."""
     kwargs = {"net_arch": list(config.widths), "n_critics": networks.critic.copies}
-    model = TD3("MlpPolicy", env, policy_kwargs=kwargs, **_shared(config))
+    size = networks.critic.sizes[0] - len(units.shift)
+    # Without any it would never try anything new.
+    noise = NormalActionNoise(np.zeros(size), np.full(size, config.noise))
+    model = TD3(
+        "MlpPolicy", env, action_noise=noise, policy_kwargs=kwargs, **_shared(config)
+    )
     _fill(model.actor, networks.actor, 0, units)
     _fill(model.actor_target, networks.slow_actor, 0, units)
     _fill_critics(model, networks, units)
@@ -82,7 +90,12 @@ def dqn_model(
     model = DQN(
         "MlpPolicy",
         env,
+        # The slow copy follows in every update, and every step has one.
         target_update_interval=1,
+        train_freq=1,
+        # The schedule of random choices would start over with nothing but them.
+        exploration_initial_eps=config.random_choices,
+        exploration_final_eps=config.random_choices,
         policy_kwargs={"net_arch": list(config.widths)},
         **_shared(config),
     )
@@ -98,6 +111,8 @@ def _shared(config: LearnerConfig) -> dict[str, Any]:
         "gamma": config.discount,
         "tau": config.follow,
         "device": "cpu",
+        # Steps at random: `learn` counts anew, and what was learned would not act.
+        "learning_starts": 0,
         # So many rows are allocated at once.
         "buffer_size": 100_000,
     }
