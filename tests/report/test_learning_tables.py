@@ -18,7 +18,14 @@ from rltransfer_envs.pairs import Agent, Learning
 
 # Normalised: -500 is 0 and -100 is 1; the threshold of -200 is 0.75.
 LEARNING = Learning(
-    Agent("Acrobot-v1", "dqn", 200), -200.0, -500.0, -100.0, 1.0, "made up"
+    Agent("Acrobot-v1", "dqn", 200),
+    None,
+    200,
+    -200.0,
+    -500.0,
+    -100.0,
+    1.0,
+    "made up",
 )
 BUDGET = 400
 

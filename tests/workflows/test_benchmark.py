@@ -200,7 +200,7 @@ def test_a_benchmark_of_a_small_pair(tmp_path: Path) -> None:
 
 def test_a_benchmark_learns_on(tmp_path: Path) -> None:
     short = {"force": 9.0, "max_episode_steps": 20}
-    known = Learning(SOURCE, 19.0, 15.0, 20.0, 1.0, "made up")
+    known = Learning(SOURCE, None, 256, 19.0, 15.0, 20.0, 1.0, "made up")
     pair = replace(TINY, target_kwargs=short, learning=known)
     run = partial(run_job, hyperparams=QUICK)
     strategies = ["hold", "shuffled-map"]
