@@ -11,6 +11,7 @@ from rltransfer.mapping import Affine
 from rltransfer.translation import MappedPolicy, Translation
 from rltransfer_agents.learning_on.replay import Batch, Replay, Units
 from tests.worlds.line import Line, homeward
+from tests.worlds.points import Chooser
 
 PLAIN = Units(np.zeros(1, np.float32), np.ones(1, np.float32), 1.0)
 
@@ -165,6 +166,15 @@ def test_the_mapped_action_stands_beside_the_one_taken(continuous: bool) -> None
         np.testing.assert_array_equal(chosen, expected)
     np.testing.assert_array_equal(got.action, seen.action)
     assert not np.array_equal(got.action, got.mapped)
+
+
+def test_what_the_mapped_policy_does_after_n_steps_is_kept() -> None:
+    domain = Domain(lambda: Line(continuous=True), "line")
+    mapped = Chooser(lambda seen: np.float32(0.1 * seen))
+    kept = rows([1, 2, 4, 8], ended=(3,))
+    got = everything(replay(kept, mapped=mapped, n_steps=3, domain=domain))
+    np.testing.assert_allclose(got.mapped[:, 0], [0, 0.05, 0.1, 0.15], atol=1e-6)
+    np.testing.assert_allclose(got.next_mapped[:, 0], [0.15, 0.2, 0.2, 0.2], atol=1e-6)
 
 
 def looking_back(domain: Domain) -> MappedPolicy:

@@ -1,5 +1,6 @@
 """Learners become plain Stable-Baselines3 models, which act and learn on as they do."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -213,12 +214,13 @@ def test_no_schedule_starts_over(kind: str, tmp_path: Path) -> None:
 
 
 def test_td3_goes_on_exploring(tmp_path: Path) -> None:
-    learner, env = learned("td3"), Noted(world("td3"))
+    learner = learned("td3", replace(STILL, noise=0.3))
+    env = Noted(world("td3"))
     model = through_a_file(learner.model(env), tmp_path, env)
-    model.learn(30, reset_num_timesteps=False)
+    model.learn(60, reset_num_timesteps=False)
     expected, _ = policy_of(learner, "td3").predict(np.stack(env.shown))
-    # Full actions are 2, and few are cut at the edge.
-    assert 0.1 < (np.stack(env.done) - expected).std() < 1.5
+    # Full actions are 2; some of the noise is cut off at the edge.
+    assert 0.2 < (np.stack(env.done) - expected).std() < 0.7
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,0 +1,62 @@
+"""Who is the result, by returns that are known."""
+
+from rltransfer_agents.learning_on.guard import Answer, Arm, ArmName
+from rltransfer_agents.learning_on.learned import (
+    Contender,
+    compared,
+    contenders,
+    verdict,
+)
+from tests.worlds.line import homeward
+
+
+def contender(name: ArmName, before: list[float], *last: float) -> Contender:
+    arm = Arm(name, Answer(homeward(), before))
+    return Contender(arm, arm.answer, last)
+
+
+def test_the_last_comparison_counts_and_not_what_was_earned_before() -> None:
+    mapped = contender("mapped", [1.0, 1.0], 5.0, 5.0, 5.0)
+    lucky = contender("student", [9.0] * 5, 4.0, 4.0, 4.0)
+    assert compared([mapped, lucky]) is mapped
+
+
+def test_where_few_episodes_were_left_what_was_earned_before_counts_too() -> None:
+    mapped, better = contender("mapped", [1.0], 5.0), contender("student", [9.0], 4.0)
+    assert compared([mapped, better]) is better
+
+
+def test_only_episodes_that_all_began_alike_are_compared() -> None:
+    mapped = contender("mapped", [], 5.0, 5.0, 5.0)
+    longer = contender("student", [], 4.0, 4.0, 4.0, 90.0)
+    assert compared([mapped, longer]) is mapped
+
+
+def test_of_equal_ones_the_mapped_policy_is_the_result() -> None:
+    known = [contender(name, [], 5.0, 5.0, 5.0) for name in ("mapped", "student")]
+    assert compared(known) is known[0]
+    unknown = [contender(name, []) for name in ("mapped", "student", "scratch")]
+    assert compared(unknown) is unknown[0]
+    assert "nothing better" in verdict(known[0], known)
+
+
+def test_the_surest_weights_take_part_beside_the_newest() -> None:
+    arm, first, newest = Arm("scratch", Answer(homeward())), homeward(), homeward()
+    for earned, policy in (
+        *[(5.0, first)] * 5,
+        *[(9.0, newest), (1.5, newest), (9.0, newest), (1.5, newest), (9.0, newest)],
+    ):
+        arm.acted(20, [earned])
+        arm.takes(policy)
+    mapped = Arm("mapped", Answer(homeward(), [4.0, 4.0]))
+    found = contenders([mapped, arm])
+    assert [one.arm for one in found] == [mapped, arm, arm]
+    assert found[1].answer.policy is newest and found[2].answer.policy is first
+    assert "earlier scratch 5.0 (" in verdict(found[2], found)
+
+
+def test_a_lone_learner_that_ended_early_is_said_to() -> None:
+    alone = contender("scratch", [3.0])
+    assert "alone" in verdict(alone, [alone])
+    alone.arm.dropped = "its weights were not finite after 90 steps"
+    assert "ended early: its weights were not finite" in verdict(alone, [alone])
