@@ -1,8 +1,9 @@
 """Pairs that are learned on: where transfer should help, and where it is a trap.
 
-What scratch needs was measured with the hyperparameters named here, evaluations every
-2 % of the budget and not counted, median of 1 to 3 seeds, in the plain world: behind
-scrambled sensors it took no longer. Returns of random actions are of 20 episodes.
+What scratch needs was measured with the learner named here, evaluations every 2 % of
+the budget and not counted, median of seeds 700, 701 and 702, in the plain world: behind
+scrambled sensors Stable-Baselines3's took no longer. All steps count, the 1,000 random
+ones that ours begins with as well. Returns of random actions are of 20 episodes.
 """
 
 from dataclasses import replace
@@ -58,20 +59,21 @@ _PENDULUM = Learning(
     _OURS,
 )
 _HEAVY = Learning(
-    # 2,300, 1,900 and HEAVY3 steps.
+    # 1,700, 1,700 and 3,700 steps; then -160, -198 and -160.
     Agent("Pendulum-v1", "sac", 3_800),
     "td3",
-    2_300,
+    1_700,
     -220.0,
     -1_369.2,
-    -190.0,
+    -160.0,
     30.0,
     _OURS,
 )
 _CAR = Learning(
+    # 1,582 and 5,104 steps; on seed 701 the goal was not found in 30,000.
     Agent("MountainCarContinuous-v0", "sac", 18_000),
     "td3",
-    13_000,
+    5_100,
     90.0,
     -33.1,
     94.7,
@@ -79,9 +81,10 @@ _CAR = Learning(
     _OURS,
 )
 _INVERTED = Learning(
+    # 3,721, 5,179 and 5,621 steps; then 1,000.
     Agent("InvertedPendulum-v5", "ppo", 10_000),
     "td3",
-    6_000,
+    5_200,
     950.0,
     5.2,
     1_000.0,

@@ -140,9 +140,9 @@ class LearningRecord:
             accepted: whether the mapping was.
         """
         said = f"learned on: {self.verdict}"
-        if self.winner == "scratch" and accepted:
+        if self.winner == "scratch" and accepted and self.strategy != "scratch":
             said += "; the mapping was of no help beyond the rows that alignment saw"
-        elif self.winner == "student" and improved <= zero_shot:
+        if self.winner != "mapped" and accepted and improved <= zero_shot:
             said += "; in the fresh episodes it earns no more than zero-shot"
         return said
 

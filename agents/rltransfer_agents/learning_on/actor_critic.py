@@ -85,7 +85,7 @@ class ActorCritic(Learner):
         self._slow_critic.follow(self._critic, self._config.follow)
 
     @override
-    def imitate(self, batch: Batch) -> float:
+    def imitate(self, batch: Batch) -> None:
         out, inner = self._actor.forward(batch.observation)
         wanted = np.arctanh(np.clip(batch.mapped, -_EDGE, _EDGE))
         slope = np.zeros_like(out)
@@ -93,12 +93,10 @@ class ActorCritic(Learner):
         slope[0, :, :size] = 2 * (out[0, :, :size] - wanted) / rows
         # A narrow draw: what acts shall be the mapped policy, not noise around it.
         slope[0, :, size:] = 0.2 * (out[0, :, size:] + 1) / rows
-        error = np.tanh(out[0, :, :size]) - np.clip(batch.mapped, -_EDGE, _EDGE)
         self._actor.backward(inner, slope, learn=True)
         self._actor.step(self._config.rate)
         for network in (self._slow_actor, self._acting):
             network.numbers[:] = self._actor.numbers
-        return float(np.square(error).mean())
 
     @override
     def actions(

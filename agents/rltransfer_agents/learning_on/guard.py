@@ -31,7 +31,11 @@ _CHANCE = 0.2
 @final
 @dataclass(eq=False)
 class Answer:
-    """A policy that does not change, and what it earned."""
+    """A policy that does not change, and the returns that speak for it.
+
+    Of a learner these are of the last episodes in which it did not explore: one of its
+    own, and those of the weights it had shortly before.
+    """
 
     policy: Policy
     returns: list[float] = field(default_factory=list)
@@ -83,7 +87,7 @@ class Arm:
 
     @property
     def stands(self) -> bool:
-        """Whether it may be the answer: it learns still, or was judged by then."""
+        """Whether it may be the result: it learns still, or was judged by then."""
         return self.dropped is None or bool(self.answer.returns)
 
     @property
@@ -109,7 +113,11 @@ class Arm:
         the highest mean of a few episodes is mostly lucky.
         """
         now = Answer(policy, list(self.window))
-        if len(now.returns) >= _LEAST and now.mean >= self.surest.at_least:
+        *before, own = now.returns
+        # What fell at once is not as good as the weights before it.
+        fell = bool(before) and own < min(before)
+        enough = len(now.returns) >= _LEAST
+        if enough and not fell and now.mean >= self.surest.at_least:
             self.answer = now
             if now.at_least > self.surest.at_least:
                 self.surest = now

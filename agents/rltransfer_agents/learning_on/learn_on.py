@@ -8,15 +8,18 @@ import numpy as np
 from rltransfer.domain import Domain, Policy, Rollout, Transitions
 from rltransfer.errors import InputError
 from rltransfer_agents.learning_on.guard import Answer, Arm, ArmName, Guard
+from rltransfer_agents.learning_on.last_comparison import (
+    EPISODES,
+    compared,
+    contenders,
+    verdict,
+)
 from rltransfer_agents.learning_on.learn_on_config import LearnOnConfig
 from rltransfer_agents.learning_on.learned import (
     ArmRecord,
     CurvePoint,
     LearnedOn,
     LearningWatcher,
-    compared,
-    contenders,
-    verdict,
 )
 from rltransfer_agents.learning_on.learner import LearnedPolicy, Learner
 from rltransfer_agents.learning_on.q_learner import N_STEPS
@@ -90,6 +93,7 @@ class _Learning:
         n_steps = N_STEPS if config.student == "dqn" else 1
         self._replay = Replay(target, self._units, self._mapped, discount, n_steps)
         self._replay.add(seen)
+        self._seen = len(seen)
         known = target, self._units, self._replay, config
         if arms and config.strategy != "scratch":
             strategy, mapped = STRATEGIES[config.strategy], arms[0]
@@ -105,21 +109,23 @@ class _Learning:
         self._guard = Guard(arms, config.steps)
         self._drop_diverged()
         self._measure()
-        reserve = self._reserve(arms)
-        while self._left > reserve and self._guard.learners:
-            self._episode(self._guard.choose(), reserve)
+        while self._left > self._reserve and self._guard.learners:
+            self._episode(self._guard.choose())
             self._guard.drop()
             self._measure()
         return self._compared()
 
-    def _reserve(self, arms: list[Arm]) -> int:
-        """Returns the steps to keep for the last comparison."""
+    @property
+    def _reserve(self) -> int:
+        """Steps to keep for the last comparison."""
+        arms = self._guard.arms
         if len(arms) == 1:
             return 0
-        # An episode of each at least.
-        longest = len(arms) * max(arms[0].steps // max(1, arms[0].episodes), 1)
+        acted = [arm for arm in arms if arm.episodes]
+        longest = max((arm.steps / arm.episodes for arm in acted), default=0.0)
+        wanted = round(len(arms) * EPISODES * longest)
         share = round(self._config.final_share * self._config.steps)
-        return min(max(share, longest), self._left // 2)
+        return max(share, min(wanted, self._config.steps // 4))
 
     @property
     def _left(self) -> int:
@@ -134,7 +140,8 @@ class _Learning:
         while not arm.judged or (
             arm.steps < steps and len(arm.judged) < config.mapped_episodes
         ):
-            rollout = self._acted(arm.answer.policy, self._left)
+            # One that does not end leaves steps to learn from.
+            rollout = self._acted(arm.answer.policy, self._left // 2)
             rows.append(rollout.transitions)
             arm.acted(len(rollout.transitions), rollout.returns.tolist())
             arm.answer.returns += rollout.returns.tolist()
@@ -155,9 +162,9 @@ class _Learning:
     def _policy(self, learner: Learner) -> LearnedPolicy:
         return LearnedPolicy(learner, self._units, self._target.actions)
 
-    def _episode(self, arm: Arm, reserve: int) -> None:
+    def _episode(self, arm: Arm) -> None:
         """Lets an arm act, and all that learn learn from it."""
-        student, left = self._students[arm.name], self._left - reserve
+        student, left = self._students[arm.name], self._left - self._reserve
         judged: list[float] = []
         if arm.explores:
             rollout = self._acted(self._exploring(student), left)
@@ -172,7 +179,7 @@ class _Learning:
             arm.takes(now)
             if student.pull is not None:
                 student.pull.earned(judged[0], len(rows))
-        few = len(self._replay) < self._config.first_rows
+        few = len(self._replay) - self._seen < self._config.first_rows
         updates = self._config.updates[0 if few else 1]
         for one in self._guard.learners:
             learner = self._students[one.name]
@@ -270,8 +277,8 @@ class _Learning:
         if self._curve[-1].target_steps == used:
             self._curve.pop()
         self._add_point(CurvePoint(used, self._worth(policy), winner.arm.name))
-        # Of two of one arm, those of the first.
-        last = {one.arm.name: one.returns for one in reversed(known)}
+        # Of two of one arm, those of the result, else of the newest.
+        last = {one.arm.name: one.returns for one in (*reversed(known), winner)}
         records = tuple(
             ArmRecord(
                 name=arm.name,

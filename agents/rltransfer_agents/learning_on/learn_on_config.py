@@ -69,6 +69,11 @@ def require_student(
             f"--strategy is one of {', '.join(STRATEGIES)}, got {strategy!r}; choose "
             "one"
         )
+    if strategy == "ibrl" and isinstance(actions, spaces.Discrete):
+        raise InputError(
+            f"--strategy ibrl needs continuous actions, {env_id} has {actions}: among "
+            "choices the best is never rated below the mapped policy's; choose another"
+        )
     able = ("dqn",) if isinstance(actions, spaces.Discrete) else _CONTINUOUS
     if student is None:
         return able[0]

@@ -40,12 +40,8 @@ class Learner(ABC):
         """Makes one update of what rates actions; what acts stays as it is."""
 
     @abstractmethod
-    def imitate(self, batch: Batch) -> float:
-        """Makes one update towards the mapped policy's actions.
-
-        Returns:
-            Their mean squared error before it, or share of other choices.
-        """
+    def imitate(self, batch: Batch) -> None:
+        """Makes one update towards the mapped policy's actions."""
 
     @abstractmethod
     def actions(

@@ -52,27 +52,7 @@ class QLearner(Learner):
 
     @override
     def update(self, replay: Replay, guidance: Guidance) -> None:
-        batch = replay.batch(self._config.batch, self._rng)
-        self._update(batch, replay, guidance.hold)
-
-    @override
-    def evaluate(self, replay: Replay, guidance: Guidance) -> None:
-        # What rates is what acts: without the margin it would forget whom it follows.
-        self.update(replay, guidance)
-
-    @override
-    def imitate(self, batch: Batch) -> float:
-        out, inner = self._network.forward(batch.observation)
-        other = out[0].argmax(axis=1) != batch.mapped.argmax(axis=1)
-        slope = np.zeros_like(out)
-        slope[0] = self._margin_slope(out[0], batch, 1.0)
-        self._network.backward(inner, slope, learn=True)
-        self._network.step(self._config.rate)
-        for network in (self._slow, self._acting):
-            network.numbers[:] = self._network.numbers
-        return float(other.mean())
-
-    def _update(self, batch: Batch, replay: Replay, hold: float) -> None:
+        batch, hold = replay.batch(self._config.batch, self._rng), guidance.hold
         rows, after = np.arange(len(batch.reward)), batch.next_observation
         best = self._network(after)[0].argmax(axis=1)
         value = batch.reward + batch.discount * self._slow(after)[0][rows, best]
@@ -91,6 +71,21 @@ class QLearner(Learner):
         self._network.step(self._config.rate)
         self._slow.follow(self._network, self._config.follow)
         self._acting.follow(self._network, self._config.average)
+
+    @override
+    def evaluate(self, replay: Replay, guidance: Guidance) -> None:
+        # What rates is what acts: without the margin it would forget whom it follows.
+        self.update(replay, guidance)
+
+    @override
+    def imitate(self, batch: Batch) -> None:
+        out, inner = self._network.forward(batch.observation)
+        slope = np.zeros_like(out)
+        slope[0] = self._margin_slope(out[0], batch, 1.0)
+        self._network.backward(inner, slope, learn=True)
+        self._network.step(self._config.rate)
+        for network in (self._slow, self._acting):
+            network.numbers[:] = self._network.numbers
 
     def _margin_slope(
         self, rated: Float32[Array, "row choice"], batch: Batch, weight: float

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rltransfer.domain import Domain, Policy
 from rltransfer.domain.policies import State
+from rltransfer.translation import MappedPolicy
 from rltransfer_agents.learning_on.learner import Guidance, Learner
 from rltransfer_agents.learning_on.replay import Units
 
@@ -56,6 +57,8 @@ _EASE = 500
 _NEAR, _ERRORS = 0.1, 2.0
 """Of the way from random actions to the mapped policy, and standard errors of what it
 earns in so many episodes: less is no drop."""
+_LEAST_PULL = 1e-3
+"""Of the first weight."""
 _RECENT = 3
 """Episodes by which a drop is seen."""
 _STAGES = 10
@@ -71,7 +74,7 @@ class Pull:
     Args:
         strategy: says where it begins and by what it changes.
         mapped: returns of the mapped policy.
-        random: mean return of random actions.
+        floor: what acting badly earns.
         length: of an episode of the mapped policy.
     """
 
@@ -79,14 +82,14 @@ class Pull:
         self,
         strategy: Strategy,
         mapped: Sequence[float],
-        random: float,
+        floor: float,
         length: float,
     ) -> None:
-        self._strategy, self._random = strategy, random
-        mean = float(np.mean(mapped)) if len(mapped) else random
-        self._way = max(mean - random, 1e-6 * abs(mean), 1e-12)
+        self._strategy, self._floor = strategy, floor
+        mean = float(np.mean(mapped)) if len(mapped) else floor
+        self._way = max(mean - floor, 0.0)
         luck = _ERRORS * float(np.std(mapped)) / _RECENT**0.5 if len(mapped) else 0.0
-        self._bar = 1 - _NEAR - luck / self._way
+        self._bar = mean - _NEAR * self._way - luck
         self.weight, self.first_steps = strategy.hold, 0
         if strategy.acts == "first":
             self.first_steps = round(length)
@@ -96,13 +99,16 @@ class Pull:
     def earned(self, episode_return: float, steps: int) -> None:
         """Takes note of an episode of the student."""
         self._recent = [*self._recent[1 - _RECENT :], episode_return]
-        share = (float(np.mean(self._recent)) - self._random) / self._way
-        holds = share >= self._bar
+        mean, hold = float(np.mean(self._recent)), self._strategy.hold
+        holds = mean >= self._bar
         if self._strategy.eased_by == "ratio":
-            self.weight = self._strategy.hold * float(np.clip(1 - share, 0, 1))
+            share = (mean - self._floor) / self._way if self._way else 1.0
+            self.weight = hold * float(np.clip(1 - share, 0, 1))
         else:
-            change = np.exp((-1 if holds else 2) * steps / _EASE)
-            self.weight = float(min(self.weight * change, self._strategy.hold))
+            change = (-1 if holds else 2) * min(steps / _EASE, 10.0)
+            # It must not fall so far that it cannot rise again.
+            lowest = _LEAST_PULL * hold
+            self.weight = float(np.clip(self.weight * np.exp(change), lowest, hold))
         if holds and self.first_steps:
             self.first_steps = max(0, self.first_steps - self._stage)
 
@@ -111,6 +117,22 @@ class Pull:
         """What the mapped policy has to say in an update now."""
         strategy = self._strategy
         return Guidance(self.weight, strategy.filtered, strategy.bootstraps)
+
+
+def _remembered(
+    mapped: Policy,
+    observation: Any,
+    before: State,
+    action: NDArray[np.float32],
+    after: State,
+) -> State:
+    """Returns the state `after` of a policy, with the action that was really taken."""
+    if not isinstance(mapped, MappedPolicy) or mapped.history.steps == 1:
+        return after
+    shown = np.asarray(observation, np.float32)
+    memory = mapped.history.recalled(shown, before[0] if before else None, None)
+    stack = np.concatenate([shown, memory], axis=-1)
+    return (mapped.history.after(stack, action), *(after or ())[1:])
 
 
 @final
@@ -169,6 +191,7 @@ class Exploring:
             offered = np.asarray(self._domain.actions.encode(chosen), np.float32)
             if self._prefers(seen, offered, action):
                 action = offered
+            inner = _remembered(self._mapped, observation, known, action, inner)
         return self._domain.actions.decode(action), (np.zeros(1), *(inner or ()))
 
     def _prefers(self, seen: Any, offered: Any, own: Any) -> bool:

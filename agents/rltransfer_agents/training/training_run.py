@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from pydantic import TypeAdapter, ValidationError
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from rltransfer.domain import describe_space
 from rltransfer.errors import ArtifactRefused, InputError
@@ -47,16 +48,17 @@ from rltransfer_envs.making import make
 
 @contextmanager
 def isolated() -> Iterator[None]:
-    """Leaves the global generators and torch's threads as they were found.
+    """Leaves the global generators and the threads as they were found.
 
-    Inside the block torch has one thread: small networks are fastest so, and sums
-    are taken in one order.
+    Inside the block torch and NumPy have one thread: small networks are fastest so, and
+    sums are taken in one order.
     """
     python, numpy = random.getstate(), np.random.get_state()
     generator, threads = torch.get_rng_state(), torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        with threadpool_limits(1, "blas"):
+            yield
     finally:
         random.setstate(python)
         np.random.set_state(numpy)

@@ -1,7 +1,7 @@
 """Who is the result, by returns that are known."""
 
 from rltransfer_agents.learning_on.guard import Answer, Arm, ArmName
-from rltransfer_agents.learning_on.learned import (
+from rltransfer_agents.learning_on.last_comparison import (
     Contender,
     compared,
     contenders,
@@ -22,8 +22,27 @@ def test_the_last_comparison_counts_and_not_what_was_earned_before() -> None:
 
 
 def test_where_few_episodes_were_left_what_was_earned_before_counts_too() -> None:
-    mapped, better = contender("mapped", [1.0], 5.0), contender("student", [9.0], 4.0)
+    mapped = contender("mapped", [1.0, 2.0], 3.0)
+    better = contender("student", [9.0, 8.0, 9.0], 4.0)
     assert compared([mapped, better]) is better
+    lucky = contender("student", [9.0, 1.0, 1.0], 1.0)
+    assert compared([mapped, lucky]) is mapped
+
+
+def test_what_was_picked_for_its_returns_is_never_the_result_by_them() -> None:
+    mapped, student = contender("mapped", [1.0, 1.0]), contender("student", [2.0, 0.0])
+    surest = Contender(student.arm, Answer(homeward(), [9.0] * 5))
+    assert compared([mapped, student, surest]) is mapped
+    assert compared([student, surest]) is student
+
+
+def test_a_difference_within_its_error_changes_nothing() -> None:
+    mapped = contender("mapped", [], 5.0, 5.0, 5.0, 5.0)
+    # 0.5 better on average, with a standard error of about 1.
+    about = contender("student", [], 3.5, 7.5, 4.0, 7.0)
+    assert compared([mapped, about]) is mapped
+    clearly = contender("student", [], 5.5, 6.5, 6.0, 6.0)
+    assert compared([mapped, clearly]) is clearly
 
 
 def test_only_episodes_that_all_began_alike_are_compared() -> None:
@@ -37,7 +56,7 @@ def test_of_equal_ones_the_mapped_policy_is_the_result() -> None:
     assert compared(known) is known[0]
     unknown = [contender(name, []) for name in ("mapped", "student", "scratch")]
     assert compared(unknown) is unknown[0]
-    assert "nothing better" in verdict(known[0], known)
+    assert "nothing surely better" in verdict(known[0], known)
 
 
 def test_the_surest_weights_take_part_beside_the_newest() -> None:
@@ -52,7 +71,7 @@ def test_the_surest_weights_take_part_beside_the_newest() -> None:
     found = contenders([mapped, arm])
     assert [one.arm for one in found] == [mapped, arm, arm]
     assert found[1].answer.policy is newest and found[2].answer.policy is first
-    assert "earlier scratch 5.0 (" in verdict(found[2], found)
+    assert "scratch at its best 5.0 (" in verdict(found[2], found)
 
 
 def test_a_lone_learner_that_ended_early_is_said_to() -> None:

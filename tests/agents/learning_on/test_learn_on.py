@@ -168,7 +168,7 @@ def test_a_perfect_mapped_policy_is_not_lost(student: str) -> None:
     for point in learned.curve:
         assert point.mean_return >= world.worth(mapped) - 0.05
     if learned.winner == "mapped":
-        assert learned.policy is mapped and "nothing better" in learned.verdict
+        assert learned.policy is mapped and "nothing surely better" in learned.verdict
 
 
 def test_an_opposite_mapped_policy_loses() -> None:

