@@ -82,6 +82,24 @@ CASES = {
         ),
         1_100,
     ),
+    "jump-started": Case(
+        ("good cart",),
+        (
+            *("--target", "CartPole-v1", "--target-kwargs", "max_episode_steps=50"),
+            *("--improve", "--alignment-steps", "500", "--threshold", "45"),
+            *("--strategy", "jumpstart"),
+        ),
+        1_100,
+    ),
+    "continuous, learned on": Case(
+        ("pendulum",),
+        (
+            *("--target", "Pendulum-v1", "--target-kwargs", "max_episode_steps=40"),
+            *("--improve", "--alignment-steps", "500", "--threshold", "-100"),
+            *("--strategy", "ibrl", "--student", "sac", "--weak-source"),
+        ),
+        1_000,
+    ),
 }
 OWN = ("seconds", "run", "picture", "student", "resumed", "steps_taken_again")
 """What two runs of one transfer may differ in."""
