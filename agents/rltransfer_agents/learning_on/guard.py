@@ -15,9 +15,9 @@ from rltransfer.evaluation import beats
 ArmName: TypeAlias = Literal["mapped", "student", "scratch"]
 
 _LEAST = 3
-"""Judged episodes before a learner can be the answer."""
+"""Judged episodes by which a learner is judged: it changes fast."""
 _WINDOW = 5
-"""Last judged episodes of a learner: it changes while it learns."""
+"""Those by which it is told that one is measurably behind."""
 _PROBED = 6
 """Episodes of which one is the other learner's: it learns all the time."""
 _CONFIDENCE = 0.99
@@ -78,7 +78,7 @@ class Arm:
     @property
     def window(self) -> list[float]:
         """The returns by which it is judged now."""
-        return self.judged[-_WINDOW:]
+        return self.judged[-_LEAST:]
 
     @property
     def mean(self) -> float:
@@ -114,10 +114,10 @@ class Arm:
         """
         now = Answer(policy, list(self.window))
         *before, own = now.returns
-        # What fell at once is not as good as the weights before it.
-        fell = bool(before) and own < min(before)
-        enough = len(now.returns) >= _LEAST
-        if enough and not fell and now.mean >= self.surest.at_least:
+        # What fell is not as good as the weights before it.
+        if len(before) + 1 < _LEAST or own < np.median(before):
+            return
+        if now.mean >= self.surest.at_least:
             self.answer = now
             if now.at_least > self.surest.at_least:
                 self.surest = now
@@ -187,11 +187,14 @@ class Guard:
             if not fresh or len(rival.judged) < _WINDOW:
                 continue
             arm.looked = len(arm.judged)
-            worse = beats(rival.window, arm.window, _CONFIDENCE).better
+            worse = beats(
+                rival.judged[-_WINDOW:], arm.judged[-_WINDOW:], _CONFIDENCE
+            ).better
             arm.behind = arm.behind + 1 if worse else 0
             if arm.behind >= _BEHIND:
                 arm.dropped = (
-                    f"{arm.mean:.1f} against {rival.mean:.1f} of {rival.name} over "
+                    f"{np.mean(arm.judged[-_WINDOW:]):.1f} against "
+                    f"{np.mean(rival.judged[-_WINDOW:]):.1f} of {rival.name} over "
                     f"the last {_WINDOW} judged episodes of each, after "
                     f"{sum(one.steps for one in self.arms):,} steps"
                 )
