@@ -130,7 +130,14 @@ _SPOILT = tuple(
 _WEAK = replace(CARTPOLE, steps=4_096, kind="weak")
 
 _TRAPS = (
-    replace(_learned("cartpole-pendulum", _PENDULUM), weak_source=True),
+    replace(
+        _learned("cartpole-pendulum", _PENDULUM),
+        name="cartpole-pendulum-short",
+        # Of the budget of the usual pair nothing would be left to learn from.
+        budget=2_400,
+        refusal="allowed",
+        weak_source=True,
+    ),
     Pair(
         "cartpole-weak",
         _WEAK,
