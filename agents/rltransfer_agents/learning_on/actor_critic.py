@@ -20,6 +20,7 @@ from rltransfer_agents.learning_on.sb3_models import (
     sac_model,
     td3_model,
 )
+from rltransfer_agents.learning_on.temperature import Temperature
 
 Array = NDArray[np.float32]
 _SMOOTHING, _CLIP, _DELAY = 0.2, 0.5, 2
@@ -27,14 +28,16 @@ _SMOOTHING, _CLIP, _DELAY = 0.2, 0.5, 2
 critic updates for each of the actor."""
 _LOG_STD = -20.0, 2.0
 """Where SAC keeps it (Haarnoja et al., 2018)."""
-_TEMPERATURE = 0.1
-"""First one of SAC; then it is learned."""
 _NETWORKS = "_acting", "_actor", "_critic", "_slow_actor", "_slow_critic"
 _EDGE = 0.97
 """Largest action that is imitated before the tanh, which never gets to 1."""
 _TIMES = np.array([1.0, 4.0, 16.0, 64.0], np.float32)
 """Steps that a part of the noise lasts; their sum is nearly pink (Eberhard et al., ICLR
 2023), which moves both what answers at once and what has to swing."""
+
+_WIDE, _WIDER = 0.25, 4.0
+"""Share of exploring episodes with more noise, and how much more: a learner that was
+never paid would come to rest, as in MountainCarContinuous."""
 
 
 @final
@@ -65,8 +68,9 @@ class ActorCritic(Learner):
         self._critic = NetworkStack((rated, *config.widths, 1), 2, rng)
         self._slow_actor, self._slow_critic = self._actor.twin(), self._critic.twin()
         self._acting = self._actor.twin()
-        self._temperature = _Temperature(-float(self._size), config.rate)
+        self._temperature = Temperature(-float(self._size), config.rate)
         self._held = np.zeros((len(_TIMES), self._size), np.float32)
+        self._wide = 1.0
         self._updates = 0
 
     @override
@@ -106,8 +110,9 @@ class ActorCritic(Learner):
         return mean
 
     @override
-    def begin_episode(self) -> None:
+    def begin_episode(self, rng: np.random.Generator) -> None:
         self._held[:] = 0
+        self._wide = _WIDER if rng.random() < _WIDE else 1.0
 
     @override
     def explore(
@@ -116,7 +121,7 @@ class ActorCritic(Learner):
         keep = np.exp(-1 / _TIMES)[:, None]
         fresh = rng.standard_normal(self._held.shape, np.float32)
         self._held = keep * self._held + np.sqrt(1 - keep**2) * fresh
-        noise = self._held.sum(axis=0) / np.sqrt(len(_TIMES))
+        noise = self._wide * self._held.sum(axis=0) / np.sqrt(len(_TIMES))
         out = self._acting(observation[None])[0, 0]
         if self._kind == "sac":
             log_std = np.clip(out[self._size :], *_LOG_STD)
@@ -270,28 +275,3 @@ class _Draw:
     """Noise, its log standard deviation, and log density; None where all is fixed."""
     out: Array
     inner: list[Array]
-
-
-@final
-class _Temperature:
-    """What SAC pays for width, learned so that actions are drawn this widely."""
-
-    def __init__(self, entropy: float, rate: float) -> None:
-        self._entropy, self._rate = entropy, rate
-        self._log = float(np.log(_TEMPERATURE))
-        self._mean = self._square = self._updates = 0.0
-
-    @property
-    def value(self) -> float:
-        """What one unit of entropy is worth, in units of the value."""
-        return float(np.exp(self._log))
-
-    def update(self, log_density: float) -> None:
-        """Makes one step of Adam."""
-        slope = -(log_density + self._entropy)
-        self._updates += 1
-        self._mean += 0.1 * (slope - self._mean)
-        self._square += 0.001 * (slope * slope - self._square)
-        mean = self._mean / (1 - 0.9**self._updates)
-        square = self._square / (1 - 0.999**self._updates)
-        self._log -= self._rate * mean / (np.sqrt(square) + 1e-8)

@@ -56,8 +56,8 @@ class Learner(ABC):
         """Returns an action to learn from, encoded."""
 
     @abstractmethod
-    def begin_episode(self) -> None:
-        """Forgets what exploring remembers of the episode before."""
+    def begin_episode(self, rng: np.random.Generator) -> None:
+        """Forgets what exploring remembers, and draws how widely it explores now."""
 
     @abstractmethod
     def prefers(

@@ -109,7 +109,8 @@ class QLearner(Learner):
         return chosen
 
     @override
-    def begin_episode(self) -> None:
+    def begin_episode(self, rng: np.random.Generator) -> None:
+        del rng
         self._left = 0
 
     @override

@@ -179,7 +179,7 @@ class Exploring:
         """Returns an action for one observation; no state: an episode begins."""
         del episode_start, deterministic
         if state is None:
-            self._learner.begin_episode()
+            self._learner.begin_episode(self._rng)
             self._steps = 0
         self._steps += 1
         seen = self._units.standard(np.asarray(observation, np.float32))

@@ -294,7 +294,7 @@ def test_exploring_goes_by_the_generator_it_is_handed(kind: str) -> None:
 
     def tried(seed: int) -> Any:
         rng = np.random.default_rng(seed)
-        learner.begin_episode()
+        learner.begin_episode(np.random.default_rng(0))
         return np.stack([learner.explore(SHOWN[0], rng) for _ in range(60)])
 
     once, again, other = tried(1), tried(1), tried(2)
