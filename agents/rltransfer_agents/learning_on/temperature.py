@@ -1,4 +1,4 @@
-"""What SAC pays for drawing its actions widely (Haarnoja et al., 2018, second paper)."""
+"""What SAC pays for drawing its actions widely (Haarnoja et al., 2018)."""
 
 from typing import final
 
