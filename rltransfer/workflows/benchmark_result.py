@@ -202,6 +202,7 @@ def _with_report(
     log = result.log
     path = log.parent / REPORT
     page = BenchmarkPage(
+        pairs=list(pairs),
         zero_shot=result.zero_shot,
         zero_shot_runs=comparable,
         learning=result.learning,

@@ -291,9 +291,10 @@ def test_a_page_that_cannot_be_drawn_says_so_in_one_line(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_page_of_a_benchmark_says_what_failed_and_what_was_missed() -> None:
+def benchmark_page(**changes: Any) -> BenchmarkPage:
     row = {"pair": HOSTILE, "reached": "**no**", "median": "3.0"}
     page = BenchmarkPage(
+        pairs=[HOSTILE, "other", "tiny"],
         zero_shot=[row, {**row, "pair": "other", "reached": "yes"}],
         zero_shot_runs={
             HOSTILE: [
@@ -313,8 +314,27 @@ def test_the_page_of_a_benchmark_says_what_failed_and_what_was_missed() -> None:
         command="rltransfer benchmark",
         facts={},
     )
-    html = page.html().decode()
+    return replace(page, **changes)
+
+
+def test_the_page_of_a_benchmark_says_what_failed_and_what_was_missed() -> None:
+    html = benchmark_page().html().decode()
+    assert "Benchmark of 3 pairs" in html
+    assert "1 job failed; nothing below counts it." in html
+    assert "Shares outside [-0.5,\n2.0] are drawn at the edge" in html
     assert "1 of 2 pairs reached their goals" in html
     assert 'class="verdict bad"' in html and "tiny, seed 3 failed" in html
     assert "<script" not in html and "**no**" not in html
     assert Page(html.encode()).is_alone
+
+
+def test_a_benchmark_is_good_only_where_nothing_failed() -> None:
+    reached = [{"pair": "other", "reached": "yes", "median": "3.0"}]
+    whole, partly = (
+        benchmark_page(zero_shot=reached, failed=failed).html().decode()
+        for failed in ({}, {"tiny, seed 3": "why", "tiny, seed 4": "why"})
+    )
+    assert 'class="verdict good"' in whole and "Every pair" in whole
+    assert 'class="verdict unproved"' in partly and "Every pair" not in partly
+    reasons = re.findall(r"<p>(.*)</p>", partly)
+    assert reasons[0] == "2 jobs failed; nothing below counts them."
