@@ -102,6 +102,7 @@ def page_of(accepted: bool | None = True, **changes: Any) -> TransferPage:
             Meaning(f"target {n}", HOSTILE, n == 0, 0.62, 2, 3) for n in range(14)
         ],
         attempts=[Attempt(1, 100 * n, 9.0, 0.1, cut_short=n == 1) for n in range(3)],
+        learned=None,
         curve=None,
         clip="no GL is at hand",
         command=f"rltransfer transfer --target '{HOSTILE}'",
@@ -132,6 +133,12 @@ def test_a_page_holds_the_verdict_first_and_then_what_it_rests_on() -> None:
     assert "prefers-color-scheme: dark" in page.text
     assert html.count(b'name="viewport"') == 1
     assert b"currentColor" in html and b"#000000" not in html
+
+
+def test_returns_are_not_compared_across_tasks() -> None:
+    # Nobody has said that their rewards compare.
+    page = Page(page_of().html())
+    assert "445.6" in page.text and "share of home" not in page.text
 
 
 def test_names_are_escaped_wherever_they_stand() -> None:
@@ -174,8 +181,9 @@ def test_a_learning_curve_is_drawn_where_there_is_one() -> None:
         "arms": [arm, {**arm, "final_return": 12.5, "final_episodes": 20}],
     }
     shown = CurveShown(points, 300.0, 500, {"random": 10.0})
-    html = page_of(record=learned, curve=shown).html().decode()
-    for told in ("Learning on", "won by 400.0", "not reached", "12.5 over 20"):
+    said = "learned on: 400.0 over 20; the mapping was of no help"
+    html = page_of(record=learned, learned=said, curve=shown).html().decode()
+    for told in ("Learning on", f"<p>{said}.</p>", "not reached", "12.5 over 20"):
         assert told in html
     assert Page(html.encode()).is_alone
     assert "Learning on" not in page_of().html().decode()
