@@ -1,7 +1,10 @@
 """Pages hold what a reader needs, escape all names, and ask the network for nothing."""
 
 import io
+import multiprocessing
+import os
 import re
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -259,8 +262,6 @@ def test_a_clip_is_small_whatever_it_shows() -> None:
 
 
 def crash(step: int) -> Any:
-    import os
-
     os.abort()
 
 
@@ -282,6 +283,45 @@ def test_there_is_a_reason_where_there_is_no_clip(
 ) -> None:
     with pytest.raises(NoClip, match=reason):
         Filming([actor(draw)], seed=0).clip()
+
+
+def test_what_films_ends_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clips, "_PATIENCE_SECONDS", 1.0)
+    filming = Filming([actor(lambda _: signal.pause())], seed=0)
+    try:
+        # Nobody asks for the clip, as where the run was killed.
+        filming._process.join(20.0)
+        assert filming._process.exitcode == -signal.SIGALRM
+        with pytest.raises(NoClip, match="took more than 1 seconds"):
+            filming.clip()
+    finally:
+        filming.close()
+
+
+def no_room() -> int:
+    raise BlockingIOError(11, "Resource temporarily unavailable")
+
+
+@pytest.mark.parametrize("reason", ["daemonic processes", "temporarily unavailable"])
+def test_where_no_process_can_start_there_is_a_reason(
+    reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if reason == "daemonic processes":
+        config = multiprocessing.current_process()._config  # type: ignore[attr-defined]
+        monkeypatch.setitem(config, "daemon", True)
+    else:
+        monkeypatch.setattr(os, "fork", no_room)
+    filming = Filming([actor(plain)], seed=0)
+    with pytest.raises(NoClip, match=f"could not start: .*{reason}"):
+        filming.clip()
+    filming.close()
+
+
+def test_a_lost_connection_is_a_reason() -> None:
+    filming = Filming([actor(plain)], seed=0)
+    filming._answers.close()
+    with pytest.raises(NoClip, match="rendering ended"):
+        filming.clip()
 
 
 def test_a_page_holds_its_clip() -> None:
