@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from rltransfer.evaluation import ReturnSummary
-from rltransfer.report import clips, html_page
+from rltransfer.report import clips, html_page, linear_maps
 from rltransfer.report.benchmark_page import BenchmarkPage
 from rltransfer.report.clips import Actor, Clip, Filming, NoClip, encoded, filmed
 from rltransfer.report.learning_curve import CurveShown
@@ -172,6 +172,18 @@ def test_maps_are_drawn_only_where_there_is_something_to_see() -> None:
     assert drawn(state_map=same) == []
     assert drawn(state_map=linear(1, 1), action_map=linear(2, 3)) == ["Action"]
     assert "in the same place" in page_of(state_map=same).html().decode()
+
+
+def test_a_variable_that_moves_nothing_becomes_nothing() -> None:
+    chosen = np.array([[0.0, 1.0], [0.0, -3.0]])
+    other = np.array([[1.0, 0.0], [0.0, -1.0]])
+    found = linear_maps.meanings_of(chosen, [chosen, other], ("a", "b"), ("c", "d"))
+    assert found == (
+        Meaning("c", "nothing", False, None, 1, 2),
+        Meaning("d", "b", True, 0.75, 2, 2),
+    )
+    html = page_of(meanings=found).html().decode()
+    assert "<td>c</td><td>nothing</td><td>-</td><td>1 of 2</td>" in html
 
 
 def test_a_learning_curve_is_drawn_where_there_is_one() -> None:
