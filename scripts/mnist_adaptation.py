@@ -194,6 +194,10 @@ def summary(reached: Sequence[float]) -> str:
     return f"{values.mean():.2f} ± {values.std(correction=0):.2f}"
 
 
+KEPT = "nothing is stored, tables already printed are whole"
+"""After Ctrl-C."""
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measures all methods on all pairs, and prints a table for each pair."""
     parser = data_options(__doc__, [0, 1, 2, 3, 4])
@@ -205,6 +209,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     if options.choose:
+        for name in ("seeds", "targets"):
+            if getattr(options, name) is not parser.get_default(name):
+                raise InputError(
+                    f"--choose measures the halves with seed 0, got --{name} too; "
+                    "drop one of them"
+                )
         choose(options.data_dir, options.updates)
         return
     if len(set(options.seeds)) < len(options.seeds):
@@ -233,4 +243,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    run_script(main)
+    run_script(main, KEPT)

@@ -16,7 +16,7 @@ _PAIRS = frozenset(
 )
 _LISTS = frozenset(
     {
-        *("--env", "--source", "--source-env", "--statistics"),
+        *("--env", "--source", "--source-env", "--sha256", "--statistics"),
         *("--suite", "--pairs", "--strategies", "--only-seeds"),
     }
 )

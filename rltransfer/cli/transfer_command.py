@@ -64,7 +64,11 @@ def transfer(
     source_kwargs: SourceKwargs = None,
     sha256: Annotated[
         Words,
-        typer.Option("--sha256", help="Hash that the source's file must have."),
+        typer.Option(
+            "--sha256",
+            metavar="HASH …",
+            help="Hash that the file of each source must have, in order.",
+        ),
     ] = None,
     statistics: Annotated[
         Words,

@@ -137,6 +137,15 @@ def held_out(rows: R, share: float, generator: Generator) -> tuple[R, R]:
         raise InputError(f"a fit needs at least 2 rows, got {len(rows)}; collect more")
     if not share:
         return rows, rows
+    return _split(rows, share, generator)
+
+
+def _split(rows: Rows, share: float, generator: Generator) -> tuple[Any, Any]:
+    if isinstance(rows, Unpaired):
+        # Split as one, rows of the shorter side would be in both parts: it starts over.
+        source, source_held = held_out(rows.source, share, generator)
+        target, target_held = held_out(rows.target, share, generator)
+        return Unpaired(source, target), Unpaired(source_held, target_held)
     count = min(max(1, round(share * len(rows))), len(rows) - 1)
     places = torch.randperm(len(rows), generator=generator)
     return rows[places[count:]], rows[places[:count]]

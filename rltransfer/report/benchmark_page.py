@@ -29,8 +29,10 @@ _LEAST, _MOST = -0.5, 2.0
 class BenchmarkPage:
     """What a page about a benchmark says."""
 
+    pairs: Sequence[str]
+    """Names of all that were asked for, finished or not."""
     zero_shot: Rows
-    """One row for each pair."""
+    """One row for each pair that has a finished job."""
     zero_shot_runs: Mapping[str, Sequence[Mapping[str, Any]]]
     """What `transfer --json` printed, by pair, for those whose rewards compare."""
     learning: Sequence[LearningFigures]
@@ -44,10 +46,7 @@ class BenchmarkPage:
 
     def html(self) -> bytes:
         """Returns the page."""
-        pairs = dict.fromkeys(
-            [row["pair"] for row in self.zero_shot]
-            + [one.pair for one in self.learning]
-        )
+        pairs = self.pairs
         kind, word = self._verdict()
         failed = [f"{name} failed: {why}" for name, why in self.failed.items()]
         return rendered(
@@ -64,6 +63,7 @@ class BenchmarkPage:
                 },
                 "notes": [*self.notes, *failed],
                 "zero_shot": self._zero_shot() if self.zero_shot_runs else None,
+                "edges": (_LEAST, _MOST),
                 "summaries": self._summaries() if self.learning else (),
                 "curves": self._curves(),
                 "tables": self.tables,
@@ -82,7 +82,7 @@ class BenchmarkPage:
         goals = self._goals
         if goals:
             reached = sum(goals.values())
-            kind = "good" if reached == len(goals) else "bad"
+            kind = self._good if reached == len(goals) else "bad"
             return kind, f"{reached} of {len(goals)} pairs reached their goals"
         better = {
             name: one.low > 0.5 for name, one in improvements(self.learning).items()
@@ -91,13 +91,26 @@ class BenchmarkPage:
             return "unproved", "Nothing was compared"
         names = [name for name, wins in better.items() if wins]
         if names:
-            return "good", f"Better than from scratch: {', '.join(names)}"
+            return self._good, f"Better than from scratch: {', '.join(names)}"
         return "unproved", "Nothing is better than from scratch with confidence"
 
+    @property
+    def _good(self) -> str:
+        # What failed might have missed its goal.
+        return "unproved" if self.failed else "good"
+
     def _reasons(self) -> list[str]:
+        reasons = []
+        if self.failed:
+            many = len(self.failed) != 1
+            jobs, them = ("jobs", "them") if many else ("job", "it")
+            reasons.append(
+                f"{len(self.failed)} {jobs} failed; nothing below counts {them}."
+            )
         missed = [pair for pair, reached in self._goals.items() if not reached]
-        reasons = [f"Missed: {', '.join(missed)}."] if missed else []
-        if self._goals and not missed:
+        if missed:
+            reasons.append(f"Missed: {', '.join(missed)}.")
+        if self._goals and not missed and not self.failed:
             reasons.append("Every pair that has a goal reached it, medians over seeds.")
         lost = harms(self.learning)
         for name, better in improvements(self.learning).items():

@@ -98,7 +98,12 @@ class Filming:
         with warnings.catch_warnings():
             # The other process starts no thread and waits for none.
             warnings.simplefilter("ignore", DeprecationWarning)
-            self._process.start()
+            self._unstarted = ""
+            try:
+                self._process.start()
+            except (AssertionError, OSError) as fault:
+                # A daemon may have no child, a full machine has no room for one.
+                self._unstarted = f"rendering could not start: {fault}"
         theirs.close()
 
     def clip(self) -> Clip:
@@ -120,15 +125,19 @@ class Filming:
         return self.clip()
 
     def _received(self) -> Clip:
+        late = f"rendering took more than {_PATIENCE_SECONDS:g} seconds"
         try:
+            if self._unstarted:
+                raise NoClip(self._unstarted)
             if not self._answers.poll(_PATIENCE_SECONDS):
-                raise NoClip(f"rendering took more than {_PATIENCE_SECONDS:g} seconds")
+                raise NoClip(late)
             # Bytes, since nothing here is ever unpickled.
             reason, gif, still = (self._answers.recv_bytes() for _ in range(3))
-        except EOFError:
+        except (EOFError, OSError):
             self._process.join(1.0)
             code = self._process.exitcode
-            raise NoClip(f"rendering ended with exit code {code}") from None
+            ended = f"rendering ended with exit code {code}"
+            raise NoClip(late if code == -signal.SIGALRM else ended) from None
         finally:
             self.close()
         if reason:
@@ -138,13 +147,17 @@ class Filming:
     def close(self) -> None:
         """Ends the process, whether there is a clip or not."""
         self._answers.close()
-        self._process.kill()
-        self._process.join()
+        if not self._unstarted:
+            self._process.kill()
+            self._process.join()
 
 
 def _film_and_send(
     actors: Sequence[Actor], seed: int, backend: str, answers: Connection
 ) -> None:
+    # Orphaned, it would hold the lock of the run for as long as a driver hangs.
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(ceil(_PATIENCE_SECONDS))
     # Ctrl-C is the other process's business, which then ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -1,7 +1,7 @@
 """The maps of an alignment as matrices, with the names of well-known variables."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import final
@@ -133,11 +133,11 @@ class Meaning:
 
     target: str
     source: str
-    """The source variable that it moves most."""
+    """The source variable that it moves most; `nothing` where it moves none."""
     reversed: bool
     """Whether that one falls when it rises."""
-    share: float
-    """Of all that it moves, what that one gets; 1 where it moves nothing else."""
+    share: float | None
+    """Of all that it moves, what that one gets; None where it moves nothing."""
     agreeing: int
     """Candidates that say the same."""
     candidates: int
@@ -153,21 +153,42 @@ def meanings(
     """
     most = _ABOUT * alignment.chosen.candidate.alignment_error
     asked = [t for t in alignment.trials if t.candidate.alignment_error <= most]
-    votes = [_strongest(_state_matrix(alignment, trial.policy)) for trial in asked]
     chosen = _state_matrix(alignment, alignment.policy)
-    sources = observation_names(source_id, len(chosen))
-    targets = observation_names(target_id, alignment.policy.history.observation)
-    moved = np.maximum(np.abs(chosen).sum(axis=0), _FLAT)
+    return meanings_of(
+        chosen,
+        [_state_matrix(alignment, trial.policy) for trial in asked],
+        observation_names(source_id, len(chosen)),
+        observation_names(target_id, alignment.policy.history.observation),
+    )
+
+
+def meanings_of(
+    chosen: NDArray[np.float64],
+    asked: Sequence[NDArray[np.float64]],
+    sources: Sequence[str],
+    targets: Sequence[str],
+) -> tuple[Meaning, ...]:
+    """Returns for each target variable, a column, the row that it became.
+
+    Args:
+        chosen: state map that was kept.
+        asked: those of the candidates that are asked.
+        sources: names of the rows.
+        targets: names of the first columns; memory has no meaning of its own.
+    """
+    votes = [_strongest(values) for values in asked]
+    moved = np.abs(chosen).sum(axis=0)
     found = []
     for place, name in enumerate(targets):
         strongest = _strongest(chosen)[place]
         row, sign = strongest
+        still = sign == 0
         found.append(
             Meaning(
                 target=name,
-                source=sources[row],
+                source="nothing" if still else sources[row],
                 reversed=sign < 0,
-                share=float(abs(chosen[row, place]) / moved[place]),
+                share=None if still else float(abs(chosen[row, place]) / moved[place]),
                 agreeing=sum(vote[place] == strongest for vote in votes),
                 candidates=len(votes),
             )
@@ -176,9 +197,17 @@ def meanings(
 
 
 def _strongest(values: NDArray[np.float64]) -> list[tuple[int, int]]:
-    """Returns for each column the row of its largest number, and the number's sign."""
-    rows = np.abs(values).argmax(axis=0)
-    return [(int(r), int(np.sign(values[r, c]))) for c, r in enumerate(rows)]
+    """Returns for each column the row of its largest number, and the number's sign.
+
+    Row and sign are 0 where all numbers of the column are.
+    """
+    sizes = np.abs(values)
+    return [
+        (int(row), int(np.sign(values[row, column])))
+        if sizes[:, column].sum() > _FLAT
+        else (0, 0)
+        for column, row in enumerate(sizes.argmax(axis=0))
+    ]
 
 
 def _stack_names(history: History, target_id: str) -> tuple[str, ...]:

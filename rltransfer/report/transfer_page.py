@@ -24,11 +24,6 @@ from rltransfer.report.transfer_picture import (
 
 _AT_HOME = "random at home"
 _INCH_A_CELL, _MOST_INCHES = 0.42, 11.0
-_CAME_OUT: dict[str | None, str] = {
-    "mapped": "the mapped policy, which nothing that learned has beaten",
-    "student": "the student, which learned on from the mapped policy",
-    "scratch": "the agent that learned from scratch",
-}
 _FIRST_ROWS = 12
 """Of a long table; the others are shown when asked for."""
 
@@ -48,6 +43,8 @@ class TransferPage:
     action_map: LinearMap
     meanings: Sequence[Meaning]
     attempts: Sequence[Attempt]
+    learned: str | None
+    """What is said of learning on, with its caveats; None without it."""
     curve: CurveShown | None
     """Of learning on."""
     clip: Clip | str
@@ -75,7 +72,7 @@ class TransferPage:
                 "word": word,
                 "kind": self._kind,
                 "reason": reason or verdict,
-                "came_out": self._came_out,
+                "learned": self.learned,
                 "numbers": self._numbers(),
                 "notes": self._notes(),
                 "returns": self._returns(),
@@ -109,14 +106,6 @@ class TransferPage:
         return "unproved" if unproved else "good" if self._accepted else "bad"
 
     @property
-    def _came_out(self) -> str | None:
-        who = _CAME_OUT.get(self.record["winner"])
-        if who is None:
-            return None
-        why = self.record["learning_verdict"]
-        return f"What came out is {who}" + (f": {why}." if why else ".")
-
-    @property
     def _actor(self) -> str:
         winner = self.record["winner"]
         if winner in ("student", "scratch"):
@@ -125,20 +114,14 @@ class TransferPage:
 
     def _numbers(self) -> dict[str, str]:
         record = self.record
-        random, home = (
-            self.figures[name].mean_return for name in ("random", "source at home")
-        )
         best = self.figures.get("improved") or self.figures["zero-shot"]
         named = "improved" if "improved" in self.figures else "zero-shot"
         numbers = {
             f"{named} return": f"{best.mean_return:.1f}",
-            "random": f"{random:.1f}",
+            "random": f"{self.figures['random'].mean_return:.1f}",
             "target steps": f"{record['target_steps']:,} of {record['budget']:,}",
             "time": f"{record['seconds']:.0f} s",
         }
-        if home > random:
-            share = (best.mean_return - random) / (home - random)
-            numbers = {"share of home": f"{100 * share:.0f} %", **numbers}
         if record["threshold"] is not None:
             reached = record["steps_to_threshold"]
             words = "not reached" if reached is None else f"{reached:,} steps"

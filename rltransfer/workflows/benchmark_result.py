@@ -8,7 +8,12 @@ from typing import Any, final
 from rich.console import Group, RenderableType
 from typing_extensions import override
 
-from rltransfer.io import installed_versions, sha256_of, write_atomically
+from rltransfer.io import (
+    installed_versions,
+    sha256_of,
+    storage_faults,
+    write_atomically,
+)
 from rltransfer.report import Result
 from rltransfer.report.benchmark_page import BenchmarkPage
 from rltransfer.report.benchmark_picture import draw_benchmark
@@ -173,6 +178,9 @@ def result_of(
     )
     write_csv(result.csv, {job.key: (job, finished[job]) for job in done}.values())
     write_atomically(result.markdown, f"{text}\n".encode())
+    with storage_faults(folder / REPORT):
+        # One of an earlier run would be taken for this one's.
+        (folder / REPORT).unlink(missing_ok=True)
     return result if command is None else _with_report(result, pairs, command)
 
 
@@ -202,6 +210,7 @@ def _with_report(
     log = result.log
     path = log.parent / REPORT
     page = BenchmarkPage(
+        pairs=list(pairs),
         zero_shot=result.zero_shot,
         zero_shot_runs=comparable,
         learning=result.learning,

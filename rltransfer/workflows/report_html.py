@@ -79,6 +79,7 @@ def _page(
             action_map=action_map(alignment, *ids),
             meanings=meanings(alignment, *ids),
             attempts=attempts,
+            learned=result.learned,
             curve=result.curve,
             clip="",
             command=command_of(request),

@@ -132,6 +132,14 @@ class TransferResult(Result):
         }
 
     @property
+    def learned(self) -> str | None:
+        """What is said of learning on, with its caveats; None without `improve`."""
+        if self.learning is None or self.improved is None:
+            return None
+        means = self.zero_shot.mean_return, self.improved.mean_return
+        return self.learning.said(*means, accepted=self.accepted)
+
+    @property
     def curve(self) -> CurveShown | None:
         """The learning curve as pictures show it; None without `improve`."""
         if self.learning is None:
@@ -211,22 +219,15 @@ class TransferResult(Result):
             ("resume", "; ".join(resumed) if self.resumed != "no" else None),
         ]
         colour = "green" if self.accepted else "yellow"
-        verdicts = [Text(f"\n{self.verdict}", style=colour)]
-        if learning is not None and self.improved is not None:
-            means = self.zero_shot.mean_return, self.improved.mean_return
-            verdicts.append(Text(learning.said(*means, accepted=self.accepted)))
-        return Group(*parts, facts(entries), *verdicts)
+        verdict = Text(f"\n{self.verdict}", style=colour)
+        learned = () if self.learned is None else (Text(self.learned),)
+        return Group(*parts, facts(entries), verdict, *learned)
 
 
 def _sources_table(sources: tuple[SourceRecord, ...]) -> RenderableType:
     table = plain_table(
-        "source",
-        "family",
-        "alignment error",
-        "acceptance test",
-        "target steps",
-        "verdict",
-        "kept",
+        *("source", "family", "alignment error", "acceptance test"),
+        *("target steps", "verdict", "kept"),
     )
     for row in sources:
         tested = row.acceptance_return
@@ -275,9 +276,8 @@ class FinishedTransfer(Result):
     def policy(self) -> Policy:
         """Acts in the target as what came out; read from the folder."""
         folder = Path(came_out(self.folder))
-        if folder == self.folder:
-            return load_transfer(folder).policy
-        return load_agent(folder).policy
+        here = folder == self.folder
+        return (load_transfer(folder) if here else load_agent(folder)).policy
 
     def save(self, path: str | Path) -> Path:
         """Copies the run's folder to `path`, which must not exist, and returns it."""

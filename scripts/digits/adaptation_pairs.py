@@ -31,11 +31,6 @@ class Pair:
     target: Float[Tensor, "row size size"]
     target_labels: Int[Tensor, " row"]
 
-    @property
-    def test(self) -> Examples:
-        """The target's pixels with their labels."""
-        return Examples(self.target.flatten(1), self.target_labels)
-
 
 View = Callable[[Pair, Generator], tuple[Examples, Tensor]]
 """Returns labelled source pixels, and the target's, in the same frame."""

@@ -47,15 +47,22 @@ def options_of(page: str | None, save: str) -> argparse.ArgumentParser:
     return parser
 
 
-def run_script(main: Callable[[], None]) -> None:
-    """Runs `main`; a user's error becomes one line and its exit status."""
+def run_script(
+    main: Callable[[], None], kept: str = "networks already tested are stored"
+) -> None:
+    """Runs `main`; a user's error becomes one line and its exit status.
+
+    Args:
+        main: takes the command line.
+        kept: what is left of it after Ctrl-C, for the line that says so.
+    """
     try:
         main()
     except UserError as fault:
         print(fault, file=sys.stderr)
         sys.exit(fault.exit_status)
     except KeyboardInterrupt:
-        print("Stopped; networks already tested are stored.", file=sys.stderr)
+        print(f"Stopped; {kept}.", file=sys.stderr)
         sys.exit(130)
 
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import ot
@@ -9,6 +10,7 @@ import pytest
 import torch
 from sklearn.metrics.pairwise import rbf_kernel
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from rltransfer.errors import InputError
 from rltransfer.mapping import (
@@ -39,6 +41,7 @@ from rltransfer.mapping.objectives.sample_gaps import (
     kernel_mean_gap,
     squared_distances,
 )
+from rltransfer.mapping.rows import held_out
 
 
 def drawn(seed: int) -> torch.Generator:
@@ -64,6 +67,27 @@ def test_the_kernel_mean_gap_by_hand() -> None:
     wide = (2 + 2 * math.exp(-0.5)) / 4 + 1 - 2 * math.exp(-0.125)
     gap = kernel_mean_gap(ONE, OTHER, torch.tensor([1.0, 2.0]))
     assert gap.item() == pytest.approx((by_hand + wide) / 2)
+
+
+class Largest(TorchDispatchMode):
+    """Knows how many numbers the largest tensor has that was made."""
+
+    numbers = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        made = func(*args, **(kwargs or {}))
+        if isinstance(made, Tensor):
+            self.numbers = max(self.numbers, made.numel())
+        return made
+
+
+def test_more_widths_make_no_larger_tensors() -> None:
+    one, other = torch.randn(50, 3, generator=drawn(0)), torch.zeros(60, 3)
+    with Largest() as largest:
+        KernelMeans((0.25, 0.5, 1.0, 2.0))(one, other)
+    assert largest.numbers == 60 * 60
 
 
 def test_widths_are_relative_to_the_distance_of_the_samples() -> None:
@@ -399,6 +423,22 @@ def test_the_shorter_domain_starts_over() -> None:
     assert rows[torch.tensor([4, 1])].target.flatten().tolist() == [10, 11]
     with pytest.raises(ValueError, match="both domains need rows"):
         Unpaired(source[:0], rows.target)
+
+
+def test_no_row_of_either_domain_is_fitted_to_and_held_out() -> None:
+    source = Examples(torch.arange(40.0).unsqueeze(1), torch.arange(40))
+    rows = Unpaired(source, torch.arange(10.0).unsqueeze(1))
+    fitted, held = held_out(rows, 0.2, drawn(0))
+    assert (len(held.source), len(held.target)) == (8, 2)
+    for one, other, count in (
+        (fitted.source.labels, held.source.labels, 40),
+        (fitted.target.flatten(), held.target.flatten(), 10),
+    ):
+        assert sorted(one.tolist() + other.tolist()) == list(range(count))
+    alone = Unpaired(source, rows.target[:1])
+    with pytest.raises(InputError, match="at least 2 rows, got 1"):
+        held_out(alone, 0.2, drawn(0))
+    assert held_out(alone, 0.0, drawn(0)) == (alone, alone)
 
 
 def test_adaptation_refuses_numbers_for_labels() -> None:

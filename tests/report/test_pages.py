@@ -1,7 +1,10 @@
 """Pages hold what a reader needs, escape all names, and ask the network for nothing."""
 
 import io
+import multiprocessing
+import os
 import re
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -14,7 +17,7 @@ import pytest
 from PIL import Image
 
 from rltransfer.evaluation import ReturnSummary
-from rltransfer.report import clips, html_page
+from rltransfer.report import clips, html_page, linear_maps
 from rltransfer.report.benchmark_page import BenchmarkPage
 from rltransfer.report.clips import Actor, Clip, Filming, NoClip, encoded, filmed
 from rltransfer.report.learning_curve import CurveShown
@@ -102,6 +105,7 @@ def page_of(accepted: bool | None = True, **changes: Any) -> TransferPage:
             Meaning(f"target {n}", HOSTILE, n == 0, 0.62, 2, 3) for n in range(14)
         ],
         attempts=[Attempt(1, 100 * n, 9.0, 0.1, cut_short=n == 1) for n in range(3)],
+        learned=None,
         curve=None,
         clip="no GL is at hand",
         command=f"rltransfer transfer --target '{HOSTILE}'",
@@ -134,6 +138,12 @@ def test_a_page_holds_the_verdict_first_and_then_what_it_rests_on() -> None:
     assert b"currentColor" in html and b"#000000" not in html
 
 
+def test_returns_are_not_compared_across_tasks() -> None:
+    # Nobody has said that their rewards compare.
+    page = Page(page_of().html())
+    assert "445.6" in page.text and "share of home" not in page.text
+
+
 def test_names_are_escaped_wherever_they_stand() -> None:
     html = page_of().html().decode()
     assert "<script" not in html
@@ -164,6 +174,18 @@ def test_maps_are_drawn_only_where_there_is_something_to_see() -> None:
     assert "in the same place" in page_of(state_map=same).html().decode()
 
 
+def test_a_variable_that_moves_nothing_becomes_nothing() -> None:
+    chosen = np.array([[0.0, 1.0], [0.0, -3.0]])
+    other = np.array([[1.0, 0.0], [0.0, -1.0]])
+    found = linear_maps.meanings_of(chosen, [chosen, other], ("a", "b"), ("c", "d"))
+    assert found == (
+        Meaning("c", "nothing", False, None, 1, 2),
+        Meaning("d", "b", True, 0.75, 2, 2),
+    )
+    html = page_of(meanings=found).html().decode()
+    assert "<td>c</td><td>nothing</td><td>-</td><td>1 of 2</td>" in html
+
+
 def test_a_learning_curve_is_drawn_where_there_is_one() -> None:
     points = ((0, 10.0, "random"), (900, 90.0, "scratch"), (1_800, 400.0, "student"))
     arm = {"name": "scratch", "steps": 800, "dropped": HOSTILE, "final_return": None}
@@ -174,8 +196,9 @@ def test_a_learning_curve_is_drawn_where_there_is_one() -> None:
         "arms": [arm, {**arm, "final_return": 12.5, "final_episodes": 20}],
     }
     shown = CurveShown(points, 300.0, 500, {"random": 10.0})
-    html = page_of(record=learned, curve=shown).html().decode()
-    for told in ("Learning on", "won by 400.0", "not reached", "12.5 over 20"):
+    said = "learned on: 400.0 over 20; the mapping was of no help"
+    html = page_of(record=learned, learned=said, curve=shown).html().decode()
+    for told in ("Learning on", f"<p>{said}.</p>", "not reached", "12.5 over 20"):
         assert told in html
     assert Page(html.encode()).is_alone
     assert "Learning on" not in page_of().html().decode()
@@ -251,8 +274,6 @@ def test_a_clip_is_small_whatever_it_shows() -> None:
 
 
 def crash(step: int) -> Any:
-    import os
-
     os.abort()
 
 
@@ -276,6 +297,45 @@ def test_there_is_a_reason_where_there_is_no_clip(
         Filming([actor(draw)], seed=0).clip()
 
 
+def test_what_films_ends_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clips, "_PATIENCE_SECONDS", 1.0)
+    filming = Filming([actor(lambda _: signal.pause())], seed=0)
+    try:
+        # Nobody asks for the clip, as where the run was killed.
+        filming._process.join(20.0)
+        assert filming._process.exitcode == -signal.SIGALRM
+        with pytest.raises(NoClip, match="took more than 1 seconds"):
+            filming.clip()
+    finally:
+        filming.close()
+
+
+def no_room() -> int:
+    raise BlockingIOError(11, "Resource temporarily unavailable")
+
+
+@pytest.mark.parametrize("reason", ["daemonic processes", "temporarily unavailable"])
+def test_where_no_process_can_start_there_is_a_reason(
+    reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if reason == "daemonic processes":
+        config = multiprocessing.current_process()._config  # type: ignore[attr-defined]
+        monkeypatch.setitem(config, "daemon", True)
+    else:
+        monkeypatch.setattr(os, "fork", no_room)
+    filming = Filming([actor(plain)], seed=0)
+    with pytest.raises(NoClip, match=f"could not start: .*{reason}"):
+        filming.clip()
+    filming.close()
+
+
+def test_a_lost_connection_is_a_reason() -> None:
+    filming = Filming([actor(plain)], seed=0)
+    filming._answers.close()
+    with pytest.raises(NoClip, match="rendering ended"):
+        filming.clip()
+
+
 def test_a_page_holds_its_clip() -> None:
     html = page_of(clip=Clip(b"GIF89a", b"\x89PNG")).html()
     assert Page(html).is_alone
@@ -291,9 +351,10 @@ def test_a_page_that_cannot_be_drawn_says_so_in_one_line(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_page_of_a_benchmark_says_what_failed_and_what_was_missed() -> None:
+def benchmark_page(**changes: Any) -> BenchmarkPage:
     row = {"pair": HOSTILE, "reached": "**no**", "median": "3.0"}
     page = BenchmarkPage(
+        pairs=[HOSTILE, "other", "tiny"],
         zero_shot=[row, {**row, "pair": "other", "reached": "yes"}],
         zero_shot_runs={
             HOSTILE: [
@@ -313,8 +374,27 @@ def test_the_page_of_a_benchmark_says_what_failed_and_what_was_missed() -> None:
         command="rltransfer benchmark",
         facts={},
     )
-    html = page.html().decode()
+    return replace(page, **changes)
+
+
+def test_the_page_of_a_benchmark_says_what_failed_and_what_was_missed() -> None:
+    html = benchmark_page().html().decode()
+    assert "Benchmark of 3 pairs" in html
+    assert "1 job failed; nothing below counts it." in html
+    assert "Shares outside [-0.5,\n2.0] are drawn at the edge" in html
     assert "1 of 2 pairs reached their goals" in html
     assert 'class="verdict bad"' in html and "tiny, seed 3 failed" in html
     assert "<script" not in html and "**no**" not in html
     assert Page(html.encode()).is_alone
+
+
+def test_a_benchmark_is_good_only_where_nothing_failed() -> None:
+    reached = [{"pair": "other", "reached": "yes", "median": "3.0"}]
+    whole, partly = (
+        benchmark_page(zero_shot=reached, failed=failed).html().decode()
+        for failed in ({}, {"tiny, seed 3": "why", "tiny, seed 4": "why"})
+    )
+    assert 'class="verdict good"' in whole and "Every pair" in whole
+    assert 'class="verdict unproved"' in partly and "Every pair" not in partly
+    reasons = re.findall(r"<p>(.*)</p>", partly)
+    assert reasons[0] == "2 jobs failed; nothing below counts them."

@@ -13,6 +13,7 @@ from digits.adaptation_pairs import (
 )
 from digits.digit_frames import Frame, as_if_in, with_mean
 from digits.digit_training import run_script
+from rltransfer.errors import InputError
 from rltransfer.mapping import CrossEntropy, Examples
 from tests.scripts.conftest import real_data
 
@@ -118,6 +119,26 @@ def test_the_page_runs_and_prints_a_table_per_target(
     for name in ("zero-shot", "source only", "oracle", *mnist_adaptation.METHODS):
         assert sum(line.startswith(name) for line in lines) == 2
     assert "1797 pictures" in "".join(lines)
+
+
+@pytest.mark.parametrize("given", [("--seeds", "0"), ("--targets", "digits")])
+def test_what_choosing_does_not_look_at_is_refused(given: tuple[str, str]) -> None:
+    with pytest.raises(InputError, match=f"got {given[0]} too"):
+        mnist_adaptation.main(["--choose", *given])
+
+
+def test_what_is_left_after_a_stop_is_said(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    for words in ((), (mnist_adaptation.KEPT,)):
+        with pytest.raises(SystemExit, match="130"):
+            run_script(stop, *words)
+    stored, nothing = capsys.readouterr().err.splitlines()
+    assert stored == "Stopped; networks already tested are stored."
+    assert nothing.startswith("Stopped; nothing is stored")
 
 
 def test_a_seed_given_twice_is_refused(

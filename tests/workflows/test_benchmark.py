@@ -115,6 +115,14 @@ def test_jobs_fail_alone_and_run_again(folder: Path) -> None:
     assert asked(folder) == [2, 3]
 
 
+def test_the_page_counts_pairs_of_which_every_job_failed(folder: Path) -> None:
+    page = ran(folder, [2], fail_at_two, pairs=[TINY, PLAIN]).report
+    assert page is not None
+    said = page.read_text()
+    assert "Benchmark of 2 pairs" in said
+    assert "2 jobs failed; nothing below counts them." in said
+
+
 def test_a_killed_job_runs_again(folder: Path) -> None:
     found = ran(folder, [1, 2], die_at_two)
     assert "died with exit code -9" in found.failed["tiny, zero-shot, seed 2"]

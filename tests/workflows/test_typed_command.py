@@ -5,8 +5,10 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
-from rltransfer.cli.arguments import read_pairs
+from rltransfer.cli.app import app
+from rltransfer.cli.arguments import one_value_each, read_pairs
 from rltransfer.workflows.environments import EnvironmentChoice
 from rltransfer.workflows.learning_request import LearningRequest
 from rltransfer.workflows.report_html import command_of
@@ -52,6 +54,15 @@ def test_a_request_is_told_by_what_shapes_it() -> None:
     assert "--source hf://sb3/ppo 'b c' " in told
     assert "--weak-source" in told and "--progress" not in told
     assert "--episodes 30 --hyperparams restarts=2" in told
+
+
+def test_a_hash_for_each_source_is_read_again() -> None:
+    sources = (Path("a"), Path("b"))
+    told = command_of(replace(SMALL, sources=sources, digests=("ab" * 32, "cd" * 32)))
+    words = one_value_each(shlex.split(told)[1:])
+    transfer = get_command(app).commands[words[0]]  # type: ignore[attr-defined]
+    read = transfer.make_context("transfer", words[1:]).params
+    assert read["sha256"] == ["ab" * 32, "cd" * 32]
 
 
 def test_how_to_learn_on_is_told() -> None:

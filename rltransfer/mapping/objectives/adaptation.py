@@ -24,7 +24,8 @@ class SampleMatching(Objective[DomainMapping, Transitions]):
 
     Args:
         gap: between the source's states and the mapped ones.
-        source: states of the source.
+        source: states of the source; a few hundred, drawn from many. All of them are
+            compared with every batch.
     """
 
     gap: Gap

@@ -72,12 +72,12 @@ def kernel_mean_gap(
 
     def mean_kernel(a: Tensor, b: Tensor) -> Tensor:
         distances = squared_distances(a, b)
-        return torch.stack(
-            [
-                (-distances / (2 * width.square())[..., None, None]).exp()
-                for width in widths.unbind(dim=-1)
-            ]
-        ).mean(dim=(0, -2, -1))
+        # One by one: all kernels at once would take as many times the memory.
+        means = [
+            (-distances / (2 * width.square())[..., None, None]).exp().mean((-2, -1))
+            for width in widths.unbind(dim=-1)
+        ]
+        return torch.stack(means).mean(dim=0)
 
     return (
         mean_kernel(one, one) + mean_kernel(other, other) - 2 * mean_kernel(one, other)
