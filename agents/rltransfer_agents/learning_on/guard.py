@@ -14,7 +14,7 @@ from rltransfer.evaluation import beats
 
 ArmName: TypeAlias = Literal["mapped", "student", "scratch"]
 
-_LEAST = 3
+FIRST_JUDGED = 3
 """Judged episodes by which a learner is judged: it changes fast."""
 _WINDOW = 5
 """Those by which it is told that one is measurably behind."""
@@ -78,7 +78,7 @@ class Arm:
     @property
     def window(self) -> list[float]:
         """The returns by which it is judged now."""
-        return self.judged[-_LEAST:]
+        return self.judged[-FIRST_JUDGED:]
 
     @property
     def mean(self) -> float:
@@ -91,9 +91,14 @@ class Arm:
         return self.dropped is None or bool(self.answer.returns)
 
     @property
+    def is_new(self) -> bool:
+        """Whether it has not acted enough to be judged."""
+        return len(self.judged) < FIRST_JUDGED
+
+    @property
     def explores(self) -> bool:
         """Whether its next episode is for learning something new."""
-        return len(self.judged) >= _LEAST and self.episodes % 2 == 1
+        return not self.is_new and self.episodes % 2 == 1
 
     def acted(self, steps: int, judged: list[float]) -> None:
         """Takes note of an episode.
@@ -113,9 +118,12 @@ class Arm:
         the highest mean of a few episodes is mostly lucky.
         """
         now = Answer(policy, list(self.window))
+        if self.is_new:
+            return
         *before, own = now.returns
         # What fell is not as good as the weights before it.
-        if len(before) + 1 < _LEAST or own < np.median(before):
+        fell = bool(self.answer.returns) and own < np.median(before)
+        if fell:
             return
         if now.mean >= self.surest.at_least:
             self.answer = now

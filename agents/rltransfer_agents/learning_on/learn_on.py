@@ -7,7 +7,13 @@ import numpy as np
 
 from rltransfer.domain import Domain, Policy, Rollout, Transitions
 from rltransfer.errors import InputError
-from rltransfer_agents.learning_on.guard import Answer, Arm, ArmName, Guard
+from rltransfer_agents.learning_on.guard import (
+    FIRST_JUDGED,
+    Answer,
+    Arm,
+    ArmName,
+    Guard,
+)
 from rltransfer_agents.learning_on.last_comparison import (
     EPISODES,
     compared,
@@ -164,21 +170,10 @@ class _Learning:
 
     def _episode(self, arm: Arm) -> None:
         """Lets an arm act, and all that learn learn from it."""
-        student, left = self._students[arm.name], self._left - self._reserve
-        judged: list[float] = []
-        if arm.explores:
-            rollout = self._acted(self._exploring(student), left)
-        else:
-            now = self._policy(student.learner.copy())
-            rollout = self._acted(now, left)
-            judged = rollout.returns.tolist()
-        rows = rollout.transitions
+        student = self._students[arm.name]
+        rollouts = self._acts(arm, student)
+        rows = Transitions.join(*(rollout.transitions for rollout in rollouts))
         self._replay.add(rows)
-        arm.acted(len(rows), judged)
-        if judged:
-            arm.takes(now)
-            if student.pull is not None:
-                student.pull.earned(judged[0], len(rows))
         few = len(self._replay) - self._seen < self._config.first_rows
         updates = self._config.updates[0 if few else 1]
         for one in self._guard.learners:
@@ -186,7 +181,31 @@ class _Learning:
             for _ in range(updates * len(rows)):
                 learner.learner.update(self._replay, learner.guidance)
         self._drop_diverged()
-        self._say(arm, rollout)
+        for rollout in rollouts:
+            self._say(arm, rollout)
+
+    def _acts(self, arm: Arm, student: Student) -> list[Rollout]:
+        """Returns an episode of an arm; of one that never acted, enough to judge it.
+
+        What it learned from alignment's rows alone may be the best that it comes to.
+        """
+        if arm.explores:
+            policy = self._exploring(student)
+            rollout = self._acted(policy, self._left - self._reserve)
+            arm.acted(len(rollout.transitions), [])
+            return [rollout]
+        now, rollouts = self._policy(student.learner.copy()), list[Rollout]()
+        while not rollouts or (len(rollouts) < FIRST_JUDGED and arm.is_new):
+            left = self._left - self._reserve
+            if rollouts and left <= 0:
+                break
+            rollouts.append(self._acted(now, max(left, 1)))
+            judged = rollouts[-1].returns.tolist()
+            arm.acted(len(rollouts[-1].transitions), judged)
+            if judged and student.pull is not None:
+                student.pull.earned(judged[0], len(rollouts[-1].transitions))
+        arm.takes(now)
+        return rollouts
 
     def _drop_diverged(self) -> None:
         """Drops learners whose numbers are not finite: they never become so again.

@@ -77,7 +77,7 @@ def test_a_learner_explores_once_it_was_judged_and_then_in_turns() -> None:
     for _ in range(20):
         explored.append(one.explores)
         one.acted(20, [] if one.explores else [1.0])
-    assert not any(explored[: rules._LEAST])
+    assert not any(explored[: rules.FIRST_JUDGED])
     assert explored[-10:].count(True) == 5
 
 
@@ -111,7 +111,7 @@ def test_one_lucky_mean_does_not_keep_out_what_came_after_it() -> None:
 
 
 def test_few_episodes_make_no_answer() -> None:
-    one = arm("student", *evenly(5.0, rules._LEAST - 1))
+    one = arm("student", *evenly(5.0, rules.FIRST_JUDGED - 1))
     assert one.answer.returns == [] and one.answer.mean == float("-inf")
 
 
