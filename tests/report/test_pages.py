@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import re
 import signal
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -329,7 +330,9 @@ def test_where_no_process_can_start_there_is_a_reason(
     filming.close()
 
 
-def test_a_lost_connection_is_a_reason() -> None:
+def test_a_lost_connection_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Where MuJoCo is there, the other backend would be tried.
+    monkeypatch.delitem(sys.modules, "mujoco", raising=False)
     filming = Filming([actor(plain)], seed=0)
     filming._answers.close()
     with pytest.raises(NoClip, match="rendering ended"):
