@@ -4,7 +4,7 @@ from typing import final
 
 import numpy as np
 
-_INTEGER_SEEDS = 2**31 - 2**20
+INTEGER_SEEDS = 2**31 - 2**20
 """Gymnasium and Stable-Baselines3 take seeds below 2^31; episode i adds i to one."""
 
 
@@ -38,4 +38,4 @@ class RandomStreams:
 
     def integer(self, use: str) -> int:
         """Returns a seed for what takes integers: environments, torch, SB3."""
-        return int(self._children[use].generate_state(1, np.uint64)[0] % _INTEGER_SEEDS)
+        return int(self._children[use].generate_state(1, np.uint64)[0] % INTEGER_SEEDS)

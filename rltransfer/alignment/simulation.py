@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from rltransfer.alignment.response_config import ResponseConfig
 from rltransfer.alignment.responses import Array, Episode, episodes_of
 from rltransfer.domain import Domain, Whitening
+from rltransfer.random_streams import INTEGER_SEEDS
 
 
 @final
@@ -91,7 +92,7 @@ def simulate(
         left -= len(taken)
     sequences = [e.actions @ wiring.T for e in kept for _ in range(copies)]
     rows = source.replay(
-        sequences, purpose="source", seed=int(rng.integers(2**31 - 2**20))
+        sequences, purpose="source", seed=int(rng.integers(INTEGER_SEEDS))
     )
     white = replace(
         rows,

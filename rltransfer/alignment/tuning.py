@@ -18,6 +18,7 @@ from rltransfer.alignment.candidates import Candidate, Trial
 from rltransfer.alignment.families import TUNED
 from rltransfer.alignment.trials import Trials, Watcher
 from rltransfer.mapping import Affine, Chain, DomainMapping, Network
+from rltransfer.random_streams import INTEGER_SEEDS
 
 
 def tune(trials: Trials, watch: Watcher) -> None:
@@ -59,7 +60,7 @@ def tune(trials: Trials, watch: Watcher) -> None:
     while trials.worth_tuning and trials.spare >= fewest:
         number += 1
         watch.phase(f"tuning {number}", budget.used)
-        seed = int(seeds.integers(2**31 - 2**20))
+        seed = int(seeds.integers(INTEGER_SEEDS))
         asked = [search.ask() for _ in range(config.population)]
         earned = [trials.earned(scales.at(values), steps, seed) for values in asked]
         search.tell([(x, -value) for x, value in zip(asked, earned, strict=True)])

@@ -1,6 +1,6 @@
 """What came of a benchmark, as Python, `--json`, tables and a picture say it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
@@ -171,7 +171,7 @@ def result_of(
         pictures,
         folder / "benchmark.md",
         folder / "benchmark.csv",
-        notes=_who_learns([pairs[name] for name in dict.fromkeys(pairs)]),
+        notes=_who_learns(pairs.values()),
     )
     text = "\n\n".join(
         f"{title}\n\n{markdown(rows)}" for title, rows in result.tables.items()
@@ -184,7 +184,7 @@ def result_of(
     return result if command is None else _with_report(result, pairs, command)
 
 
-def _who_learns(pairs: Sequence[Pair]) -> list[str]:
+def _who_learns(pairs: Iterable[Pair]) -> list[str]:
     """Returns by target what learns from scratch, and for how long all learn."""
     told: dict[str, list[str]] = {}
     for pair in pairs:

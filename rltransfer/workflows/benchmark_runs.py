@@ -95,32 +95,29 @@ def scratch(job: Job) -> Record:
             evaluation_episodes=EPISODES,
             evaluation_seed=report_seed,
         )
-        return {
-            "seconds": time.monotonic() - began,
-            "curve": [
-                _point(0, learning.random, "random"),
-                *(_point(at.target_steps, at.mean_return, at.arm) for at in learned),
-            ],
-        }
-    run = train_source(
-        TrainConfig(
-            env_id=job.pair.target,
-            algorithm=learning.scratch.algorithm,
-            log_folder=job.own_folder,
-            steps=job.budget,
-            seed=job.seed,
-            env_kwargs=options,
-            hyperparameters=learning.scratch.hyperparams,
-            evaluations=job.points,
-            evaluation_episodes=EPISODES,
-            evaluation_seed=report_seed,
+        points = [(at.target_steps, at.mean_return) for at in learned]
+        seconds = time.monotonic() - began
+    else:
+        run = train_source(
+            TrainConfig(
+                env_id=job.pair.target,
+                algorithm=learning.scratch.algorithm,
+                log_folder=job.own_folder,
+                steps=job.budget,
+                seed=job.seed,
+                env_kwargs=options,
+                hyperparameters=learning.scratch.hyperparams,
+                evaluations=job.points,
+                evaluation_episodes=EPISODES,
+                evaluation_seed=report_seed,
+            )
         )
-    )
-    with np.load(run.folder / "evaluations.npz", allow_pickle=False) as found:
-        steps, returns = found["timesteps"], found["results"].mean(axis=1)
-    points = zip(steps.tolist(), returns.tolist(), strict=True)
+        with np.load(run.folder / "evaluations.npz", allow_pickle=False) as found:
+            steps, returns = found["timesteps"], found["results"].mean(axis=1)
+        points = list(zip(steps.tolist(), returns.tolist(), strict=True))
+        seconds = run.seconds
     return {
-        "seconds": run.seconds,
+        "seconds": seconds,
         "curve": [
             _point(0, learning.random, "random"),
             *(_point(at, earned, "scratch") for at, earned in points),

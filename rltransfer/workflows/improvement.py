@@ -49,7 +49,6 @@ def require_learning(request: TransferRequest, target: Domain) -> str:
         learning.student,
         learning.strategy,
         target.name,
-        target.observation_space,
         target.action_space,
     )
     learning.threshold_in(request.target)
@@ -115,11 +114,10 @@ class Improvement:
         learning, learned = request.learning, self.learned
         assert learning is not None
         files = self.student_files(request, run)
-        points = {
-            # Of two at one step the later one, which the last comparison has chosen.
-            at.target_steps: (self.elsewhere + at.target_steps, at.mean_return, at.arm)
+        points = (
+            (self.elsewhere + at.target_steps, at.mean_return, at.arm)
             for at in learned.curve
-        }
+        )
         return LearningRecord(
             strategy=learning.strategy,
             algorithm=self.algorithm,
@@ -132,7 +130,7 @@ class Improvement:
             learning_steps=self.elsewhere
             + self.target.budget.used
             - self.alignment_steps,
-            curve=((0, random, "random"), *points.values()),
+            curve=((0, random, "random"), *points),
             arms=tuple(map(_row, learned.arms)),
         )
 

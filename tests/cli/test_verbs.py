@@ -77,21 +77,15 @@ def test_evaluate_prints_mean_iqm_interval_episodes_and_seeds(
         assert told in call.output
 
 
+def transferring(agent: Path) -> tuple[object, ...]:
+    """Returns the call that transfers an agent within few steps."""
+    return ("transfer", "--source", agent, *TARGET, "-n", 600, *REPORTED)
+
+
 def test_transfer_prints_what_the_design_says_and_fills_a_folder(
     command: Command, agent: Path, tmp_path: Path
 ) -> None:
-    words = (
-        "transfer",
-        "--source",
-        agent,
-        *TARGET,
-        "-n",
-        600,
-        *REPORTED,
-        "-f",
-        tmp_path,
-    )
-    call = command(*words, "--json")
+    call = command(*transferring(agent), "-f", tmp_path, "--json")
     assert call.exit_status == 0
     found = call.json
     for figure in ("random", "source_at_home", "zero_shot"):
@@ -125,9 +119,9 @@ def test_transfer_prints_what_the_design_says_and_fills_a_folder(
 def test_without_a_report_nothing_else_changes(
     command: Command, agent: Path, tmp_path: Path
 ) -> None:
-    words = ("transfer", "--source", agent, *TARGET, "-n", 600, *REPORTED, "--json")
+    words = transferring(agent)
     with_it, without = (
-        command(*words, "-f", tmp_path / name, *more).json
+        command(*words, "--json", "-f", tmp_path / name, *more).json
         for name, more in (("with", ()), ("without", ("--no-report",)))
     )
     assert without["report"] is None
@@ -145,18 +139,7 @@ def test_a_report_that_cannot_be_drawn_costs_nothing_but_itself(
         raise MemoryError("no room for it")
 
     monkeypatch.setattr(FigureCanvasSVG, "print_svg", fail)
-    words = (
-        "transfer",
-        "--source",
-        agent,
-        *TARGET,
-        "-n",
-        600,
-        *REPORTED,
-        "-f",
-        tmp_path,
-    )
-    call = command(*words, "--json")
+    call = command(*transferring(agent), "-f", tmp_path, "--json")
     assert call.exit_status == 0
     assert call.json["report"] is None
     told = "the report could not be drawn (MemoryError: no room for it)"

@@ -4,6 +4,7 @@ What explores earns less than what was learned, so arms are judged by episodes i
 they act as they would as the answer. These are learned from like all others.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, final
 
@@ -42,15 +43,24 @@ class Answer:
 
     @property
     def mean(self) -> float:
-        """Of the returns; below every number where there are none."""
-        return float(np.mean(self.returns)) if self.returns else -np.inf
+        """Of the returns."""
+        return mean_of(self.returns)
 
     @property
     def at_least(self) -> float:
         """The mean less its standard error; the mean where that is not known."""
-        count = len(self.returns)
-        error = np.std(self.returns, ddof=1) / count**0.5 if count > 1 else 0.0
-        return float(self.mean - error)
+        return self.mean - standard_error(self.returns)
+
+
+def mean_of(returns: Sequence[float]) -> float:
+    """Returns the mean; below every number where there are none."""
+    return float(np.mean(returns)) if len(returns) else -np.inf
+
+
+def standard_error(returns: Sequence[float]) -> float:
+    """Returns the standard error of the mean; 0 for one value, where none is known."""
+    count = len(returns)
+    return float(np.std(returns, ddof=1) / count**0.5) if count > 1 else 0.0
 
 
 @final
@@ -83,7 +93,7 @@ class Arm:
     @property
     def mean(self) -> float:
         """Of these."""
-        return float(np.mean(self.window)) if self.judged else -np.inf
+        return mean_of(self.window)
 
     @property
     def stands(self) -> bool:
@@ -123,12 +133,11 @@ class Arm:
         *before, own = now.returns
         # What fell is not as good as the weights before it.
         fell = bool(self.answer.returns) and own < np.median(before)
-        if fell:
+        if fell or now.mean < self.surest.at_least:
             return
-        if now.mean >= self.surest.at_least:
-            self.answer = now
-            if now.at_least > self.surest.at_least:
-                self.surest = now
+        self.answer = now
+        if now.at_least > self.surest.at_least:
+            self.surest = now
 
 
 @final
@@ -195,15 +204,13 @@ class Guard:
             if not fresh or len(rival.judged) < _WINDOW:
                 continue
             arm.looked = len(arm.judged)
-            worse = beats(
-                rival.judged[-_WINDOW:], arm.judged[-_WINDOW:], _CONFIDENCE
-            ).better
+            own, others = arm.judged[-_WINDOW:], rival.judged[-_WINDOW:]
+            worse = beats(others, own, _CONFIDENCE).better
             arm.behind = arm.behind + 1 if worse else 0
             if arm.behind >= _BEHIND:
                 arm.dropped = (
-                    f"{np.mean(arm.judged[-_WINDOW:]):.1f} against "
-                    f"{np.mean(rival.judged[-_WINDOW:]):.1f} of {rival.name} over "
-                    f"the last {_WINDOW} judged episodes of each, after "
+                    f"{mean_of(own):.1f} against {mean_of(others):.1f} of {rival.name} "
+                    f"over the last {_WINDOW} judged episodes of each, after "
                     f"{sum(one.steps for one in self.arms):,} steps"
                 )
                 return

@@ -6,7 +6,12 @@ from typing import final
 
 import numpy as np
 
-from rltransfer_agents.learning_on.guard import Answer, Arm
+from rltransfer_agents.learning_on.guard import (
+    Answer,
+    Arm,
+    mean_of,
+    standard_error,
+)
 
 EPISODES = 5
 """Of each that steps are kept for, if that is no more than a quarter of all."""
@@ -72,26 +77,17 @@ def compared(known: Sequence[Contender]) -> Contender:
         able = [one for one in able if _above(one[1], first[1], paired)]
     elif not paired:
         return first[0]
-    return max([first, *able], key=lambda one: _mean(one[1]))[0]
+    return max([first, *able], key=lambda one: mean_of(one[1]))[0]
 
 
 def _above(ours: list[float], theirs: list[float], paired: bool) -> bool:
     if not theirs:
         return True
     if paired:
-        gaps = np.subtract(ours, theirs)
-        return bool(gaps.mean() > _error(gaps))
-    error = np.hypot(_error(np.array(ours)), _error(np.array(theirs)))
-    return bool(_mean(ours) - _mean(theirs) > error)
-
-
-def _error(values: np.ndarray) -> float:
-    """Returns the standard error of the mean; 0 for one value, where none is known."""
-    return float(values.std(ddof=1) / len(values) ** 0.5) if len(values) > 1 else 0.0
-
-
-def _mean(values: list[float]) -> float:
-    return float(np.mean(values)) if values else -np.inf
+        gaps = np.subtract(ours, theirs).tolist()
+        return mean_of(gaps) > standard_error(gaps)
+    error = np.hypot(standard_error(ours), standard_error(theirs))
+    return bool(mean_of(ours) - mean_of(theirs) > error)
 
 
 def verdict(winner: Contender, known: Sequence[Contender]) -> str:
@@ -106,7 +102,7 @@ def verdict(winner: Contender, known: Sequence[Contender]) -> str:
         if returns:
             name = one.arm.name if one.newest else f"{one.arm.name} at its best"
             episodes = f"{len(returns)} episode{'s' if len(returns) > 1 else ''}"
-            told.append(f"{name} {_mean(returns):.1f} ({episodes})")
+            told.append(f"{name} {mean_of(returns):.1f} ({episodes})")
     earned = ", ".join(told)
     if winner.arm.name == "mapped":
         nothing = "learning on brought nothing surely better than the mapped policy"

@@ -3,10 +3,9 @@
 from dataclasses import replace
 from typing import cast, final
 
-import numpy as np
-
 from rltransfer.domain import Domain, Policy, Rollout, Transitions
 from rltransfer.errors import InputError
+from rltransfer.random_streams import INTEGER_SEEDS, RandomStreams
 from rltransfer_agents.learning_on.guard import (
     FIRST_JUDGED,
     Answer,
@@ -70,14 +69,8 @@ class _Learning:
     ) -> None:
         self._target, self._mapped = target, mapped
         self._config, self._watch = config, watch
-        # A sequence counts what it spawned: a second course must begin as the first.
-        seed = np.random.SeedSequence(
-            config.seed.entropy, spawn_key=config.seed.spawn_key
-        )
-        seeds = seed.spawn(4)
-        self._resets, self._noise, self._student_rng, self._scratch_rng = map(
-            np.random.default_rng, seeds
-        )
+        self._streams = RandomStreams(config.seed, *_USES)
+        self._resets, self._noise = map(self._streams.generator, ("resets", "noise"))
         self._until = target.budget.used + config.steps
         self._every = max(1, config.steps // config.points)
         self._next_point = target.budget.used
@@ -100,15 +93,15 @@ class _Learning:
         self._replay = Replay(target, self._units, self._mapped, discount, n_steps)
         self._replay.add(seen)
         self._seen = len(seen)
-        known = target, self._units, self._replay, config
+        known, streams = (target, self._units, self._replay, config), self._streams
         if arms and config.strategy != "scratch":
             strategy, mapped = STRATEGIES[config.strategy], arms[0]
             length = mapped.steps / max(1, mapped.episodes)
             floor = lowest_return(self._experience)
             pull = Pull(strategy, mapped.judged, floor, length)
-            student = new_student(*known, self._student_rng, pull)
+            student = new_student(*known, streams.generator("student"), pull)
             self._students["student"] = student
-        self._students["scratch"] = new_student(*known, self._scratch_rng)
+        self._students["scratch"] = new_student(*known, streams.generator("scratch"))
         for name, student in self._students.items():
             answer = Answer(self._policy(student.learner.copy()))
             arms.append(Arm(cast(ArmName, name), answer))
@@ -160,7 +153,7 @@ class _Learning:
         return self._target.collect(
             policy,
             purpose="learning",
-            seed=int(self._resets.integers(_SEEDS)),
+            seed=int(self._resets.integers(INTEGER_SEEDS)),
             steps=steps,
             episodes=1,
         )
@@ -281,7 +274,7 @@ class _Learning:
         arms = self._guard.arms
         known = contenders([arm for arm in arms if arm.stands])
         # All begin alike, so that none is lucky in where it begins.
-        seed = int(self._resets.integers(_SEEDS))
+        seed = int(self._resets.integers(INTEGER_SEEDS))
         for number, one in enumerate(known if len(known) > 1 else ()):
             rollout = self._target.collect(
                 one.answer.policy,
@@ -315,5 +308,4 @@ class _Learning:
         return LearnedOn(winner.arm.name, policy, learner, curve, records, told)
 
 
-_SEEDS = 2**31 - 2**20
-"""Gymnasium takes seeds below 2^31; episode i adds i to one."""
+_USES = ("resets", "noise", "student", "scratch")

@@ -56,7 +56,6 @@ def require_student(
     student: str | None,
     strategy: str,
     env_id: str,
-    observations: Space[object],
     actions: Space[object],
 ) -> str:
     """Returns the algorithm of the student; the usual one where None is named.

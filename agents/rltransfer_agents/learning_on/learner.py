@@ -1,7 +1,7 @@
 """What every learner in the target does: update, explore, act, become an SB3 model."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
 import gymnasium as gym
@@ -94,7 +94,6 @@ class LearnedPolicy:
     learner: Learner
     units: Units
     codec: ActionCodec
-    history: None = field(default=None, init=False)
 
     def predict(
         self,

@@ -310,7 +310,7 @@ LINE, SIDES = Line().action_space, Line(continuous=False).action_space
 
 
 def asked(student: str | None, strategy: str, actions: Any) -> str:
-    return require_student(student, strategy, "Line", Line().observation_space, actions)
+    return require_student(student, strategy, "Line", actions)
 
 
 def test_the_usual_student_fits_the_actions() -> None:
