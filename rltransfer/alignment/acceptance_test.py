@@ -63,14 +63,26 @@ class AcceptanceTest:
         return self.comparison is not None and self.comparison.better
 
     @property
-    def decides(self) -> bool:
-        """Whether there are episodes enough to accept a candidate by their ranks.
+    def missing(self) -> int:
+        """Episodes of the candidate without which none is accepted by their ranks.
 
-        While there are not, more of them may be taken without harm; once there are, a
+        While there are some, more may be taken without harm; once there are none, a
         second look would be a second chance to look good by luck.
         """
         needed = episodes_needed(len(self.random_returns), self.level)
-        return len(self.random_returns) > 0 and len(self.returns) >= needed
+        return max(0, needed - len(self.returns))
+
+    @property
+    def decides(self) -> bool:
+        """Whether there are episodes enough to accept a candidate."""
+        return len(self.random_returns) > 0 and not self.missing
+
+    @property
+    def open(self) -> bool:
+        """Whether all its episodes are ahead, and are too few to decide."""
+        if self.comparison is None or self.decides:
+            return False
+        return float(self.returns.min()) > float(self.random_returns.max())
 
     @property
     def verdict(self) -> str:
@@ -95,8 +107,7 @@ class AcceptanceTest:
             )
         if self.accepted:
             return f"accepted: better than random with {self._sure}: {figures}"
-        ahead = float(self.returns.min()) > float(self.random_returns.max())
-        if ahead and not self.decides:
+        if self.open:
             return (
                 f"refused, too few episodes to decide: {figures}; {self._sure} needs "
                 f"p = {1 - self.level:.2g} or less: raise -n"
@@ -158,7 +169,8 @@ def accept(trials: Trials) -> tuple[Trial, AcceptanceTest]:
     out to be too few to decide, the steps that are left are used for more. Where whole
     ones do not fit, and no reward was ever negative, an episode is stopped once it
     outranks all random ones: by then its rank is the highest, however it goes on. So it
-    is where the budget cuts the only one short.
+    is where the budget cuts the only one short. Where all were ahead and still too few,
+    as many more as decide may go past the budget, if the plan has steps for them.
     """
     plan, target, chosen = trials.plan, trials.problem.target, trials.ranking[0]
     config = trials.problem.config
@@ -223,16 +235,25 @@ def accept(trials: Trials) -> tuple[Trial, AcceptanceTest]:
 
     result = tested()
     left = target.budget.allowed(plan.budget)
-    if result.decides or not len(result.random_returns) or not left:
+    if result.decides or not len(result.random_returns):
         return chosen, result
-    more = plan.random_to_decide(left, len(returns), len(result.random_returns))
+    random_episodes = len(result.random_returns)
+    more = plan.random_to_decide(left, len(returns), random_episodes) if left else 0
     if more:
         # Of the kind whose length is known.
         policy = exploring(target, config, random("random left over"))
         added = act(policy, "random left over", left, more).returns
         held = np.concatenate([held, added])
-    else:
+    elif left:
         # It may end before its mean; if the budget cuts it short, it does not count.
         added = act(chosen.policy, "acceptance left over", left, 1).returns
         returns = np.concatenate([returns, added])
-    return chosen, tested()
+    result = tested()
+    beyond = plan.more_to_decide(result.missing, best) if result.open else 0
+    if beyond and above is None:
+        target.budget.raise_to(target.budget.used + beyond)
+        use = "acceptance past the budget"
+        added = act(chosen.policy, use, beyond, result.missing).returns
+        returns = np.concatenate([returns, added])
+        result = tested()
+    return chosen, result

@@ -271,4 +271,5 @@ _USES = (
     "history",
     "tuning",
     "tuning starts",
+    "acceptance past the budget",
 )

@@ -53,6 +53,11 @@ class StepPlanConfig:
     """Episodes differ in length; what is kept back allows for that."""
     fewest_random_episodes: int = 3
     """Of one way to act at random that the acceptance test may rest on alone."""
+    to_decide: int = 0
+    """Past the budget, where the acceptance test is ahead and could not decide.
+
+    None by default: a budget is a limit. What learns on afterwards has steps to spare.
+    """
 
     def __post_init__(self) -> None:
         if not (0 < self.exploration_share and 0 < self.acceptance_share):
@@ -233,6 +238,19 @@ class StepPlan:
             enough += 1
         further = enough - random_episodes
         return further if further * self.random_episode_steps <= left else 0
+
+    def more_to_decide(self, missing: int, best: BestTrial) -> int:
+        """Returns the steps past the budget that so many episodes take.
+
+        Args:
+            missing: episodes of the best trial until the acceptance test can decide.
+            best: says how long they are.
+
+        Returns:
+            0 where more would be needed than may be taken.
+        """
+        needed = round(missing * self.config.length_margin * best.episode_steps)
+        return needed if needed <= self.config.to_decide else 0
 
     def stops(self, best: BestTrial, left: int) -> bool:
         """Returns whether episodes of the acceptance test are stopped early.

@@ -72,7 +72,7 @@ class Job:
     @property
     def key(self) -> JobKey:
         """All that decides what comes out; another version measures anew."""
-        steps = self.pair.budget, self.budget
+        steps = self.alignment_steps, self.budget
         shared = self.pair.target_of if self.way.source is None else ""
         return (
             *(shared or self.pair.name, self.strategy, self.seed),
@@ -101,7 +101,15 @@ class Job:
         options, spec = self.pair.target_kwargs, gym.registry.get(self.pair.target)
         limit = options.get("max_episode_steps", spec and spec.max_episode_steps)
         least = _LEAST_EPISODES * (limit or _USUAL_LIMIT)
-        return max(learning.budget // _QUICKER, self.pair.budget + least)
+        return max(learning.budget // _QUICKER, self.alignment_steps + least)
+
+    @property
+    def alignment_steps(self) -> int:
+        """Target steps that alignment may take; all where nobody learns."""
+        learning = self.pair.learning
+        if learning is None or self.way.learner is None:
+            return self.pair.budget
+        return learning.alignment_steps
 
     @property
     def points(self) -> int:

@@ -143,7 +143,7 @@ def learned_on(
         improve=True,
         strategy=strategy,
         threshold=job.learning.threshold,
-        alignment_steps=job.pair.budget,
+        alignment_steps=job.alignment_steps,
         evaluations=job.points,
     )
     # Before its first point a curve counts as random, and what begins there is measured

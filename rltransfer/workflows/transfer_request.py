@@ -2,7 +2,7 @@
 
 import ast
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, final
 
@@ -120,6 +120,9 @@ class TransferRequest:
             spawn_key=self.streams.sequence("alignment").spawn_key,
             sources=len(self.sources),
         )
+        if self.learning is not None:
+            beyond = self.learning.to_decide(self.budget) // len(self.sources)
+            config = replace(config, steps=replace(config.steps, to_decide=beyond))
         for name, value in self.hyperparams.items():
             config = with_value(config, name, value)
         return config

@@ -170,6 +170,23 @@ def test_where_too_few_are_left_one_more_episode_is_begun_and_the_budget_holds(
     assert trials.problem.target.budget.used == trials.plan.budget
 
 
+@pytest.mark.parametrize(("beyond", "taken"), [(440, True), (400, False)])
+def test_where_it_was_ahead_as_many_more_as_decide_go_past_the_budget(
+    model_data: SourceModelData, beyond: int, taken: bool
+) -> None:
+    trials = trials_with_left(model_data, left=2)
+    # One of 21 is the first below 0.05: with one episode of six, two against six are
+    # needed, or five against two; here two at random leave four that are missing.
+    trials.random_returns = trials.random_returns[:2]
+    config = replace(trials.plan.config, to_decide=beyond)
+    trials.plan = replace(trials.plan, config=config, random_episodes=2)
+    _, acceptance = accept(trials)
+    assert acceptance.accepted == taken
+    assert len(acceptance.returns) == (5 if taken else 1)
+    past = trials.problem.target.budget.used - trials.plan.budget
+    assert past == (4 * LIMIT if taken else 0)
+
+
 @pytest.mark.parametrize(("stopped", "more"), [(False, 1), (True, 0)])
 def test_a_trial_whose_return_ended_the_search_is_no_evidence(
     model_data: SourceModelData, stopped: bool, more: int
