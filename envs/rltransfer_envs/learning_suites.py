@@ -78,7 +78,7 @@ _CAR = Learning(
     Agent("MountainCarContinuous-v0", "sac", 18_000),
     "td3",
     5_100,
-    2_000,
+    2_500,
     90.0,
     -33.1,
     94.7,

@@ -8,6 +8,7 @@ from typing import final
 
 import numpy as np
 
+from rltransfer.alignment import Alignment
 from rltransfer.domain import Domain, Transitions
 from rltransfer.io import storage_faults
 from rltransfer.workflows.learning_record import ArmRow, LearningRecord
@@ -16,7 +17,9 @@ from rltransfer.workflows.transfer_description import STUDENT_FOLDER
 from rltransfer.workflows.transfer_folder import AlignedSource
 from rltransfer.workflows.transfer_request import TransferRequest
 from rltransfer_agents.learning_on import (
+    NOTHING_KNOWN,
     ArmRecord,
+    KnownReturns,
     LearnedOn,
     LearnOnConfig,
     learn_on,
@@ -181,6 +184,7 @@ def learn_on_from(
             strategy=learning.strategy,
             student=student,
             steps=left,
+            solved=learning.threshold_in(request.target),
             points=learning.evaluations,
             evaluation_episodes=_EPISODES,
             # The episodes of the figures: all strategies are compared in the same.
@@ -188,5 +192,15 @@ def learn_on_from(
             seed=streams.sequence("learning"),
         ),
         watch,
+        # What was altered since is another policy than the one that was tested.
+        NOTHING_KNOWN if request.alter is not None else _tested(alignment),
     )
     return Improvement(learned, student, target, taken, elsewhere)
+
+
+def _tested(alignment: Alignment) -> KnownReturns:
+    acceptance, shown = alignment.acceptance, alignment.chosen.rollout
+    if not acceptance.accepted or acceptance.stopped_above is not None:
+        return NOTHING_KNOWN
+    steps = len(shown.transitions) / max(1, len(shown.returns))
+    return KnownReturns(tuple(acceptance.returns.tolist()), steps)

@@ -6,8 +6,10 @@ import numpy as np
 
 from rltransfer.domain import Domain, Policy, StickyRandomPolicy, Transitions
 from rltransfer_agents.learning_on import (
+    NOTHING_KNOWN,
     ArmRecord,
     CurvePoint,
+    KnownReturns,
     LearnedOn,
     LearningWatcher,
     LearnOnConfig,
@@ -32,7 +34,9 @@ class FakeLearning:
         experience: Transitions,
         config: LearnOnConfig,
         watch: LearningWatcher | None = None,
+        tested: KnownReturns = NOTHING_KNOWN,
     ) -> LearnedOn:
+        self.tested = tested
         assert mapped is not None and watch is not None
         self.experience, self.config = experience, config
         rng, until = np.random.default_rng(config.seed), target.budget.used

@@ -1,5 +1,7 @@
 """Learning on in the target from the mapped policy, guarded."""
 
+from rltransfer_agents.learning_on.guard import NOTHING_KNOWN as NOTHING_KNOWN
+from rltransfer_agents.learning_on.guard import KnownReturns as KnownReturns
 from rltransfer_agents.learning_on.learn_on import learn_on as learn_on
 from rltransfer_agents.learning_on.learn_on_config import STUDENTS as STUDENTS
 from rltransfer_agents.learning_on.learn_on_config import LearnOnConfig as LearnOnConfig

@@ -6,7 +6,7 @@ they act as they would as the answer. These are learned from like all others.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias, final
+from typing import Literal, NamedTuple, TypeAlias, final
 
 import numpy as np
 
@@ -63,6 +63,17 @@ def standard_error(returns: Sequence[float]) -> float:
     return float(np.std(returns, ddof=1) / count**0.5) if count > 1 else 0.0
 
 
+class KnownReturns(NamedTuple):
+    """What a policy earned before in whole counted episodes that did not choose it."""
+
+    returns: tuple[float, ...] = ()
+    episode_steps: float = 0.0
+    """Of one of them, on average."""
+
+
+NOTHING_KNOWN = KnownReturns()
+
+
 @final
 class Arm:
     """One who may act, and what that earned.
@@ -70,20 +81,36 @@ class Arm:
     Args:
         name: what the report calls it.
         answer: who acts if this arm wins; of a learner, its best weights so far.
+        tested: what is known of it already.
     """
 
-    def __init__(self, name: ArmName, answer: Answer) -> None:
+    def __init__(
+        self, name: ArmName, answer: Answer, tested: KnownReturns = NOTHING_KNOWN
+    ) -> None:
         self.name: ArmName = name
-        self.answer = answer
+        self.answer, self._tested = answer, tested
+        answer.returns += tested.returns
         self.surest = answer
         """The one that earned most, less a standard error."""
-        self.judged: list[float] = []
+        self.judged: list[float] = list(tested.returns)
         """Returns of the episodes that were acted without exploring."""
         self.episodes = self.steps = 0
         self.dropped: str | None = None
         """Why it is out, if it is."""
         self.behind = self.looked = 0
         """How often another one was measurably better, and at which episode last."""
+
+    @property
+    def episode_steps(self) -> float:
+        """Of an episode, on average; 0 where none is known."""
+        if self.episodes:
+            return self.steps / self.episodes
+        return self._tested.episode_steps
+
+    @property
+    def shown(self) -> float:
+        """Steps in which it was judged, those before included."""
+        return self.steps + len(self._tested.returns) * self._tested.episode_steps
 
     @property
     def window(self) -> list[float]:

@@ -3,15 +3,19 @@
 from dataclasses import replace
 from typing import cast, final
 
+import numpy as np
+
 from rltransfer.domain import Domain, Policy, Rollout, Transitions
 from rltransfer.errors import InputError
 from rltransfer.random_streams import INTEGER_SEEDS, RandomStreams
 from rltransfer_agents.learning_on.guard import (
     FIRST_JUDGED,
+    NOTHING_KNOWN,
     Answer,
     Arm,
     ArmName,
     Guard,
+    KnownReturns,
 )
 from rltransfer_agents.learning_on.last_comparison import (
     EPISODES,
@@ -39,6 +43,7 @@ def learn_on(
     experience: Transitions,
     config: LearnOnConfig,
     watch: LearningWatcher | None = None,
+    tested: KnownReturns = NOTHING_KNOWN,
 ) -> LearnedOn:
     """Learns on in the target from the mapped policy, and never ends up below it.
 
@@ -51,8 +56,9 @@ def learn_on(
         experience: all that alignment saw in the target, as the target shows it.
         config: how.
         watch: is called while it goes on.
+        tested: what the mapped policy earned before; it need not show that again.
     """
-    return _Learning(target, mapped, experience, config, watch).run()
+    return _Learning(target, mapped, experience, config, watch).run(tested)
 
 
 @final
@@ -79,13 +85,13 @@ class _Learning:
         self._experience = experience
         self._students: dict[str, Student] = {}
 
-    def run(self) -> LearnedOn:
+    def run(self, tested: KnownReturns) -> LearnedOn:
         """Learns, compares, and returns what came of it."""
         config, target = self._config, self._target
         rows, arms = [self._experience], []
         if self._mapped is not None:
-            arms.append(Arm("mapped", Answer(self._mapped)))
-            rows.append(self._mapped_acts(arms[0]))
+            arms.append(Arm("mapped", Answer(self._mapped), tested))
+            rows += self._mapped_acts(arms[0])
         seen = Transitions.join(*rows)
         discount = config.learner.discount
         self._units = Units.of(seen, discount)
@@ -96,9 +102,8 @@ class _Learning:
         known, streams = (target, self._units, self._replay, config), self._streams
         if arms and config.strategy != "scratch":
             strategy, mapped = STRATEGIES[config.strategy], arms[0]
-            length = mapped.steps / max(1, mapped.episodes)
-            floor = lowest_return(self._experience)
-            pull = Pull(strategy, mapped.judged, floor, length)
+            floor, length = lowest_return(self._experience), mapped.episode_steps
+            pull = Pull(strategy, mapped.judged, floor, length, config.solved)
             student = new_student(*known, streams.generator("student"), pull)
             self._students["student"] = student
         self._students["scratch"] = new_student(*known, streams.generator("scratch"))
@@ -120,8 +125,7 @@ class _Learning:
         arms = self._guard.arms
         if len(arms) == 1:
             return 0
-        acted = [arm for arm in arms if arm.episodes]
-        longest = max((arm.steps / arm.episodes for arm in acted), default=0.0)
+        longest = max(arm.episode_steps for arm in arms)
         wanted = round(len(arms) * EPISODES * longest)
         share = round(self._config.final_share * self._config.steps)
         return max(share, min(wanted, self._config.steps // 4))
@@ -130,14 +134,14 @@ class _Learning:
     def _left(self) -> int:
         return self._until - self._target.budget.used
 
-    def _mapped_acts(self, arm: Arm) -> Transitions:
+    def _mapped_acts(self, arm: Arm) -> list[Transitions]:
         """Acts with the mapped policy; returns the rows."""
         config = self._config
         steps = round(config.mapped_share * config.steps)
         rows: list[Transitions] = []
         # One episode at least: without any it could not be compared.
         while not arm.judged or (
-            arm.steps < steps and len(arm.judged) < config.mapped_episodes
+            arm.shown < steps and len(arm.judged) < config.mapped_episodes
         ):
             # One that does not end leaves steps to learn from.
             rollout = self._acted(arm.answer.policy, self._left // 2)
@@ -146,7 +150,7 @@ class _Learning:
             arm.answer.returns += rollout.returns.tolist()
             if not len(rollout.returns):
                 break
-        return Transitions.join(*rows)
+        return rows
 
     def _acted(self, policy: Policy, steps: int) -> Rollout:
         """Returns one counted episode, which may be cut off by the budget."""
@@ -188,7 +192,7 @@ class _Learning:
             arm.acted(len(rollout.transitions), [])
             return [rollout]
         now, rollouts = self._policy(student.learner.copy()), list[Rollout]()
-        while not rollouts or (len(rollouts) < FIRST_JUDGED and arm.is_new):
+        while not rollouts or (len(rollouts) < FIRST_JUDGED and self._promises(arm)):
             left = self._left - self._reserve
             if rollouts and left <= 0:
                 break
@@ -199,6 +203,13 @@ class _Learning:
                 student.pull.earned(judged[0], len(rollouts[-1].transitions))
         arm.takes(now)
         return rollouts
+
+    def _promises(self, arm: Arm) -> bool:
+        """Whether a new learner may be better already than the mapped policy."""
+        others = [
+            one.answer.at_least for one in self._guard.arms if one.name == "mapped"
+        ]
+        return arm.is_new and arm.mean >= min(others, default=np.inf)
 
     def _drop_diverged(self) -> None:
         """Drops learners whose numbers are not finite: they never become so again.

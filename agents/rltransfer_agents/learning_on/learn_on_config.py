@@ -24,6 +24,8 @@ class LearnOnConfig:
     student: str
     steps: int
     """In the target, the last comparison included; a hard limit."""
+    solved: float = -np.inf
+    """Mean return that counts as solved: below it the mapped policy is left faster."""
     points: int = 20
     """Of the curve, evenly over the steps."""
     evaluation_episodes: int = 20

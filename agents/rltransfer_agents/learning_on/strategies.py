@@ -52,8 +52,9 @@ STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
 )
 """The first is the default; `scratch` has no student."""
 
-_EASE = 500
-"""Steps in which the pull falls by a factor of e; it rises twice as fast."""
+_EASE, _EASE_UNSOLVED = 500, 100
+"""Steps in which the pull falls by a factor of e; it rises twice as fast. The second
+where the mapped policy does not solve the target: there is much to gain."""
 _NEAR, _ERRORS = 0.1, 2.0
 """Of the way from random actions to the mapped policy, and standard errors of what it
 earns in so many episodes: less is no drop."""
@@ -76,6 +77,7 @@ class Pull:
         mapped: returns of the mapped policy.
         floor: what acting badly earns.
         length: of an episode of the mapped policy.
+        solved: mean return that counts as solved.
     """
 
     def __init__(
@@ -84,12 +86,14 @@ class Pull:
         mapped: Sequence[float],
         floor: float,
         length: float,
+        solved: float = -np.inf,
     ) -> None:
         self._strategy, self._floor = strategy, floor
         mean = float(np.mean(mapped)) if len(mapped) else floor
         self._way = max(mean - floor, 0.0)
         luck = _ERRORS * float(np.std(mapped)) / _RECENT**0.5 if len(mapped) else 0.0
         self._bar = mean - _NEAR * self._way - luck
+        self._ease = _EASE if mean >= solved else _EASE_UNSOLVED
         self.weight, self.first_steps = strategy.hold, 0
         if strategy.acts == "first":
             self.first_steps = round(length)
@@ -105,7 +109,7 @@ class Pull:
             share = (mean - self._floor) / self._way if self._way else 1.0
             self.weight = hold * float(np.clip(1 - share, 0, 1))
         else:
-            change = (-1 if holds else 2) * min(steps / _EASE, 10.0)
+            change = (-1 if holds else 2) * min(steps / self._ease, 10.0)
             # It must not fall so far that it cannot rise again.
             lowest = _LEAST_PULL * hold
             self.weight = float(np.clip(self.weight * np.exp(change), lowest, hold))

@@ -16,6 +16,7 @@ from rltransfer.wrappers import StepBudget
 from rltransfer_agents.learning_on import (
     STRATEGIES,
     CurvePoint,
+    KnownReturns,
     LearnedOn,
     LearningWatcher,
     LearnOnConfig,
@@ -242,6 +243,30 @@ def test_a_watcher_hears_of_every_episode_and_point() -> None:
     assert all(row["rollout/ep_len_mean"] == 20 for _, row in notes.scalars)
     # The last point may take the place of one at the same step.
     assert set(learned.curve) <= set(notes.points)
+
+
+def test_what_was_tested_before_need_not_be_shown_again() -> None:
+    world = World(QUICK)
+    earned = world.worth(weak(True))
+    tested = KnownReturns((earned,) * 3, 20.0)
+    learned = learn_on(
+        world.domain, weak(True), world.experience, world.config, tested=tested
+    )
+    mapped = learned.arms[0]
+    assert (mapped.name, mapped.steps, mapped.episodes) == ("mapped", 0, 0)
+    assert mapped.mean_return == pytest.approx(earned)
+    assert learned.curve[0].target_steps == SEEN
+
+
+def test_a_learner_that_begins_below_the_mapped_policy_is_not_judged_at_length() -> (
+    None
+):
+    """Only what may be the result already, by its first episode, is shown again."""
+    notes, perfect = Notes(), homeward()
+    World(QUICK).learned(perfect, notes)
+    arms = [int(row["transfer/arm"]) for _, row in notes.scalars]
+    scratch = arms.index(2)
+    assert arms[scratch + 1] == 1
 
 
 WILD = replace(QUICK, learner=replace(SMALL, rate=1e38), first_updates=1.0)

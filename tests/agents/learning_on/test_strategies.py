@@ -39,6 +39,12 @@ def test_the_pull_falls_while_returns_hold() -> None:
     assert seen[-1] > 0
 
 
+def test_it_falls_five_times_as_fast_where_the_mapped_policy_solves_nothing() -> None:
+    solved, unsolved = (Pull(HOLD, (10.0,) * 2, 0.0, 20.0, at) for at in (10.0, 11.0))
+    assert weights(solved, 10.0)[-1] == pytest.approx(2.0 * np.exp(-100 / 500))
+    assert weights(unsolved, 10.0)[-1] == pytest.approx(2.0 * np.exp(-100 / 100))
+
+
 def test_the_pull_rises_when_returns_drop_but_not_above_its_beginning() -> None:
     one = pull()
     low = weights(one, *[10.0] * 10)[-1]
