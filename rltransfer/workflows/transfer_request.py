@@ -15,6 +15,7 @@ from rltransfer.argument_checks import (
     require_at_least,
     require_seed,
 )
+from rltransfer.domain import LoggedRows
 from rltransfer.errors import ArtifactRefused, InputError
 from rltransfer.io import MANIFEST_NAME, read_manifest
 from rltransfer.random_streams import RandomStreams
@@ -35,6 +36,8 @@ from rltransfer_agents.loading.refusal import printable, refusals_about
 _VERB = "transfer"
 _MOST_EPISODES = 10**6
 _LONGEST_VALUE = 10**4
+NO_LOG = "none"
+"""For a source without one, where others have one."""
 
 
 @final
@@ -54,8 +57,12 @@ class TransferRequest:
     """SHA-256 that the sources must have; none, or one for each."""
     statistics: tuple[str, ...] = ()
     """Files of the sources' statistics, or `none`; empty, or one for each."""
+    target_data: str | None = None
+    """Log of the target: `minari:ID`, or the path of an .npz or of a dataset."""
+    source_data: tuple[str, ...] = ()
+    """Logs of the sources' environments, or `none`; empty, or one for each."""
     budget: int = TARGET_STEPS
-    """Target steps of all sources together."""
+    """Target steps of all sources together; 0 where a log is all there is."""
     seed: int = 0
     log_folder: Path = Path("runs")
     episodes: int = REPORTED_EPISODES
@@ -76,7 +83,9 @@ class TransferRequest:
     """How to learn on in the target; None for the zero-shot policy alone."""
 
     def __post_init__(self) -> None:
-        require_at_least("--n-timesteps", self.budget, 1)
+        if not self.budget:
+            self._require_log()
+        require_at_least("--n-timesteps", self.budget, 0)
         reason = "figures on fewer say little"
         require_at_least("--episodes", self.episodes, REPORTED_EPISODES, reason)
         require_seed(self.seed)
@@ -86,6 +95,7 @@ class TransferRequest:
             ("--env is given once, or", self.source_environments, 1, ""),
             ("--statistics is given", self.statistics, 0, ", none where it has none"),
             ("--sha256 is given", self.digests, 0, ""),
+            ("--source-data is given", self.source_data, 0, ", none where it has none"),
         ):
             if len(values) > fewer and len(values) != len(self.sources):
                 raise InputError(
@@ -95,6 +105,24 @@ class TransferRequest:
         if self.learning is not None:
             self.learning.require_rest(self.budget)
         self.align_config()
+
+    def _require_log(self) -> None:
+        """Raises where nothing could be known of the target, or learned in it."""
+        if self.target_data is None:
+            raise InputError(
+                "-n 0 takes no step in the target, and there is no --target-data to "
+                "know it from; name a log, or give -n steps"
+            )
+        if self.learning is not None:
+            raise InputError(
+                "--improve learns from steps in the target, got -n 0; give -n steps, "
+                "or drop --improve"
+            )
+
+    @property
+    def untouched(self) -> bool:
+        """Whether the target is never acted in, not even to report."""
+        return not self.budget
 
     def source_environment(self, place: int) -> str | None:
         """Returns the environment named for the source at `place`, if one is."""
@@ -142,9 +170,19 @@ def replay_log_folder(run: Path) -> Path:
 
 
 def recorded_request(
-    request: TransferRequest, loaded: Sequence[LoadedPolicy]
+    request: TransferRequest,
+    loaded: Sequence[LoadedPolicy],
+    target_log: LoggedRows | None = None,
+    source_logs: Sequence[LoggedRows | None] = (),
 ) -> dict[str, Any]:
-    """Returns all that shapes the result, as JSON."""
+    """Returns all that shapes the result, as JSON.
+
+    Args:
+        request: what was asked for.
+        loaded: the sources.
+        target_log: what was read of the target's log.
+        source_logs: likewise of the sources'; empty, or one for each.
+    """
     tensorboard = request.tensorboard_folder
     return {
         "verb": _VERB,
@@ -160,6 +198,8 @@ def recorded_request(
         "source_kwargs": _as_text(request.source_kwargs),
         "target": request.target.env_id,
         "target_kwargs": _as_text(request.target.kwargs),
+        "target_data": target_log and _log(target_log),
+        "source_data": [log and _log(log) for log in source_logs],
         "budget": request.budget,
         "episodes": request.episodes,
         "seed": request.seed,
@@ -173,6 +213,10 @@ def recorded_request(
         "align": asdict(request.align_config()),
         "learning": None if request.learning is None else asdict(request.learning),
     }
+
+
+def _log(log: LoggedRows) -> dict[str, str]:
+    return {"origin": log.origin, "sha256": log.sha256}
 
 
 def _as_text(kwargs: Mapping[str, Any]) -> dict[str, str]:
@@ -240,6 +284,11 @@ def interrupted_request(run: Path, typed: Collection[str]) -> TransferRequest:
         digests=tuple(source.sha256 for source in recorded.sources),
         # All are named, or none is.
         statistics=tuple(name for name in named if name is not None),
+        target_data=recorded.target_data and recorded.target_data.origin,
+        # All are named, or none is.
+        source_data=tuple(log.origin if log else NO_LOG for log in recorded.source_data)
+        if any(recorded.source_data)
+        else (),
         budget=recorded.budget,
         seed=recorded.seed,
         log_folder=run.parent.parent,
@@ -251,6 +300,13 @@ def interrupted_request(run: Path, typed: Collection[str]) -> TransferRequest:
         tensorboard_folder=logs,
         learning=recorded.learning,
     )
+
+
+@final
+@dataclass(frozen=True)
+class _RecordedLog:
+    origin: str
+    sha256: str
 
 
 @final
@@ -289,6 +345,8 @@ class _Recorded:
     tensorboard_log: str | None
     align: dict[str, Any]
     source_kwargs: dict[str, _Literal] = field(default_factory=dict)
+    target_data: _RecordedLog | None = None
+    source_data: list[_RecordedLog | None] = field(default_factory=list)
     hyperparams: dict[str, Any] = field(default_factory=dict)
     weak_source: bool = False
     cache: bool = False

@@ -16,7 +16,14 @@ from rltransfer.evaluation import ReturnSummary
 from rltransfer.io import copy_run, read_json
 from rltransfer.report import Result
 from rltransfer.report.learning_curve import CurveShown
-from rltransfer.report.tables import facts, plain_table, returns_table, steps_by_purpose
+from rltransfer.report.tables import (
+    facts,
+    logged_steps,
+    plain_table,
+    returns_table,
+    steps_by_purpose,
+    verdict_word,
+)
 from rltransfer.resume.reproducibility import Resumed
 from rltransfer.workflows.environments import EnvironmentChoice
 from rltransfer.workflows.learning_record import LearningRecord, record_part
@@ -46,7 +53,7 @@ class SourceRecord:
     random_home_return: float
     """There, of random actions."""
     target_steps: int
-    accepted: bool
+    accepted: bool | None
     kept: bool
     verdict: str
 
@@ -62,8 +69,8 @@ class TransferResult(Result):
     source: str
     source_environment: EnvironmentChoice
     target: EnvironmentChoice
-    accepted: bool
-    """Whether the mapping is better than random with confidence."""
+    accepted: bool | None
+    """Whether the mapping is better than random with confidence; None: not tested."""
     verdict: str
     budget: int
     steps: Mapping[str, int]
@@ -73,15 +80,20 @@ class TransferResult(Result):
     seed: int
     report_seed: int
     """Of the first reported episode; episode i is reset with this + i."""
-    random: ReturnSummary
+    random: ReturnSummary | None
+    """None, as `zero_shot` is, where the target was never acted in."""
     source_at_home: ReturnSummary
     random_at_home: ReturnSummary
-    zero_shot: ReturnSummary
+    zero_shot: ReturnSummary | None
     improved: ReturnSummary | None
     """Of what came out of learning on; None without `improve`."""
     sources: tuple[SourceRecord, ...]
     learning: LearningRecord | None = None
     """How learning on went; None without `improve`."""
+    target_data: Mapping[str, Any] | None = None
+    """Where logged steps of the target are from, with their hash; None without."""
+    source_data: Mapping[str, Any] | None = None
+    """Likewise of the kept source's environment."""
     notes: tuple[str, ...] = ()
     """What a reader of the figures should know."""
     picture: Path | None = None
@@ -122,22 +134,22 @@ class TransferResult(Result):
     @property
     def figures(self) -> dict[str, ReturnSummary]:
         """Returns of each policy, by the name that tables and pictures show."""
-        improved = {} if self.improved is None else {"improved": self.improved}
-        return {
+        named = {
             "random": self.random,
             "zero-shot": self.zero_shot,
-            **improved,
+            "improved": self.improved,
             "source at home": self.source_at_home,
             "random at home": self.random_at_home,
         }
+        return {name: one for name, one in named.items() if one is not None}
 
     @property
     def learned(self) -> str | None:
         """What is said of learning on, with its caveats; None without `improve`."""
-        if self.learning is None or self.improved is None:
+        if self.learning is None or self.improved is None or self.zero_shot is None:
             return None
         means = self.zero_shot.mean_return, self.improved.mean_return
-        return self.learning.said(*means, accepted=self.accepted)
+        return self.learning.said(*means, accepted=self.accepted is True)
 
     @property
     def curve(self) -> CurveShown | None:
@@ -165,7 +177,7 @@ class TransferResult(Result):
             "target_steps": self.target_steps,
             "alignment_steps": self.alignment_steps,
             "seconds": self.seconds,
-            "improved": None,
+            **dict.fromkeys(("random", "zero_shot", "improved")),
             **figures,
             **record_part(self.learning),
             "source": self.source,
@@ -174,6 +186,8 @@ class TransferResult(Result):
             "target": self.target.title,
             "seed": self.seed,
             "report_seed": self.report_seed,
+            "target_data": self.target_data and dict(self.target_data),
+            "source_data": self.source_data and dict(self.source_data),
             "budget": self.budget,
             "steps": dict(self.steps),
             "reported_steps": self.reported_steps,
@@ -200,16 +214,21 @@ class TransferResult(Result):
         if learning is not None:
             parts.append(learning.arms_table())
         steps = f"{self.target_steps:,} of {self.budget:,}: "
+        steps = steps + steps_by_purpose(self.steps) if self.budget else "none"
         resumed = [self.resumed, *self.reproducibility_warnings]
         entries = [
             ("source at home", f"in {self.source_environment.title}"),
-            ("target steps", steps + steps_by_purpose(self.steps)),
+            ("target steps", steps),
+            ("logged steps", logged_steps(self.target_data)),
+            ("logged in source", logged_steps(self.source_data)),
             *(learning.facts() if learning is not None else ()),
             (
                 "not counted",
                 f"{self.reported_steps:,} in the fresh episodes above"
                 + ("" if learning is None else " and of the learning curve")
-                + ", which chose nothing",
+                + ", which chose nothing"
+                if self.budget
+                else None,
             ),
             ("time", f"{self.seconds:.1f} s"),
             ("run", self.folder),
@@ -238,7 +257,7 @@ def _sources_table(sources: tuple[SourceRecord, ...]) -> RenderableType:
             f"{row.alignment_error:.3f}",
             "-" if tested is None else f"{least}{tested:.1f}",
             f"{row.target_steps:,}",
-            "accepted" if row.accepted else "refused",
+            verdict_word(row.accepted),
             "yes" if row.kept else "no",
         )
     return table
@@ -268,9 +287,10 @@ class FinishedTransfer(Result):
         )
 
     @property
-    def accepted(self) -> bool:
-        """Whether the mapping is better than random with confidence."""
-        return self.record.get("accepted") is True
+    def accepted(self) -> bool | None:
+        """Whether the mapping beats random with confidence; None: not tested."""
+        accepted = self.record.get("accepted")
+        return accepted if isinstance(accepted, bool) else None
 
     @property
     def policy(self) -> Policy:

@@ -84,6 +84,8 @@ def page_of(accepted: bool | None = True, **changes: Any) -> TransferPage:
         "steps": {"exploration": 500, "selection": 666, "acceptance": 503},
         "reported_steps": 10_360,
         "steps_taken_again": 7,
+        "target_data": None,
+        "source_data": None,
         "notes": [f"weak {HOSTILE}"],
         "reproducibility_warnings": [],
         "seeds_ignored": [],

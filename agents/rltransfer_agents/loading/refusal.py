@@ -25,6 +25,8 @@ REMEDIES = {
     "archive": _FETCH,
     "checksum": _FETCH,
     "class": _EXPORT,
+    "dataset": "record or download it again; arrays are best saved by numpy.savez, "
+    "uncompressed",
     "class-by-value": _EXPORT,
     "environment": "name the environment yourself, with --env or in a new run",
     "folder": "copy what you need into a folder of plain files, or start a new run",
