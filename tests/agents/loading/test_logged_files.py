@@ -178,7 +178,7 @@ def test_what_a_dataset_says_of_environments_is_not_looked_at(
     np.testing.assert_array_equal(found.columns["action"], sound.columns["action"])
     about["total_steps"] += 1
     (inside / "metadata.json").write_text(json.dumps(about))
-    with pytest.raises(ArtifactRefused, match="that its metadata.json says"):
+    with pytest.raises(ArtifactRefused, match="steps that its metadata"):
         read_logged_file(folder)
 
 
@@ -324,7 +324,9 @@ sys.exit(page.main("hdf5", 1000000))
 
 
 def test_the_process_that_reads_can_open_nothing() -> None:
-    child = subprocess.run([sys.executable, "-c", SCRIPT], input=b"", capture_output=True)
+    child = subprocess.run(
+        [sys.executable, "-c", SCRIPT], input=b"", capture_output=True
+    )
     assert child.returncode == minari_columns.DAMAGED
     assert child.stdout == b"its library refuses it (OSError)"
 
