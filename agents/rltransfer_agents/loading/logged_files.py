@@ -10,7 +10,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,6 +31,7 @@ from rltransfer_agents.loading.refusal import (
     printable,
     quoted,
     read_bounded,
+    refusals_about,
     refuse_unforeseen,
 )
 from rltransfer_agents.loading.zip_reader import list_members, read_members
@@ -38,7 +39,6 @@ from rltransfer_agents.loading.zip_reader import list_members, read_members
 SCHEME = "minari:"
 _ID = re.compile(r"[-\w]+(?:/[-\w]+)*", re.ASCII)
 _ROOT = "MINARI_DATASETS_PATH"
-_SECONDS = 2 * minari_columns.CPU_SECONDS
 _OF_HEADERS: tuple[type[Exception], ...]
 _OF_HEADERS = (ArithmeticError, LookupError, MemoryError, RecursionError)
 _OF_HEADERS += (SyntaxError, TokenError, TypeError, ValueError)
@@ -80,15 +80,12 @@ def read_logged_file(reference: str | Path) -> LoggedFile:
             f"{SCHEME}ID, and there is no {printable(path)}; check the path"
         )
     data = read_bounded(path)
-    return LoggedFile(origin, sha256_of(data), npz_columns(data, printable(path)))
+    with refusals_about(printable(path)):
+        return LoggedFile(origin, sha256_of(data), npz_columns(data))
 
 
-def npz_columns(data: bytes, name: str) -> dict[str, NDArray[Any]]:
+def npz_columns(data: bytes) -> dict[str, NDArray[Any]]:
     """Returns the known columns in the bytes of an .npz file.
-
-    Args:
-        data: the whole file.
-        name: of it, for messages.
 
     Raises:
         Refusal: it is damaged, breaks a limit, or holds more than numbers.
@@ -103,7 +100,7 @@ def npz_columns(data: bytes, name: str) -> dict[str, NDArray[Any]]:
                 for member, content in contents.items()
             }
     except Refusal as refusal:
-        raise Refusal("dataset", f"{name}: {refusal.reason}") from refusal
+        raise Refusal("dataset", refusal.reason) from refusal
 
 
 def _array(member: str, content: bytes) -> NDArray[Any]:
@@ -176,8 +173,8 @@ def _dataset(folder: Path, origin: str) -> LoggedFile:
                 "install it: pip install 'rltransfer[minari]'"
             )
         contents = _contents(paths)
-        answer = _read_apart(data_format, contents, name)
-        columns = npz_columns(answer, name)
+        answer = read_apart(str(data_format), contents)
+        columns = npz_columns(answer)
         steps = about.get("total_steps")
         if steps != len(columns.get("reward", ())):
             raise Refusal(
@@ -186,8 +183,7 @@ def _dataset(folder: Path, origin: str) -> LoggedFile:
                 f"it has {len(columns.get('reward', ()))}",
             )
     except Refusal as refusal:
-        reason = refusal.reason.removeprefix(f"{name}: ")
-        raise Refusal("dataset", f"{name}: {reason}") from refusal
+        raise Refusal("dataset", f"{name}: {refusal.reason}") from refusal
     digests = {
         path.relative_to(inside).as_posix(): sha256_of(content)
         for path, content in zip(paths, contents, strict=True)
@@ -228,9 +224,26 @@ def _contents(paths: list[Path]) -> list[bytes]:
     return contents
 
 
-def _read_apart(data_format: str, contents: list[bytes], name: str) -> bytes:
-    """Returns what the reader in its own process makes of a dataset's files."""
-    script = [sys.executable, "-P", str(Path(minari_columns.__file__))]
+def read_apart(
+    data_format: str,
+    contents: Sequence[bytes],
+    *,
+    page: str = minari_columns.__file__,
+    seconds: float = 2.0 * minari_columns.CPU_SECONDS,
+) -> bytes:
+    """Returns the .npz file that another process makes of a dataset's files.
+
+    Args:
+        data_format: as Minari calls it.
+        contents: the files.
+        page: of Python, which that process runs.
+        seconds: that it may take.
+
+    Raises:
+        InputError: the dataset holds something else than vectors of numbers.
+        Refusal: it is damaged.
+    """
+    script = [sys.executable, "-P", page]
     sent = b"".join(
         part for data in contents for part in (LENGTH.pack(len(data)), data)
     )
@@ -243,17 +256,17 @@ def _read_apart(data_format: str, contents: list[bytes], name: str) -> bytes:
             input=sent,
             capture_output=True,
             env={**os.environ, **quiet},
-            timeout=_SECONDS,
+            timeout=seconds,
             check=False,
         )
     except subprocess.TimeoutExpired as fault:
-        raise Refusal("dataset", f"reading it takes over {_SECONDS} s") from fault
+        raise Refusal("dataset", f"reading it takes over {seconds:g} s") from fault
     if reader.returncode == 0:
         return reader.stdout
     if reader.returncode == minari_columns.UNFIT:
         raise InputError(
-            f"{name}: {reader.stdout.decode()}; logged data has vectors of numbers: "
-            "flatten them with a wrapper and record it again"
+            f"a dataset must have vectors of numbers, and {reader.stdout.decode()}: "
+            "flatten what it shows with a wrapper and record it again"
         )
     if reader.returncode == minari_columns.DAMAGED:
         raise Refusal("dataset", reader.stdout.decode())

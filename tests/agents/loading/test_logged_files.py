@@ -15,8 +15,12 @@ import pytest
 
 from rltransfer.errors import ArtifactRefused, InputError
 from rltransfer.io import sha256_of
-from rltransfer_agents.loading import logged_files, minari_columns
-from rltransfer_agents.loading.logged_files import read_logged_file
+from rltransfer_agents.loading import minari_columns
+from rltransfer_agents.loading.logged_files import (
+    npz_columns,
+    read_apart,
+    read_logged_file,
+)
 from tests.worlds.logs import columns_of, data_files, record
 from tests.worlds.points import Point
 
@@ -103,7 +107,9 @@ def test_a_log_that_is_not_there_is_asked_for(reference: str, said: str) -> None
 def test_reading_a_dataset_without_its_library_names_the_extra(
     local: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logged_files, "find_spec", lambda name: None)
+    monkeypatch.setattr("sys.meta_path", [])
+    monkeypatch.setattr("sys.path_importer_cache", {})
+    monkeypatch.delitem(sys.modules, "h5py", raising=False)
     with pytest.raises(InputError, match=r"pip install 'rltransfer\[minari\]'"):
         read_logged_file("minari:point/hdf5-v0")
 
@@ -311,7 +317,7 @@ def test_arrow_lists_of_other_kinds_are_refused(local: Path, tmp_path: Path) -> 
     with pa.ipc.new_file(written, made.schema) as writer:
         writer.write_table(made)
     answer = minari_columns.npz_of("arrow", [written.getvalue()], 1 << 20)
-    assert len(logged_files.npz_columns(answer, "a")["reward"]) == size - 1
+    assert len(npz_columns(answer)["reward"]) == size - 1
     assert not (tmp_path / "struck").exists()
 
 
@@ -331,17 +337,18 @@ def test_the_process_that_reads_can_open_nothing() -> None:
     assert child.stdout == b"its library refuses it (OSError)"
 
 
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("import os; os.abort()", "the library that reads it gives up"),
+        ("import time; time.sleep(60)", "reading it takes over 3 s"),
+        ("import sys; print('no number', end=''); sys.exit(3)", "no number; record"),
+    ],
+)
 def test_a_reader_that_dies_or_hangs_is_a_refusal(
-    local: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    code: str, said: str, tmp_path: Path
 ) -> None:
     page = tmp_path / "page.py"
-    for code, said in (
-        ("import os; os.abort()", "the library that reads it gives up"),
-        ("import time; time.sleep(60)", "reading it takes over"),
-        ("print('no archive')", "damaged or cut off"),
-    ):
-        page.write_text(code)
-        monkeypatch.setattr(minari_columns, "__file__", str(page))
-        monkeypatch.setattr(logged_files, "_SECONDS", 3)
-        with pytest.raises(ArtifactRefused, match=said):
-            read_logged_file("minari:point/hdf5-v0")
+    page.write_text(code)
+    with pytest.raises(ArtifactRefused, match=said):
+        read_apart("hdf5", [b"x"], page=str(page), seconds=3.0)

@@ -127,8 +127,8 @@ def struck(sound: dict[str, bytes]) -> dict[str, object]:
 def reader(data_format: str) -> Read:
     """Returns what reads a format as `read_logged_file` does."""
     if data_format == "npz":
-        return lambda data: npz_columns(data, "a.npz")
-    return lambda data: npz_columns(npz_of(data_format, [data], MOST), "a dataset")
+        return lambda data: npz_columns(data)
+    return lambda data: npz_columns(npz_of(data_format, [data], MOST))
 
 
 def ending(read: Read, data: bytes, sound: dict[str, np.ndarray]) -> str:
