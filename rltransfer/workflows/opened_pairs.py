@@ -40,9 +40,10 @@ def opened_pairs(request: TransferRequest) -> Iterator[list[OpenedPair]]:
     """Opens every source with a target of its own, or raises; closes them after."""
     with ExitStack() as stack:
         # Read once: it is the same for all sources.
-        file = request.target_data and read_logged_file(request.target_data)
+        named = request.target_data
+        file = None if named is None else read_logged_file(named)
         places = range(len(request.sources))
-        pairs = [_pair(request, place, file or None, stack) for place in places]
+        pairs = [_pair(request, place, file, stack) for place in places]
         if request.learning is not None:
             require_learning(request, pairs[0].target)
         yield pairs

@@ -18,19 +18,20 @@ from rltransfer.resume.replay_log import ReplayLog, is_replay_log, remove_replay
 from rltransfer.resume.stop_signals import StopSignals, resumable, resume_command
 from rltransfer.translation.altered_translations import Alter
 from rltransfer.workflows.environments import Stepping
+from rltransfer.workflows.finished_transfer import FinishedTransfer
 from rltransfer.workflows.improvement import learn_on_from
 from rltransfer.workflows.opened_pairs import OpenedPair, opened_pairs
 from rltransfer.workflows.progress_bars import AlignmentProgress, alignment_progress
-from rltransfer.workflows.transfer_folder import AlignedSource, weakness, write_transfer
-from rltransfer.workflows.transfer_report import own_and_random, reported
-from rltransfer.workflows.transfer_request import (
-    TransferRequest,
+from rltransfer.workflows.recorded_transfer import (
     interrupted_request,
     recorded_request,
     replay_log_folder,
     require_transfer,
 )
-from rltransfer.workflows.transfer_result import FinishedTransfer, TransferResult
+from rltransfer.workflows.transfer_folder import AlignedSource, weakness, write_transfer
+from rltransfer.workflows.transfer_report import own_and_random, reported
+from rltransfer.workflows.transfer_request import TransferRequest
+from rltransfer.workflows.transfer_result import TransferResult
 from rltransfer.wrappers import StepTimeout
 from rltransfer_agents.training.training_run import isolated
 

@@ -38,6 +38,7 @@ from rltransfer_agents.loading.zip_reader import list_members, read_members
 
 SCHEME = "minari:"
 _ID = re.compile(r"[-\w]+(?:/[-\w]+)*", re.ASCII)
+_LOG = "a log"
 _ROOT = "MINARI_DATASETS_PATH"
 _OF_HEADERS: tuple[type[Exception], ...]
 _OF_HEADERS = (ArithmeticError, LookupError, MemoryError, RecursionError)
@@ -79,7 +80,7 @@ def read_logged_file(reference: str | Path) -> LoggedFile:
             f"logged data is an .npz file, the folder of a Minari dataset, or "
             f"{SCHEME}ID, and there is no {printable(path)}; check the path"
         )
-    data = read_bounded(path)
+    data = read_bounded(path, what=_LOG)
     with refusals_about(printable(path)):
         return LoggedFile(origin, sha256_of(data), npz_columns(data))
 
@@ -163,7 +164,7 @@ def _dataset(folder: Path, origin: str) -> LoggedFile:
             "has no folder data; name an .npz file or a dataset's folder"
         )
     try:
-        about = parse_object(read_bounded(inside / "metadata.json"))
+        about = parse_object(read_bounded(inside / "metadata.json", what=_LOG))
         data_format = about.get("data_format", HDF5)
         paths = _files(inside, data_format)
         needed = "h5py" if data_format == HDF5 else "pyarrow"
@@ -219,7 +220,7 @@ def _contents(paths: list[Path]) -> list[bytes]:
     """Returns the bytes of files that together have no more than one may have."""
     contents, left = [], limits.ARCHIVE_BYTES
     for path in paths:
-        contents.append(read_bounded(path, left))
+        contents.append(read_bounded(path, left, what=_LOG))
         left -= len(contents[-1])
     return contents
 

@@ -115,7 +115,11 @@ def quoted(value: object, limit: int = 80) -> str:
 
 
 def read_bounded(
-    path: Path, most: int = limits.ARCHIVE_BYTES, *, code: str = "limit"
+    path: Path,
+    most: int = limits.ARCHIVE_BYTES,
+    *,
+    code: str = "limit",
+    what: str = "an agent",
 ) -> bytes:
     """Returns the bytes of a file that a user named, up to the largest size read.
 
@@ -123,13 +127,14 @@ def read_bounded(
         path: of the file.
         most: bytes that it may have.
         code: of the refusal if it has more.
+        what: it is, for messages.
     """
     try:
         return bounded_bytes(path, most)
     except NotPlain as fault:
         raise InputError(
-            f"an agent must be a plain file, {printable(path)} is not; name its "
-            "zip or the folder of its run"
+            f"{what} must be a plain file, {printable(path)} is not; name the file "
+            "itself or its folder"
         ) from fault
     except TooLarge as fault:
         raise Refusal(code, f"{printable(path)}: {fault}") from fault
