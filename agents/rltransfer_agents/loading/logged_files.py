@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any, final
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 
 from rltransfer.domain.logged_rows import COLUMNS
 from rltransfer.errors import InputError
-from rltransfer.io import sha256_of
+from rltransfer.io import sha256_of, storage_faults
 from rltransfer_agents.loading import limits, minari_columns
 from rltransfer_agents.loading.minari_columns import ARROW, HDF5, LENGTH, PARQUET
 from rltransfer_agents.loading.refusal import (
@@ -39,6 +40,7 @@ from rltransfer_agents.loading.zip_reader import list_members, read_members
 SCHEME = "minari:"
 _ID = re.compile(r"[-\w]+(?:/[-\w]+)*", re.ASCII)
 _LOG = "a log"
+_LONGEST_REASON = 200
 _ROOT = "MINARI_DATASETS_PATH"
 _OF_HEADERS: tuple[type[Exception], ...]
 _OF_HEADERS = (ArithmeticError, LookupError, MemoryError, RecursionError)
@@ -72,9 +74,9 @@ def read_logged_file(reference: str | Path) -> LoggedFile:
     if text.startswith(SCHEME):
         return _dataset(_local_dataset(text.removeprefix(SCHEME)), text)
     path = Path(reference)
-    origin = str(path.resolve())
-    if path.is_dir():
-        return _dataset(path, origin)
+    # Not of `Path`, which raises where one may not look.
+    if os.path.isdir(path):
+        return _dataset(path, str(path.resolve()))
     if not os.path.lexists(path):
         raise InputError(
             f"logged data is an .npz file, the folder of a Minari dataset, or "
@@ -82,7 +84,8 @@ def read_logged_file(reference: str | Path) -> LoggedFile:
         )
     data = read_bounded(path, what=_LOG)
     with refusals_about(printable(path)):
-        return LoggedFile(origin, sha256_of(data), npz_columns(data))
+        columns = npz_columns(data)
+    return LoggedFile(str(path.resolve()), sha256_of(data), columns)
 
 
 def npz_columns(data: bytes) -> dict[str, NDArray[Any]]:
@@ -129,6 +132,8 @@ def _array(member: str, content: bytes) -> NDArray[Any]:
         raise Refusal("dataset", f"{member} has an impossible shape")
     if count * dtype.itemsize != len(numbers):
         raise Refusal("dataset", f"{member} is not as long as it announces")
+    if dtype.kind == "b" and max(numbers, default=0) > 1:
+        raise Refusal("dataset", f"a truth value must be 0 or 1, {member} has others")
     flat: NDArray[Any] = np.frombuffer(numbers, dtype)
     return flat.reshape(shape[::-1]).T if by_columns else flat.reshape(shape)
 
@@ -147,7 +152,7 @@ def _local_dataset(dataset_id: str) -> Path:
     named = os.environ.get(_ROOT)
     root = Path(named) if named else Path.home() / ".minari" / "datasets"
     folder = root / dataset_id
-    if not (folder / "data").is_dir():
+    if not os.path.isdir(folder / "data"):
         raise InputError(
             f"{SCHEME}{dataset_id} must be on this disk, and {printable(folder)} is "
             f"not there; download it: minari download {dataset_id}"
@@ -158,7 +163,7 @@ def _local_dataset(dataset_id: str) -> Path:
 def _dataset(folder: Path, origin: str) -> LoggedFile:
     """Returns the columns of the Minari dataset in a folder."""
     name, inside = printable(origin), folder / "data"
-    if not inside.is_dir():
+    if not os.path.isdir(inside):
         raise InputError(
             f"logged data in a folder is a Minari dataset, and {printable(folder)} "
             "has no folder data; name an .npz file or a dataset's folder"
@@ -204,9 +209,11 @@ def _files(inside: Path, data_format: object) -> list[Path]:
             f"data is read as {HDF5}, {ARROW} or {PARQUET}, it is "
             f"{quoted(data_format)}",
         )
-    episodes = [path for path in inside.iterdir() if path.name.isdecimal()]
-    episodes.sort(key=lambda path: int(path.name))
-    files = [file for one in episodes for file in sorted(one.glob(f"*.{data_format}"))]
+    with storage_faults(inside):
+        episodes = [path for path in inside.iterdir() if path.name.isdecimal()]
+        episodes.sort(key=lambda path: int(path.name))
+        found = (sorted(episode.glob(f"*.{data_format}")) for episode in episodes)
+        files = list(chain.from_iterable(found))
     if not files or len(files) > limits.LOGGED_FILES:
         raise Refusal(
             "dataset",
@@ -264,11 +271,13 @@ def read_apart(
         raise Refusal("dataset", f"reading it takes over {seconds:g} s") from fault
     if reader.returncode == 0:
         return reader.stdout
+    # A file might have got at the process that read it: not even its words are trusted.
+    reason = printable(reader.stdout[:_LONGEST_REASON].decode(errors="replace"))
     if reader.returncode == minari_columns.UNFIT:
         raise InputError(
-            f"a dataset must have vectors of numbers, and {reader.stdout.decode()}: "
-            "flatten what it shows with a wrapper and record it again"
+            f"a dataset must have vectors of numbers, and {reason}: flatten what it "
+            "shows with a wrapper and record it again"
         )
     if reader.returncode == minari_columns.DAMAGED:
-        raise Refusal("dataset", reader.stdout.decode())
+        raise Refusal("dataset", reason)
     raise Refusal("dataset", "the library that reads it gives up, it must be damaged")

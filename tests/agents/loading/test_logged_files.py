@@ -146,6 +146,7 @@ def zipped(content: bytes) -> bytes:
         (npz(reward=np.zeros(2, np.complex128)), "must hold numbers"),
         (zipped(npy(HEADER % 10**13)), "not as long as it announces"),
         (zipped(npy(HEADER % -1)), "impossible shape"),
+        (zipped(npy(HEADER.replace("<f8", "|b1") % 2, b"\2\1")), "must be 0 or 1"),
         (zipped(npy("__import__('os').abort()")), "no array of NumPy"),
         (zipped(npy("(" * 110)), "no array of NumPy"),
         (zipped(pickle.dumps(print)), "no array of NumPy"),
@@ -343,6 +344,7 @@ def test_the_process_that_reads_can_open_nothing() -> None:
         ("import os; os.abort()", "the library that reads it gives up"),
         ("import time; time.sleep(60)", "reading it takes over 3 s"),
         ("import sys; print('no number', end=''); sys.exit(3)", "no number; record"),
+        ("import sys; print('a\\033[0m' * 999); sys.exit(3)", r"'a\\x1b\[0m.*; record"),
     ],
 )
 def test_a_reader_that_dies_or_hangs_is_a_refusal(
