@@ -34,6 +34,7 @@ class AcceptanceTest:
         sources: that are tested; each is one more chance to look good by luck.
         stopped_above: return above which episodes of the candidate were stopped; None
             where they went on to their end.
+        untested: whether no target step was allowed, so that nothing was tested.
     """
 
     random_returns: Returns
@@ -41,6 +42,12 @@ class AcceptanceTest:
     confidence: float
     sources: int = 1
     stopped_above: float | None = None
+    untested: bool = False
+
+    @classmethod
+    def none(cls, confidence: float, sources: int) -> "AcceptanceTest":
+        """Returns what stands for a test where no target step is allowed."""
+        return cls(np.zeros(0), np.zeros(0), confidence, sources, untested=True)
 
     @property
     def level(self) -> float:
@@ -58,8 +65,10 @@ class AcceptanceTest:
         return beats(self.returns, self.random_returns, self.level)
 
     @property
-    def accepted(self) -> bool:
-        """Whether the candidate may be used."""
+    def accepted(self) -> bool | None:
+        """Whether the candidate may be used; None where that was not tested."""
+        if self.untested:
+            return None
         return self.comparison is not None and self.comparison.better
 
     @property
@@ -87,6 +96,11 @@ class AcceptanceTest:
     @property
     def verdict(self) -> str:
         """What the test says, in plain words."""
+        if self.untested:
+            return (
+                "unproved: the mapping rests on logged steps alone and was never tried "
+                "in the target; it may be worthless until -n steps test it"
+            )
         if not len(self.random_returns):
             return (
                 "refused: the budget ended before one random episode did, so there is "

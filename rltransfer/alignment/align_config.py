@@ -187,6 +187,9 @@ class AlignConfig:
     """Of the target's reward in the loss. By default it only selects."""
     source_steps: int = 30_000
     """Steps in the source, a third each at random, by the policy, and mixed."""
+    logged_steps: int = 30_000
+    """Of a log that are used at most, whole episodes evenly spread over it: as many as
+    are taken in the source; more cost time and tell little more."""
     mixed_share: float = 0.3
     """Share of random steps in the mixed third: near the policy's own paths."""
     hold_exponent: float = 1.5
@@ -204,7 +207,8 @@ class AlignConfig:
     tuning: TuningConfig = field(default_factory=TuningConfig)
 
     def __post_init__(self) -> None:
-        for name in ("restarts", "updates", "batch_size", "rounds", "beam", "sources"):
+        names = "restarts", "updates", "batch_size", "rounds", "beam", "sources"
+        for name in (*names, "logged_steps"):
             if getattr(self, name) < 1:
                 raise InputError(
                     f"{name} must be at least 1, got {getattr(self, name)}"

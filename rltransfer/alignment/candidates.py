@@ -116,6 +116,7 @@ class Trial:
     candidate: Candidate
     policy: MappedPolicy
     rollout: Rollout
+    """Empty where it would have acted, and no target step is allowed."""
     used: int
     """Target steps that were spent after it, on everything."""
 

@@ -49,10 +49,11 @@ class AlignmentProblem:
         target: the domain to act in.
         whitening: of stacks of observations; stays as it is while rows are added.
         history: what an observation is stacked upon; the rows' observations are stacks.
-        rows: all that was seen of the target, in white coordinates; see `seeing`.
+        rows: all that is known of the target, in white coordinates; see `seeing`.
         config: effort and cues.
         generator: of starts and batches.
-        explored: how many of the rows, the first ones, were acted at random.
+        explored: how many of the rows, the first ones, were acted at random; logged
+            rows follow, whoever acted then.
     """
 
     model_data: SourceModelData
@@ -71,6 +72,7 @@ class AlignmentProblem:
         target: Domain,
         explored: Transitions,
         config: AlignConfig,
+        logged: Transitions | None = None,
     ) -> "AlignmentProblem":
         """Returns the problem as it stands after exploring the target.
 
@@ -79,19 +81,21 @@ class AlignmentProblem:
             target: the domain to act in.
             explored: seen there so far, as the target shows it.
             config: effort and cues.
+            logged: what others saw there, likewise.
         """
+        known = explored if logged is None else Transitions.join(explored, logged)
         one, several = (
             History(steps, target.observation_size, target.actions.size)
             for steps in (1, config.history.steps)
         )
         fewer = one.observation < model_data.rows.observation.shape[1]
-        hides = fewer and hides_state(explored, several, config.history)
+        hides = fewer and hides_state(known, several, config.history)
         history = several if hides else one
-        whitening = Whitening.of(history.stacked(explored).observation)
+        whitening = Whitening.of(history.stacked(known).observation)
         generator = torch.Generator().manual_seed(config.streams.integer("fit"))
         own = config, generator, len(explored)
-        problem = cls(model_data, target, whitening, history, explored, *own)
-        return problem.seeing(explored)
+        problem = cls(model_data, target, whitening, history, known, *own)
+        return problem.seeing(known)
 
     def seeing(self, rows: Transitions) -> "AlignmentProblem":
         """Returns the problem with these rows, as the target shows them.

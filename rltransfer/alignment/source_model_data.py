@@ -30,6 +30,8 @@ class Source:
     name: str
     learn: "Callable[[Source, AlignConfig], SourceModelData] | None" = None
     """How its model is had; by default it is learned, see `learn_source_model`."""
+    logged: Transitions | None = None
+    """What others did in its environment, whoever they were."""
 
     def model_data(self, config: AlignConfig) -> "SourceModelData":
         """Returns what is learned of it with these settings."""
@@ -46,7 +48,7 @@ class SourceModelData:
     at_random: Transitions
     """Seen while acting at random; in the model's coordinates."""
     rows: Transitions
-    """All that was seen; in the model's coordinates."""
+    """All that was seen, logged rows last; in the model's coordinates."""
     home_returns: NDArray[np.float64]
     """Of the source's policy, one for each episode that it finished."""
 
@@ -60,6 +62,12 @@ def learn_source_model(
     source: Source, config: AlignConfig, *, logged: bool = True
 ) -> SourceModelData:
     """Acts in the source and learns a model of it. Source steps are free.
+
+    Logged rows are learned from as well. They come beside the source's own steps, not
+    instead of them: mappings are compared with what the source does at random and by
+    its policy, and nobody knows who acted in a log. What logs add is where neither of
+    them goes, such as where a target's log was recorded. With `source_steps` at its
+    least, nearly all that is learned is theirs.
 
     A third of the steps is random, a third is the policy's own, and a third mixes both:
     a model of random steps alone would not know where the policy goes.
@@ -90,7 +98,8 @@ def learn_source_model(
         )
         for use, behaviour in behaviours.items()
     ]
-    rows = Transitions.join(*(part.transitions for part in parts))
+    logged_rows = () if source.logged is None else (source.logged,)
+    rows = Transitions.join(*(part.transitions for part in parts), *logged_rows)
     if not bool((rows.observation != rows.observation[0]).any()):
         raise InputError(
             "a source must show what happens in it, but every observation of "

@@ -8,6 +8,7 @@ from rltransfer.alignment.candidates import Candidate, Trial, preferred, worth_a
 from rltransfer.alignment.problem import AlignmentProblem
 from rltransfer.alignment.step_plan import BestTrial, StepPlan
 from rltransfer.domain import Policy, Rollout, Transitions
+from rltransfer.domain.rollout import Recorder
 from rltransfer.mapping import DomainMapping, Progress
 from rltransfer.translation import MappedPolicy, Translation
 
@@ -55,6 +56,7 @@ class Trials:
         plan: of the target's steps, after exploring.
         explored: what exploring left.
         watch: is called after each trial.
+        logged: what is known of the target besides.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Trials:
         plan: StepPlan,
         explored: Rollout,
         watch: Watcher,
+        logged: Transitions | None = None,
     ) -> None:
         self.problem, self.plan = problem, plan
         self.random_returns = explored.returns
@@ -72,8 +75,9 @@ class Trials:
         """Best first; their alignment errors are measured on all that was seen."""
         self.returns_stopped = False
         """Whether no other candidate acts because the best one earned so much."""
-        self.seen = explored.transitions
-        """What trials showed of the target, and exploring, as it shows it."""
+        known = [explored.transitions, *([] if logged is None else [logged])]
+        self.seen = Transitions.join(*known)
+        """What exploring, logs and trials showed of the target, as it shows it."""
         self._watch = watch
         self._rows = [explored.transitions]
 
@@ -106,6 +110,19 @@ class Trials:
         if alone and self.acted[0].score > self.random_returns.mean():
             return False
         return self.plan.affords_trial(target.budget.used, self.best)
+
+    def unacted(self, candidates: Sequence[Candidate]) -> list[Trial]:
+        """Returns those that would act first as trials without a step, likeliest first.
+
+        Args:
+            candidates: at least one, the smallest alignment error first.
+        """
+        problem = self.problem
+        none = Recorder().rollout(
+            problem.target.observation_size, problem.target.actions.size
+        )
+        first = worth_acting(problem, candidates, problem.config.beam)
+        return [Trial(0, one, self._policy(one.mapping), none, 0) for one in first]
 
     def collect(self, policy: Policy, **how: Any) -> Rollout:
         """Acts in the target as `Domain.collect` does, and keeps what it showed."""

@@ -17,6 +17,7 @@ _PAIRS = frozenset(
 _LISTS = frozenset(
     {
         *("--env", "--source", "--source-env", "--sha256", "--statistics"),
+        "--source-data",
         *("--suite", "--pairs", "--strategies", "--only-seeds"),
     }
 )

@@ -62,6 +62,24 @@ def transfer(
         ),
     ] = None,
     source_kwargs: SourceKwargs = None,
+    target_data: Annotated[
+        str | None,
+        typer.Option(
+            "--target-data",
+            metavar="PATH|minari:ID",
+            help="Logged steps of the target, which cost none: an .npz file or a "
+            "Minari dataset. With -n 0 they are all that is known of it.",
+        ),
+    ] = None,
+    source_data: Annotated[
+        Words,
+        typer.Option(
+            "--source-data",
+            metavar="PATH|minari:ID …",
+            help="Logged steps of each source's environment in order, learned from "
+            "beside its own; none: it has none.",
+        ),
+    ] = None,
     sha256: Annotated[
         Words,
         typer.Option(
@@ -93,7 +111,7 @@ def transfer(
             parser=read_whole,
             metavar="N",
             help="Target steps of all sources together, and of learning on; a hard "
-            "limit.",
+            "limit. 0: none, the mapping is found from --target-data and unproved.",
         ),
     ] = TARGET_STEPS,
     improve: Annotated[
@@ -173,6 +191,8 @@ def transfer(
         target_kwargs=kwargs,
         source_env=source_env,
         source_kwargs=replaced,
+        target_data=target_data,
+        source_data=source_data,
         steps=n_timesteps,
         episodes=episodes,
         seed=seed,

@@ -4,6 +4,7 @@ from rltransfer.domain.action_codec import ActionCodec as ActionCodec
 from rltransfer.domain.action_codec import codec_of as codec_of
 from rltransfer.domain.action_codec import describe_space as describe_space
 from rltransfer.domain.domain import Domain as Domain
+from rltransfer.domain.logged_rows import LoggedRows as LoggedRows
 from rltransfer.domain.policies import History as History
 from rltransfer.domain.policies import MixturePolicy as MixturePolicy
 from rltransfer.domain.policies import Policy as Policy

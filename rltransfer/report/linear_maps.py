@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from rltransfer.alignment import Alignment
-from rltransfer.domain import History, Transitions
+from rltransfer.domain import History
 from rltransfer.report.transfer_picture import LinearMap
 from rltransfer.translation import MappedPolicy
 
@@ -115,8 +115,7 @@ def state_map(alignment: Alignment, source_id: str, target_id: str) -> LinearMap
 
 
 def _state_matrix(alignment: Alignment, policy: MappedPolicy) -> NDArray[np.float64]:
-    seen = Transitions.join(*(t.rollout.transitions for t in alignment.trials))
-    stacked = policy.history.stacked(seen).observation
+    stacked = policy.history.stacked(alignment.acted_upon).observation
     translation = policy.translation
     with torch.no_grad():
         carried = translation.unwhiten(translation.state(stacked))
@@ -139,7 +138,7 @@ class Meaning:
     share: float | None
     """Of all that it moves, what that one gets; None where it moves nothing."""
     agreeing: int
-    """Candidates that say the same."""
+    """Candidates that say the same, of those that are asked."""
     candidates: int
 
 

@@ -1,7 +1,7 @@
 """Results as a person reads them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from rich import box
 from rich.console import Group, JustifyMethod, RenderableType
@@ -75,6 +75,22 @@ def markdown(rows: Rows) -> str:
 def steps_by_purpose(steps: Mapping[str, int]) -> str:
     """Returns steps in words, such as `exploration 500, acceptance 200`."""
     return ", ".join(f"{purpose} {count:,}" for purpose, count in steps.items())
+
+
+def verdict_word(accepted: bool | None) -> str:
+    """Returns what is said of a mapping in one word; None: it was not tested."""
+    if accepted is None:
+        return "unproved"
+    return "accepted" if accepted else "refused"
+
+
+def logged_steps(log: Mapping[str, Any] | None) -> str | None:
+    """Returns in words where logged steps are from; None where there is no log."""
+    if log is None:
+        return None
+    used, steps = log["used_steps"], log["steps"]
+    of_all = f"{used:,}" if used == steps else f"{used:,} of {steps:,}"
+    return f"{of_all} in {log['episodes']:,} episodes of {log['origin']}"
 
 
 def facts(entries: Iterable[tuple[str, object]]) -> RenderableType:

@@ -13,8 +13,8 @@ from rltransfer.report.clips import Clip
 from rltransfer.report.html_page import WIDTH, data_uri, figure_svg, rendered
 from rltransfer.report.learning_curve import CurveShown, draw_curve
 from rltransfer.report.linear_maps import Meaning
-from rltransfer.report.return_chart import draw_returns
-from rltransfer.report.tables import steps_by_purpose
+from rltransfer.report.return_chart import charted, draw_returns
+from rltransfer.report.tables import logged_steps, steps_by_purpose, verdict_word
 from rltransfer.report.transfer_picture import (
     Attempt,
     LinearMap,
@@ -22,7 +22,6 @@ from rltransfer.report.transfer_picture import (
     draw_map,
 )
 
-_AT_HOME = "random at home"
 _INCH_A_CELL, _MOST_INCHES = 0.42, 11.0
 _FIRST_ROWS = 12
 """Of a long table; the others are shown when asked for."""
@@ -58,7 +57,7 @@ class TransferPage:
         """Returns the page."""
         verdict, _, reason = str(self.record["verdict"]).partition(": ")
         word = verdict.partition(",")[0].capitalize()
-        if not self._accepted and self.record["winner"] == "scratch":
+        if self._refused and self.record["winner"] == "scratch":
             word += "; learned from scratch"
         clip = {"clip": None, "still": None, "no_clip": self.clip}
         if isinstance(self.clip, Clip):
@@ -82,7 +81,7 @@ class TransferPage:
                 "home": self.home,
                 "target": self.record["target"],
                 "actor": self._actor,
-                "steps": self._steps(),
+                "steps": self._steps() if self.record["budget"] else None,
                 "steps_text": self._steps_text(),
                 "meanings": self.meanings[:_FIRST_ROWS],
                 "more_meanings": self.meanings[_FIRST_ROWS:],
@@ -90,36 +89,43 @@ class TransferPage:
                 "map_texts": self._map_texts(),
                 "attempts": self._attempts() if len(self.attempts) > 1 else None,
                 "sources": self.record["sources"],
+                "verdict_word": verdict_word,
                 "command": self.command,
                 "facts": self.facts,
             },
         )
 
     @property
-    def _accepted(self) -> bool:
-        return self.record["accepted"] is True
+    def _refused(self) -> bool:
+        return self.record["accepted"] is False
 
     @property
     def _kind(self) -> str:
         # Without a test it is neither.
         unproved = self.record["accepted"] is None
-        return "unproved" if unproved else "good" if self._accepted else "bad"
+        return "unproved" if unproved else "bad" if self._refused else "good"
 
     @property
     def _actor(self) -> str:
         winner = self.record["winner"]
         if winner in ("student", "scratch"):
             return "the student" if winner == "student" else "learned from scratch"
-        return "zero-shot" if self._accepted else "zero-shot, refused"
+        return "zero-shot, refused" if self._refused else "zero-shot"
 
     def _numbers(self) -> dict[str, str]:
         record = self.record
-        best = self.figures.get("improved") or self.figures["zero-shot"]
         named = "improved" if "improved" in self.figures else "zero-shot"
+        shown = {f"{named} return": named, "random": "random"}
+        returns = {
+            text: f"{self.figures[name].mean_return:.1f}"
+            for text, name in shown.items()
+            if name in self.figures
+        }
+        log = record["target_data"]
         numbers = {
-            f"{named} return": f"{best.mean_return:.1f}",
-            "random": f"{self.figures['random'].mean_return:.1f}",
+            **(returns or {"zero-shot return": "never tried"}),
             "target steps": f"{record['target_steps']:,} of {record['budget']:,}",
+            **({} if log is None else {"logged steps": f"{log['used_steps']:,}"}),
             "time": f"{record['seconds']:.0f} s",
         }
         if record["threshold"] is not None:
@@ -138,16 +144,15 @@ class TransferPage:
         return [*notes, *ignored, *dict.fromkeys(filter(None, few))]
 
     def _returns(self) -> Markup:
-        # What random actions earn at home stands in the table.
-        shown = {n: one for n, one in self.figures.items() if n != _AT_HOME}
+        shown = charted(self.figures)
 
         def draw(figure: Figure) -> None:
             axes = figure.add_subplot()
-            draw_returns(axes, shown, self._accepted)
+            draw_returns(axes, shown, self.record["accepted"])
             axes.set_title("")
 
         told = ", ".join(f"{n} {one.mean_return:.1f}" for n, one in shown.items())
-        height = 1.2 + 0.55 * len(shown)
+        height = 1.2 + 0.55 * len({"zero-shot", *shown})
         return figure_svg("returns", f"Mean returns: {told}", draw, height)
 
     def _returns_rows(self) -> list[dict[str, Any]]:
@@ -155,7 +160,7 @@ class TransferPage:
         for name, one in self.figures.items():
             low, high = one.ci95 or (None, None)
             interval = "n/a" if low is None else f"{low:.1f} to {high:.1f}"
-            refused = name == "zero-shot" and not self._accepted
+            refused = name == "zero-shot" and self._refused
             rows.append(
                 {
                     "name": f"{name} (refused)" if refused else name,
@@ -204,10 +209,16 @@ class TransferPage:
 
     def _steps_text(self) -> str:
         record = self.record
+        logs = [logged_steps(record[f"{of}_data"]) for of in ("target", "source")]
+        told = zip(logs, ("target", "source"), strict=True)
+        logged = "".join(f" Logged in the {of}: {log}." for log, of in told if log)
+        if not record["budget"]:
+            return f"No step was taken in the target, not even to report.{logged}"
         text = (
             f"{record['target_steps']:,} of {record['budget']:,} target steps were "
             f"taken: {steps_by_purpose(record['steps'])}. {record['reported_steps']:,} "
-            "more behind the reported figures chose nothing and are not counted."
+            f"more behind the reported figures chose nothing and are not counted."
+            f"{logged}"
         )
         again = record["steps_taken_again"]
         return f"{text} {again:,} were lost to an interruption." if again else text
@@ -257,7 +268,7 @@ class TransferPage:
             grid = figure.add_gridspec(2, 1, height_ratios=(2, 1))
             returns = figure.add_subplot(grid[0])
             errors = figure.add_subplot(grid[1], sharex=returns)
-            draw_attempts(returns, errors, self.attempts, self.figures["random"])
+            draw_attempts(returns, errors, self.attempts, self.figures.get("random"))
             returns.set_title("")
 
         label = f"Returns and alignment errors of {len(self.attempts)} candidates"

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from rltransfer.evaluation import ReturnSummary
 from rltransfer.io import write_atomically
 from rltransfer.report.learning_curve import CurveShown, draw_curve
-from rltransfer.report.return_chart import ACCEPTED, RANDOM, REFUSED, draw_returns
+from rltransfer.report.return_chart import RANDOM, VERDICT_COLOURS, draw_returns
 
 _DOTS_PER_INCH = 120
 _WIDTH = 13.0
@@ -88,7 +88,7 @@ def draw_transfer(
     *,
     title: str,
     verdict: str,
-    accepted: bool,
+    accepted: bool | None,
     state_map: LinearMap,
     action_map: LinearMap,
     attempts: Sequence[Attempt],
@@ -103,7 +103,7 @@ def draw_transfer(
         path: of the file.
         title: of the page.
         verdict: with its reason.
-        accepted: what it says.
+        accepted: what it says; None where nothing was tested.
         state_map: what target observations become.
         action_map: likewise, of actions.
         attempts: in the order in which they were made.
@@ -125,7 +125,7 @@ def draw_transfer(
     figure.suptitle(
         "\n".join(textwrap.fill(text, _LETTERS) for text in (title, verdict)),
         fontsize=12,
-        color=ACCEPTED if accepted else REFUSED,
+        color=VERDICT_COLOURS[accepted],
         parse_math=False,
     )
     rows = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)

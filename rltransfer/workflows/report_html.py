@@ -69,9 +69,9 @@ def _page(
         _actor(result.source_environment, loaded.policy),
         _actor(result.target, result.policy),
     ]
-    # It films while the page is drawn.
-    with closing(Filming(actors, result.report_seed)) as filming:
-        page = TransferPage(
+
+    def page() -> TransferPage:
+        return TransferPage(
             record=result.as_json(),
             figures=result.figures,
             home=result.source_environment.title,
@@ -81,11 +81,16 @@ def _page(
             attempts=attempts,
             learned=result.learned,
             curve=result.curve,
-            clip="",
+            clip="with -n 0 nothing acts in the target",
             command=command_of(request),
             facts=_facts(loaded, result),
         )
-        return replace(page, clip=_clip(filming))
+
+    if request.untouched:
+        return page()
+    # It films while the page is drawn.
+    with closing(Filming(actors, result.report_seed)) as filming:
+        return replace(page(), clip=_clip(filming))
 
 
 def _actor(choice: EnvironmentChoice, policy: Policy) -> Actor:
@@ -106,6 +111,8 @@ def _facts(loaded: LoadedPolicy, result: TransferResult) -> dict[str, str]:
         "run": str(result.folder),
         "source": str(loaded.path),
         "SHA-256 of the source": loaded.sha256,
+        "SHA-256 of the target's log": (result.target_data or {}).get("sha256", ""),
+        "SHA-256 of the source's log": (result.source_data or {}).get("sha256", ""),
         "mapping hash": digest_of(
             {
                 path.relative_to(result.folder).as_posix(): sha256_of(path)
@@ -124,6 +131,8 @@ _OPTIONS: Mapping[str, str] = MappingProxyType(
     {
         "source_environments": "--source-env",
         "source_kwargs": "--source-kwargs",
+        "target_data": "--target-data",
+        "source_data": "--source-data",
         "weak_source": "--weak-source",
         "digests": "--sha256",
         "statistics": "--statistics",

@@ -25,7 +25,7 @@ from rltransfer.alignment import (
     SourceModelData,
     learn_source_model,
 )
-from rltransfer.domain import Transitions
+from rltransfer.domain import LoggedRows, Transitions
 from rltransfer.errors import ArtifactRefused, InputError, StorageError, UserError
 from rltransfer.io import MANIFEST_NAME, make_folder, sha256_of
 from rltransfer.io.tensor_files import TensorFile, read_tensor_file, write_tensor_file
@@ -55,10 +55,11 @@ class SourceModelCache:
 
     Args:
         loaded: the source's agent.
+        logged: what is learned from besides.
     """
 
-    def __init__(self, loaded: LoadedPolicy) -> None:
-        self._loaded = loaded
+    def __init__(self, loaded: LoadedPolicy, logged: LoggedRows | None = None) -> None:
+        self._loaded, self._logged = loaded, logged
         self.notes: list[str] = []
         """What a user should know of files that were of no use."""
 
@@ -97,7 +98,14 @@ class SourceModelCache:
             "environment": home.title,
             "kwargs": {name: repr(value) for name, value in home.kwargs.items()},
             "settings": json.loads(json.dumps(config.source_settings)),
+            **self._log_identity(),
         }
+
+    def _log_identity(self) -> dict[str, Any]:
+        if self._logged is None:
+            return {}
+        steps = len(self._logged.transitions)
+        return {"logged": {"sha256": self._logged.sha256, "used_steps": steps}}
 
     def _folders(self) -> Iterator[Path]:
         """Yields where to look: beside an agent of ours, then in the user's cache."""
@@ -228,12 +236,13 @@ def _restored(
         for prefix in (_MODEL, _ROWS)
     )
     third = config.source_steps // 3
+    steps = 3 * third + (0 if source.logged is None else len(source.logged))
     widths = {"observation": (observation,), "action": (action,)}
     widths["next_observation"] = widths["observation"]
     kinds = {"episode": torch.int64, "terminated": torch.bool, "truncated": torch.bool}
     for field in fields(Transitions):
         column = columns[field.name]
-        if column.shape != (3 * third, *widths.get(field.name, ())):
+        if column.shape != (steps, *widths.get(field.name, ())):
             raise ValueError(f"{field.name} has {tuple(column.shape)} numbers")
         if column.dtype != kinds.get(field.name, torch.float32):
             raise TypeError(f"{field.name} is of {column.dtype}")

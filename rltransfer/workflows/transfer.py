@@ -34,6 +34,8 @@ def transfer(
     target_kwargs: Mapping[str, Any] | None = None,
     source_env: str | MakeEnv | Sequence[str | MakeEnv] | None = None,
     source_kwargs: Mapping[str, Any] | None = None,
+    target_data: str | Path | None = None,
+    source_data: str | Path | Sequence[str | Path] | None = None,
     steps: int = TARGET_STEPS,
     episodes: int = REPORTED_EPISODES,
     seed: int = 0,
@@ -75,7 +77,17 @@ def transfer(
             for all sources, or one for each.
         source_kwargs: arguments of the sources' environments; each replaces the
             recorded one of its name, the others are kept.
-        steps: target steps from which anything is learned or chosen, a hard limit.
+        target_data: logged steps of the target, which take part in the alignment and
+            cost none: an .npz file with the arrays `observation`, `action`, `reward`,
+            `next_observation`, `terminated` and `truncated` (and `episode`, where an
+            episode breaks off unmarked), the folder of a Minari dataset, or
+            `minari:ID` for a local one. Numbers alone are read.
+        source_data: logged steps of each source's own environment, likewise, one for
+            each; "none" for a source that has none. The source model learns from them
+            beside what the source does by itself.
+        steps: target steps from which anything is learned or chosen, a hard limit. With
+            0 the mapping is found from `target_data` alone: nothing acts in the target,
+            not even to report, and `accepted` is None.
         episodes: fresh ones behind each reported figure; they choose nothing.
         seed: of everything drawn.
         sha256: the hash that the source's file must have; one for each source.
@@ -124,6 +136,7 @@ def transfer(
     if isinstance(source_env, str) or callable(source_env):
         source_env = [source_env]
     named = [statistics] if isinstance(statistics, str | Path) else statistics or ()
+    logs_of = [source_data] if isinstance(source_data, str | Path) else source_data
     digests = [sha256] if isinstance(sha256, str) else sha256 or ()
     logs = None if tensorboard_log is None else Path(tensorboard_log)
     return run_transfer(
@@ -137,6 +150,8 @@ def transfer(
             ),
             source_environments=tuple(map(environment_id, source_env or ())),
             source_kwargs=require_plain("--source-kwargs", source_kwargs or {}),
+            target_data=None if target_data is None else str(target_data),
+            source_data=tuple(map(str, logs_of or ())),
             weak_source=weak_source,
             digests=tuple(digests),
             statistics=tuple(map(str, named)),

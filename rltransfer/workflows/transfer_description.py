@@ -95,6 +95,10 @@ class TransferSettings:
     budget: _Count
     source_statistics: str | None = None
     """What was named for the agent with `--statistics`."""
+    target_data: dict[str, Any] | None = None
+    """Where logged steps of the target are from, with their hash; None without."""
+    source_data: dict[str, Any] | None = None
+    """Likewise of the source's environment."""
     learning: dict[str, Any] | None = None
     """How it was to learn on in the target; None where it was not."""
 
@@ -110,7 +114,7 @@ class TransferSettings:
 class _Results:
     """The results in the manifest of a transfer, as far as they are shown."""
 
-    accepted: StrictBool
+    accepted: StrictBool | None
     verdict: str
 
 
@@ -190,6 +194,8 @@ class TransferDescription(Result):
             "accepted": results["accepted"],
             "verdict": results["verdict"],
             "winner": results.get("winner"),
+            "target_data": settings.target_data,
+            "source_data": settings.source_data,
             "learning": settings.learning,
             "budget": settings.budget,
             "target_steps": sum(self.steps.values()),
@@ -219,7 +225,11 @@ class TransferDescription(Result):
             "verdict": manifest.results["verdict"],
             "came out": manifest.results.get("winner") or "",
             "target steps": f"{sum(self.steps.values()):,} of {settings.budget:,}: "
-            + steps_by_purpose(self.steps),
+            + steps_by_purpose(self.steps)
+            if settings.budget
+            else "none",
+            "logged steps": _log_text(settings.target_data),
+            "logged in source": _log_text(settings.source_data),
             "observations": _space_text(manifest.spaces.get("observation", {})),
             "actions": _space_text(manifest.spaces.get("action", {})),
             "mapping hash": self.mapping_sha256,
@@ -227,6 +237,15 @@ class TransferDescription(Result):
             "versions": ", ".join(f"{k} {v}" for k, v in manifest.versions.items()),
         }
         return facts((name, printable(text)) for name, text in entries.items())
+
+
+def _log_text(log: Mapping[str, Any] | None) -> str:
+    """Returns where logged steps are from; a record that holds more is not shown."""
+    if log is None:
+        return ""
+    return (
+        f"{log.get('used_steps')} of {log.get('origin')} (SHA-256 {log.get('sha256')})"
+    )
 
 
 def digest_of(files: Mapping[str, str]) -> str:

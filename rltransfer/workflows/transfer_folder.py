@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import final
 
 from rltransfer.alignment import Alignment
-from rltransfer.domain import describe_space
+from rltransfer.domain import LoggedRows, describe_space
 from rltransfer.evaluation import ReturnSummary, beats
 from rltransfer.io import (
     Manifest,
@@ -18,6 +18,7 @@ from rltransfer.io import (
 )
 from rltransfer.report.html_page import REPORT
 from rltransfer.report.linear_maps import action_map, state_map
+from rltransfer.report.return_chart import charted
 from rltransfer.report.transfer_picture import Attempt, draw_transfer
 from rltransfer.translation import save_translation
 from rltransfer.workflows.policy_loading import environment_of
@@ -74,6 +75,8 @@ class AlignedSource:
     alignment: Alignment
     target_steps: int
     """That its alignment took."""
+    target_log: LoggedRows | None = None
+    source_log: LoggedRows | None = None
 
     def record(self, kept: bool) -> SourceRecord:
         """Returns its row in the table of sources."""
@@ -136,6 +139,8 @@ def write_transfer(
                 "source_sha256": best.loaded.sha256,
                 "source_statistics": best.loaded.statistics_choice,
                 "budget": request.budget,
+                "target_data": best.target_log and best.target_log.record(),
+                "source_data": best.source_log and best.source_log.record(),
                 "learning": None
                 if request.learning is None
                 else asdict(request.learning),
@@ -174,7 +179,6 @@ def _write_source(folder: Path, best: AlignedSource) -> None:
 def draw(path: Path, best: AlignedSource, result: TransferResult) -> None:
     """Draws the transfer that was kept, on one page."""
     ids = result.source_environment.env_id, result.target.env_id
-    figures = result.figures.items()
     draw_transfer(
         path,
         title=f"{result.source} → {result.target.title}, "
@@ -184,8 +188,7 @@ def draw(path: Path, best: AlignedSource, result: TransferResult) -> None:
         state_map=state_map(best.alignment, *ids),
         action_map=action_map(best.alignment, *ids),
         attempts=_attempts(best.alignment),
-        # The table tells what random actions earn at home.
-        figures={name: shown for name, shown in figures if name != "random at home"},
+        figures=charted(result.figures),
         curve=result.curve,
     )
 
@@ -201,4 +204,6 @@ def _attempts(alignment: Alignment) -> tuple[Attempt, ...]:
             cut_short=not len(trial.rollout.returns),
         )
         for trial in alignment.trials
+        # Those that never acted have nothing to show.
+        if len(trial.rollout.transitions)
     )

@@ -68,10 +68,12 @@ def reported(
     alignment, target = best.alignment, best.alignment.target
     policy: Policy = alignment.policy
     accepted = alignment.acceptance.accepted
-    zero_shot, random = own_and_random(request, target, policy, "report actions")
+    zero_shot, random = None, None
+    if not request.untouched:
+        zero_shot, random = own_and_random(request, target, policy, "report actions")
     improved, learning = None, None
     notes = list(chain.from_iterable(one.notes for one in aligned))
-    if improvement is not None:
+    if improvement is not None and random is not None:
         learning = improvement.record(request, folder, random.mean_return)
         policy, improved = improvement.learned.policy, zero_shot
         if learning.winner != "mapped":
@@ -99,6 +101,8 @@ def reported(
         source_at_home=best.at_home,
         random_at_home=best.random_at_home,
         improved=improved,
+        target_data=best.target_log and best.target_log.record(),
+        source_data=best.source_log and best.source_log.record(),
         # Counted by the episodes above.
         reported_steps=sum(target.budget.reported.values()),
         seed=request.seed,

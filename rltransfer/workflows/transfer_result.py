@@ -11,17 +11,21 @@ from rich.text import Text
 from typing_extensions import override
 
 from rltransfer.domain import Policy
-from rltransfer.errors import ArtifactRefused
 from rltransfer.evaluation import ReturnSummary
-from rltransfer.io import copy_run, read_json
+from rltransfer.io import copy_run
 from rltransfer.report import Result
 from rltransfer.report.learning_curve import CurveShown
-from rltransfer.report.tables import facts, plain_table, returns_table, steps_by_purpose
+from rltransfer.report.tables import (
+    facts,
+    logged_steps,
+    plain_table,
+    returns_table,
+    steps_by_purpose,
+    verdict_word,
+)
 from rltransfer.resume.reproducibility import Resumed
 from rltransfer.workflows.environments import EnvironmentChoice
 from rltransfer.workflows.learning_record import LearningRecord, record_part
-from rltransfer.workflows.policy_loading import load_agent, load_transfer
-from rltransfer.workflows.transfer_description import came_out
 from rltransfer.wrappers import SEEDS_IGNORED
 
 RECORD = "transfer.json"
@@ -46,7 +50,7 @@ class SourceRecord:
     random_home_return: float
     """There, of random actions."""
     target_steps: int
-    accepted: bool
+    accepted: bool | None
     kept: bool
     verdict: str
 
@@ -62,8 +66,8 @@ class TransferResult(Result):
     source: str
     source_environment: EnvironmentChoice
     target: EnvironmentChoice
-    accepted: bool
-    """Whether the mapping is better than random with confidence."""
+    accepted: bool | None
+    """Whether the mapping is better than random with confidence; None: not tested."""
     verdict: str
     budget: int
     steps: Mapping[str, int]
@@ -73,15 +77,20 @@ class TransferResult(Result):
     seed: int
     report_seed: int
     """Of the first reported episode; episode i is reset with this + i."""
-    random: ReturnSummary
+    random: ReturnSummary | None
+    """None, as `zero_shot` is, where the target was never acted in."""
     source_at_home: ReturnSummary
     random_at_home: ReturnSummary
-    zero_shot: ReturnSummary
+    zero_shot: ReturnSummary | None
     improved: ReturnSummary | None
     """Of what came out of learning on; None without `improve`."""
     sources: tuple[SourceRecord, ...]
     learning: LearningRecord | None = None
     """How learning on went; None without `improve`."""
+    target_data: Mapping[str, Any] | None = None
+    """Where logged steps of the target are from, with their hash; None without."""
+    source_data: Mapping[str, Any] | None = None
+    """Likewise of the kept source's environment."""
     notes: tuple[str, ...] = ()
     """What a reader of the figures should know."""
     picture: Path | None = None
@@ -122,22 +131,22 @@ class TransferResult(Result):
     @property
     def figures(self) -> dict[str, ReturnSummary]:
         """Returns of each policy, by the name that tables and pictures show."""
-        improved = {} if self.improved is None else {"improved": self.improved}
-        return {
+        named = {
             "random": self.random,
             "zero-shot": self.zero_shot,
-            **improved,
+            "improved": self.improved,
             "source at home": self.source_at_home,
             "random at home": self.random_at_home,
         }
+        return {name: one for name, one in named.items() if one is not None}
 
     @property
     def learned(self) -> str | None:
         """What is said of learning on, with its caveats; None without `improve`."""
-        if self.learning is None or self.improved is None:
+        if self.learning is None or self.improved is None or self.zero_shot is None:
             return None
         means = self.zero_shot.mean_return, self.improved.mean_return
-        return self.learning.said(*means, accepted=self.accepted)
+        return self.learning.said(*means, accepted=self.accepted is True)
 
     @property
     def curve(self) -> CurveShown | None:
@@ -165,7 +174,7 @@ class TransferResult(Result):
             "target_steps": self.target_steps,
             "alignment_steps": self.alignment_steps,
             "seconds": self.seconds,
-            "improved": None,
+            **dict.fromkeys(("random", "zero_shot", "improved")),
             **figures,
             **record_part(self.learning),
             "source": self.source,
@@ -174,6 +183,8 @@ class TransferResult(Result):
             "target": self.target.title,
             "seed": self.seed,
             "report_seed": self.report_seed,
+            "target_data": self.target_data and dict(self.target_data),
+            "source_data": self.source_data and dict(self.source_data),
             "budget": self.budget,
             "steps": dict(self.steps),
             "reported_steps": self.reported_steps,
@@ -200,16 +211,21 @@ class TransferResult(Result):
         if learning is not None:
             parts.append(learning.arms_table())
         steps = f"{self.target_steps:,} of {self.budget:,}: "
+        steps = steps + steps_by_purpose(self.steps) if self.budget else "none"
         resumed = [self.resumed, *self.reproducibility_warnings]
         entries = [
             ("source at home", f"in {self.source_environment.title}"),
-            ("target steps", steps + steps_by_purpose(self.steps)),
+            ("target steps", steps),
+            ("logged steps", logged_steps(self.target_data)),
+            ("logged in source", logged_steps(self.source_data)),
             *(learning.facts() if learning is not None else ()),
             (
                 "not counted",
                 f"{self.reported_steps:,} in the fresh episodes above"
                 + ("" if learning is None else " and of the learning curve")
-                + ", which chose nothing",
+                + ", which chose nothing"
+                if self.budget
+                else None,
             ),
             ("time", f"{self.seconds:.1f} s"),
             ("run", self.folder),
@@ -238,63 +254,7 @@ def _sources_table(sources: tuple[SourceRecord, ...]) -> RenderableType:
             f"{row.alignment_error:.3f}",
             "-" if tested is None else f"{least}{tested:.1f}",
             f"{row.target_steps:,}",
-            "accepted" if row.accepted else "refused",
+            verdict_word(row.accepted),
             "yes" if row.kept else "no",
         )
     return table
-
-
-@final
-@dataclass(frozen=True)
-class FinishedTransfer(Result):
-    """What a finished run says about itself; nothing was done."""
-
-    folder: Path
-    record: dict[str, Any]
-
-    @classmethod
-    def at(cls, folder: Path) -> "FinishedTransfer":
-        """Returns the finished run in `folder`."""
-        path = folder / RECORD
-        reason = "the file is gone"
-        if path.is_file():
-            record = read_json(path)
-            if isinstance(record, dict) and isinstance(record.get("verdict"), str):
-                return cls(folder, record)
-            reason = "it has no verdict"
-        raise ArtifactRefused(
-            f"{path} does not say what came of the transfer ({reason}); restore the "
-            "file, or make the transfer again with the same options"
-        )
-
-    @property
-    def accepted(self) -> bool:
-        """Whether the mapping is better than random with confidence."""
-        return self.record.get("accepted") is True
-
-    @property
-    def policy(self) -> Policy:
-        """Acts in the target as what came out; read from the folder."""
-        folder = Path(came_out(self.folder))
-        here = folder == self.folder
-        return (load_transfer(folder) if here else load_agent(folder)).policy
-
-    def save(self, path: str | Path) -> Path:
-        """Copies the run's folder to `path`, which must not exist, and returns it."""
-        return copy_run(self.folder, Path(path))
-
-    @override
-    def as_json(self) -> dict[str, Any]:
-        """Returns the object that the run printed at its end."""
-        return self.record
-
-    @override
-    def __rich__(self) -> RenderableType:
-        """Returns that there was nothing to do, and the verdict."""
-        return facts(
-            [
-                ("resume", "nothing to do, the run is finished"),
-                ("verdict", self.record["verdict"]),
-                ("run", self.folder),
-            ]
-        )

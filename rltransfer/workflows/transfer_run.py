@@ -18,19 +18,20 @@ from rltransfer.resume.replay_log import ReplayLog, is_replay_log, remove_replay
 from rltransfer.resume.stop_signals import StopSignals, resumable, resume_command
 from rltransfer.translation.altered_translations import Alter
 from rltransfer.workflows.environments import Stepping
+from rltransfer.workflows.finished_transfer import FinishedTransfer
 from rltransfer.workflows.improvement import learn_on_from
 from rltransfer.workflows.opened_pairs import OpenedPair, opened_pairs
 from rltransfer.workflows.progress_bars import AlignmentProgress, alignment_progress
-from rltransfer.workflows.transfer_folder import AlignedSource, weakness, write_transfer
-from rltransfer.workflows.transfer_report import own_and_random, reported
-from rltransfer.workflows.transfer_request import (
-    TransferRequest,
+from rltransfer.workflows.recorded_transfer import (
     interrupted_request,
     recorded_request,
     replay_log_folder,
     require_transfer,
 )
-from rltransfer.workflows.transfer_result import FinishedTransfer, TransferResult
+from rltransfer.workflows.transfer_folder import AlignedSource, weakness, write_transfer
+from rltransfer.workflows.transfer_report import own_and_random, reported
+from rltransfer.workflows.transfer_request import TransferRequest
+from rltransfer.workflows.transfer_result import TransferResult
 from rltransfer.wrappers import StepTimeout
 from rltransfer_agents.training.training_run import isolated
 
@@ -117,7 +118,12 @@ def _transfer(
     signals = StopSignals(1, lambda: not replay_log.acting, request.handle_signals)
     replay_log = ReplayLog(
         replay_log_folder(folder),
-        recorded_request(request, [pair.loaded for pair in pairs]),
+        recorded_request(
+            request,
+            [pair.loaded for pair in pairs],
+            pairs[0].target_log,
+            [pair.source_log for pair in pairs] if request.source_data else [],
+        ),
         signals.check,
     )
     with signals:
@@ -127,7 +133,9 @@ def _transfer(
                 pair.target.use_replay_log(replay_log, "target")
                 for domain in (pair.source.domain, pair.target):
                     domain.use_timeout(timeout)
-            domains = [pairs[0].target, *(pair.source.domain for pair in pairs)]
+            domains = [pair.source.domain for pair in pairs]
+            if not request.untouched:
+                domains.insert(0, pairs[0].target)
             ignored = {one.name: one.ignores_seeds(request.seed) for one in domains}
             at_home = _at_home(request, pairs, folder)
             logs = request.tensorboard_folder or folder / "tensorboard"
@@ -189,7 +197,10 @@ def _aligned(
 ) -> list[AlignedSource]:
     """Aligns every source."""
     sources, targets = [pair.source for pair in pairs], [pair.target for pair in pairs]
-    alignments = align_each(sources, targets, request.align_config(), watch)
+    log = pairs[0].target_log
+    alignments = align_each(
+        sources, targets, request.align_config(), watch, log and log.transitions
+    )
     if request.alter is not None:
         alignments = [_altered(one, request.alter) for one in alignments]
     return [
@@ -199,6 +210,8 @@ def _aligned(
             *figures,
             alignment,
             alignment.target.budget.used,
+            pair.target_log,
+            pair.source_log,
         )
         for pair, fault, figures, alignment in zip(
             pairs, _weaknesses(pairs, at_home), at_home, alignments, strict=True

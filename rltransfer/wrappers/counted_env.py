@@ -16,13 +16,13 @@ class StepBudget:
     """Counts the steps taken in one environment, and limits them.
 
     Args:
-        limit: steps that may be taken in all; None where nothing limits them, as in
-            the source.
+        limit: steps that may be taken in all, 0 for none; None where nothing limits
+            them, as in the source.
     """
 
     def __init__(self, limit: int | None = None) -> None:
-        if limit is not None and limit < 1:
-            raise InputError(f"the budget must be at least 1 step, got {limit}")
+        if limit is not None and limit < 0:
+            raise InputError(f"the budget must be at least 0 steps, got {limit}")
         self.limit = limit
         self._taken: Counter[str] = Counter()
         self._reported: Counter[str] = Counter()

@@ -101,3 +101,21 @@ def test_a_transfer_is_told_with_all_its_steps() -> None:
     assert str(LONG / "transfer.png") in "".join(text.split())
     assert record.as_json()["target_steps"] == 800
     assert record.table(100) == text.rstrip() == str(record)
+    log = {"origin": "minari:a/b-v0", "steps": 9000, "episodes": 30, "used_steps": 600}
+    unproved = replace(
+        record,
+        accepted=None,
+        verdict="unproved: never tried",
+        budget=0,
+        steps={},
+        random=None,
+        zero_shot=None,
+        improved=None,
+        sources=tuple(replace(one, accepted=None) for one in record.sources),
+        target_data=log,
+    )
+    text = printed(unproved, 120)
+    assert "600 of 9,000 in 30 episodes of minari:a/b-v0" in text
+    assert text.count("unproved") == 3 and "refused" not in text
+    assert "zero-shot" not in text and "not counted" not in text
+    assert unproved.as_json()["zero_shot"] is None

@@ -155,8 +155,8 @@ def test_a_limit_is_raised_but_never_lowered() -> None:
 
 
 def test_a_budget_below_one_step_is_refused() -> None:
-    with pytest.raises(InputError, match="at least 1 step, got 0"):
-        StepBudget(0)
+    with pytest.raises(InputError, match="at least 0 steps, got -1"):
+        StepBudget(-1)
 
 
 def test_an_explorer_holds_actions_unless_told_not_to() -> None:

@@ -84,6 +84,8 @@ def page_of(accepted: bool | None = True, **changes: Any) -> TransferPage:
         "steps": {"exploration": 500, "selection": 666, "acceptance": 503},
         "reported_steps": 10_360,
         "steps_taken_again": 7,
+        "target_data": None,
+        "source_data": None,
         "notes": [f"weak {HOSTILE}"],
         "reproducibility_warnings": [],
         "seeds_ignored": [],
@@ -158,6 +160,20 @@ def test_a_refused_transfer_looks_refused() -> None:
     assert 'class="verdict bad"' in refused and 'class="verdict good"' in accepted
     assert 'class="refused"' in refused and 'class="refused"' not in accepted
     assert "zero-shot (refused)" in refused and "(refused)" not in accepted
+
+
+def test_a_mapping_that_was_never_tried_is_unproved() -> None:
+    figures = {"source at home": summary(445.6), "random at home": summary(22.0)}
+    steps = {"verdict": "unproved: never tried", "budget": 0, "target_steps": 0}
+    log = {"origin": HOSTILE, "steps": 900, "episodes": 30, "used_steps": 600}
+    never = page_of(
+        None, figures=figures, record={**steps, "steps": {}, "target_data": log}
+    ).html()
+    told = Page(never).text
+    assert Page(never).is_alone and SHOWN in never.decode()
+    for words in ("Unproved", "never tried in the target", "600 of 900 in 30 episodes"):
+        assert words in told
+    assert "No step was taken in the target" in told and "22.0" in told
     unproved = page_of(None, record={"verdict": "unproved: no step was taken"}).html()
     assert b'class="verdict unproved"' in unproved
 

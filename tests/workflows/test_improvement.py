@@ -15,8 +15,9 @@ from rltransfer.io import changed_files, read_json, read_manifest
 from rltransfer.translation import MappedPolicy
 from rltransfer.translation.altered_translations import opposite
 from rltransfer.workflows import improvement
+from rltransfer.workflows.finished_transfer import FinishedTransfer
 from rltransfer.workflows.learning_record import LearningRecord
-from rltransfer.workflows.transfer_result import FinishedTransfer, TransferResult
+from rltransfer.workflows.transfer_result import TransferResult
 from rltransfer_agents.training.training_run import resume_source
 from tests.effort import QUICK
 from tests.worlds.fake_learning import FakeLearning

@@ -11,6 +11,7 @@ import pytest
 
 import rltransfer
 from rltransfer.alignment import AlignConfig, Source, SourceModelData
+from rltransfer.domain import Domain, LoggedRows
 from rltransfer.io.tensor_files import kind_of, pack, unpack
 from rltransfer.source_models import LearnConfig
 from rltransfer.workflows import source_model_cache
@@ -18,6 +19,7 @@ from rltransfer.workflows.environments import MakeEnv
 from rltransfer.workflows.policy_loading import opened_home
 from rltransfer.workflows.source_model_cache import FOLDER, SourceModelCache
 from rltransfer.workflows.train_source import resume_training
+from tests.worlds.logs import columns_of
 
 CONFIG = AlignConfig(
     source_steps=300, learning=LearnConfig(width=8, updates=5, batch_size=64)
@@ -47,7 +49,10 @@ def learn(monkeypatch: pytest.MonkeyPatch) -> Learn:
     """
 
     def call(
-        agent: Path, config: AlignConfig = CONFIG, env: str | MakeEnv | None = None
+        agent: Path,
+        config: AlignConfig = CONFIG,
+        env: str | MakeEnv | None = None,
+        log: int = 0,
     ) -> tuple[SourceModelData, list[str]]:
         calls: list[str] = []
         with monkeypatch.context() as patch:
@@ -59,12 +64,22 @@ def learn(monkeypatch: pytest.MonkeyPatch) -> Learn:
 
             patch.setattr(source_model_cache, "learn_source_model", counted)
             loaded = rltransfer.load_agent(agent, env=env)
-            cache = SourceModelCache(loaded)
             with opened_home(loaded) as (domain, _):
-                found = cache(Source(domain, loaded.policy, "agent"), config)
+                rows = logged(domain, log) if log else None
+                cache = SourceModelCache(loaded, rows)
+                own_rows = rows and rows.transitions
+                source = Source(domain, loaded.policy, "agent", logged=own_rows)
+                found = cache(source, config)
         return found, [*calls, *cache.notes]
 
     return call
+
+
+def logged(domain: Domain, steps: int) -> LoggedRows:
+    columns = columns_of(gym.make("CartPole-v1"), steps)
+    sha256 = f"{steps:064}"
+    about: dict[str, Any] = {"origin": "a.npz", "sha256": sha256, "least": 1}
+    return LoggedRows.of(columns, domain, **about, most=1000)
 
 
 def kept_by(agent: Path) -> Path:
@@ -103,6 +118,16 @@ def test_other_settings_are_learned_beside_it(agent: Path, learn: Learn) -> None
     assert learn(agent, more)[1] == ["learned"]
     assert learn(agent, more)[1] == learn(agent)[1] == []
     assert len(list((agent / FOLDER).iterdir())) == 2
+
+
+def test_what_logs_added_is_kept_by_their_hash(agent: Path, learn: Learn) -> None:
+    alone, _ = learn(agent)
+    first, told = learn(agent, log=40)
+    again, told_again = learn(agent, log=40)
+    assert told == ["learned"] and told_again == []
+    assert bits_of(again) == bits_of(first) != bits_of(alone)
+    assert len(again.rows) == len(alone.rows) + 40
+    assert learn(agent, log=41)[1] == ["learned"] and learn(agent)[1] == []
 
 
 def test_other_arguments_of_the_environment_are_another_source(

@@ -32,3 +32,7 @@ SPACE_CHOICES = 1 << 20
 YAML_BYTES = 1 << 16
 YAML_NODES = 5_000
 YAML_NUMBER_BITS = 256
+
+# Numbers of logged data, once read; a million steps of a large robot take half of it.
+LOGGED_BYTES = 256 * MEBIBYTE
+LOGGED_FILES = 1 << 14

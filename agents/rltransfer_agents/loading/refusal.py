@@ -25,6 +25,8 @@ REMEDIES = {
     "archive": _FETCH,
     "checksum": _FETCH,
     "class": _EXPORT,
+    "dataset": "record or download it again; arrays are best saved by numpy.savez, "
+    "uncompressed",
     "class-by-value": _EXPORT,
     "environment": "name the environment yourself, with --env or in a new run",
     "folder": "copy what you need into a folder of plain files, or start a new run",
@@ -113,7 +115,11 @@ def quoted(value: object, limit: int = 80) -> str:
 
 
 def read_bounded(
-    path: Path, most: int = limits.ARCHIVE_BYTES, *, code: str = "limit"
+    path: Path,
+    most: int = limits.ARCHIVE_BYTES,
+    *,
+    code: str = "limit",
+    what: str = "an agent",
 ) -> bytes:
     """Returns the bytes of a file that a user named, up to the largest size read.
 
@@ -121,13 +127,14 @@ def read_bounded(
         path: of the file.
         most: bytes that it may have.
         code: of the refusal if it has more.
+        what: it is, for messages.
     """
     try:
         return bounded_bytes(path, most)
     except NotPlain as fault:
         raise InputError(
-            f"an agent must be a plain file, {printable(path)} is not; name its "
-            "zip or the folder of its run"
+            f"{what} must be a plain file, {printable(path)} is not; name the file "
+            "itself or its folder"
         ) from fault
     except TooLarge as fault:
         raise Refusal(code, f"{printable(path)}: {fault}") from fault

@@ -108,13 +108,21 @@ def _with_fitted_actions(
 
 
 def _may_agree(problem: AlignmentProblem, state: Affine) -> bool:
-    """Returns whether mapped sensors show at random what the source's show."""
+    """Returns whether mapped sensors show at random what the source's show.
+
+    Where nothing was acted at random, nobody knows who acted: then what they show may
+    also be like all that the source has shown.
+    """
+    rows, own, alone = problem.rows.observation, problem.model_data, problem.explored
     with torch.no_grad():
-        mapped = state(problem.rows.observation[: problem.explored])
-    unwhiten = problem.model_data.model.whitening.unwhiten
-    seen = unwhiten(problem.model_data.at_random.observation)
-    distances = marginal_distances(unwhiten(mapped), seen)
-    return bool(distances.mean() <= problem.config.actions.alike)
+        mapped = state(rows[:alone] if alone else rows)
+    unwhiten = own.model.whitening.unwhiten
+    kinds = (own.at_random,) if alone else (own.at_random, own.rows)
+    nearest = min(
+        float(marginal_distances(unwhiten(mapped), unwhiten(kind.observation)).mean())
+        for kind in kinds
+    )
+    return nearest <= problem.config.actions.alike
 
 
 def marginal_distances(
