@@ -18,6 +18,7 @@ _LISTS = frozenset(
     {
         *("--env", "--source", "--source-env", "--sha256", "--statistics"),
         *("--suite", "--pairs", "--strategies", "--only-seeds"),
+        "--export",
     }
 )
 _WITHOUT_POSITIONALS = frozenset({"train-source", "transfer", "demo", "benchmark"})
