@@ -61,8 +61,8 @@ class ModelCard:
     """All returns to show, by the name of who earned them."""
     agent: str | None
     """Name of the zip and of the bundle beside it, without an ending."""
-    replay: bool
-    report: bool
+    beside: Sequence[str]
+    """Names of files to look at."""
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     origin: Origin | None = None
 
@@ -103,8 +103,7 @@ class ModelCard:
         return f"---\n{front}---\n\n" + "\n\n".join(sections) + "\n"
 
     def _about(self) -> str:
-        shown = {"replay.mp4": self.replay, "report.html": self.report}
-        beside = [f"`{name}`" for name, there in shown.items() if there]
+        beside = [f"`{name}`" for name in self.beside]
         rows = [_row(name, one) for name, one in self.figures.items()]
         return "\n\n".join(
             [
@@ -140,8 +139,9 @@ class ModelCard:
             [
                 *parts,
                 f"`{self.agent}.safetensors` holds the policy of `{self.agent}.zip` as "
-                "numbers and words alone. The zip is for Stable-Baselines3, whose "
-                "`load` runs what a zip asks for, and for RL Zoo:",
+                "numbers and words alone. The zip is for Stable-Baselines3 and RL Zoo, "
+                "whose loading runs what a zip asks for; RL Zoo wants to be told "
+                "`TRUST_REMOTE_CODE=True` first:",
                 f"```\npython -m rl_zoo3.load_from_hub {chosen} {owner} -f logs/\n"
                 f"python -m rl_zoo3.enjoy {chosen} -f logs/\n```",
             ]

@@ -94,6 +94,7 @@ def benchmark(
         raise InputError(f"--known takes a file, {known} is none; name another")
     exported = [Path(path) for path in export]
     require_exports(exported)
+    logs = None if tensorboard_log is None else require_writable(Path(tensorboard_log))
     folder = require_writable(Path(log_folder))
     with locked(folder):
         finished = FinishedJobs(folder, fresh, None if known is None else Path(known))
@@ -126,8 +127,8 @@ def benchmark(
         rows = rows_of((job, finished[job]) for job in asked if job in finished)
         for path in exported:
             export_rows(rows, path)
-        if tensorboard_log is not None:
-            log_rows(rows, Path(tensorboard_log))
+        if logs is not None:
+            log_rows(rows, logs)
         return replace(result, exported=exported)
 
 

@@ -145,10 +145,9 @@ def push(
         to = Path(folder)
         with storage_faults(to):
             card, notes = _written(run, manifest, loaded, name, to)
-            names = [path.relative_to(to) for path in to.rglob("*") if path.is_file()]
             done = hub.put(to, f"Push {card.title} in {card.env_id}", _WRITTEN, private)
-    files = tuple(sorted(path.as_posix() for path in names))
-    return PushResult(name, done.url, done.commit, files, card.mean_reward, notes)
+    reward = card.mean_reward
+    return PushResult(name, done.url, done.commit, done.files, reward, notes)
 
 
 def _manifest_of(run: Path) -> Manifest:
@@ -192,8 +191,8 @@ def _written(
     notes = _write_replay(to / REPLAY, loaded)
     if (run / REPORT).is_file():
         write_atomically(to / REPORT, _without_home((run / REPORT).read_bytes()))
-    card = _card(name, loaded, record, origin, agent)
-    card = replace(card, replay=not notes, report=(to / REPORT).is_file())
+    beside = [file for file in (REPLAY, REPORT) if (to / file).is_file()]
+    card = _card(name, loaded, record, origin, agent, beside)
     write_atomically(to / CARD, card.text().encode())
     earned = card.earned
     results = {
@@ -214,6 +213,7 @@ def _card(
     record: TransferRecord | None,
     origin: Origin | None,
     agent: HubAgent | None,
+    beside: list[str],
 ) -> ModelCard:
     """Returns the card; measures what a training's agent earns."""
     figures: dict[str, ReturnSummary]
@@ -235,8 +235,7 @@ def _card(
         command=command,
         figures=figures,
         agent=None if agent is None else agent.name,
-        replay=False,
-        report=False,
+        beside=beside,
         hyperparameters={} if agent is None else agent.hyperparameters,
         origin=origin,
     )

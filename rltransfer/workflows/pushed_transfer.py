@@ -34,6 +34,7 @@ _CACHED = re.compile(r"models--(.+?)--([^/]+)/snapshots/([0-9a-f]{40})")
 """Within the path of what the hub's client has fetched."""
 _PATHS = ("run", "picture", "report", "student")
 _OF_STUDENTS = ("winner",)
+"""Results that a folder does not have where no student lies in it."""
 
 
 @final
@@ -123,10 +124,10 @@ _RECORD = TypeAdapter(TransferRecord)
 
 
 def public_place(path: str) -> tuple[str, str | None]:
-    """Returns where a source was, without the folders of this machine.
+    """Returns where a file or folder was, without the folders of this machine.
 
     Args:
-        path: of the source.
+        path: of it.
 
     Returns:
         its name, and the repository of the hub that it is from, if it is.
@@ -163,8 +164,10 @@ def write_transfer_files(run: Path, to: Path) -> None:
         for name, value in manifest.results.items()
         if name not in _OF_STUDENTS
     }
-    place, _ = public_place(str(manifest.settings["source"]))
-    settings = {**manifest.settings, "source": place}
+    settings = dict(manifest.settings)
+    for named in ("source", "source_statistics"):
+        if settings.get(named) is not None:
+            settings[named], _ = public_place(str(settings[named]))
     write_manifest(to, replace(manifest, settings=settings, results=results))
 
 
@@ -177,5 +180,10 @@ def public_record(run: Path) -> dict[str, Any]:
         {**source, "path": public_place(str(source.get("path")))[0]}
         for source in (sources if isinstance(sources, list) else [])
         if isinstance(source, dict)
+    ]
+    notes, home = record.get("notes"), str(Path.home())
+    shown["notes"] = [
+        str(note).replace(home, "~")
+        for note in (notes if isinstance(notes, list) else [])
     ]
     return shown

@@ -7,6 +7,7 @@ rliable takes them, is one pivot away.
 import csv
 import io
 import json
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -70,6 +71,11 @@ def require_exports(paths: Sequence[Path]) -> None:
             raise InputError(
                 f"--export takes a file in a folder that is there, got {path}; make "
                 "its folder first or name another file"
+            )
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            raise InputError(
+                f"--export takes a file in a folder that is writable, {path.parent} is "
+                "not; change its permissions or name another"
             )
         if path.exists() and not _is_of_rows(path):
             raise InputError(
@@ -156,8 +162,9 @@ def log_rows(rows: Sequence[ResultRow], folder: Path) -> None:
     for place, run in runs.items():
         mark = sha256_of(str(place.relative_to(folder)).encode())[:12]
         make_folder(place)
-        for earlier in own_events(place, folder, mark):
-            earlier.unlink()
+        with storage_faults(place):
+            for earlier in own_events(place, folder, mark):
+                earlier.unlink()
         events = EventFile(event_path(place, mark))
         for row in run:
             score = {} if row.score is None else {_SCORE: row.score}

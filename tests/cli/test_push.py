@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -441,6 +442,13 @@ def test_a_wrong_name_or_run_is_told_before_the_hub_is_asked(
     line = refused(typist("push", changed, "me/x"), 76)
     assert "evaluations.npz in" in line and "is gone or changed; restore it" in line
     assert "me/x" not in hub.repos
+
+
+def test_a_missing_extra_is_named(agent: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    missing = call("push", agent, "me/x")
+    assert missing.exit_status == 2
+    assert "install it: pip install 'rltransfer[hub]'" in missing.error
 
 
 def test_an_environment_of_a_module_is_named_again_and_may_not_render(

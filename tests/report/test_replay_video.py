@@ -1,5 +1,6 @@
 """A replay is a video that plays, or a reason why there is none."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -59,6 +60,12 @@ def test_a_replay_shows_the_episode_as_it_was(tmp_path: Path) -> None:
     assert told["duration"] == pytest.approx(2.1, abs=0.11)
     assert len(bright) == 21
     assert max(bright[:10]) < 10 and min(bright[12:]) > 245
+
+
+def test_without_the_extra_there_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    with pytest.raises(NoClip, match="imageio-ffmpeg is not installed"):
+        replay_of(Actor(Lamp, First()), 0)
 
 
 @pytest.mark.parametrize(

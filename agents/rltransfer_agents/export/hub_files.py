@@ -47,8 +47,6 @@ class HubAgent:
     """Of its files, `ALGO-ENV`, without an ending."""
     algorithm: str
     hyperparameters: dict[str, Any]
-    sha256: str
-    """Of its zip."""
 
 
 def write_hub_files(run: Path, manifest: Manifest, to: Path) -> HubAgent:
@@ -63,15 +61,14 @@ def write_hub_files(run: Path, manifest: Manifest, to: Path) -> HubAgent:
         ArtifactRefused: a file is not as the manifest has it.
     """
     require_unchanged(run, manifest)
-    env_id, files = str(manifest.settings["env"]), locate(run)
-    data = read_policy_data(files)
-    name = f"{data.algorithm}-{folder_name(env_id)}"
+    files = locate(run)
+    data, env_name = read_policy_data(files), folder_name(files.env_name)
+    name = f"{data.algorithm}-{env_name}"
     write_atomically(to / f"{name}.zip", read_bounded(files.agent))
     export_policy_data(data, to / f"{name}{SUFFIX}")
     if files.statistics is not None:
         _write_statistics(to / STATISTICS, read_statistics(files.statistics), data)
-    settings = run / folder_name(env_id)
-    arguments = read_yaml(settings / ARGUMENTS)
+    arguments = read_yaml(run / env_name / ARGUMENTS)
     # A folder of one machine has no place in what travels.
     written = {
         HYPERPARAMETERS: files.settings,
@@ -81,7 +78,7 @@ def write_hub_files(run: Path, manifest: Manifest, to: Path) -> HubAgent:
     for file, values in written.items():
         write_atomically(to / file, yaml.safe_dump(values).encode())
     write_atomically(to / METRICS, _metrics(run))
-    return HubAgent(name, data.algorithm, files.settings, data.sha256)
+    return HubAgent(name, data.algorithm, files.settings)
 
 
 def require_unchanged(run: Path, manifest: Manifest, folder: str = "") -> None:

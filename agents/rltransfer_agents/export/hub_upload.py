@@ -67,6 +67,7 @@ class Uploaded:
 
     url: str
     commit: str
+    files: tuple[str, ...]
 
 
 @final
@@ -147,7 +148,7 @@ class Repository:
                 # What was looked at is what is written over.
                 parent_commit=self._head,
             )
-        return Uploaded(f"{self._api.endpoint}/{self._name}", done.oid)
+        return Uploaded(f"{self._api.endpoint}/{self._name}", done.oid, tuple(names))
 
 
 def _matches(name: str, pattern: str) -> bool:

@@ -77,6 +77,18 @@ def test_settings_are_there_without_folders_of_this_machine(
     assert loaded.normalised
 
 
+def test_curves_are_averaged_over_runs_as_the_plots_of_the_zoo_do(run: Path) -> None:
+    """What `all_plots` asks of `ALGO/ENV_N/evaluations.npz`: it was tried for real."""
+    assert (run.parent.name, run.name) == ("ppo", "Pendulum-v1_1")
+    with np.load(run / "evaluations.npz", allow_pickle=False) as found:
+        steps, results = found["timesteps"], found["results"]
+        assert results.shape == found["ep_lengths"].shape == (len(steps), 10)
+    assert (np.diff(steps) > 0).all() and steps[-1] == 512
+    merged = np.array([results, results + 2.0]).reshape(2, len(steps), -1)
+    means = np.swapaxes(merged, 0, 1).mean(axis=(1, 2))
+    np.testing.assert_allclose(means, results.mean(axis=1) + 1.0)
+
+
 def test_equal_runs_give_equal_files(run: Path, tmp_path: Path) -> None:
     one, other = (written(run, tmp_path / name) for name in ("one", "other"))
     for path in one.iterdir():
