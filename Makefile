@@ -5,7 +5,7 @@ DEMO_RUNS ?= runs/demo
 SCALE ?= 20
 SEED ?= 0
 
-.PHONY: install demo test torture lint bench bench-quick clean
+.PHONY: install demo test test-matrix torture lint bench bench-quick clean
 
 install: .venv/installed
 
@@ -27,6 +27,10 @@ lint: install
 test: lint
 	$(BIN)/python -m pytest -n 2
 
+# The oldest and the newest versions that are supported, an environment for each.
+test-matrix:
+	$(PYTHON) scripts/version_ends.py
+
 # The targets of safety and survival at full size, which takes hours; `make test` does
 # one SCALE-th. Any run is repeated by its SEED; counts are printed at the end.
 torture: install
@@ -42,4 +46,4 @@ bench-quick: install
 		--strategies zero-shot scratch hold random-source shuffled-map -f runs/bench-quick
 
 clean:
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .ends build dist .pytest_cache .mypy_cache .ruff_cache

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rltransfer.workflows.export import export
     from rltransfer.workflows.inspect import inspect
     from rltransfer.workflows.policy_loading import load_agent
+    from rltransfer.workflows.push import push
     from rltransfer.workflows.train_source import train_source
     from rltransfer.workflows.transfer import transfer
 
@@ -28,6 +29,7 @@ __all__ = [
     "export",
     "inspect",
     "load_agent",
+    "push",
     "train_source",
     "transfer",
 ]
@@ -60,6 +62,10 @@ def __getattr__(name: str) -> Any:
             from rltransfer.workflows.policy_loading import load_agent
 
             return load_agent
+        case "push":
+            from rltransfer.workflows.push import push
+
+            return push
         case "train_source":
             from rltransfer.workflows.train_source import train_source
 

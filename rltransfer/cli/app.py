@@ -21,6 +21,7 @@ from rltransfer.cli.output import (
     standard_output_reserved,
     unforeseen,
 )
+from rltransfer.cli.push_command import push
 from rltransfer.cli.transfer_command import transfer
 from rltransfer.errors import UNFORESEEN_STATUS, UserError
 
@@ -94,6 +95,7 @@ _VERBS: tuple[tuple[str, Callable[..., Any], str], ...] = (
     ("evaluate", evaluate, f"{_TRANSFER} --episodes 100"),
     ("inspect", inspect, _AGENT),
     ("export", export, f"{_AGENT} cartpole.onnx"),
+    ("push", push, f"{_AGENT} me/ppo-CartPole-v1"),
     ("demo", demo, "--seed 1"),
     ("benchmark", benchmark, "--suite fast --strategies zero-shot scratch --jobs 2"),
 )

@@ -19,6 +19,7 @@ _LISTS = frozenset(
         *("--env", "--source", "--source-env", "--sha256", "--statistics"),
         "--source-data",
         *("--suite", "--pairs", "--strategies", "--only-seeds"),
+        "--export",
     }
 )
 _WITHOUT_POSITIONALS = frozenset({"train-source", "transfer", "demo", "benchmark"})

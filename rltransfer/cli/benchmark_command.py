@@ -65,6 +65,22 @@ def benchmark(
             help="For sources, finished jobs, tables and the picture.",
         ),
     ] = Path("runs/benchmark"),
+    export: Annotated[
+        Words,
+        typer.Option(
+            "--export",
+            metavar="FILE …",
+            help=".csv or .jsonl for other tools: a row for each measured return.",
+        ),
+    ] = None,
+    tensorboard_log: Annotated[
+        Path | None,
+        typer.Option(
+            "--tensorboard-log",
+            file_okay=False,
+            help="Folder for the same as TensorBoard's events.",
+        ),
+    ] = None,
     no_report: NoReport = False,
     progress: Progress = False,
     json: Json = False,
@@ -85,6 +101,8 @@ def benchmark(
         log_folder=log_folder,
         progress=progress,
         report=not no_report,
+        export=export or (),
+        tensorboard_log=tensorboard_log,
     )
 
 

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from rltransfer.evaluation import ReturnSummary
-from rltransfer.report.clips import Clip
+from rltransfer.report.filming import Clip
 from rltransfer.report.html_page import WIDTH, data_uri, figure_svg, rendered
 from rltransfer.report.learning_curve import CurveShown, draw_curve
 from rltransfer.report.linear_maps import Meaning
@@ -61,7 +61,7 @@ class TransferPage:
             word += "; learned from scratch"
         clip = {"clip": None, "still": None, "no_clip": self.clip}
         if isinstance(self.clip, Clip):
-            clip["clip"] = data_uri("image/gif", self.clip.gif)
+            clip["clip"] = data_uri("image/gif", self.clip.animation)
             clip["still"] = data_uri("image/png", self.clip.still)
         return rendered(
             "transfer.html",

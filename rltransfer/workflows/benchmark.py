@@ -1,6 +1,7 @@
 """The function `rltransfer.benchmark`: pairs, strategies and seeds in, figures out."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -23,6 +24,12 @@ from rltransfer.workflows.benchmark_runs import Record, run_job
 from rltransfer.workflows.finished_jobs import FinishedJobs
 from rltransfer.workflows.job_pool import side_by_side
 from rltransfer.workflows.progress_bars import progress_bars
+from rltransfer.workflows.result_rows import (
+    export_rows,
+    log_rows,
+    require_exports,
+    rows_of,
+)
 from rltransfer.workflows.typed_command import typed
 from rltransfer_envs.pairs import PAIRS, SUITES, Pair
 
@@ -44,6 +51,8 @@ def benchmark(
     progress: bool = False,
     run: Callable[[Job], Record] = run_job,
     report: bool = True,
+    export: Sequence[str | Path] = (),
+    tensorboard_log: str | Path | None = None,
 ) -> BenchmarkResult:
     """Runs strategies on pairs and seeds, and compares them.
 
@@ -65,6 +74,9 @@ def benchmark(
         progress: whether to show it on standard error.
         run: runs one job; is pickled.
         report: whether `report.html` is written into the log folder.
+        export: files for other tools, `.csv` or `.jsonl`: a row for each mean return
+            that was measured.
+        tensorboard_log: folder for the same as TensorBoard's events.
 
     Raises:
         InputError: a name is unknown, a number too small, or a pair has no budget of
@@ -80,6 +92,9 @@ def benchmark(
         require_seed(seed)
     if known is not None and not Path(known).is_file():
         raise InputError(f"--known takes a file, {known} is none; name another")
+    exported = [Path(path) for path in export]
+    require_exports(exported)
+    logs = None if tensorboard_log is None else require_writable(Path(tensorboard_log))
     folder = require_writable(Path(log_folder))
     with locked(folder):
         finished = FinishedJobs(folder, fresh, None if known is None else Path(known))
@@ -108,7 +123,13 @@ def benchmark(
                 ("-f", log_folder),
             ],
         )
-        return result_of(asked, finished, failed, folder, command if report else None)
+        result = result_of(asked, finished, failed, folder, command if report else None)
+        rows = rows_of((job, finished[job]) for job in asked if job in finished)
+        for path in exported:
+            export_rows(rows, path)
+        if logs is not None:
+            log_rows(rows, logs)
+        return replace(result, exported=exported)
 
 
 def _pairs(suites: Sequence[str], pairs: Sequence[str | Pair]) -> list[Pair]:

@@ -68,6 +68,8 @@ class BenchmarkResult(Result):
     report: Path | None = None
     """The page, where it was asked for and could be drawn."""
     notes: Sequence[str] = ()
+    exported: Sequence[Path] = ()
+    """Files for other tools, as they were asked for."""
 
     @override
     def as_json(self) -> dict[str, Any]:
@@ -83,6 +85,7 @@ class BenchmarkResult(Result):
             "report": None if self.report is None else str(self.report),
             "markdown": str(self.markdown),
             "csv": str(self.csv),
+            "exported": [str(path) for path in self.exported],
             "pictures": [str(path) for path in self.pictures],
         }
 
@@ -111,6 +114,7 @@ class BenchmarkResult(Result):
             ("tables", self.markdown),
             ("report", self.report),
             ("CSV", self.csv),
+            *(("exported", path) for path in self.exported),
             *(("picture", path) for path in self.pictures),
         ]
         return Group(*tables, facts(entries))

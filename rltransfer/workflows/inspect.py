@@ -17,7 +17,11 @@ from rltransfer.workflows.policy_loading import (
     opened_home,
     require_no_statistics,
 )
-from rltransfer.workflows.transfer_description import TransferDescription, is_transfer
+from rltransfer.workflows.transfer_description import (
+    TransferDescription,
+    came_out,
+    is_transfer,
+)
 from rltransfer_agents.loading import ArtifactDescription, describe_artifact
 from rltransfer_agents.loading.agent_files import StatisticsChoice
 from rltransfer_agents.loading.hub import is_on_hub
@@ -116,6 +120,8 @@ def inspect(
         ArtifactRefused: a manifest is damaged, or the hash is another.
     """
     refused: ArtifactRefused | None = None
+    if is_on_hub(path):
+        path = came_out(path)
     try:
         if not is_on_hub(path) and is_transfer(Path(path)):
             require_no_statistics(statistics, path)

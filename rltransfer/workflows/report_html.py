@@ -11,7 +11,8 @@ from typing import Any
 from rltransfer.alignment import Alignment
 from rltransfer.domain import Policy
 from rltransfer.io import installed_versions, sha256_of
-from rltransfer.report.clips import Actor, Clip, Filming, NoClip
+from rltransfer.report.clips import PANEL, encoded
+from rltransfer.report.filming import Actor, Clip, Filming, NoClip
 from rltransfer.report.html_page import REPORT, drawn_fault
 from rltransfer.report.linear_maps import action_map, meanings, state_map
 from rltransfer.report.transfer_page import TransferPage
@@ -89,7 +90,8 @@ def _page(
     if request.untouched:
         return page()
     # It films while the page is drawn.
-    with closing(Filming(actors, result.report_seed)) as filming:
+    filming = Filming(actors, result.report_seed, encoded, PANEL)
+    with closing(filming):
         return replace(page(), clip=_clip(filming))
 
 

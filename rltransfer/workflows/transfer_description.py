@@ -23,7 +23,7 @@ from rltransfer.report import Result
 from rltransfer.report.tables import facts, steps_by_purpose
 from rltransfer.workflows.environments import EnvironmentChoice
 from rltransfer_agents.loading.agent_loading import require_digest
-from rltransfer_agents.loading.hub import is_on_hub
+from rltransfer_agents.loading.hub import fetch_transfer, is_on_hub
 from rltransfer_agents.loading.refusal import Refusal, printable, refusals_about
 
 MAPPING_FOLDER = "mapping"
@@ -49,13 +49,16 @@ def is_transfer(path: Path) -> bool:
 def came_out(path: str | Path) -> str | Path:
     """Returns the folder of the student, where one came out of the transfer at `path`.
 
-    Anything else is returned as it is.
+    Of a repository of the hub that holds a mapped policy, returns the folder of its
+    transfer in the cache. Anything else is returned as it is.
 
     Raises:
-        InputError: the student is gone.
+        InputError: the student is gone, or nothing can be fetched.
         ArtifactRefused: there is a manifest, and it cannot be read.
     """
-    if is_on_hub(path) or not is_transfer(Path(path)):
+    if is_on_hub(path):
+        return fetch_transfer(path) or path
+    if not is_transfer(Path(path)):
         return path
     winner = read_manifest(Path(path)).results.get("winner")
     if winner not in ("student", "scratch"):

@@ -18,9 +18,10 @@ import pytest
 from PIL import Image
 
 from rltransfer.evaluation import ReturnSummary
-from rltransfer.report import clips, html_page, linear_maps
+from rltransfer.report import clips, filming, html_page, linear_maps
 from rltransfer.report.benchmark_page import BenchmarkPage
-from rltransfer.report.clips import Actor, Clip, Filming, NoClip, encoded, filmed
+from rltransfer.report.clips import PANEL, encoded
+from rltransfer.report.filming import Actor, Clip, Filming, NoClip, filmed
 from rltransfer.report.learning_curve import CurveShown
 from rltransfer.report.linear_maps import Meaning, observation_names
 from rltransfer.report.transfer_page import TransferPage
@@ -272,10 +273,14 @@ def actor(draw: Callable[[int], Any] | None, length: int = 40) -> Actor:
     return Actor(lambda: Wheel(draw, length), First())
 
 
+def side_by_side(*actors: Actor) -> Filming:
+    return Filming(actors, 0, encoded, PANEL)
+
+
 def test_a_clip_shows_both_side_by_side_and_waits_for_the_longer_one() -> None:
-    filming = Filming([actor(plain, 40), actor(plain, 10)], seed=0)
-    clip = filming.clip()
-    with Image.open(io.BytesIO(clip.gif)) as gif:
+    film = side_by_side(actor(plain, 40), actor(plain, 10))
+    clip = film.clip()
+    with Image.open(io.BytesIO(clip.animation)) as gif:
         assert gif.size == (246, 90)
         assert gif.n_frames == 21
         assert gif.info["duration"] == 80
@@ -283,9 +288,9 @@ def test_a_clip_shows_both_side_by_side_and_waits_for_the_longer_one() -> None:
 
 
 def test_a_clip_is_small_whatever_it_shows() -> None:
-    film = filmed(actor(noise), seed=0)
-    assert len(encoded([film, film]).gif) <= clips.LARGEST_BYTES
-    assert 0 < len(encoded([film, film], largest=200_000).gif) <= 200_000
+    film = filmed(actor(noise), 0, PANEL)
+    assert len(encoded([film, film]).animation) <= clips.LARGEST_BYTES
+    assert 0 < len(encoded([film, film], largest=200_000).animation) <= 200_000
     with pytest.raises(NoClip, match="larger than 100 bytes"):
         encoded([film], largest=100)
 
@@ -311,20 +316,20 @@ def test_there_is_a_reason_where_there_is_no_clip(
     draw: Callable[[int], Any] | None, reason: str
 ) -> None:
     with pytest.raises(NoClip, match=reason):
-        Filming([actor(draw)], seed=0).clip()
+        side_by_side(actor(draw)).clip()
 
 
 def test_what_films_ends_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clips, "_PATIENCE_SECONDS", 1.0)
-    filming = Filming([actor(lambda _: signal.pause())], seed=0)
+    monkeypatch.setattr(filming, "_PATIENCE_SECONDS", 1.0)
+    film = side_by_side(actor(lambda _: signal.pause()))
     try:
         # Nobody asks for the clip, as where the run was killed.
-        filming._process.join(20.0)
-        assert filming._process.exitcode == -signal.SIGALRM
+        film._process.join(20.0)
+        assert film._process.exitcode == -signal.SIGALRM
         with pytest.raises(NoClip, match="took more than 1 seconds"):
-            filming.clip()
+            film.clip()
     finally:
-        filming.close()
+        film.close()
 
 
 def no_room() -> int:
@@ -340,19 +345,19 @@ def test_where_no_process_can_start_there_is_a_reason(
         monkeypatch.setitem(config, "daemon", True)
     else:
         monkeypatch.setattr(os, "fork", no_room)
-    filming = Filming([actor(plain)], seed=0)
+    film = side_by_side(actor(plain))
     with pytest.raises(NoClip, match=f"could not start: .*{reason}"):
-        filming.clip()
-    filming.close()
+        film.clip()
+    film.close()
 
 
 def test_a_lost_connection_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     # Where MuJoCo is there, the other backend would be tried.
     monkeypatch.delitem(sys.modules, "mujoco", raising=False)
-    filming = Filming([actor(plain)], seed=0)
-    filming._answers.close()
+    film = side_by_side(actor(plain))
+    film._answers.close()
     with pytest.raises(NoClip, match="rendering ended"):
-        filming.clip()
+        film.clip()
 
 
 def test_a_page_holds_its_clip() -> None:

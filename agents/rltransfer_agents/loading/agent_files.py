@@ -17,6 +17,7 @@ from rltransfer.io import make_folder, sha256_of, storage_faults, write_atomical
 from rltransfer_agents.loading import limits
 from rltransfer_agents.loading.environment_spec import known_id
 from rltransfer_agents.loading.hub import (
+    METRICS,
     FetchedAgent,
     fetch_agent,
     is_on_hub,
@@ -168,7 +169,8 @@ def locate(
 
 def _agent_in(folder: Path, name: str, best: bool | None) -> Path:
     """Returns the best agent of a run, or its only other one, or that of a name."""
-    found = sorted(folder.glob("*.zip")) + sorted(folder.glob("*.safetensors"))
+    zips = sorted(path for path in folder.glob("*.zip") if path.name != METRICS)
+    found = zips + sorted(folder.glob("*.safetensors"))
     wants_best = best if best is not None else (folder / _MANIFEST).is_file()
     if wants_best and folder / f"{_BEST}.zip" in found:
         return folder / f"{_BEST}.zip"
@@ -179,7 +181,8 @@ def _agent_in(folder: Path, name: str, best: bool | None) -> Path:
         )
     named = [agent for agent in found if agent.stem == name]
     others = [agent for agent in found if agent.stem != _BEST] or found
-    if named or len(others) == 1:
+    # A zip and the bundle beside it, as `push` leaves them, are one agent.
+    if named or len({agent.stem for agent in others}) == 1:
         return (named or others)[0]
     names = ", ".join(printable(agent.name) for agent in found[:8]) or "no zip file"
     raise InputError(

@@ -63,9 +63,12 @@ SCHEME = "hf://"
 _REFERENCE = re.compile(r"hf:/+([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
 _AGENTS = ("*.zip", f"*{SUFFIX}")
 _BESIDE = ("*.pkl", "args.yml", "config.yml")
-# RL Zoo puts its learning curves beside the agent, in a zip as well; what lies deeper
-# is the agent's zip once more, unpacked.
-_NOT_NEEDED = ("train_eval_metrics.zip", "*replay_buffer*", "*/*")
+METRICS = "train_eval_metrics.zip"
+"""RL Zoo's learning curves, which it puts beside the agent."""
+# What lies deeper is the agent's zip once more, unpacked.
+_NOT_NEEDED = (METRICS, "*replay_buffer*", "*/*")
+TRANSFER = "transfer"
+"""Folder of a repository with a mapped policy; it acts where there is no agent."""
 
 
 @final
@@ -99,6 +102,74 @@ def fetch_agent(
     Raises:
         InputError: if the reference is not valid, or nothing can be fetched.
     """
+    return _fetched(reference, [*_AGENTS, *_BESIDE], list(_NOT_NEEDED), endpoint, cache)
+
+
+def fetch_transfer(reference: Path | str) -> Path | None:
+    """Fetches the transfer that a repository holds in the place of an agent.
+
+    Args:
+        reference: as for `fetch_agent`.
+
+    Returns:
+        its folder in the cache; None where the repository holds an agent, or neither.
+
+    Raises:
+        InputError: if the reference is not valid, or nothing can be fetched.
+    """
+    repository, revision, name = _named(reference)
+    asked: dict[str, Any] = {"revision": revision}
+    asked["allow_patterns"] = [*_AGENTS, f"{TRANSFER}/*"]
+    with _told_faults(name):
+        planned = _plan(name, repository, asked)
+    if planned is not None:
+        own = [file for file in planned if "/" not in file]
+        if own or not planned:
+            return None
+    folder = _fetched(reference, [f"{TRANSFER}/*"], []).folder
+    if any(found for pattern in _AGENTS for found in folder.glob(pattern)):
+        return None
+    return folder / TRANSFER if (folder / TRANSFER).is_dir() else None
+
+
+def _fetched(
+    reference: Path | str,
+    wanted: list[str],
+    unwanted: list[str],
+    endpoint: str | None = None,
+    cache: Path | None = None,
+) -> FetchedAgent:
+    """Returns the files of a repository that match patterns, as they are in the cache.
+
+    Args:
+        reference: as for `fetch_agent`.
+        wanted: patterns, one of which a file matches.
+        unwanted: patterns, none of which it matches.
+        endpoint: as for `fetch_agent`.
+        cache: likewise.
+    """
+    from huggingface_hub import snapshot_download
+
+    repository, revision, name = _named(reference)
+    asked: dict[str, Any] = {
+        "revision": revision,
+        "allow_patterns": wanted,
+        "ignore_patterns": unwanted,
+        "endpoint": endpoint,
+        "cache_dir": cache,
+    }
+    with _told_faults(name):
+        _plan(name, repository, asked)
+        folder = Path(str(snapshot_download(repository, **asked)))
+    return FetchedAgent(folder, repository)
+
+
+def _named(reference: Path | str) -> tuple[str, str | None, str]:
+    """Returns the repository and the revision of a reference, and how to name it.
+
+    Raises:
+        InputError: the reference is not valid, or the client is not installed.
+    """
     match = _REFERENCE.fullmatch(str(reference))
     if match is None:
         raise InputError(
@@ -112,31 +183,23 @@ def fetch_agent(
             "fetching from the hub needs the package huggingface_hub, which is not "
             "installed; install it: pip install 'rltransfer[hub]'"
         )
-    from huggingface_hub import snapshot_download
-
     name = f"{SCHEME}{repository}" + (f"@{revision}" if revision else "")
-    wanted: dict[str, Any] = {
-        "revision": revision,
-        "allow_patterns": [*_AGENTS, *_BESIDE],
-        "ignore_patterns": list(_NOT_NEEDED),
-        "endpoint": endpoint,
-        "cache_dir": cache,
-    }
-    with _told_faults(name):
-        _check_sizes(name, repository, wanted)
-        folder = Path(str(snapshot_download(repository, **wanted)))
-    return FetchedAgent(folder, repository)
+    return repository, revision, name
 
 
-def _check_sizes(name: str, repository: str, wanted: dict[str, Any]) -> None:
-    """Raises before anything is fetched that would not be read."""
+def _plan(name: str, repository: str, asked: dict[str, Any]) -> list[str] | None:
+    """Returns the names of the files that would be fetched; None without a network.
+
+    Raises:
+        Refusal: before anything is fetched that would not be read.
+    """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import DryRunError
 
     try:
-        planned: Any = snapshot_download(repository, **wanted, dry_run=True)
+        planned: Any = snapshot_download(repository, **asked, dry_run=True)
     except DryRunError:
-        return  # without a network nothing will be fetched either
+        return None  # without a network nothing will be fetched either
     for file in planned:
         if file.file_size > limits.ARCHIVE_BYTES:
             raise Refusal(
@@ -144,3 +207,4 @@ def _check_sizes(name: str, repository: str, wanted: dict[str, Any]) -> None:
                 f"{name}: a file may have {limits.ARCHIVE_BYTES} bytes, "
                 f"{quoted(file.filename)} has {file.file_size}",
             )
+    return [str(file.filename) for file in planned]

@@ -29,7 +29,7 @@ _SETTINGS = ("learning_rate", "batch_size", "gamma", "tau")
 
 
 @final
-class _SpacesOnly(gym.Env[Any, Any]):
+class SpacesOnly(gym.Env[Any, Any]):
     """Tells a model its spaces; is never stepped."""
 
     def __init__(self, observation: gym.Space[Any], action: gym.Space[Any]) -> None:
@@ -92,7 +92,7 @@ def write_student(
         InputError: a number in it is not finite; nothing is saved.
     """
     config = files.config
-    env = ReplayableEnv(CheckedEnv(_SpacesOnly(*spaces), config.env_id))
+    env = ReplayableEnv(CheckedEnv(SpacesOnly(*spaces), config.env_id))
     model = make_model(env)
     model.set_env(VectorEnv([env]))
     make_folder(files.folder)

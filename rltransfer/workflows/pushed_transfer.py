@@ -1,0 +1,189 @@
+"""A transfer as it goes onto the hub: what acts, what it says, and nothing of a disk.
+
+The folder holds the mapped policy alone, and is read as every transfer's folder is.
+What came out of learning on lies beside it, as an agent.
+"""
+
+import re
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, final
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from rltransfer.errors import ArtifactRefused
+from rltransfer.evaluation import ReturnSummary
+from rltransfer.io import FirstError, make_folder, read_manifest, write_manifest
+from rltransfer.report.model_card import Origin
+from rltransfer.report.tables import steps_by_purpose
+from rltransfer.workflows.environments import EnvironmentChoice
+from rltransfer.workflows.transfer_description import (
+    MAPPING_FOLDER,
+    SOURCE_BUNDLE,
+    SOURCE_FOLDER,
+    TransferSettings,
+    is_transfer,
+)
+from rltransfer.workflows.transfer_result import RECORD, FinishedTransfer
+from rltransfer_agents.export.hub_files import require_unchanged
+from rltransfer_agents.loading.hub import SCHEME
+from rltransfer_agents.loading.refusal import printable
+
+_CACHED = re.compile(r"models--(.+?)--([^/]+)/snapshots/([0-9a-f]{40})")
+"""Within the path of what the hub's client has fetched."""
+_PATHS = ("run", "picture", "report", "student")
+_OF_STUDENTS = ("winner",)
+"""Results that a folder does not have where no student lies in it."""
+
+
+@final
+@dataclass(frozen=True)
+class _Summary:
+    """A figure in the record."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = {"extra": "ignore"}
+
+    mean_return: float
+    iqm: float
+    ci95: tuple[float, float] | None
+    episodes: int
+    returns: tuple[float, ...]
+
+    def as_summary(self) -> ReturnSummary:
+        return ReturnSummary(**vars(self))
+
+
+@final
+@dataclass(frozen=True)
+class TransferRecord:
+    """What a finished transfer says of itself, as far as it is told on the hub."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = {"extra": "ignore"}
+
+    source: str
+    verdict: str
+    learning_verdict: str | None
+    seconds: float
+    budget: int
+    target_steps: int
+    alignment_steps: int
+    steps: dict[str, int]
+    report_seed: int
+    random: _Summary
+    source_at_home: _Summary
+    zero_shot: _Summary
+    improved: _Summary | None
+
+    @classmethod
+    def of(cls, run: Path) -> "TransferRecord":
+        """Returns the record in the folder of a transfer.
+
+        Raises:
+            ArtifactRefused: there is none, or it is damaged.
+        """
+        record = FinishedTransfer.at(run).record
+        try:
+            read: TransferRecord = _RECORD.validate_python(record)
+        except ValidationError as fault:
+            raise ArtifactRefused(
+                f"{printable(run / RECORD)} does not say what came of the transfer "
+                f"({FirstError.of(fault)}); restore the file, or repeat the run"
+            ) from fault
+        return read
+
+    @property
+    def figures(self) -> dict[str, ReturnSummary]:
+        """Returns by who earned them; what acts is the first."""
+        improved = {} if self.improved is None else {"improved": self.improved}
+        found = {**improved, "zero-shot": self.zero_shot, "random": self.random}
+        found["source at home"] = self.source_at_home
+        return {name: figure.as_summary() for name, figure in found.items()}
+
+    def origin(self, settings: TransferSettings) -> Origin:
+        """Returns what it was transferred from, and at what cost."""
+        place, repository = public_place(settings.source)
+        verdicts = (self.verdict, self.learning_verdict)
+        return Origin(
+            source=printable(self.source),
+            place=place,
+            sha256=settings.source_sha256,
+            home=EnvironmentChoice(settings.source_env, settings.source_kwargs).title,
+            repository=repository,
+            cost={
+                "target steps": f"{self.target_steps:,} of {self.budget:,} "
+                f"({printable(steps_by_purpose(self.steps))})",
+                "for the mapping": f"{self.alignment_steps:,} target steps",
+                "time": f"{self.seconds:.0f} s",
+            },
+            verdicts=[printable(verdict) for verdict in verdicts if verdict],
+        )
+
+
+_RECORD = TypeAdapter(TransferRecord)
+
+
+def public_place(path: str) -> tuple[str, str | None]:
+    """Returns where a file or folder was, without the folders of this machine.
+
+    Args:
+        path: of it.
+
+    Returns:
+        its name, and the repository of the hub that it is from, if it is.
+    """
+    cached = _CACHED.search(path)
+    if cached is None:
+        return printable(Path(path).name), None
+    organisation, name, commit = cached.groups()
+    repository = f"{organisation}/{name}"
+    return f"{SCHEME}{repository}@{commit}", repository
+
+
+def write_transfer_files(run: Path, to: Path) -> None:
+    """Writes the mapped policy of a transfer, and what it acts through.
+
+    Args:
+        run: folder of a finished transfer that can be loaded.
+        to: folder to write to; is made.
+
+    Raises:
+        ArtifactRefused: a file is not as the manifest has it.
+    """
+    manifest, inside = read_manifest(run), run / SOURCE_FOLDER
+    for folder in (MAPPING_FOLDER, SOURCE_FOLDER):
+        require_unchanged(run, manifest, f"{folder}/")
+    shutil.copytree(run / MAPPING_FOLDER, make_folder(to) / MAPPING_FOLDER)
+    if SOURCE_BUNDLE not in manifest.files and is_transfer(inside):
+        write_transfer_files(inside, to / SOURCE_FOLDER)
+    else:
+        make_folder(to / SOURCE_FOLDER)
+        shutil.copyfile(run / SOURCE_BUNDLE, to / SOURCE_BUNDLE)
+    results = {
+        name: value
+        for name, value in manifest.results.items()
+        if name not in _OF_STUDENTS
+    }
+    settings = dict(manifest.settings)
+    for named in ("source", "source_statistics"):
+        if settings.get(named) is not None:
+            settings[named], _ = public_place(str(settings[named]))
+    write_manifest(to, replace(manifest, settings=settings, results=results))
+
+
+def public_record(run: Path) -> dict[str, Any]:
+    """Returns what `transfer --json` printed, without paths."""
+    record = FinishedTransfer.at(run).record
+    shown = {name: value for name, value in record.items() if name not in _PATHS}
+    sources = record.get("sources")
+    shown["sources"] = [
+        {**source, "path": public_place(str(source.get("path")))[0]}
+        for source in (sources if isinstance(sources, list) else [])
+        if isinstance(source, dict)
+    ]
+    notes, home = record.get("notes"), str(Path.home())
+    shown["notes"] = [
+        str(note).replace(home, "~")
+        for note in (notes if isinstance(notes, list) else [])
+    ]
+    return shown
