@@ -16,16 +16,23 @@ from pathlib import Path
 from typing import final
 
 import rltransfer
+from site_hooks import command_reference
 from tests.effort import QUICK
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = (
-    "README.md",
-    *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")),
-)
-"""Every document whose commands and snippets are run."""
+DOCUMENTS = {
+    "README.md": (ROOT / "README.md").read_text(encoding="utf-8"),
+    **{
+        f"docs/{page.name}": page.read_text(encoding="utf-8")
+        for page in sorted((ROOT / "docs").glob("*.md"))
+    },
+    "the command reference": command_reference(),
+}
+"""Every document whose commands and snippets are run, by name."""
 
 _FENCE = re.compile(r"^```(\S*)(?: +title=\"(.*?)\")?\n(.*?)^```$", re.M | re.S)
+LANGUAGES = {"", "bash", "python", "text", "output", "console"}
+"""Of blocks; what a console shows is what a command would take, not a command."""
 _PROGRAMS = ("rltransfer", "make", "python")
 _SHELL = ("export", ".")
 
@@ -69,7 +76,8 @@ def cheaper(words: Sequence[str]) -> list[str]:
 
     This is the one rule by which what a test runs differs from what a document shows:
     fewer steps and episodes, quicker fits, and no objection to an agent that has
-    therefore learnt little. Nothing else is changed.
+    therefore learnt little. The demo, which has no budget, is asked for its help.
+    Nothing else is changed.
     """
     verb, *rest = words
     if {"--resume", "-h", "--help"} & set(rest):
@@ -83,6 +91,8 @@ def cheaper(words: Sequence[str]) -> list[str]:
             rest += ["--target-kwargs", "max_episode_steps=50"]
         case "transfer":
             rest = _at_most(rest, "-n", 600)
+        case "demo":
+            rest = [*rest, "--help"]
         case "evaluate":
             rest = _at_most(rest, "--episodes", 2)
     if verb == "transfer":

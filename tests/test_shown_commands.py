@@ -18,6 +18,7 @@ from rltransfer_envs.pairs import PAIRS, SUITES
 from tests.cli.conftest import call
 from tests.shown_commands import (
     DOCUMENTS,
+    LANGUAGES,
     ROOT,
     Block,
     blocks_of,
@@ -46,6 +47,7 @@ class Reader:
 
     def read(self, block: Block) -> None:
         """Runs a block, or compares what it shows with what was printed last."""
+        assert block.language in LANGUAGES
         if block.language == "text":
             self._has_the_words_of(block.text)
         elif block.language == "output":
@@ -171,7 +173,7 @@ def after_the_first_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.chdir(folder)
         reader = Reader(folder, monkeypatch, None)
-        for block in blocks_of((ROOT / FIRST).read_text()):
+        for block in blocks_of(DOCUMENTS[FIRST]):
             if block.language == "bash":
                 reader.read(block)
     assert (folder / "runs/transfer/rltransfer-Scrambled-v0_1").is_dir()
@@ -193,7 +195,7 @@ def test_what_a_document_shows_runs_and_prints_that(
         stand_in_cache(reader.folder, "sb3/dqn-Acrobot-v1", zoo / "dqn/Acrobot-v1_1")
         monkeypatch.setenv("HF_HOME", str(reader.folder))
         monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    for block in blocks_of((ROOT / document).read_text(encoding="utf-8")):
+    for block in blocks_of(DOCUMENTS[document]):
         reader.read(block)
     assert reader.exit_status == 0, reader.printed
 
