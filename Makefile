@@ -5,7 +5,7 @@ DEMO_RUNS ?= runs/demo
 SCALE ?= 20
 SEED ?= 0
 
-.PHONY: install demo test test-matrix torture lint bench bench-quick clean
+.PHONY: install demo test test-matrix torture lint docs bench bench-quick clean
 
 install: .venv/installed
 
@@ -37,6 +37,10 @@ torture: install
 	RLTRANSFER_SCALE=$(SCALE) RLTRANSFER_SEED=$(SEED) \
 		$(BIN)/python -m pytest -n 2 -m torture
 
+# The site, in site/: open site/index.html, or serve the folder for its search.
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+
 bench: install
 	for part in acting fit scaling survival; do $(BIN)/python scripts/bench_$$part.py || exit 1; done
 
@@ -46,4 +50,4 @@ bench-quick: install
 		--strategies zero-shot scratch hold random-source shuffled-map -f runs/bench-quick
 
 clean:
-	rm -rf .venv .ends build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .ends build dist site .pytest_cache .mypy_cache .ruff_cache
