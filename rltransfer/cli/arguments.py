@@ -236,7 +236,7 @@ Student: TypeAlias = Annotated[
         "--student",
         metavar="ALGO",
         help="With --improve: what learns on, td3 or sac; dqn where actions are "
-        "discrete.",
+        "discrete; or ppo, which learns from its own draws alone.",
     ),
 ]
 Strategy: TypeAlias = Annotated[

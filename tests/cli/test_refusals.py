@@ -114,7 +114,11 @@ def test_wrong_input_to_train_source_is_refused_and_leaves_nothing(
         (("--target", BASE, "--strategy", "hold"), "hold without --improve; add"),
         (("--target", BASE, "--threshold", "9"), "9.0 without --improve; add"),
         ((*IMPROVE, "--strategy", "hodl"), "--strategy is one of hold.*got 'hodl'"),
-        ((*IMPROVE, "--student", "ppo"), "--student is one of .*got 'ppo'"),
+        ((*IMPROVE, "--student", "pppo"), "--student is one of .*got 'pppo'"),
+        (
+            (*IMPROVE, "--student", "ppo", "--strategy", "prefill"),
+            "--student ppo learns from its own draws alone.*choose hold or",
+        ),
         ((*IMPROVE, "--student", "sac"), "sac cannot act in CartPole-v1"),
         ((*IMPROVE, "--threshold", "nan"), "finite return, got nan"),
         ((*IMPROVE, "--alignment-steps", "9000"), "must leave steps of -n 9000"),

@@ -88,6 +88,15 @@ class ActorCritic(Learner):
         self._rate(replay, guidance)
         self._slow_critic.follow(self._critic, self._config.follow)
 
+    @property
+    @override
+    def draws(self) -> int:
+        return 1  # it learns from every step
+
+    @override
+    def drew(self, rows: range) -> None:
+        del rows  # it learns from whoever acted
+
     @override
     def imitate(self, batch: Batch) -> None:
         out, inner = self._actor.forward(batch.observation)

@@ -164,14 +164,18 @@ class _Learning:
     def _episode(self, arm: Arm) -> None:
         """Lets an arm act, and all that learn learn from it."""
         student = self._students[arm.name]
-        rollouts = self._acts(arm, student)
-        rows = Transitions.join(*(rollout.transitions for rollout in rollouts))
-        self._replay.add(rows)
+        explored, rollouts = arm.explores, self._acts(arm, student)
+        before = len(self._replay)
+        for rollout in rollouts:
+            begun = len(self._replay)
+            self._replay.add(rollout.transitions)
+            if explored:
+                student.learner.drew(range(begun, len(self._replay)))
         few = len(self._replay) - self._seen < self._config.first_rows
         updates = self._config.updates[0 if few else 1]
         for one in self._guard.learners:
             learner = self._students[one.name]
-            for _ in range(updates * len(rows)):
+            for _ in range(updates * (len(self._replay) - before)):
                 learner.learner.update(self._replay, learner.guidance)
         self._drop_diverged()
         for rollout in rollouts:
@@ -183,10 +187,7 @@ class _Learning:
         What it learned from alignment's rows alone may be the best that it comes to.
         """
         if arm.explores:
-            policy = self._exploring(student)
-            rollout = self._acted(policy, self._left - self._reserve)
-            arm.acted(len(rollout.transitions), [])
-            return [rollout]
+            return self._explores(arm, student)
         now, rollouts = self._policy(student.learner.copy()), list[Rollout]()
         while not rollouts or (len(rollouts) < FIRST_JUDGED and arm.is_new):
             left = self._left - self._reserve
@@ -198,6 +199,20 @@ class _Learning:
             if judged and student.pull is not None:
                 student.pull.earned(judged[0], len(rollouts[-1].transitions))
         arm.takes(now)
+        return rollouts
+
+    def _explores(self, arm: Arm, student: Student) -> list[Rollout]:
+        """Returns an episode that is for learning, or as many as the learner needs."""
+        policy, rollouts, steps = self._exploring(student), list[Rollout](), 0
+        # An odd number, so that one is judged next.
+        while len(rollouts) % 2 == 0 or steps < student.learner.draws:
+            left = self._left - self._reserve
+            if rollouts and left <= 0:
+                break
+            rollouts.append(self._acted(policy, left))
+            arm.acted(len(rollouts[-1].transitions), [])
+            steps += len(rollouts[-1].transitions)
+            self._measure()
         return rollouts
 
     def _drop_diverged(self) -> None:

@@ -39,6 +39,15 @@ class Learner(ABC):
     def evaluate(self, replay: Replay, guidance: Guidance) -> None:
         """Makes one update of what rates actions; what acts stays as it is."""
 
+    @property
+    @abstractmethod
+    def draws(self) -> int:
+        """How many steps it explores at least before it is judged again."""
+
+    @abstractmethod
+    def drew(self, rows: range) -> None:
+        """Takes note that it drew these rows of the replay, an episode, itself."""
+
     @abstractmethod
     def imitate(self, batch: Batch) -> None:
         """Makes one update towards the mapped policy's actions."""

@@ -77,6 +77,15 @@ class QLearner(Learner):
         # What rates is what acts: without the margin it would forget whom it follows.
         self.update(replay, guidance)
 
+    @property
+    @override
+    def draws(self) -> int:
+        return 1  # it learns from every step
+
+    @override
+    def drew(self, rows: range) -> None:
+        del rows  # it learns from whoever acted
+
     @override
     def imitate(self, batch: Batch) -> None:
         out, inner = self._network.forward(batch.observation)

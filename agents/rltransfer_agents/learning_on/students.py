@@ -9,6 +9,7 @@ from rltransfer.domain import Domain, Transitions
 from rltransfer_agents.learning_on.actor_critic import ActorCritic
 from rltransfer_agents.learning_on.learn_on_config import LearnOnConfig
 from rltransfer_agents.learning_on.learner import Guidance, Learner
+from rltransfer_agents.learning_on.on_policy import OnPolicy
 from rltransfer_agents.learning_on.q_learner import QLearner
 from rltransfer_agents.learning_on.replay import Replay, Units
 from rltransfer_agents.learning_on.strategies import STRATEGIES, Pull
@@ -51,7 +52,10 @@ def new_student(
     """
     sizes = target.observation_size, target.actions.size
     learner: Learner
-    if config.student == "dqn":
+    if config.student == "ppo":
+        discrete = target.actions.discrete
+        learner = OnPolicy(discrete, sizes, units, config.learner, rng)
+    elif config.student == "dqn":
         learner = QLearner(sizes, units, config.learner, rng)
     else:
         kind = cast(Literal["td3", "sac"], config.student)
