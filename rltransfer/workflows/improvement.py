@@ -16,6 +16,7 @@ from rltransfer.workflows.transfer_description import STUDENT_FOLDER
 from rltransfer.workflows.transfer_folder import AlignedSource
 from rltransfer.workflows.transfer_request import TransferRequest
 from rltransfer_agents.learning_on import (
+    STRATEGIES,
     ArmRecord,
     LearnedOn,
     LearnOnConfig,
@@ -23,6 +24,10 @@ from rltransfer_agents.learning_on import (
     require_learning_steps,
     require_student,
 )
+from rltransfer_agents.learning_on.learner_config import LearnerConfig
+from rltransfer_agents.learning_on.potential import Potential, source_value
+from rltransfer_agents.learning_on.source_networks import require_networks
+from rltransfer_agents.loading import LoadedPolicy
 from rltransfer_agents.training.run_files import RunFiles
 from rltransfer_agents.training.student_files import (
     student_files,
@@ -33,15 +38,19 @@ _EPISODES = 20
 """Behind each point of the learning curve; they choose nothing."""
 
 
-def require_learning(request: TransferRequest, target: Domain) -> str:
+def require_learning(
+    request: TransferRequest, target: Domain, sources: Sequence[LoadedPolicy] = ()
+) -> str:
     """Returns the student's algorithm, or raises where nothing could be learned.
 
     Args:
         request: that asks for learning on.
         target: open, not yet acted in.
+        sources: any of which the student may have to begin with.
 
     Raises:
-        InputError: the student, the strategy, the threshold or the budget is wrong.
+        InputError: the student, the strategy, the threshold, the budget or a source is
+            wrong.
     """
     learning = request.learning
     assert learning is not None
@@ -52,6 +61,13 @@ def require_learning(request: TransferRequest, target: Domain) -> str:
         target.action_space,
     )
     learning.threshold_in(request.target)
+    takes, asked = (
+        STRATEGIES[learning.strategy].takes,
+        f"--strategy {learning.strategy}",
+    )
+    for source in sources:
+        if takes is not None:
+            require_networks(takes, asked, source, target, student)
     require_learning_steps(
         request.budget - request.alignment_budget, target.episode_limit
     )
@@ -148,6 +164,21 @@ def _row(arm: ArmRecord) -> ArmRow:
     )
 
 
+_VALUE_UPDATES = 5_000
+
+
+def _potential(request: TransferRequest, best: AlignedSource) -> Potential | None:
+    """Returns what shapes the rewards, where the strategy asks for that."""
+    learning, alignment = request.learning, best.alignment
+    assert learning is not None
+    if not STRATEGIES[learning.strategy].shapes or not alignment.acceptance.accepted:
+        return None
+    rng = request.streams.generator("source value")
+    discount = LearnerConfig().discount
+    value = source_value(alignment.model_data, discount, _VALUE_UPDATES, rng)
+    return Potential(alignment.policy, value)
+
+
 def learn_on_from(
     request: TransferRequest,
     aligned: Sequence[AlignedSource],
@@ -186,6 +217,7 @@ def learn_on_from(
             # The episodes of the figures: all strategies are compared in the same.
             evaluation_seed=streams.integer("report"),
             seed=streams.sequence("learning"),
+            potential=_potential(request, best),
         ),
         watch,
     )

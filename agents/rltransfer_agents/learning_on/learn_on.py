@@ -90,7 +90,9 @@ class _Learning:
         discount = config.learner.discount
         self._units = Units.of(seen, discount)
         n_steps = N_STEPS if config.student == "dqn" else 1
-        self._replay = Replay(target, self._units, self._mapped, discount, n_steps)
+        self._replay = Replay(
+            target, self._units, self._mapped, discount, n_steps, config.potential
+        )
         self._replay.add(seen)
         self._seen = len(seen)
         known, streams = (target, self._units, self._replay, config), self._streams

@@ -8,6 +8,7 @@ from gymnasium import Space, spaces
 
 from rltransfer.errors import InputError
 from rltransfer_agents.learning_on.learner_config import LearnerConfig
+from rltransfer_agents.learning_on.potential import Potential
 from rltransfer_agents.learning_on.strategies import STRATEGIES
 
 STUDENTS = ("td3", "sac", "dqn", "ppo")
@@ -52,6 +53,8 @@ class LearnOnConfig:
     learned from each."""
     first_rows: int = 10_000
     """After which it is later."""
+    potential: Potential | None = None
+    """What shapes the rewards of a student whose strategy asks for it."""
 
 
 def require_student(

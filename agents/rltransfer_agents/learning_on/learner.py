@@ -26,6 +26,8 @@ class Guidance(NamedTuple):
     """Weight of the pull where the critic rates them higher."""
     bootstraps: bool = False
     """Whether its action bootstraps where the critic rates it higher (IBRL)."""
+    shapes: bool = False
+    """Whether the source's value shapes the rewards."""
 
 
 class Learner(ABC):

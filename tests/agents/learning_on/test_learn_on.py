@@ -80,7 +80,7 @@ def weak(continuous: bool) -> Chooser:
 
 
 MEMBERS = [
-    *itertools.product(STRATEGIES, ["td3"]),
+    *((name, "td3") for name, one in STRATEGIES.items() if one.takes is None),
     *itertools.product(["hold", "ibrl", "jumpstart", "scratch"], ["dqn"]),
     ("hold", "sac"),
     ("kickstart", "sac"),
