@@ -121,7 +121,6 @@ def test_wrong_input_to_train_source_is_refused_and_leaves_nothing(
         ),
         ((*IMPROVE, "--student", "sac"), "sac cannot act in CartPole-v1"),
         ((*IMPROVE, "--strategy", "finetune"), "outputs mean what dqn's do, those of"),
-        ((*IMPROVE, "--strategy", "adapt"), "adapt needs continuous actions, CartPole"),
         ((*IMPROVE, "--threshold", "nan"), "finite return, got nan"),
         ((*IMPROVE, "--alignment-steps", "9000"), "must leave steps of -n 9000"),
         ((*IMPROVE, "--alignment-steps", "9"), "got 9: raise -n or --alignment-steps"),

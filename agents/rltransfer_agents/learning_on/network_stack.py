@@ -44,12 +44,10 @@ class NetworkStack:
         self.numbers = np.zeros(sum(counts), np.float32)
         """All weights and biases."""
         self._slope = np.zeros_like(self.numbers)
-        self._shapes = shapes
         self._parts = _views(self.numbers, shapes)
         self._slopes = _views(self._slope, shapes)
         self._first, self._second = (np.zeros_like(self.numbers) for _ in range(2))
         self._updates = 0
-        self._span: Array | None = None
         for weight, bias in self.layers:
             bound = 1 / np.sqrt(weight.shape[1])
             weight[:] = rng.uniform(-bound, bound, weight.shape)
@@ -121,31 +119,7 @@ class NetworkStack:
         rate *= np.sqrt(1 - _SQUARE**self._updates) / (1 - _MEAN**self._updates)
         change: Array = np.float32(rate) * self._first
         change /= np.sqrt(self._second) + _LEAST
-        self.numbers -= change if self._span is None else self._within(change)
-
-    def keep_source(self, first: Float32[Array, "source units"]) -> None:
-        """Lets steps change nothing but what is before and behind a source's layers.
-
-        From now on the first layer stays a map before the source's `first` layer, and
-        the last layer keeps its direction: only its size and its bias change.
-
-        Args:
-            first: weight of the source's first layer.
-        """
-        basis = np.linalg.svd(first, full_matrices=False)[2]
-        self._span = (basis.T @ basis).astype(np.float32)
-
-    def _within(self, change: Array) -> Array:
-        """Returns the part of a change that `keep_source` allows."""
-        kept = np.zeros_like(change)
-        ours, theirs = (_views(flat, self._shapes) for flat in (kept, change))
-        for place in (0, 1):
-            ours[place][:] = theirs[place] @ self._span
-        last = self._parts[-2]
-        along = (theirs[-2] * last).sum(axis=1, keepdims=True)
-        ours[-2][:] = last * along / np.square(last).sum(axis=1, keepdims=True)
-        ours[-1][:] = theirs[-1]
-        return kept
+        self.numbers -= change
 
     def follow(self, other: "NetworkStack", share: float) -> None:
         """Moves the weights towards another's by this share of the way."""

@@ -1,15 +1,13 @@
 """A source's networks as the beginnings of a student's, in the target's own spaces.
 
 An affine state map before a source's first layer is one layer again, so what begins
-with the source's layers is a plain network of target observations. There are three
-ways to begin:
+with the source's layers is a plain network of target observations. There are two ways
+to begin:
 
 - `networks`, fine-tuning: the source's weights as they are, where the spaces agree.
 - `features`: the source's hidden layers behind the state map, fresh units beside them
   that read them too, and an output that reads both: progressive networks (Rusu et al.,
   2016), whose first column goes on learning.
-- `map`: the source behind the state map, of which only the map learns, and how strongly
-  the motors are driven; the source's own weights are never changed.
 """
 
 from dataclasses import dataclass
@@ -36,12 +34,10 @@ from rltransfer_agents.policies.heads import (
 )
 from rltransfer_agents.policies.observation_encoders import Vector
 
-Takes: TypeAlias = Literal["networks", "features", "map"]
+Takes: TypeAlias = Literal["networks", "features"]
 Wide = NDArray[np.float64]
 Layer = tuple[Wide, Wide]
 """Weight (inputs, units) and bias."""
-_EDGE = 0.97
-"""Largest action that the output is fitted to, before the tanh."""
 _LOG_STD = -1.0
 """Of a SAC that begins as another policy: a narrow draw."""
 
@@ -164,9 +160,8 @@ class Beginning:
         if takes == "features":
             layers = layers.evened(replay.observations)
         self._takes, self._layers = takes, layers
-        self._replay, self._units = replay, units
+        self._units = units
         self._widths, self._rng = config.widths, rng
-        self._first = source.layers[0].weight
 
     def values(self, choices: int) -> NetworkStack:
         """Returns a network that rates choices."""
@@ -186,13 +181,9 @@ class Beginning:
             actor = layers.beside(outputs, 1, widths, rng)
             return actor, layers.beside(1, 2, widths, rng, actions=size)
         output = layers.output
-        if self._takes == "map":
-            output = _to_motors(layers, self._replay, rng)
         if kind == "sac":
             output = _drawn_narrowly(output)
         actor = layers.network(output, rng)
-        if self._takes == "map":
-            actor.keep_source(self._first)
         sizes = len(layers.hidden[0][0]) + size, *widths, 1
         # Of one model, in which all hidden units are alike.
         return actor, NetworkStack(sizes, 2, rng, layers.activation)
@@ -217,22 +208,6 @@ def _seen_as(mapped: MappedPolicy, units: Units, replay: Replay) -> Layer:
 def _same(units: Units) -> Layer:
     """Returns the map where target observations are the source's."""
     return np.diag(units.spread.astype(np.float64)), units.shift.astype(np.float64)
-
-
-def _to_motors(layers: SourceLayers, replay: Replay, rng: np.random.Generator) -> Layer:
-    """Returns the output that drives the target's motors as the mapped policy does.
-
-    It is fitted to the mapped policy's actions before the tanh; exact where target
-    motors are the source's in another order, with other signs.
-    """
-    found = layers.network(layers.output, rng)(replay.observations)[0]
-    taken = replay.at(np.arange(len(replay))).mapped
-    wanted = np.arctanh(np.clip(taken.astype(np.float64), -_EDGE, _EDGE))
-    rows = np.clip(found, -np.arctanh(_EDGE), np.arctanh(_EDGE))
-    known = np.column_stack([rows, np.ones(len(rows))]).astype(np.float64)
-    gain = np.linalg.lstsq(known, wanted, rcond=None)[0]
-    weight, bias = layers.output
-    return weight @ gain[:-1], bias @ gain[:-1] + gain[-1]
 
 
 def _drawn_narrowly(output: Layer) -> Layer:
@@ -278,12 +253,7 @@ def require_networks(
             env_name=target.name,
             remedy=lambda: f"{asked} copies its networks, {another}",
         )
-    if takes == "map" and target.actions.discrete:
-        raise InputError(
-            f"{asked} needs continuous actions, {target.name} has "
-            f"{target.action_space}; {another}"
-        )
-    if takes != "features" and not _acts_as(policy, student):
+    if takes == "networks" and not _acts_as(policy, student):
         raise InputError(
             f"{asked} needs a source whose outputs mean what {student}'s do, those of "
             f"{source.title} do not; {another}"

@@ -52,8 +52,8 @@ STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
         "jumpstart": Strategy(acts="first", clones=False),
         # Vecerik et al., 2017, and Ball et al., "RLPD", ICML 2023, without their ratio.
         "prefill": Strategy(clones=False),
+        # The usual fine-tuning, which knows no mapping: a control.
         "finetune": Strategy(clones=False, takes="networks"),
-        "adapt": Strategy(clones=False, takes="map"),
         # Rusu et al., "Progressive Neural Networks", 2016.
         "features": Strategy(takes="features"),
         # Ng, Harada & Russell, "Policy Invariance under Reward Transformations", ICML

@@ -26,7 +26,12 @@ from rltransfer_agents.learning_on.source_networks import (
 from rltransfer_agents.loading import LoadedPolicy
 from rltransfer_agents.policies import FrozenPolicy
 from rltransfer_agents.policies.activations import Dense, relu, tanh
-from rltransfer_agents.policies.heads import ActionBounds, Deterministic, GreedyValues
+from rltransfer_agents.policies.heads import (
+    ActionBounds,
+    Categorical,
+    Deterministic,
+    GreedyValues,
+)
 from rltransfer_agents.policies.observation_encoders import Normalisation, Vector
 from tests.worlds.points import Point
 
@@ -93,7 +98,7 @@ def test_layers_behind_the_state_map_are_the_sources(
 ) -> None:
     policy = source(True, activation, normal=normal)
     replay = kept(policy)
-    layers = begun("map", policy, replay)._layers
+    layers = begun("features", policy, replay)._layers
     for one in (layers, layers.evened(replay.observations)):
         network = one.network(one.output, np.random.default_rng(0))
         found = network(UNITS.standard(ROWS))[0]
@@ -214,7 +219,6 @@ def test_what_can_be_taken_is_taken() -> None:
         policy = source(True, inputs=3 if takes == "features" else 2)
         require_networks(takes, "it", loaded(policy), target(True), "dqn")  # type: ignore[arg-type]
     require_networks("features", "it", loaded(source(False)), target(True), "dqn")
-    require_networks("map", "it", loaded(source(False)), target(False), "td3")
 
 
 @pytest.mark.parametrize(
@@ -224,8 +228,12 @@ def test_what_can_be_taken_is_taken() -> None:
         ("features", replace(source(True), layers=()), True, "all ReLU or all tanh"),
         ("networks", source(True), True, r"differ in shape; it copies its networks"),
         ("networks", source(False, inputs=2), True, "differ in kind; it copies"),
-        ("map", source(True), True, r"continuous actions, point has Discrete\(4\)"),
-        ("map", source(True), False, "outputs mean what td3's do"),
+        (
+            "networks",
+            replace(source(True, inputs=2), head=Categorical()),
+            True,
+            "dqn's",
+        ),
     ],
 )
 def test_what_cannot_be_taken_is_refused(
@@ -234,26 +242,3 @@ def test_what_cannot_be_taken_is_refused(
     student = "dqn" if discrete else "td3"
     with pytest.raises(InputError, match=says):
         require_networks(takes, "it", loaded(policy), target(discrete), student)
-
-
-def test_only_the_map_and_the_strength_of_the_motors_learn() -> None:
-    policy = source(False)
-    replay = kept(policy)
-    actor, critic = begun("map", policy, replay).actor_and_critics(2, "td3")
-    learner = ActorCritic(
-        "td3", (2, 2), UNITS, SMALL, np.random.default_rng(0), (actor, critic)
-    )
-    before = [(w.copy(), b.copy()) for w, b in actor.layers]
-    for _ in range(40):
-        learner.update(replay, Guidance())
-    (first, _), second, (last, _) = actor.layers
-    np.testing.assert_array_equal(second[0], before[1][0])
-    assert (first != before[0][0]).any()
-    # What changed is another map before the source's first layer.
-    own = policy.layers[0].weight
-    change = (first - before[0][0])[0]
-    rest = change - change @ np.linalg.pinv(own) @ own
-    assert np.abs(rest).max() < 1e-4 * np.abs(change).max() + 1e-6
-    ratio = last[0] / before[2][0][0]
-    np.testing.assert_allclose(ratio, ratio[:1].repeat(len(ratio), 0), rtol=1e-3)
-    assert (np.abs(ratio[0] - 1) > 1e-4).all()
