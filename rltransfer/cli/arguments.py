@@ -245,7 +245,8 @@ Strategy: TypeAlias = Annotated[
         "--strategy",
         metavar="NAME",
         help="With --improve: how it learns from the mapped policy; hold (default), "
-        "ibrl, kickstart, jumpstart, prefill, or scratch: not at all.",
+        "ibrl, kickstart, jumpstart, prefill, features, value, finetune, or scratch: "
+        "not at all.",
     ),
 ]
 Threshold: TypeAlias = Annotated[

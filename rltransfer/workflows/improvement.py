@@ -61,12 +61,10 @@ def require_learning(
         target.action_space,
     )
     learning.threshold_in(request.target)
-    takes, asked = (
-        STRATEGIES[learning.strategy].takes,
-        f"--strategy {learning.strategy}",
-    )
+    takes = STRATEGIES[learning.strategy].takes
     for source in sources:
         if takes is not None:
+            asked = f"--strategy {learning.strategy}"
             require_networks(takes, asked, source, target, student)
     require_learning_steps(
         request.budget - request.alignment_budget, target.episode_limit
@@ -165,6 +163,7 @@ def _row(arm: ArmRecord) -> ArmRow:
 
 
 _VALUE_UPDATES = 5_000
+"""Of what values the source's states; a few seconds."""
 
 
 def _potential(request: TransferRequest, best: AlignedSource) -> Potential | None:

@@ -14,8 +14,6 @@ from jaxtyping import Float32
 from numpy.typing import NDArray
 
 from rltransfer.alignment import SourceModelData
-from rltransfer.domain import Policy
-from rltransfer.source_models import SourceModel
 from rltransfer.translation import MappedPolicy
 from rltransfer.translation.numpy_networks import array_map
 from rltransfer_agents.learning_on.network_stack import NetworkStack
@@ -31,14 +29,12 @@ _VALUE = 10.0
 class SourceValue:
     """What a source's policy earns from a white source state on, discounted."""
 
-    policy: Policy
-    model: SourceModel
     data: SourceModelData
     rated: NetworkStack
     """Values states and encoded actions, in units of `unit`."""
     unit: float
     bounds: tuple[float, float]
-    """Of all returns; nothing outside was seen."""
+    """Of all returns that these rewards allow."""
 
     def __call__(self, white: Float32[Array, "row state"]) -> Float32[Array, " row"]:
         """Returns the values, as the source's environment pays."""
@@ -97,7 +93,7 @@ def source_value(
         network.step(_RATE)
         slow.follow(network, _FOLLOW)
     bounds = float(low), float(high)
-    return SourceValue(data.source.policy, data.model, data, slow, unit, bounds)
+    return SourceValue(data, slow, unit, bounds)
 
 
 def _actions(data: SourceModelData, white: Array) -> Array:

@@ -199,9 +199,8 @@ def _seen_as(mapped: MappedPolicy, units: Units, replay: Replay) -> Layer:
     shown = rows * units.spread + units.shift
     known = np.column_stack([rows, np.ones(len(rows))]).astype(np.float64)
     wanted = mapped.source_observation(shown.astype(np.float32))
-    found: NDArray[Any] = np.linalg.lstsq(known, wanted.astype(np.float64), rcond=None)[
-        0
-    ]
+    solved = np.linalg.lstsq(known, wanted.astype(np.float64), rcond=None)
+    found: NDArray[Any] = solved[0]
     return found[:-1], found[-1]
 
 
