@@ -167,17 +167,18 @@ class _Learning:
         """Lets an arm act, and all that learn learn from it."""
         student = self._students[arm.name]
         explored, rollouts = arm.explores, self._acts(arm, student)
-        before = len(self._replay)
-        for rollout in rollouts:
-            begun = len(self._replay)
-            self._replay.add(rollout.transitions)
-            if explored:
-                student.learner.drew(range(begun, len(self._replay)))
+        rows = Transitions.join(*(rollout.transitions for rollout in rollouts))
+        begun = len(self._replay)
+        self._replay.add(rows)
+        for rollout in rollouts if explored else ():
+            end = begun + len(rollout.transitions)
+            student.learner.drew(range(begun, end))
+            begun = end
         few = len(self._replay) - self._seen < self._config.first_rows
         updates = self._config.updates[0 if few else 1]
         for one in self._guard.learners:
             learner = self._students[one.name]
-            for _ in range(updates * (len(self._replay) - before)):
+            for _ in range(updates * len(rows)):
                 learner.learner.update(self._replay, learner.guidance)
         self._drop_diverged()
         for rollout in rollouts:
