@@ -238,7 +238,7 @@ Student: TypeAlias = Annotated[
         "--student",
         metavar="ALGO",
         help="With --improve: what learns on, td3 or sac; dqn where actions are "
-        "discrete.",
+        "discrete; or ppo, which learns from its own draws alone.",
     ),
 ]
 Strategy: TypeAlias = Annotated[
@@ -247,7 +247,8 @@ Strategy: TypeAlias = Annotated[
         "--strategy",
         metavar="NAME",
         help="With --improve: how it learns from the mapped policy; hold (default), "
-        "ibrl, kickstart, jumpstart, prefill, or scratch: not at all.",
+        "ibrl, kickstart, jumpstart, prefill, features, value, finetune, or scratch: "
+        "not at all.",
     ),
 ]
 Threshold: TypeAlias = Annotated[

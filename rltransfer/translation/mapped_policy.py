@@ -117,6 +117,20 @@ class MappedPolicy:
         """Returns the same source's policy, acting through another translation."""
         return MappedPolicy(self.policy, translation, self._source, self._target)
 
+    def source_observation(
+        self, observation: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Returns what the source's policy sees where an episode begins like this.
+
+        Args:
+            observation: of the target; shape (observation,) or (row, observation).
+        """
+        memory = self.history.begun(observation)
+        seen: NDArray[np.float32] = self._observe(
+            np.concatenate([observation, memory], axis=-1)
+        )[1]
+        return seen
+
     def predict(
         self,
         observation: Any,

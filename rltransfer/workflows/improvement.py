@@ -18,6 +18,7 @@ from rltransfer.workflows.transfer_folder import AlignedSource
 from rltransfer.workflows.transfer_request import TransferRequest
 from rltransfer_agents.learning_on import (
     NOTHING_KNOWN,
+    STRATEGIES,
     ArmRecord,
     KnownReturns,
     LearnedOn,
@@ -26,6 +27,10 @@ from rltransfer_agents.learning_on import (
     require_learning_steps,
     require_student,
 )
+from rltransfer_agents.learning_on.learner_config import LearnerConfig
+from rltransfer_agents.learning_on.potential import Potential, source_value
+from rltransfer_agents.learning_on.source_networks import require_networks
+from rltransfer_agents.loading import LoadedPolicy
 from rltransfer_agents.training.run_files import RunFiles
 from rltransfer_agents.training.student_files import (
     student_files,
@@ -36,15 +41,19 @@ _EPISODES = 20
 """Behind each point of the learning curve; they choose nothing."""
 
 
-def require_learning(request: TransferRequest, target: Domain) -> str:
+def require_learning(
+    request: TransferRequest, target: Domain, sources: Sequence[LoadedPolicy] = ()
+) -> str:
     """Returns the student's algorithm, or raises where nothing could be learned.
 
     Args:
         request: that asks for learning on.
         target: open, not yet acted in.
+        sources: any of which the student may have to begin with.
 
     Raises:
-        InputError: the student, the strategy, the threshold or the budget is wrong.
+        InputError: the student, the strategy, the threshold, the budget or a source is
+            wrong.
     """
     learning = request.learning
     assert learning is not None
@@ -55,6 +64,11 @@ def require_learning(request: TransferRequest, target: Domain) -> str:
         target.action_space,
     )
     learning.threshold_in(request.target)
+    takes = STRATEGIES[learning.strategy].takes
+    for source in sources:
+        if takes is not None:
+            asked = f"--strategy {learning.strategy}"
+            require_networks(takes, asked, source, target, student)
     require_learning_steps(
         request.budget - request.alignment_budget, target.episode_limit
     )
@@ -151,6 +165,22 @@ def _row(arm: ArmRecord) -> ArmRow:
     )
 
 
+_VALUE_UPDATES = 5_000
+"""Of what values the source's states; a few seconds."""
+
+
+def _potential(request: TransferRequest, best: AlignedSource) -> Potential | None:
+    """Returns what shapes the rewards, where the strategy asks for that."""
+    learning, alignment = request.learning, best.alignment
+    assert learning is not None
+    if not STRATEGIES[learning.strategy].shapes or not alignment.acceptance.accepted:
+        return None
+    rng = request.streams.generator("source value")
+    discount = LearnerConfig().discount
+    value = source_value(alignment.model_data, discount, _VALUE_UPDATES, rng)
+    return Potential(alignment.policy, value)
+
+
 def learn_on_from(
     request: TransferRequest,
     aligned: Sequence[AlignedSource],
@@ -190,6 +220,7 @@ def learn_on_from(
             # The episodes of the figures: all strategies are compared in the same.
             evaluation_seed=streams.integer("report"),
             seed=streams.sequence("learning"),
+            potential=_potential(request, best),
         ),
         watch,
         # What was altered since is another policy than the one that was tested.

@@ -45,7 +45,8 @@ def opened_pairs(request: TransferRequest) -> Iterator[list[OpenedPair]]:
         places = range(len(request.sources))
         pairs = [_pair(request, place, file, stack) for place in places]
         if request.learning is not None:
-            require_learning(request, pairs[0].target)
+            loaded = [pair.loaded for pair in pairs]
+            require_learning(request, pairs[0].target, loaded)
         yield pairs
 
 

@@ -147,5 +147,5 @@ def streams_of(seed: int) -> RandomStreams:
 
 _USES = (
     *("alignment", "report", "report actions", "intervals", "home actions"),
-    "learning",
+    *("learning", "source value"),
 )

@@ -271,6 +271,21 @@ def test_an_altered_mapping_is_what_acts_as_mapped(
     assert fake.config is not None and fake.config.points == 5
 
 
+def test_the_sources_value_is_fitted_only_where_it_is_asked_for(
+    source: Path, tmp_path: Path, fake: FakeLearning
+) -> None:
+    learned_on(source, tmp_path, strategy="hold")
+    assert fake.config is not None and fake.config.potential is None
+    learned_on(source, tmp_path, strategy="value")
+    assert fake.config.potential is not None and fake.experience is not None
+    rows = fake.experience
+    worth = fake.config.potential(rows.observation.numpy())
+    # Where the pole has fallen, less is to be had than where it still stands.
+    ends = rows.terminated.numpy()
+    assert ends.any() and worth[ends].mean() < worth[~ends].mean()
+    assert 0 <= worth.min() and worth.max() <= 100
+
+
 def test_a_training_does_not_go_on_from_a_student(learner_won: TransferResult) -> None:
     result = learner_won
     assert result.student is not None

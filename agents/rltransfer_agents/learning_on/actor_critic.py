@@ -50,6 +50,7 @@ class ActorCritic(Learner):
         units: of what it sees.
         config: how it learns.
         rng: draws weights, batches and noise.
+        begun: the first actor and critics; by default they are drawn.
     """
 
     def __init__(
@@ -59,13 +60,16 @@ class ActorCritic(Learner):
         units: Units,
         config: LearnerConfig,
         rng: np.random.Generator,
+        begun: tuple[NetworkStack, NetworkStack] | None = None,
     ) -> None:
         observation, self._size = sizes
         self._kind, self._units, self._config, self._rng = kind, units, config, rng
-        outputs = self._size * (2 if kind == "sac" else 1)
-        self._actor = NetworkStack((observation, *config.widths, outputs), 1, rng)
-        rated = observation + self._size
-        self._critic = NetworkStack((rated, *config.widths, 1), 2, rng)
+        if begun is None:
+            outputs = self._size * (2 if kind == "sac" else 1)
+            actor = NetworkStack((observation, *config.widths, outputs), 1, rng)
+            rated = observation + self._size
+            begun = actor, NetworkStack((rated, *config.widths, 1), 2, rng)
+        self._actor, self._critic = begun
         self._slow_actor, self._slow_critic = self._actor.twin(), self._critic.twin()
         self._acting = self._actor.twin()
         self._temperature = Temperature(-float(self._size), config.rate)
@@ -87,6 +91,15 @@ class ActorCritic(Learner):
     def evaluate(self, replay: Replay, guidance: Guidance) -> None:
         self._rate(replay, guidance)
         self._slow_critic.follow(self._critic, self._config.follow)
+
+    @property
+    @override
+    def draws(self) -> int:
+        return 1  # it learns from every step
+
+    @override
+    def drew(self, rows: range) -> None:
+        del rows  # it learns from whoever acted
 
     @override
     def imitate(self, batch: Batch) -> None:
@@ -151,7 +164,8 @@ class ActorCritic(Learner):
     def copy(self) -> "ActorCritic":
         sizes = self._actor.sizes[0], self._size
         rng = np.random.default_rng(0)
-        other = ActorCritic(self._kind, sizes, self._units, self._config, rng)
+        begun = self._actor.twin(), self._critic.twin()
+        other = ActorCritic(self._kind, sizes, self._units, self._config, rng, begun)
         for name in _NETWORKS:
             getattr(other, name).numbers[:] = getattr(self, name).numbers
         other._temperature = copy(self._temperature)
@@ -184,11 +198,15 @@ class ActorCritic(Learner):
         if guidance.bootstraps:
             mapped = self._lower(self._slow_critic, after, batch.next_mapped)
             value = np.maximum(value, mapped)
+        if guidance.shapes:
+            value = value + batch.next_potential
         value = batch.reward + batch.discount * value
         # No policy earns more, or less, than the best or worst reward for ever.
         ever = 1 / (1 - self._config.discount)
         if draw.drawn is None:
             value = np.clip(value, replay.lowest * ever, replay.highest * ever)
+        if guidance.shapes:
+            value = value - batch.potential
         rated = np.concatenate([batch.observation, batch.action], axis=1)
         out, inner = self._critic.forward(rated)
         slope = (out - value[None, :, None]) / np.float32(len(value))

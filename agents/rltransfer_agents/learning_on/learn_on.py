@@ -3,8 +3,6 @@
 from dataclasses import replace
 from typing import cast, final
 
-import numpy as np
-
 from rltransfer.domain import Domain, Policy, Rollout, Transitions
 from rltransfer.errors import InputError
 from rltransfer.random_streams import INTEGER_SEEDS, RandomStreams
@@ -96,7 +94,9 @@ class _Learning:
         discount = config.learner.discount
         self._units = Units.of(seen, discount)
         n_steps = N_STEPS if config.student == "dqn" else 1
-        self._replay = Replay(target, self._units, self._mapped, discount, n_steps)
+        self._replay = Replay(
+            target, self._units, self._mapped, discount, n_steps, config.potential
+        )
         self._replay.add(seen)
         self._seen = len(seen)
         known, streams = (target, self._units, self._replay, config), self._streams
@@ -168,9 +168,14 @@ class _Learning:
     def _episode(self, arm: Arm) -> None:
         """Lets an arm act, and all that learn learn from it."""
         student = self._students[arm.name]
-        rollouts = self._acts(arm, student)
+        explored, rollouts = arm.explores, self._acts(arm, student)
         rows = Transitions.join(*(rollout.transitions for rollout in rollouts))
+        begun = len(self._replay)
         self._replay.add(rows)
+        for rollout in rollouts if explored else ():
+            end = begun + len(rollout.transitions)
+            student.learner.drew(range(begun, end))
+            begun = end
         few = len(self._replay) - self._seen < self._config.first_rows
         updates = self._config.updates[0 if few else 1]
         for one in self._guard.learners:
@@ -187,10 +192,7 @@ class _Learning:
         What it learned from alignment's rows alone may be the best that it comes to.
         """
         if arm.explores:
-            policy = self._exploring(student)
-            rollout = self._acted(policy, self._left - self._reserve)
-            arm.acted(len(rollout.transitions), [])
-            return [rollout]
+            return self._explores(arm, student)
         now, rollouts = self._policy(student.learner.copy()), list[Rollout]()
         while not rollouts or (len(rollouts) < FIRST_JUDGED and self._promises(arm)):
             left = self._left - self._reserve
@@ -206,10 +208,24 @@ class _Learning:
 
     def _promises(self, arm: Arm) -> bool:
         """Whether a new learner may be better already than the mapped policy."""
-        others = [
-            one.answer.at_least for one in self._guard.arms if one.name == "mapped"
-        ]
-        return arm.is_new and arm.mean >= min(others, default=np.inf)
+        first = self._guard.arms[0]
+        if first.name != "mapped" or not arm.is_new:
+            return False
+        return arm.mean >= first.answer.at_least
+
+    def _explores(self, arm: Arm, student: Student) -> list[Rollout]:
+        """Returns an episode that is for learning, or as many as the learner needs."""
+        policy, rollouts, steps = self._exploring(student), list[Rollout](), 0
+        # An odd number, so that one is judged next.
+        while len(rollouts) % 2 == 0 or steps < student.learner.draws:
+            left = self._left - self._reserve
+            if rollouts and left <= 0:
+                break
+            rollouts.append(self._acted(policy, left))
+            arm.acted(len(rollouts[-1].transitions), [])
+            steps += len(rollouts[-1].transitions)
+            self._measure()
+        return rollouts
 
     def _drop_diverged(self) -> None:
         """Drops learners whose numbers are not finite: they never become so again.

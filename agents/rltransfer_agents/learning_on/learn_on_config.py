@@ -8,10 +8,13 @@ from gymnasium import Space, spaces
 
 from rltransfer.errors import InputError
 from rltransfer_agents.learning_on.learner_config import LearnerConfig
+from rltransfer_agents.learning_on.potential import Potential
 from rltransfer_agents.learning_on.strategies import STRATEGIES
 
-STUDENTS = ("td3", "sac", "dqn")
-_CONTINUOUS = ("td3", "sac")
+STUDENTS = ("td3", "sac", "dqn", "ppo")
+_CONTINUOUS, _DISCRETE = ("td3", "sac", "ppo"), ("dqn", "ppo")
+_ON_POLICY = ("hold", "kickstart", "scratch")
+"""Strategies that reach a student which learns from its own draws alone."""
 
 
 @final
@@ -52,6 +55,8 @@ class LearnOnConfig:
     learned from each."""
     first_rows: int = 10_000
     """After which it is later."""
+    potential: Potential | None = None
+    """What shapes the rewards of a student whose strategy asks for it."""
 
 
 def require_student(
@@ -75,7 +80,7 @@ def require_student(
             f"--strategy ibrl needs continuous actions, {env_id} has {actions}: among "
             "choices the best is never rated below the mapped policy's; choose another"
         )
-    able = ("dqn",) if isinstance(actions, spaces.Discrete) else _CONTINUOUS
+    able = _DISCRETE if isinstance(actions, spaces.Discrete) else _CONTINUOUS
     if student is None:
         return able[0]
     if student not in STUDENTS:
@@ -86,6 +91,11 @@ def require_student(
         raise InputError(
             f"{student} cannot act in {env_id} with {actions}; --student "
             f"{' or '.join(able)} can"
+        )
+    if student == "ppo" and strategy not in _ON_POLICY:
+        raise InputError(
+            f"--student ppo learns from its own draws alone, --strategy {strategy} "
+            f"would not reach it; choose {' or '.join(_ON_POLICY)}, or another student"
         )
     return student
 

@@ -26,6 +26,8 @@ class Guidance(NamedTuple):
     """Weight of the pull where the critic rates them higher."""
     bootstraps: bool = False
     """Whether its action bootstraps where the critic rates it higher (IBRL)."""
+    shapes: bool = False
+    """Whether the source's value shapes the rewards."""
 
 
 class Learner(ABC):
@@ -38,6 +40,15 @@ class Learner(ABC):
     @abstractmethod
     def evaluate(self, replay: Replay, guidance: Guidance) -> None:
         """Makes one update of what rates actions; what acts stays as it is."""
+
+    @property
+    @abstractmethod
+    def draws(self) -> int:
+        """How many steps it explores at least before it is judged again."""
+
+    @abstractmethod
+    def drew(self, rows: range) -> None:
+        """Takes note that it drew these rows of the replay, an episode, itself."""
 
     @abstractmethod
     def imitate(self, batch: Batch) -> None:

@@ -5,31 +5,38 @@ At 64 units and small batches torch spends its time on its own overhead, not on 
 
 import itertools
 from collections.abc import Sequence
-from typing import Any, final
+from typing import Any, Literal, TypeAlias, final
 
 import numpy as np
 from jaxtyping import Float32
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
+Activation: TypeAlias = Literal["relu", "tanh"]
 _MEAN, _SQUARE, _LEAST = 0.9, 0.999, 1e-8
 """Of Adam (Kingma & Ba, ICLR 2015): the defaults of its authors."""
 
 
 @final
 class NetworkStack:
-    """K multilayer perceptrons with rectified units, and Adam for all of them.
+    """K multilayer perceptrons, and Adam for all of them.
 
     Args:
         sizes: of the input, of each hidden layer, and of the output.
         copies: how many networks, K.
         rng: draws the first weights, as torch does by default.
+        activation: of the hidden units.
     """
 
     def __init__(
-        self, sizes: Sequence[int], copies: int, rng: np.random.Generator
+        self,
+        sizes: Sequence[int],
+        copies: int,
+        rng: np.random.Generator,
+        activation: Activation = "relu",
     ) -> None:
         self.sizes, self.copies = tuple(sizes), copies
+        self.activation: Activation = activation
         shapes: list[tuple[int, ...]] = []
         for inputs, outputs in itertools.pairwise(sizes):
             shapes += [(copies, inputs, outputs), (copies, 1, outputs)]
@@ -37,8 +44,8 @@ class NetworkStack:
         self.numbers = np.zeros(sum(counts), np.float32)
         """All weights and biases."""
         self._slope = np.zeros_like(self.numbers)
-        self._parts = _views(self.numbers, shapes, counts)
-        self._slopes = _views(self._slope, shapes, counts)
+        self._parts = _views(self.numbers, shapes)
+        self._slopes = _views(self._slope, shapes)
         self._first, self._second = (np.zeros_like(self.numbers) for _ in range(2))
         self._updates = 0
         for weight, bias in self.layers:
@@ -58,7 +65,8 @@ class NetworkStack:
 
     def twin(self) -> "NetworkStack":
         """Returns networks with the same weights, and an optimiser that begins."""
-        other = NetworkStack(self.sizes, self.copies, np.random.default_rng(0))
+        rng = np.random.default_rng(0)
+        other = NetworkStack(self.sizes, self.copies, rng, self.activation)
         other.numbers[:] = self.numbers
         return other
 
@@ -74,7 +82,10 @@ class NetworkStack:
             out += self._parts[2 * place + 1]
             if place == last:
                 return out, inner
-            inner.append(np.maximum(out, 0, out=out))
+            if self.activation == "relu":
+                inner.append(np.maximum(out, 0, out=out))
+            else:
+                inner.append(np.tanh(out, out=out))
         raise AssertionError("a network has a layer")
 
     def backward(
@@ -93,8 +104,10 @@ class NetworkStack:
                 np.matmul(seen, slope, out=self._slopes[2 * place])
                 self._slopes[2 * place + 1][:] = slope.sum(axis=1, keepdims=True)
             slope = np.matmul(slope, np.swapaxes(self._parts[2 * place], -1, -2))
-            if place:
+            if place and self.activation == "relu":
                 slope *= inner[place] > 0
+            elif place:
+                slope *= 1 - inner[place] ** 2
         return slope
 
     def step(self, rate: float) -> None:
@@ -104,16 +117,16 @@ class NetworkStack:
         self._first += (1 - _MEAN) * (slope - self._first)
         self._second += (1 - _SQUARE) * (slope * slope - self._second)
         rate *= np.sqrt(1 - _SQUARE**self._updates) / (1 - _MEAN**self._updates)
-        self.numbers -= (
-            np.float32(rate) * self._first / (np.sqrt(self._second) + _LEAST)
-        )
+        change: Array = np.float32(rate) * self._first
+        change /= np.sqrt(self._second) + _LEAST
+        self.numbers -= change
 
     def follow(self, other: "NetworkStack", share: float) -> None:
         """Moves the weights towards another's by this share of the way."""
         self.numbers += np.float32(share) * (other.numbers - self.numbers)
 
 
-def _views(flat: Array, shapes: list[tuple[int, ...]], counts: list[int]) -> list[Any]:
-    cuts = np.cumsum(counts)[:-1]
+def _views(flat: Array, shapes: list[tuple[int, ...]]) -> list[Any]:
+    cuts = np.cumsum([np.prod(shape) for shape in shapes])[:-1]
     parts = np.split(flat, cuts)
     return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]

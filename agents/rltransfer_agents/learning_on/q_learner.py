@@ -34,6 +34,7 @@ class QLearner(Learner):
         units: of what it sees.
         config: how it learns.
         rng: draws weights and batches.
+        begun: the first network; by default it is drawn.
     """
 
     def __init__(
@@ -42,11 +43,12 @@ class QLearner(Learner):
         units: Units,
         config: LearnerConfig,
         rng: np.random.Generator,
+        begun: NetworkStack | None = None,
     ) -> None:
         observation, self._choices = sizes
         self._units, self._config, self._rng = units, config, rng
         layers = (observation, *config.widths, self._choices)
-        self._network = NetworkStack(layers, 1, rng)
+        self._network = begun or NetworkStack(layers, 1, rng)
         self._slow, self._acting = self._network.twin(), self._network.twin()
         self._held, self._left = 0, 0
 
@@ -55,10 +57,15 @@ class QLearner(Learner):
         batch, hold = replay.batch(self._config.batch, self._rng), guidance.hold
         rows, after = np.arange(len(batch.reward)), batch.next_observation
         best = self._network(after)[0].argmax(axis=1)
-        value = batch.reward + batch.discount * self._slow(after)[0][rows, best]
+        value = self._slow(after)[0][rows, best]
+        if guidance.shapes:
+            value = value + batch.next_potential
+        value = batch.reward + batch.discount * value
         # No policy earns more, or less, than the best or worst reward for ever.
         ever = 1 / (1 - self._config.discount)
         value = np.clip(value, replay.lowest * ever, replay.highest * ever)
+        if guidance.shapes:
+            value = value - batch.potential
         out, inner = self._network.forward(batch.observation)
         taken = batch.action.argmax(axis=1)
         slope = np.zeros_like(out)
@@ -76,6 +83,15 @@ class QLearner(Learner):
     def evaluate(self, replay: Replay, guidance: Guidance) -> None:
         # What rates is what acts: without the margin it would forget whom it follows.
         self.update(replay, guidance)
+
+    @property
+    @override
+    def draws(self) -> int:
+        return 1  # it learns from every step
+
+    @override
+    def drew(self, rows: range) -> None:
+        del rows  # it learns from whoever acted
 
     @override
     def imitate(self, batch: Batch) -> None:
@@ -147,8 +163,8 @@ class QLearner(Learner):
     def copy(self) -> "QLearner":
         sizes = self._network.sizes[0], self._choices
         rng = np.random.default_rng(0)
-        other = QLearner(sizes, self._units, self._config, rng)
-        other._network.numbers[:] = self._network.numbers
+        begun = self._network.twin()
+        other = QLearner(sizes, self._units, self._config, rng, begun)
         other._slow.numbers[:] = self._slow.numbers
         other._acting.numbers[:] = self._acting.numbers
         return other

@@ -1,5 +1,6 @@
 """Steps in the target that a learner draws from: standardised, and n steps at once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, final
 
@@ -59,6 +60,9 @@ class Batch(NamedTuple):
     mapped: Float32[Array, "row action"]
     """What the mapped policy would have done; of no meaning where there is none."""
     next_mapped: Float32[Array, "row action"]
+    potential: Float32[Array, " row"]
+    """What the source's value says of the observation; 0 where nobody asked."""
+    next_potential: Float32[Array, " row"]
 
 
 @final
@@ -71,6 +75,7 @@ class Replay:
         mapped: whose actions are kept beside those taken; None where there is none.
         discount: of a step.
         n_steps: that a reward is summed over.
+        potential: of stacks of observations, as the environment pays; None for none.
     """
 
     def __init__(
@@ -80,8 +85,10 @@ class Replay:
         mapped: Policy | None,
         discount: float,
         n_steps: int,
+        potential: Callable[[Array], Array] | None = None,
     ) -> None:
-        self._domain, self._units, self._mapped = domain, units, mapped
+        self._domain, self._units, self.mapped = domain, units, mapped
+        self._potential = potential
         self._discount, self._n_steps = discount, n_steps
         self._columns: list[Array] | None = None
         self._length = 0
@@ -105,7 +112,9 @@ class Replay:
         after = rows.next_observation.numpy()
         goes_on = 1 - rows.terminated.numpy()[last].astype(np.float32)
         shown, taken = rows.observation.numpy(), rows.action.numpy()
-        mapped, next_mapped = self._mapped_actions(rows)
+        stacks = self._stacks(rows)
+        mapped, next_mapped = map(self._mapped_actions, stacks)
+        potential, next_potential = map(self._potentials, stacks)
         columns = [
             self._units.standard(shown),
             taken,
@@ -114,6 +123,8 @@ class Replay:
             self._units.standard(after[last]),
             mapped,
             next_mapped[last],
+            potential,
+            next_potential[last],
         ]
         self._append(columns)
 
@@ -125,24 +136,42 @@ class Replay:
         """Returns the rows at these places."""
         assert self._columns is not None
         rows = [column[places] for column in self._columns]
-        return Batch(rows[0], rows[1], rows[2][:, 0], rows[3][:, 0], *rows[4:])
+        reward, discount, potential, after = (rows[n][:, 0] for n in (2, 3, 7, 8))
+        shown, taken, _, _, following, mapped, next_mapped, *_ = rows
+        return Batch(
+            *(shown, taken, reward, discount, following),
+            *(mapped, next_mapped, potential, after),
+        )
 
-    def _mapped_actions(self, rows: Transitions) -> tuple[Array, Array]:
-        """Returns what the mapped policy would do at each step, and after it."""
-        if self._mapped is None:
-            none = np.zeros_like(rows.action.numpy())
-            return none, none
+    @property
+    def observations(self) -> Float32[Array, "row observation"]:
+        """All that was seen, standardised."""
+        assert self._columns is not None
+        return self._columns[0][: self._length]
+
+    def _stacks(self, rows: Transitions) -> tuple[Array, Array]:
+        """Returns what the mapped policy looks at at each step, and after it."""
         looks_back = (
-            self._mapped.history if isinstance(self._mapped, MappedPolicy) else None
+            self.mapped.history if isinstance(self.mapped, MappedPolicy) else None
         )
         stacks = rows if looks_back is None else looks_back.stacked(rows)
-        size = rows.observation.shape[1]
-        chosen: list[Array] = []
-        for stack in (stacks.observation.numpy(), stacks.next_observation.numpy()):
-            memory = None if stack.shape[1] == size else (stack[:, size:],)
-            action, _ = self._mapped.predict(stack[:, :size], memory, None, True)
-            chosen.append(np.asarray(self._domain.actions.encode(action), np.float32))
-        return chosen[0], chosen[1]
+        return stacks.observation.numpy(), stacks.next_observation.numpy()
+
+    def _mapped_actions(self, stack: Array) -> Array:
+        """Returns what the mapped policy would do."""
+        if self.mapped is None:
+            return np.zeros((len(stack), self._domain.actions.size), np.float32)
+        size = len(self._units.shift)
+        memory = None if stack.shape[1] == size else (stack[:, size:],)
+        action, _ = self.mapped.predict(stack[:, :size], memory, None, True)
+        return np.asarray(self._domain.actions.encode(action), np.float32)
+
+    def _potentials(self, stack: Array) -> Array:
+        """Returns them in units of the learner, as a column."""
+        if self._potential is None:
+            return np.zeros((len(stack), 1), np.float32)
+        value = self._potential(stack) / self._units.reward
+        return value.astype(np.float32)[:, None]
 
     def _append(self, columns: list[Array]) -> None:
         rows = len(columns[0])

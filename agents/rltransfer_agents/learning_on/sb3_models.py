@@ -12,16 +12,18 @@ import gymnasium as gym
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from stable_baselines3 import DQN, SAC, TD3
+from stable_baselines3 import DQN, PPO, SAC, TD3
 from stable_baselines3.common.noise import NormalActionNoise
 
+from rltransfer.domain import codec_of
 from rltransfer_agents.learning_on.learner_config import LearnerConfig
 from rltransfer_agents.learning_on.network_stack import NetworkStack
 from rltransfer_agents.learning_on.replay import Units
 
 Array = NDArray[np.float32]
-Model: TypeAlias = DQN | SAC | TD3
+Model: TypeAlias = DQN | PPO | SAC | TD3
 """A plain Stable-Baselines3 model."""
+_ACTIVATIONS = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh}
 
 
 class ActorCriticNetworks(NamedTuple):
@@ -33,6 +35,13 @@ class ActorCriticNetworks(NamedTuple):
     slow_critic: NetworkStack
 
 
+class PpoNetworks(NamedTuple):
+    """What draws actions, and what values states."""
+
+    actor: NetworkStack
+    critic: NetworkStack
+
+
 def td3_model(
     env: gym.Env[Any, Any],
     config: LearnerConfig,
@@ -40,7 +49,7 @@ def td3_model(
     networks: ActorCriticNetworks,
 ) -> TD3:
     """Returns a TD3 with these networks."""
-    kwargs = {"net_arch": list(config.widths), "n_critics": networks.critic.copies}
+    kwargs = _actor_and_critics(networks)
     size = networks.critic.sizes[0] - len(units.shift)
     # Without any it would never try anything new.
     noise = NormalActionNoise(np.zeros(size), np.full(size, config.noise))
@@ -69,7 +78,7 @@ def sac_model(
         networks: the actor's outputs are means, then logs of standard deviations.
         temperature: in units of the learner's reward.
     """
-    kwargs = {"net_arch": list(config.widths), "n_critics": networks.critic.copies}
+    kwargs = _actor_and_critics(networks)
     model = SAC("MlpPolicy", env, policy_kwargs=kwargs, **_shared(config))
     _fill(model.actor, networks.actor, 0, units)
     _fill_critics(model, networks, units)
@@ -96,12 +105,76 @@ def dqn_model(
         # The schedule of random choices would start over with nothing but them.
         exploration_initial_eps=config.random_choices,
         exploration_final_eps=config.random_choices,
-        policy_kwargs={"net_arch": list(config.widths)},
+        policy_kwargs={
+            "net_arch": list(network.sizes[1:-1]),
+            "activation_fn": _ACTIVATIONS[network.activation],
+        },
         **_shared(config),
     )
     _fill(model.q_net, network, 0, units, units.reward)
     _fill(model.q_net_target, slow, 0, units, units.reward)
     return model
+
+
+def ppo_model(
+    env: gym.Env[Any, Any],
+    config: LearnerConfig,
+    units: Units,
+    networks: PpoNetworks,
+    log_std: Array | None,
+    how: dict[str, Any],
+) -> PPO:
+    """Returns a PPO with these networks.
+
+    Args:
+        env: the target.
+        config: how it learned.
+        units: of what the networks see.
+        networks: the actor's outputs are logits, or means where full actions are 1.
+        log_std: logarithms of the deviations of draws in these units; None for choices.
+        how: more keyword arguments of PPO.
+    """
+    actor, critic = networks.actor, networks.critic
+    kwargs = {
+        "net_arch": {"pi": list(actor.sizes[1:-1]), "vf": list(critic.sizes[1:-1])},
+        "activation_fn": _ACTIVATIONS[actor.activation],
+    }
+    model = PPO(
+        "MlpPolicy",
+        env,
+        learning_rate=config.rate,
+        gamma=config.discount,
+        device="cpu",
+        policy_kwargs=kwargs,
+        **how,
+    )
+    hidden, reach, centre = model.policy.mlp_extractor, np.ones(1), np.zeros(1)
+    if log_std is not None:
+        codec = codec_of(env.action_space, "the target")
+        centre, edge = (
+            codec.decode(np.full(codec.size, at)).astype(np.float64)
+            for at in (0.0, 1.0)
+        )
+        reach = edge - centre
+        with torch.no_grad():
+            # Where it began anew, draws would be as wide as the motors go.
+            wide = log_std + np.log(reach)
+            model.policy.log_std.copy_(torch.from_numpy(wide))
+    acts = torch.nn.Sequential(hidden.policy_net, model.policy.action_net)
+    values = torch.nn.Sequential(hidden.value_net, model.policy.value_net)
+    _fill(acts, actor, 0, units, reach, centre)
+    _fill(values, critic, 0, units, units.reward)
+    return model
+
+
+def _actor_and_critics(networks: ActorCriticNetworks) -> dict[str, Any]:
+    """Returns what the policy class has to know of the networks' shapes."""
+    actor, critic = networks.actor, networks.critic
+    return {
+        "net_arch": {"pi": list(actor.sizes[1:-1]), "qf": list(critic.sizes[1:-1])},
+        "activation_fn": _ACTIVATIONS[actor.activation],
+        "n_critics": critic.copies,
+    }
 
 
 def _shared(config: LearnerConfig) -> dict[str, Any]:
@@ -134,7 +207,8 @@ def _fill(
     network: NetworkStack,
     copy: int,
     units: Units,
-    unit: float = 1.0,
+    unit: float | NDArray[np.float64] = 1.0,
+    centre: float | NDArray[np.float64] = 0.0,
 ) -> None:
     """Gives the linear layers of a torch module the weights of one network.
 
@@ -144,6 +218,7 @@ def _fill(
         copy: which of its networks.
         units: of the observations.
         unit: what 1 of the network's outputs is worth.
+        centre: what 0 of them is.
     """
     actions = network.sizes[0] - len(units.shift)
     shift = np.append(units.shift, np.zeros(actions))
@@ -155,7 +230,7 @@ def _fill(
     weight, bias = layers[0]
     layers[0] = weight / spread, bias - (weight / spread) @ shift
     weight, bias = layers[-1]
-    layers[-1] = weight * unit, bias * unit
+    layers[-1] = (weight.T * unit).T, bias * unit + centre
     # Several last layers, as SAC has them, are one here.
     weights, biases = zip(*layers, strict=True)
     linear = [part for part in module.modules() if isinstance(part, torch.nn.Linear)]

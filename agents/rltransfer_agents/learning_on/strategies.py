@@ -13,6 +13,7 @@ from rltransfer.domain.policies import State
 from rltransfer.translation import MappedPolicy
 from rltransfer_agents.learning_on.learner import Guidance, Learner
 from rltransfer_agents.learning_on.replay import Units
+from rltransfer_agents.learning_on.source_networks import Takes
 
 
 @final
@@ -33,6 +34,10 @@ class Strategy:
     (IBRL), or for the first steps, fewer and fewer (jump-start)."""
     clones: bool = True
     """Whether the student begins as its clone."""
+    takes: Takes | None = None
+    """What of the source's networks the student's begin with."""
+    shapes: bool = False
+    """Whether the source's value shapes the rewards; see `potential`."""
 
 
 STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
@@ -47,6 +52,13 @@ STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
         "jumpstart": Strategy(acts="first", clones=False),
         # Vecerik et al., 2017, and Ball et al., "RLPD", ICML 2023, without their ratio.
         "prefill": Strategy(clones=False),
+        # The usual fine-tuning, which knows no mapping: a control.
+        "finetune": Strategy(clones=False, takes="networks"),
+        # Rusu et al., "Progressive Neural Networks", 2016.
+        "features": Strategy(takes="features"),
+        # Ng, Harada & Russell, "Policy Invariance under Reward Transformations", ICML
+        # 1999.
+        "value": Strategy(shapes=True),
         "scratch": Strategy(clones=False),
     }
 )
@@ -120,7 +132,8 @@ class Pull:
     def guidance(self) -> Guidance:
         """What the mapped policy has to say in an update now."""
         strategy = self._strategy
-        return Guidance(self.weight, strategy.filtered, strategy.bootstraps)
+        filtered, bootstraps = strategy.filtered, strategy.bootstraps
+        return Guidance(self.weight, filtered, bootstraps, strategy.shapes)
 
 
 def _remembered(

@@ -9,8 +9,10 @@ from rltransfer.domain import Domain, Transitions
 from rltransfer_agents.learning_on.actor_critic import ActorCritic
 from rltransfer_agents.learning_on.learn_on_config import LearnOnConfig
 from rltransfer_agents.learning_on.learner import Guidance, Learner
+from rltransfer_agents.learning_on.on_policy import OnPolicy
 from rltransfer_agents.learning_on.q_learner import QLearner
 from rltransfer_agents.learning_on.replay import Replay, Units
+from rltransfer_agents.learning_on.source_networks import Beginning, Takes
 from rltransfer_agents.learning_on.strategies import STRATEGIES, Pull
 
 
@@ -49,16 +51,12 @@ def new_student(
         rng: of all that it draws.
         pull: to the mapped policy; None for one that learns from scratch.
     """
-    sizes = target.observation_size, target.actions.size
-    learner: Learner
-    if config.student == "dqn":
-        learner = QLearner(sizes, units, config.learner, rng)
-    else:
-        kind = cast(Literal["td3", "sac"], config.student)
-        learner = ActorCritic(kind, sizes, units, config.learner, rng)
+    strategy = STRATEGIES["scratch" if pull is None else config.strategy]
+    learner = _learner(target, units, replay, config, rng, strategy.takes)
     student = Student(learner, pull)
-    if pull is not None and STRATEGIES[config.strategy].clones:
+    if strategy.clones:
         clone(learner, replay, config, rng)
+    if strategy.clones or strategy.takes is not None:
         for _ in range(config.critic_updates):
             learner.evaluate(replay, student.guidance)
         return student
@@ -66,6 +64,29 @@ def new_student(
     for _ in range(min(wanted, config.most_first_updates)):
         learner.update(replay, student.guidance)
     return student
+
+
+def _learner(
+    target: Domain,
+    units: Units,
+    replay: Replay,
+    config: LearnOnConfig,
+    rng: np.random.Generator,
+    takes: Takes | None,
+) -> Learner:
+    """Returns a learner that begins with what its strategy takes of the source."""
+    sizes = target.observation_size, target.actions.size
+    known = sizes, units, config.learner, rng
+    begun = None
+    if takes is not None:
+        begun = Beginning(takes, replay, units, config.learner, rng)
+    if config.student == "ppo":
+        return OnPolicy(target.actions.discrete, *known)
+    if config.student == "dqn":
+        return QLearner(*known, begun and begun.values(sizes[1]))
+    kind = cast(Literal["td3", "sac"], config.student)
+    networks = begun and begun.actor_and_critics(sizes[1], kind)
+    return ActorCritic(kind, *known, networks)
 
 
 _CHECKED, _PATIENCE, _NEARER, _EXACT = 100, 5, 0.98, 1e-4

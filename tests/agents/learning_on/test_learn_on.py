@@ -81,10 +81,11 @@ def weak(continuous: bool) -> Chooser:
 
 
 MEMBERS = [
-    *itertools.product(STRATEGIES, ["td3"]),
+    *((name, "td3") for name, one in STRATEGIES.items() if one.takes is None),
     *itertools.product(["hold", "ibrl", "jumpstart", "scratch"], ["dqn"]),
     ("hold", "sac"),
     ("kickstart", "sac"),
+    *itertools.product(["hold", "kickstart", "scratch"], ["ppo"]),
 ]
 
 
@@ -346,9 +347,11 @@ def test_the_usual_student_fits_the_actions() -> None:
 @pytest.mark.parametrize(
     ("student", "strategy", "actions", "says"),
     [
-        ("dqn", "hold", LINE, "--student td3 or sac can"),
-        ("td3", "hold", SIDES, "--student dqn can"),
-        ("ppo", "hold", LINE, "got 'ppo'; choose one"),
+        ("dqn", "hold", LINE, "--student td3 or sac or ppo can"),
+        ("td3", "hold", SIDES, "--student dqn or ppo can"),
+        ("pppo", "hold", LINE, "got 'pppo'; choose one"),
+        ("ppo", "ibrl", LINE, "ibrl would not reach it; choose hold or kickstart or"),
+        ("ppo", "prefill", SIDES, "--student ppo learns from its own draws alone"),
         (None, "magic", LINE, "--strategy is one of hold, .* got 'magic'"),
     ],
 )

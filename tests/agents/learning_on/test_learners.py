@@ -164,7 +164,7 @@ def test_the_filtered_pull_pulls_where_the_mapped_action_is_rated_higher() -> No
 def batch_of(mapped: Any) -> Batch:
     empty = np.zeros(len(mapped), np.float32)
     seen = SHOWN[: len(mapped)]
-    return Batch(seen, mapped, empty, empty, seen, mapped, mapped)
+    return Batch(seen, mapped, empty, empty, seen, mapped, mapped, empty, empty)
 
 
 def slopes(loss: Callable[[Any], float], at: Any) -> Any:

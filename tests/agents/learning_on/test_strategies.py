@@ -112,7 +112,8 @@ def test_first_steps_are_handed_over_while_returns_hold() -> None:
 
 def test_guidance_is_what_the_strategy_says() -> None:
     one = pull(Strategy(hold=1.0, filtered=3.0, bootstraps=True))
-    assert one.guidance == (1.0, 3.0, True)
+    assert one.guidance == (1.0, 3.0, True, False)
+    assert pull(Strategy(shapes=True)).guidance.shapes
     one.earned(10.0, 100)
     assert one.guidance[0] == one.weight < 1.0
 
