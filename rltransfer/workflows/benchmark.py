@@ -1,6 +1,7 @@
 """The function `rltransfer.benchmark`: pairs, strategies and seeds in, figures out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -20,9 +21,10 @@ from rltransfer.workflows.benchmark_jobs import (
 )
 from rltransfer.workflows.benchmark_result import BenchmarkResult, result_of
 from rltransfer.workflows.benchmark_runs import Record, run_job
-from rltransfer.workflows.finished_jobs import FinishedJobs
-from rltransfer.workflows.job_pool import side_by_side
+from rltransfer.workflows.finished_jobs import FinishedJobs, without_seed
+from rltransfer.workflows.job_pool import Pool, ProcessPool
 from rltransfer.workflows.progress_bars import progress_bars
+from rltransfer.workflows.ray_pool import ray_pool
 from rltransfer.workflows.typed_command import typed
 from rltransfer_envs.pairs import PAIRS, SUITES, Pair
 
@@ -36,7 +38,8 @@ def benchmark(
     *,
     pairs: Sequence[str | Pair] = (),
     seeds: int | Sequence[int] = 5,
-    jobs: int = 1,
+    jobs: int | None = None,
+    ray: str | None = None,
     quick: bool = False,
     fresh: bool = False,
     known: str | Path | None = None,
@@ -57,7 +60,10 @@ def benchmark(
         strategies: names in `STRATEGIES`, such as zero-shot and scratch.
         pairs: more pairs, by name or as they are.
         seeds: which, or how many: drawn once for a log folder, none ever tuned on.
-        jobs: processes at once.
+        jobs: at once, in a process each; by default one, with Ray as many as it has
+            CPUs for.
+        ray: `local`, or the address of a Ray cluster whose machines all see the log
+            folder. Figures are those of any other machine of the kind.
         quick: a fifth of the learning steps: to see whether all works.
         fresh: run all anew; finished jobs stay in the file.
         known: `benchmark.csv` of another run, whose jobs are not run again.
@@ -74,14 +80,16 @@ def benchmark(
     chosen = _pairs([suite] if isinstance(suite, str) else suite, pairs)
     names = [strategies] if isinstance(strategies, str) else list(strategies)
     _require_strategies(names, chosen)
-    require_at_least("--jobs", jobs, 1)
+    if jobs is not None:
+        require_at_least("--jobs", jobs, 1)
     require_at_least("--seeds", seeds if isinstance(seeds, int) else len(seeds), 1)
     for seed in () if isinstance(seeds, int) else seeds:
         require_seed(seed)
     if known is not None and not Path(known).is_file():
         raise InputError(f"--known takes a file, {known} is none; name another")
-    folder = require_writable(Path(log_folder))
-    with locked(folder):
+    folder = Path(log_folder)
+    # Before anything is made: an address may be wrong.
+    with _pool(ray, jobs, folder) as pool, locked(require_writable(folder)):
         finished = FinishedJobs(folder, fresh, None if known is None else Path(known))
         used = finished.seeds(seeds) if isinstance(seeds, int) else list(seeds)
         asked = [
@@ -90,7 +98,7 @@ def benchmark(
             for name in names
             for seed in dict.fromkeys(used)
         ]
-        failed = _run_all(asked, finished, jobs, progress, run)
+        failed = _run_all(asked, finished, pool, progress, run)
         command = typed(
             "benchmark",
             [
@@ -103,12 +111,22 @@ def benchmark(
                 # Those that were drawn would be others in another folder.
                 ("--only-seeds", used),
                 ("--jobs", jobs),
+                ("--ray", ray),
                 ("--quick", quick),
                 ("--known", known),
                 ("-f", log_folder),
             ],
         )
         return result_of(asked, finished, failed, folder, command if report else None)
+
+
+@contextmanager
+def _pool(ray: str | None, jobs: int | None, folder: Path) -> Iterator[Pool]:
+    if ray is None:
+        yield ProcessPool(jobs or 1)
+        return
+    with ray_pool(ray, jobs, folder) as pool:
+        yield pool
 
 
 def _pairs(suites: Sequence[str], pairs: Sequence[str | Pair]) -> list[Pair]:
@@ -148,7 +166,7 @@ def _require_strategies(names: Sequence[str], pairs: Sequence[Pair]) -> None:
 def _run_all(
     asked: Sequence[Job],
     finished: FinishedJobs,
-    at_once: int,
+    pool: Pool,
     progress: bool,
     run: Callable[[Job], Record],
 ) -> dict[str, str]:
@@ -161,15 +179,18 @@ def _run_all(
         bar = bars.add_task("jobs", total=len(once), note="")
         bars.advance(bar, len(once) - len(waiting))
         try:
-            _train_missing(waiting, at_once, bars, bar, stop)
-            ready = [job for job in waiting if _is_ready(job)]
+            _train_missing(waiting, pool, bars, bar, stop)
+            ready = []
             for job in waiting:
-                if job not in ready:
+                if _is_ready(job):
+                    ready.append(job)
+                else:
                     failed[job.name] = "an agent that it needs could not be trained"
             if ready:
-                bars.console.print(_estimate(ready, finished, at_once), highlight=False)
+                told = _estimate(ready, finished, pool.at_once)
+                bars.console.print(told, highlight=False)
             work = [(job.name, partial(run, job)) for job in ready]
-            for outcome in side_by_side(work, at_once, stop):
+            for outcome in pool.outcomes(work, stop):
                 job = ready[outcome.place]
                 if outcome.fault is None:
                     finished.add(job, outcome.result)
@@ -185,14 +206,14 @@ def _run_all(
 
 
 def _train_missing(
-    jobs: Sequence[Job], at_once: int, bars: Progress, bar: TaskID, stop: StopSignals
+    jobs: Sequence[Job], pool: Pool, bars: Progress, bar: TaskID, stop: StopSignals
 ) -> None:
     missing = missing_sources(jobs)
     work = [
         (f"{agent.algorithm} in {agent.env_id}", partial(train_agent, agent, folder))
         for agent, folder in missing
     ]
-    for outcome in side_by_side(work, at_once, stop):
+    for outcome in pool.outcomes(work, stop):
         name = work[outcome.place][0]
         bars.update(bar, note=f"trained {name}")
         if outcome.fault is not None:
@@ -205,9 +226,9 @@ def _is_ready(job: Job) -> bool:
 
 def _estimate(jobs: Sequence[Job], finished: FinishedJobs, at_once: int) -> str:
     """Returns how long jobs may take: by those that are finished, else by the table."""
-    seconds = 0.0
+    seconds, known = 0.0, finished.seconds_of_alike()
     for job in jobs:
-        measured = finished.seconds(job)
+        measured = known.get(without_seed(job.key))
         if measured is None:
             learning = job.pair.learning if job.way.learner else None
             measured = 0.0 if job.way.source is None else _ZERO_SHOT_SECONDS

@@ -75,3 +75,13 @@ def stop_at_two(job: Job) -> dict[str, Any]:
         os.kill(int((job.folder / "pid").read_text()), signal.SIGINT)
         signal.pause()
     return note(job)
+
+
+def lost_once(job: Job) -> dict[str, Any]:
+    """Is killed in the middle of seed 2, the first time."""
+    begun = job.folder / f"begun-{job.seed}"
+    first = not begun.exists()
+    begun.touch()
+    if job.seed == 2 and first:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return note(job)
