@@ -1,6 +1,6 @@
 """The function `rltransfer.benchmark`: pairs, strategies and seeds in, figures out."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import chain
@@ -13,9 +13,10 @@ from rltransfer.errors import InputError, Stopped
 from rltransfer.io import locked, require_writable, write_atomically
 from rltransfer.resume.stop_signals import StopSignals
 from rltransfer.workflows.benchmark_jobs import (
-    STRATEGIES,
     Job,
+    Strategy,
     folder_of,
+    known_strategies,
     missing_sources,
     train_agent,
 )
@@ -57,7 +58,7 @@ def benchmark(
 
     Args:
         suite: names in `rltransfer_envs.pairs.SUITES`.
-        strategies: names in `STRATEGIES`, such as zero-shot and scratch.
+        strategies: names in `known_strategies()`, such as zero-shot and scratch.
         pairs: more pairs, by name or as they are.
         seeds: which, or how many: drawn once for a log folder, none ever tuned on.
         jobs: at once, in a process each; by default one, with Ray as many as it has
@@ -77,9 +78,10 @@ def benchmark(
             learning for a strategy that learns; nothing was run.
         Stopped: SIGINT or SIGTERM ended it; what was finished is kept.
     """
+    known_ways = known_strategies()
     chosen = _pairs([suite] if isinstance(suite, str) else suite, pairs)
     names = [strategies] if isinstance(strategies, str) else list(strategies)
-    _require_strategies(names, chosen)
+    _require_strategies(names, chosen, known_ways)
     if jobs is not None:
         require_at_least("--jobs", jobs, 1)
     require_at_least("--seeds", seeds if isinstance(seeds, int) else len(seeds), 1)
@@ -93,7 +95,8 @@ def benchmark(
         finished = FinishedJobs(folder, fresh, None if known is None else Path(known))
         used = finished.seeds(seeds) if isinstance(seeds, int) else list(seeds)
         asked = [
-            Job(pair, name, seed, folder, quick)
+            # What a peer does travels with the job: other processes know no peers.
+            Job(pair, name, seed, folder, quick, known_ways[name])
             for pair in chosen
             for name in names
             for seed in dict.fromkeys(used)
@@ -149,14 +152,16 @@ def _pairs(suites: Sequence[str], pairs: Sequence[str | Pair]) -> list[Pair]:
     return list({pair.name: pair for pair in found}.values())
 
 
-def _require_strategies(names: Sequence[str], pairs: Sequence[Pair]) -> None:
+def _require_strategies(
+    names: Sequence[str], pairs: Sequence[Pair], known: Mapping[str, Strategy]
+) -> None:
     for name in names or [""]:
-        if name not in STRATEGIES:
+        if name not in known:
             raise InputError(
-                f"--strategies takes {', '.join(STRATEGIES)}; got {name!r}; choose some"
+                f"--strategies takes {', '.join(known)}; got {name!r}; choose some"
             )
         unknown = [pair.name for pair in pairs if pair.learning is None]
-        if unknown and STRATEGIES[name].learner is not None:
+        if unknown and known[name].learner is not None:
             raise InputError(
                 f"{name} needs pairs that say how long to learn, {', '.join(unknown)} "
                 "do not; choose zero-shot, or another suite"
@@ -189,7 +194,7 @@ def _run_all(
             if ready:
                 told = _estimate(ready, finished, pool.at_once)
                 bars.console.print(told, highlight=False)
-            work = [(job.name, partial(run, job)) for job in ready]
+            work = [(job.name, partial(job.way.run or run, job)) for job in ready]
             for outcome in pool.outcomes(work, stop):
                 job = ready[outcome.place]
                 if outcome.fault is None:

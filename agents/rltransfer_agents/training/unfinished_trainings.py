@@ -5,9 +5,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from rltransfer import __version__
 from rltransfer.errors import UserError
-from rltransfer.io import MANIFEST_NAME, folder_name, read_manifest, storage_faults
+from rltransfer.io import (
+    MANIFEST_NAME,
+    folder_name,
+    installed_versions,
+    read_manifest,
+    storage_faults,
+)
 from rltransfer_agents.training.run_files import read_settings
 from rltransfer_agents.training.train_config import TrainConfig, TrainedRun
 from rltransfer_agents.training.training_run import (
@@ -60,4 +65,5 @@ def _comparable(config: TrainConfig) -> TrainConfig:
 def _is_of_this_version(folder: Path) -> bool:
     if not (folder / MANIFEST_NAME).is_file():
         return True
-    return read_manifest(folder).versions.get("rltransfer") == __version__
+    written = read_manifest(folder).versions
+    return written.get("rltransfer") == installed_versions()["rltransfer"]
