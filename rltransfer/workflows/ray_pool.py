@@ -200,7 +200,7 @@ class _RayPool(Pool):
         self, work: Sequence[tuple[str, Work]], stop: StopSignals
     ) -> Iterator[Outcome]:
         import ray
-        from ray.exceptions import RayError
+        from ray.exceptions import RayError, RayTaskError
 
         task = ray.remote(num_cpus=1, max_retries=RETRIES)(in_worker)
         waiting = deque(enumerate(work))
@@ -218,10 +218,14 @@ class _RayPool(Pool):
                     number = running.pop(answer)
                     try:
                         result, fault, details = ray.get(answer)
+                    except RayTaskError as lost:
+                        # Before our part began: a module that is not there, say.
+                        reason = str(lost).strip().rpartition("\n")[2]
+                        result, fault, details = None, f"on Ray: {reason}", str(lost)
                     except RayError as lost:
-                        line = _first_line(lost)
-                        fault = f"lost by Ray: {type(lost).__name__}: {line}"
+                        reason = f"{type(lost).__name__}: {_first_line(lost)}"
                         result, details = None, str(lost)
+                        fault = f"lost by Ray: {reason}"
                     yield Outcome(number, result, fault, details)
         finally:
             for answer in running:
