@@ -78,7 +78,7 @@ class BenchmarkPage:
         asked = {
             row["pair"]: row["reached"]
             for row in self.zero_shot
-            if row["strategy"] == "zero-shot"
+            if row.get("strategy", "zero-shot") == "zero-shot"
         }
         return {pair: said == "yes" for pair, said in asked.items() if said}
 

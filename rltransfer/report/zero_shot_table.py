@@ -14,7 +14,7 @@ Run = Mapping[str, Any]
 
 
 def zero_shot_row(
-    pair: Pair, runs: Sequence[Run], strategy: str = "zero-shot"
+    pair: Pair, runs: Sequence[Run], strategy: str | None = None
 ) -> dict[str, str]:
     """Returns the cells of a pair's row.
 
@@ -24,7 +24,7 @@ def zero_shot_row(
     Args:
         pair: says what its goals are.
         runs: one for each seed, at least one.
-        strategy: or the name of a peer.
+        strategy: its name, where peers stand beside ours.
     """
     zero_shot, random = figures(runs, "zero_shot"), figures(runs, "random")
     home, interval = figures(runs, "source_at_home"), summarise(zero_shot, seed=0).ci95
@@ -33,7 +33,7 @@ def zero_shot_row(
     reached, goal = verdict(pair, runs)
     return {
         "pair": pair.name,
-        "strategy": strategy,
+        **({} if strategy is None else {"strategy": strategy}),
         "budget": f"{pair.budget:,}",
         "used": f"{np.median([run['target_steps'] for run in runs]):,.0f}",
         "goal": goal,

@@ -13,6 +13,7 @@ from rltransfer.errors import InputError, Stopped
 from rltransfer.io import locked, require_writable, write_atomically
 from rltransfer.resume.stop_signals import StopSignals
 from rltransfer.workflows.benchmark_jobs import (
+    STRATEGIES,
     Job,
     Strategy,
     folder_of,
@@ -78,10 +79,12 @@ def benchmark(
             learning for a strategy that learns; nothing was run.
         Stopped: SIGINT or SIGTERM ended it; what was finished is kept.
     """
-    known_ways = known_strategies()
+    ways = known_strategies()
+    # Other processes know no peers: what one does travels with its jobs.
+    peers = {name: way for name, way in ways.items() if name not in STRATEGIES}
     chosen = _pairs([suite] if isinstance(suite, str) else suite, pairs)
     names = [strategies] if isinstance(strategies, str) else list(strategies)
-    _require_strategies(names, chosen, known_ways)
+    _require_strategies(names, chosen, ways)
     if jobs is not None:
         require_at_least("--jobs", jobs, 1)
     require_at_least("--seeds", seeds if isinstance(seeds, int) else len(seeds), 1)
@@ -95,8 +98,7 @@ def benchmark(
         finished = FinishedJobs(folder, fresh, None if known is None else Path(known))
         used = finished.seeds(seeds) if isinstance(seeds, int) else list(seeds)
         asked = [
-            # What a peer does travels with the job: other processes know no peers.
-            Job(pair, name, seed, folder, quick, known_ways[name])
+            Job(pair, name, seed, folder, quick, peers.get(name))
             for pair in chosen
             for name in names
             for seed in dict.fromkeys(used)

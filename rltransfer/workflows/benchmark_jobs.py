@@ -191,6 +191,9 @@ def folder_of(agent: Agent, folder: Path) -> Path:
 
 def train_agent(agent: Agent, folder: Path) -> None:
     """Trains an agent into `folder_of` it, where it appears when it is finished."""
+    place = folder_of(agent, folder)
+    if place.exists():
+        return  # by one whose worker was lost before it could say so
     work = folder / "jobs" / f"{agent.kind}{agent.algorithm}-{agent.env_id}"
     run = train_source(
         TrainConfig(
@@ -202,7 +205,6 @@ def train_agent(agent: Agent, folder: Path) -> None:
             hyperparameters=agent.hyperparams,
         )
     )
-    place = folder_of(agent, folder)
     with storage_faults(place):
         place.parent.mkdir(parents=True, exist_ok=True)
         run.folder.rename(place)

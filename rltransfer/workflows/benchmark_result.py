@@ -30,16 +30,7 @@ from rltransfer_envs.pairs import Pair
 _ZERO_SHOT, _LEARNING, _ALL = "Zero-shot", "Learning on", "All pairs"
 _ON_SCREEN = {
     _ZERO_SHOT: (
-        *(
-            "pair",
-            "strategy",
-            "used",
-            "reached",
-            "median",
-            "random",
-            "home",
-            "share of home",
-        ),
+        *("pair", "used", "reached", "median", "random", "home", "share of home"),
         *("harm", "accepted", "seconds"),
     ),
     _LEARNING: (
@@ -50,6 +41,13 @@ _ON_SCREEN = {
 }
 """The other columns are in the file of the tables."""
 _PEER = "{} is a peer: registered by a script, which takes the options of benchmark"
+
+
+def _headings(title: str, rows: Rows) -> list[str]:
+    shown = list(_ON_SCREEN[title])
+    if shown and title == _ZERO_SHOT and "strategy" in rows[0]:
+        shown.insert(1, "strategy")
+    return shown
 
 
 @final
@@ -110,7 +108,7 @@ class BenchmarkResult(Result):
     def __rich__(self) -> RenderableType:
         """Returns the tables, what failed, and where everything is."""
         tables = [
-            rows_table(rows, title, _ON_SCREEN[title])
+            rows_table(rows, title, _headings(title, rows))
             for title, rows in self.tables.items()
         ]
         entries = [
@@ -152,7 +150,7 @@ def result_of(
     peers = [name for name, way in ways.items() if way.run is not None]
     budgets = {(job.pair.name, job.strategy): job.budget for job in asked}
     zero_shot = [
-        zero_shot_row(pairs[pair], list(runs.values()), strategy)
+        zero_shot_row(pairs[pair], list(runs.values()), strategy if peers else None)
         for (pair, strategy), runs in records.items()
         if ways[strategy].learner is None
     ]

@@ -20,6 +20,7 @@ from typing_extensions import override
 from rltransfer.errors import InputError, Stopped
 from rltransfer.resume.stop_signals import StopSignals
 from rltransfer.workflows.job_pool import Attempt, Outcome, Pool, Work, attempt
+from rltransfer.wrappers.step_timeout import START_SECONDS
 from rltransfer.wrappers.subprocess_env import start_process
 
 LOCAL = "local"
@@ -119,7 +120,8 @@ def _require_answer(address: str, seconds: float) -> None:
     theirs.close()
     reason: str | None = f"no Ray answered within {seconds:g} seconds"
     try:
-        if answers.poll(seconds):
+        # The time of imports is not the cluster's.
+        if answers.poll(START_SECONDS) and answers.recv() and answers.poll(seconds):
             reason = answers.recv()
     except EOFError:
         reason = "what answered is no Ray, or of another version"
@@ -136,6 +138,9 @@ def _require_answer(address: str, seconds: float) -> None:
 
 def _try(address: str, answers: Connection) -> None:
     """Sends why `address` is of no use, or None."""
+    import ray
+
+    answers.send(True)
     port = re.fullmatch(r"(?:\w+://)?\[?([^]\[/]+?)\]?:(\d{1,5})", address)
     if port is not None:
         # Found out at once, where Ray would try again and again.
@@ -144,8 +149,6 @@ def _try(address: str, answers: Connection) -> None:
         except (OSError, OverflowError) as fault:
             answers.send(_first_line(fault))
             return
-    import ray
-
     # What Ray prints on the way would be read as ours.
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 1)
@@ -161,7 +164,8 @@ def _try(address: str, answers: Connection) -> None:
 
 
 def _first_line(fault: Exception) -> str:
-    return next(iter(str(fault).splitlines()), type(fault).__name__).rstrip(". ")
+    lines = str(fault).strip().splitlines()
+    return next(iter(lines), type(fault).__name__).rstrip(". ")
 
 
 def _no_answer(address: str, reason: str) -> InputError:

@@ -26,6 +26,7 @@ from tests.worlds.fake_jobs import (
     fail_at_two,
     lost_once,
     note,
+    seeds_asked,
     stop_at_two,
 )
 
@@ -68,13 +69,6 @@ def ran(
     )
 
 
-def asked(folder: Path) -> list[int]:
-    path = folder / "asked"
-    text = path.read_text() if path.exists() else ""
-    path.unlink(missing_ok=True)
-    return sorted(map(int, text.split()))
-
-
 def figures(found: BenchmarkResult) -> dict[Any, Any]:
     """All that jobs left but places and times."""
     others = ("seconds", "run", "picture", "report")
@@ -112,9 +106,9 @@ def weights(agent: LoadedPolicy) -> list[Any]:
 def test_work_of_a_lost_worker_is_done_again_and_nothing_else(folder: Path) -> None:
     found = ran(folder, [1, 2, 3, 4], lost_once)
     assert not found.failed
-    assert asked(folder) == [1, 2, 3, 4]
+    assert seeds_asked(folder) == [1, 2, 3, 4]
     ran(folder, [1, 2, 3, 4, 5])
-    assert asked(folder) == [5]
+    assert seeds_asked(folder) == [5]
 
 
 def test_work_that_fails_or_kills_every_worker_fails_alone(folder: Path) -> None:
@@ -123,7 +117,7 @@ def test_work_that_fails_or_kills_every_worker_fails_alone(folder: Path) -> None
     assert "no one knows" in found.failed["tiny, zero-shot, seed 3"]
     found = ran(folder, [1, 2], die_at_two)
     assert "lost by Ray: WorkerCrashedError" in found.failed["tiny, zero-shot, seed 2"]
-    assert asked(folder) == [1]
+    assert seeds_asked(folder) == [1]
 
 
 def test_stopping_keeps_what_is_finished(folder: Path) -> None:
@@ -131,9 +125,9 @@ def test_stopping_keeps_what_is_finished(folder: Path) -> None:
     with pytest.raises(Stopped, match="go on with the same command") as stopped:
         ran(folder, [1, 2, 3], stop_at_two, jobs=1)
     assert stopped.value.exit_status == 75
-    assert asked(folder) == [1]
+    assert seeds_asked(folder) == [1]
     ran(folder, [1, 2, 3])
-    assert asked(folder) == [2, 3]
+    assert seeds_asked(folder) == [2, 3]
 
 
 def test_a_cluster_is_found_by_its_address(cluster: str, folder: Path) -> None:
@@ -146,7 +140,7 @@ def test_a_cluster_is_found_by_its_address(cluster: str, folder: Path) -> None:
     words = [sys.executable, "-c", code, cluster, str(folder)]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stdout == "{}\n", done.stderr
-    assert asked(folder) == [3, 4]
+    assert seeds_asked(folder) == [3, 4]
 
 
 def test_a_log_folder_that_is_not_on_a_machine_is_named(tmp_path: Path) -> None:

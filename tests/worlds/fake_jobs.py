@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
 from rltransfer.errors import InputError
@@ -40,6 +41,14 @@ def told(zero_shot: float, random: float = 10.0, **more: Any) -> dict[str, Any]:
         "seed": 0,
         **more,
     }
+
+
+def seeds_asked(folder: Path) -> list[int]:
+    """Seeds of the jobs that ran since the last call."""
+    path = folder / "asked"
+    text = path.read_text() if path.exists() else ""
+    path.unlink(missing_ok=True)
+    return sorted(map(int, text.split()))
 
 
 def note(job: Job) -> dict[str, Any]:
