@@ -14,6 +14,7 @@ from rltransfer.cli.arguments import (
     Json,
     LogFolder,
     Progress,
+    Ray,
     Seed,
     Sha256,
     Statistics,
@@ -47,6 +48,19 @@ def train_source(
         ),
     ] = None,
     seed: Seed = 0,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            "--seeds", metavar="N", help="Agents for each, by --seed and those after."
+        ),
+    ] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs", metavar="J", help="At once; default: as many as there are CPUs."
+        ),
+    ] = None,
+    ray: Ray = None,
     log_folder: LogFolder = Path("runs"),
     env_kwargs: EnvKwargs = None,
     hyperparams: Hyperparams = None,
@@ -99,6 +113,9 @@ def train_source(
         env_kwargs=kwargs,
         hyperparams=overrides,
         seed=seed,
+        seeds=seeds,
+        jobs=jobs,
+        ray=ray,
         log_folder=log_folder,
         device=device,
         tensorboard_log=tensorboard_log,

@@ -198,6 +198,15 @@ Json: TypeAlias = Annotated[
 NoReport: TypeAlias = Annotated[
     bool, typer.Option("--no-report", help="Write no report.html.")
 ]
+Ray: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="ADDRESS|local",
+        help="Do the work on a Ray cluster of your own, whose machines all see the log "
+        "folder; local: on this machine.",
+    ),
+]
 Sha256: TypeAlias = Annotated[
     str | None, typer.Option("--sha256", help="Hash the agent's file must have.")
 ]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from rltransfer.cli.arguments import Json, NoReport, Progress, Words
+from rltransfer.cli.arguments import Json, NoReport, Progress, Ray, Words
 from rltransfer.errors import InputError
 from rltransfer.report import Result
 
@@ -41,7 +41,15 @@ def benchmark(
             "--only-seeds", metavar="SEED …", help="These in the place of drawn ones."
         ),
     ] = None,
-    jobs: Annotated[int, typer.Option("--jobs", metavar="J", help="At once.")] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            metavar="J",
+            help="At once; default: 1, with --ray as many as there are CPUs.",
+        ),
+    ] = None,
+    ray: Ray = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="A fifth of the learning steps.")
     ] = False,
@@ -95,6 +103,7 @@ def benchmark(
         pairs=pairs or (),
         seeds=seeds if only_seeds is None else _whole(only_seeds),
         jobs=jobs,
+        ray=ray,
         quick=quick,
         fresh=fresh,
         known=known,

@@ -32,7 +32,7 @@ class BenchmarkPage:
     pairs: Sequence[str]
     """Names of all that were asked for, finished or not."""
     zero_shot: Rows
-    """One row for each pair that has a finished job."""
+    """One row for each pair and strategy that has a finished job."""
     zero_shot_runs: Mapping[str, Sequence[Mapping[str, Any]]]
     """What `transfer --json` printed, by pair, for those whose rewards compare."""
     learning: Sequence[LearningFigures]
@@ -75,7 +75,11 @@ class BenchmarkPage:
     @property
     def _goals(self) -> dict[str, bool]:
         # Of some pairs nothing is asked.
-        asked = {row["pair"]: row["reached"] for row in self.zero_shot}
+        asked = {
+            row["pair"]: row["reached"]
+            for row in self.zero_shot
+            if row.get("strategy", "zero-shot") == "zero-shot"
+        }
         return {pair: said == "yes" for pair, said in asked.items() if said}
 
     def _verdict(self) -> tuple[str, str]:

@@ -13,7 +13,9 @@ Run = Mapping[str, Any]
 """What `transfer --json` prints, and under `unmapped` what an agent earns without."""
 
 
-def zero_shot_row(pair: Pair, runs: Sequence[Run]) -> dict[str, str]:
+def zero_shot_row(
+    pair: Pair, runs: Sequence[Run], strategy: str | None = None
+) -> dict[str, str]:
     """Returns the cells of a pair's row.
 
     Medians are over seeds; the interval is of the mean over seeds. Harm counts the
@@ -22,6 +24,7 @@ def zero_shot_row(pair: Pair, runs: Sequence[Run]) -> dict[str, str]:
     Args:
         pair: says what its goals are.
         runs: one for each seed, at least one.
+        strategy: its name, where peers stand beside ours.
     """
     zero_shot, random = figures(runs, "zero_shot"), figures(runs, "random")
     home, interval = figures(runs, "source_at_home"), summarise(zero_shot, seed=0).ci95
@@ -30,6 +33,7 @@ def zero_shot_row(pair: Pair, runs: Sequence[Run]) -> dict[str, str]:
     reached, goal = verdict(pair, runs)
     return {
         "pair": pair.name,
+        **({} if strategy is None else {"strategy": strategy}),
         "budget": f"{pair.budget:,}",
         "used": f"{np.median([run['target_steps'] for run in runs]):,.0f}",
         "goal": goal,

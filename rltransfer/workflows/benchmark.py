@@ -1,6 +1,7 @@
 """The function `rltransfer.benchmark`: pairs, strategies and seeds in, figures out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -15,15 +16,18 @@ from rltransfer.resume.stop_signals import StopSignals
 from rltransfer.workflows.benchmark_jobs import (
     STRATEGIES,
     Job,
+    Strategy,
     folder_of,
+    known_strategies,
     missing_sources,
     train_agent,
 )
 from rltransfer.workflows.benchmark_result import BenchmarkResult, result_of
 from rltransfer.workflows.benchmark_runs import Record, run_job
-from rltransfer.workflows.finished_jobs import FinishedJobs
-from rltransfer.workflows.job_pool import side_by_side
+from rltransfer.workflows.finished_jobs import FinishedJobs, without_seed
+from rltransfer.workflows.job_pool import Pool, ProcessPool
 from rltransfer.workflows.progress_bars import progress_bars
+from rltransfer.workflows.ray_pool import ray_pool
 from rltransfer.workflows.result_rows import (
     export_rows,
     log_rows,
@@ -43,7 +47,8 @@ def benchmark(
     *,
     pairs: Sequence[str | Pair] = (),
     seeds: int | Sequence[int] = 5,
-    jobs: int = 1,
+    jobs: int | None = None,
+    ray: str | None = None,
     quick: bool = False,
     fresh: bool = False,
     known: str | Path | None = None,
@@ -63,10 +68,13 @@ def benchmark(
 
     Args:
         suite: names in `rltransfer_envs.pairs.SUITES`.
-        strategies: names in `STRATEGIES`, such as zero-shot and scratch.
+        strategies: names in `known_strategies()`, such as zero-shot and scratch.
         pairs: more pairs, by name or as they are.
         seeds: which, or how many: drawn once for a log folder, none ever tuned on.
-        jobs: processes at once.
+        jobs: at once, in a process each; by default one, with Ray as many as it has
+            CPUs for.
+        ray: `local`, or the address of a Ray cluster whose machines all see the log
+            folder. Figures are those of any other machine of the kind.
         quick: a fifth of the learning steps: to see whether all works.
         fresh: run all anew; finished jobs stay in the file.
         known: `benchmark.csv` of another run, whose jobs are not run again.
@@ -83,10 +91,14 @@ def benchmark(
             learning for a strategy that learns; nothing was run.
         Stopped: SIGINT or SIGTERM ended it; what was finished is kept.
     """
+    ways = known_strategies()
+    # Other processes know no peers: what one does travels with its jobs.
+    peers = {name: way for name, way in ways.items() if name not in STRATEGIES}
     chosen = _pairs([suite] if isinstance(suite, str) else suite, pairs)
     names = [strategies] if isinstance(strategies, str) else list(strategies)
-    _require_strategies(names, chosen)
-    require_at_least("--jobs", jobs, 1)
+    _require_strategies(names, chosen, ways)
+    if jobs is not None:
+        require_at_least("--jobs", jobs, 1)
     require_at_least("--seeds", seeds if isinstance(seeds, int) else len(seeds), 1)
     for seed in () if isinstance(seeds, int) else seeds:
         require_seed(seed)
@@ -95,17 +107,18 @@ def benchmark(
     exported = [Path(path) for path in export]
     require_exports(exported)
     logs = None if tensorboard_log is None else require_writable(Path(tensorboard_log))
-    folder = require_writable(Path(log_folder))
-    with locked(folder):
+    folder = Path(log_folder)
+    # Before anything is made: an address may be wrong.
+    with _pool(ray, jobs, folder) as pool, locked(require_writable(folder)):
         finished = FinishedJobs(folder, fresh, None if known is None else Path(known))
         used = finished.seeds(seeds) if isinstance(seeds, int) else list(seeds)
         asked = [
-            Job(pair, name, seed, folder, quick)
+            Job(pair, name, seed, folder, quick, peers.get(name))
             for pair in chosen
             for name in names
             for seed in dict.fromkeys(used)
         ]
-        failed = _run_all(asked, finished, jobs, progress, run)
+        failed = _run_all(asked, finished, pool, progress, run)
         command = typed(
             "benchmark",
             [
@@ -118,6 +131,7 @@ def benchmark(
                 # Those that were drawn would be others in another folder.
                 ("--only-seeds", used),
                 ("--jobs", jobs),
+                ("--ray", ray),
                 ("--quick", quick),
                 ("--known", known),
                 ("-f", log_folder),
@@ -130,6 +144,15 @@ def benchmark(
         if logs is not None:
             log_rows(rows, logs)
         return replace(result, exported=exported)
+
+
+@contextmanager
+def _pool(ray: str | None, jobs: int | None, folder: Path) -> Iterator[Pool]:
+    if ray is None:
+        yield ProcessPool(jobs or 1)
+        return
+    with ray_pool(ray, jobs, folder) as pool:
+        yield pool
 
 
 def _pairs(suites: Sequence[str], pairs: Sequence[str | Pair]) -> list[Pair]:
@@ -152,14 +175,16 @@ def _pairs(suites: Sequence[str], pairs: Sequence[str | Pair]) -> list[Pair]:
     return list({pair.name: pair for pair in found}.values())
 
 
-def _require_strategies(names: Sequence[str], pairs: Sequence[Pair]) -> None:
+def _require_strategies(
+    names: Sequence[str], pairs: Sequence[Pair], known: Mapping[str, Strategy]
+) -> None:
     for name in names or [""]:
-        if name not in STRATEGIES:
+        if name not in known:
             raise InputError(
-                f"--strategies takes {', '.join(STRATEGIES)}; got {name!r}; choose some"
+                f"--strategies takes {', '.join(known)}; got {name!r}; choose some"
             )
         unknown = [pair.name for pair in pairs if pair.learning is None]
-        if unknown and STRATEGIES[name].learner is not None:
+        if unknown and known[name].learner is not None:
             raise InputError(
                 f"{name} needs pairs that say how long to learn, {', '.join(unknown)} "
                 "do not; choose zero-shot, or another suite"
@@ -169,7 +194,7 @@ def _require_strategies(names: Sequence[str], pairs: Sequence[Pair]) -> None:
 def _run_all(
     asked: Sequence[Job],
     finished: FinishedJobs,
-    at_once: int,
+    pool: Pool,
     progress: bool,
     run: Callable[[Job], Record],
 ) -> dict[str, str]:
@@ -182,15 +207,18 @@ def _run_all(
         bar = bars.add_task("jobs", total=len(once), note="")
         bars.advance(bar, len(once) - len(waiting))
         try:
-            _train_missing(waiting, at_once, bars, bar, stop)
-            ready = [job for job in waiting if _is_ready(job)]
+            _train_missing(waiting, pool, bars, bar, stop)
+            ready = []
             for job in waiting:
-                if job not in ready:
+                if _is_ready(job):
+                    ready.append(job)
+                else:
                     failed[job.name] = "an agent that it needs could not be trained"
             if ready:
-                bars.console.print(_estimate(ready, finished, at_once), highlight=False)
-            work = [(job.name, partial(run, job)) for job in ready]
-            for outcome in side_by_side(work, at_once, stop):
+                told = _estimate(ready, finished, pool.at_once)
+                bars.console.print(told, highlight=False)
+            work = [(job.name, partial(job.way.run or run, job)) for job in ready]
+            for outcome in pool.outcomes(work, stop):
                 job = ready[outcome.place]
                 if outcome.fault is None:
                     finished.add(job, outcome.result)
@@ -206,14 +234,14 @@ def _run_all(
 
 
 def _train_missing(
-    jobs: Sequence[Job], at_once: int, bars: Progress, bar: TaskID, stop: StopSignals
+    jobs: Sequence[Job], pool: Pool, bars: Progress, bar: TaskID, stop: StopSignals
 ) -> None:
     missing = missing_sources(jobs)
     work = [
         (f"{agent.algorithm} in {agent.env_id}", partial(train_agent, agent, folder))
         for agent, folder in missing
     ]
-    for outcome in side_by_side(work, at_once, stop):
+    for outcome in pool.outcomes(work, stop):
         name = work[outcome.place][0]
         bars.update(bar, note=f"trained {name}")
         if outcome.fault is not None:
@@ -226,9 +254,9 @@ def _is_ready(job: Job) -> bool:
 
 def _estimate(jobs: Sequence[Job], finished: FinishedJobs, at_once: int) -> str:
     """Returns how long jobs may take: by those that are finished, else by the table."""
-    seconds = 0.0
+    seconds, known = 0.0, finished.seconds_of_alike()
     for job in jobs:
-        measured = finished.seconds(job)
+        measured = known.get(without_seed(job.key))
         if measured is None:
             learning = job.pair.learning if job.way.learner else None
             measured = 0.0 if job.way.source is None else _ZERO_SHOT_SECONDS

@@ -5,15 +5,16 @@ The seed is both the scramble's and the run's. A job needs the agents that it na
 """
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, TypeAlias, final
+from typing import Any, Literal, TypeAlias, final
 
 import gymnasium as gym
 
 from rltransfer import __version__
+from rltransfer.errors import InputError
 from rltransfer.io import storage_faults
 from rltransfer_agents.learning_on import STRATEGIES as LEARNED_ON
 from rltransfer_agents.training.train_config import TrainConfig
@@ -41,6 +42,8 @@ class Strategy:
     """Which source it begins from."""
     mapping: Literal["shuffled"] | None = None
     """What is made of the mapping; by default what the pair says."""
+    run: "Callable[[Job], dict[str, Any]] | None" = None
+    """Runs a job of it, where the package does not."""
 
 
 STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
@@ -54,6 +57,31 @@ STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
 )
 """Scratch is tuned and knows nothing of transfers. The last two are controls: what a
 source that knows nothing, or a map that is wrong, does to learning."""
+_PEERS: dict[str, Strategy] = {}
+
+
+def register_peer(name: str, run: "Callable[[Job], dict[str, Any]]") -> None:
+    """Adds somebody else's zero-shot method to the strategies, in this process.
+
+    Args:
+        name: by which `benchmark` knows it.
+        run: as `rltransfer.workflows.benchmark_runs.zero_shot`: may take the pair's
+            steps in its target, all counted, and returns what that does. It is pickled,
+            so it is a function of a module.
+
+    Raises:
+        InputError: another strategy has the name.
+    """
+    if name in STRATEGIES or _PEERS.get(name, Strategy(None, run=run)).run is not run:
+        raise InputError(
+            f"each strategy has a name of its own, {name!r} is taken; choose another"
+        )
+    _PEERS[name] = Strategy(None, run=run)
+
+
+def known_strategies() -> dict[str, Strategy]:
+    """Returns all strategies by name, and then the peers that were registered."""
+    return {**STRATEGIES, **_PEERS}
 
 
 @final
@@ -63,11 +91,13 @@ class Job:
 
     pair: Pair
     strategy: str
-    """A name in `STRATEGIES`."""
+    """A name in `known_strategies`."""
     seed: int
     folder: Path
     """Where sources are, and where the job has a folder of its own."""
     quick: bool = False
+    peer: Strategy | None = None
+    """What its strategy does, where that is a peer: who runs it knows no names."""
 
     @property
     def key(self) -> JobKey:
@@ -82,7 +112,7 @@ class Job:
     @property
     def way(self) -> Strategy:
         """What its strategy does."""
-        return STRATEGIES[self.strategy]
+        return self.peer or STRATEGIES[self.strategy]
 
     @property
     def name(self) -> str:
@@ -169,6 +199,9 @@ def folder_of(agent: Agent, folder: Path) -> Path:
 
 def train_agent(agent: Agent, folder: Path) -> None:
     """Trains an agent into `folder_of` it, where it appears when it is finished."""
+    place = folder_of(agent, folder)
+    if place.exists():
+        return  # by one whose worker was lost before it could say so
     work = folder / "jobs" / f"{agent.kind}{agent.algorithm}-{agent.env_id}"
     run = train_source(
         TrainConfig(
@@ -180,7 +213,6 @@ def train_agent(agent: Agent, folder: Path) -> None:
             hyperparameters=agent.hyperparams,
         )
     )
-    place = folder_of(agent, folder)
     with storage_faults(place):
         place.parent.mkdir(parents=True, exist_ok=True)
         run.folder.rename(place)

@@ -21,7 +21,7 @@ from rltransfer.report.html_page import REPORT, drawn_fault
 from rltransfer.report.learning_tables import LearningFigures, aggregated, figures_of
 from rltransfer.report.tables import Rows, facts, markdown, rows_table
 from rltransfer.report.zero_shot_table import zero_shot_row
-from rltransfer.workflows.benchmark_jobs import STRATEGIES, Job
+from rltransfer.workflows.benchmark_jobs import Job
 from rltransfer.workflows.benchmark_runs import Record
 from rltransfer.workflows.finished_jobs import FinishedJobs
 from rltransfer.workflows.job_csv import write_csv
@@ -40,6 +40,14 @@ _ON_SCREEN = {
     _ALL: (),
 }
 """The other columns are in the file of the tables."""
+_PEER = "{} is a peer: registered by a script, which takes the options of benchmark"
+
+
+def _headings(title: str, rows: Rows) -> list[str]:
+    shown = list(_ON_SCREEN[title])
+    if shown and title == _ZERO_SHOT and "strategy" in rows[0]:
+        shown.insert(1, "strategy")
+    return shown
 
 
 @final
@@ -103,7 +111,7 @@ class BenchmarkResult(Result):
     def __rich__(self) -> RenderableType:
         """Returns the tables, what failed, and where everything is."""
         tables = [
-            rows_table(rows, title, _ON_SCREEN[title])
+            rows_table(rows, title, _headings(title, rows))
             for title, rows in self.tables.items()
         ]
         entries = [
@@ -142,11 +150,13 @@ def result_of(
         by_seed = records.setdefault((job.pair.name, job.strategy), {})
         by_seed[job.seed] = finished[job]
     pairs = {job.pair.name: job.pair for job in asked}
+    ways = {job.strategy: job.way for job in asked}
+    peers = [name for name, way in ways.items() if way.run is not None]
     budgets = {(job.pair.name, job.strategy): job.budget for job in asked}
     zero_shot = [
-        zero_shot_row(pairs[pair], list(runs.values()))
+        zero_shot_row(pairs[pair], list(runs.values()), strategy if peers else None)
         for (pair, strategy), runs in records.items()
-        if strategy == "zero-shot"
+        if ways[strategy].learner is None
     ]
     learning = [
         figures_of(
@@ -158,7 +168,7 @@ def result_of(
             records.get((pair, "scratch")),
         )
         for (pair, strategy), runs in records.items()
-        if STRATEGIES[strategy].learner is not None
+        if ways[strategy].learner is not None
     ]
     pictures = []
     if learning:
@@ -175,7 +185,7 @@ def result_of(
         pictures,
         folder / "benchmark.md",
         folder / "benchmark.csv",
-        notes=_who_learns(pairs.values()),
+        notes=[*_who_learns(pairs.values()), *map(_PEER.format, peers)],
     )
     text = "\n\n".join(
         f"{title}\n\n{markdown(rows)}" for title, rows in result.tables.items()

@@ -2,11 +2,14 @@
 
 import time
 import traceback
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any, TypeAlias, final
+
+from typing_extensions import override
 
 from rltransfer.errors import Stopped, UserError
 from rltransfer.resume.stop_signals import StopSignals
@@ -33,34 +36,76 @@ class Outcome:
     """A traceback, where nobody foresaw the fault."""
 
 
-def side_by_side(
-    work: Sequence[tuple[str, Work]], at_once: int, stop: StopSignals
-) -> Iterator[Outcome]:
-    """Yields the outcome of each piece of work as soon as it is there.
+class Pool(ABC):
+    """Where work is done, several pieces at a time."""
 
-    Args:
-        work: with the names that processes bear.
-        at_once: most processes at the same time.
-        stop: says whether to stop; processes under way are then ended.
+    @property
+    @abstractmethod
+    def at_once(self) -> int:
+        """Most pieces that are done at the same time."""
 
-    Raises:
-        Stopped: `stop` was asked to.
-    """
-    waiting = deque(enumerate(work))
-    running: list[_Process] = []
+    @abstractmethod
+    def outcomes(
+        self, work: Sequence[tuple[str, Work]], stop: StopSignals
+    ) -> Iterator[Outcome]:
+        """Yields the outcome of each piece of work as soon as it is there.
+
+        Args:
+            work: with the names that it bears while it is done.
+            stop: says whether to stop; work under way is then ended.
+
+        Raises:
+            Stopped: `stop` was asked to.
+        """
+
+
+@final
+@dataclass(frozen=True)
+class ProcessPool(Pool):
+    """Processes of this machine, a fresh one for each piece of work."""
+
+    processes: int
+
+    @property
+    @override
+    def at_once(self) -> int:
+        return self.processes
+
+    @override
+    def outcomes(
+        self, work: Sequence[tuple[str, Work]], stop: StopSignals
+    ) -> Iterator[Outcome]:
+        waiting = deque(enumerate(work))
+        running: list[_Process] = []
+        try:
+            while waiting or running:
+                if stop.asked:
+                    raise Stopped("stopped before the end")
+                while waiting and len(running) < self.processes:
+                    place, (name, piece) = waiting.popleft()
+                    running.append(_Process(place, name, piece))
+                wait([one.answers for one in running], _LOOK_UP_SECONDS)
+                for one in [one for one in running if one.answers.poll()]:
+                    running.remove(one)
+                    yield one.outcome()
+        finally:
+            _end(running)
+
+
+Attempt: TypeAlias = tuple[Any, str | None, str]
+"""A result, or None with a fault in one line and a traceback if nobody foresaw it."""
+
+
+def attempt(work: Work) -> Attempt:
+    """Does the work, in the process that it was sent to."""
     try:
-        while waiting or running:
-            if stop.asked:
-                raise Stopped("stopped before the end")
-            while waiting and len(running) < at_once:
-                place, (name, piece) = waiting.popleft()
-                running.append(_Process(place, name, piece))
-            wait([one.answers for one in running], _LOOK_UP_SECONDS)
-            for one in [one for one in running if one.answers.poll()]:
-                running.remove(one)
-                yield one.outcome()
-    finally:
-        _end(running)
+        return work(), None, ""
+    except UserError as fault:
+        return None, str(fault), ""
+    except Exception as fault:
+        line = next(iter(str(fault).splitlines()), "no message")
+        reason = f"unforeseen {type(fault).__name__}: {line}"
+        return None, reason, traceback.format_exc()
 
 
 @final
@@ -88,14 +133,7 @@ class _Process:
 
 def _do(work: Work, answers: Connection) -> None:
     with answers:
-        try:
-            answers.send((work(), None, ""))
-        except UserError as fault:
-            answers.send((None, str(fault), ""))
-        except Exception as fault:
-            line = next(iter(str(fault).splitlines()), "no message")
-            reason = f"unforeseen {type(fault).__name__}: {line}"
-            answers.send((None, reason, traceback.format_exc()))
+        answers.send(attempt(work))
 
 
 def _end(running: Sequence[_Process]) -> None:

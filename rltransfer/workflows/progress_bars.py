@@ -149,13 +149,20 @@ def alignment_progress(
 
 
 @contextmanager
-def training_bars(shown: bool) -> Iterator[Watch]:
-    """Yields what moves a bar for each training that is under way."""
-    tasks: dict[tuple[str, str], TaskID] = {}
+def training_bars(shown: bool, several: bool = False) -> Iterator[Watch]:
+    """Yields what moves a bar for each training that is under way.
+
+    Args:
+        shown: whether to show bars.
+        several: whether there is more than one seed, which the names then have.
+    """
+    tasks: dict[tuple[str, str, int], TaskID] = {}
 
     def watch(progress: TrainingProgress) -> None:
-        key = (progress.env_id, progress.algorithm)
+        key = (progress.env_id, progress.algorithm, progress.seed)
         name = f"{progress.algorithm} {progress.env_id}"
+        if several:
+            name += f" seed {progress.seed}"
         total = progress.total_steps
         if key not in tasks:
             if total != progress.asked_steps:

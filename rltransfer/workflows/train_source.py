@@ -11,7 +11,12 @@ import torch
 from rich.console import Group, RenderableType
 from typing_extensions import override
 
-from rltransfer.argument_checks import EPISODE_CAP, STEP_SECONDS, VecEnv
+from rltransfer.argument_checks import (
+    EPISODE_CAP,
+    STEP_SECONDS,
+    VecEnv,
+    require_at_least,
+)
 from rltransfer.domain import Policy
 from rltransfer.errors import InputError
 from rltransfer.io import copy_run, require_writable
@@ -25,6 +30,7 @@ from rltransfer.workflows.environments import (
 )
 from rltransfer.workflows.policy_loading import load_agent
 from rltransfer.workflows.progress_bars import training_bars
+from rltransfer.workflows.ray_trainings import require_cpu, train_on_ray
 from rltransfer.workflows.source_model_cache import keep_source_model
 from rltransfer.wrappers import SEEDS_IGNORED
 from rltransfer_agents.training import (
@@ -33,6 +39,7 @@ from rltransfer_agents.training import (
     resume_sources,
     train_sources,
 )
+from rltransfer_agents.training.parallel_training import AT_ONCE
 
 _CAPPED = (
     "{:,} evaluated episodes were ended by --episode-cap: their returns are of their "
@@ -80,13 +87,16 @@ class TrainingResult(Result):
     @override
     def __rich__(self) -> RenderableType:
         """Returns one row per run, and how those went on that were interrupted."""
-        table = plain_table("env", "algo", "steps", "mean return", "seconds")
+        seeds = {run.seed for run in self.runs}
+        headings = ("env", "algo", *["seed"] * (len(seeds) > 1))
+        table = plain_table(*headings, "steps", "mean return", "seconds")
         entries: list[tuple[str, object]] = []
         for run in self.runs:
             asked = f" ({run.asked_steps:,} asked)"
             table.add_row(
                 EnvironmentChoice(run.env_id, run.env_kwargs).title,
                 run.algorithm,
+                *[str(run.seed)] * (len(seeds) > 1),
                 f"{run.steps:,}" + (asked if run.steps != run.asked_steps else ""),
                 f"{run.mean_return:.1f}",
                 f"{run.seconds:.1f}",
@@ -113,6 +123,9 @@ def train_source(
     env_kwargs: Mapping[str, Any] | None = None,
     hyperparams: Mapping[str, Any] | None = None,
     seed: int = 0,
+    seeds: int = 1,
+    jobs: int | None = None,
+    ray: str | None = None,
     log_folder: str | Path = "runs",
     device: str = "auto",
     tensorboard_log: str | Path | None = None,
@@ -122,7 +135,7 @@ def train_source(
     progress: bool = False,
     source_model: bool = False,
 ) -> TrainingResult:
-    """Trains an agent in each environment; several are trained side by side.
+    """Trains agents in each environment; several are trained side by side.
 
     Args:
         env: id of the environment, or a callable that makes it; or several.
@@ -132,6 +145,10 @@ def train_source(
         env_kwargs: what the environments are made with.
         hyperparams: replace values of the tuned hyperparameters.
         seed: of everything drawn.
+        seeds: agents for each environment, with `seed` and the numbers after it.
+        jobs: trainings at once; by default as many as there are CPUs.
+        ray: `local`, or the address of a Ray cluster whose machines all see the log
+            folder; what that has of these trainings is not trained again.
         log_folder: a run's folder becomes `log_folder/ALGO/ENV_N`, as RL Zoo names it.
         device: cpu, cuda, or auto.
         tensorboard_log: folder for TensorBoard; by default in the run's folder.
@@ -148,6 +165,12 @@ def train_source(
         StorageError: the disk refused.
         Stopped: SIGINT or SIGTERM ended it; what was learned is kept.
     """
+    require_at_least("--seeds", seeds, 1)
+    if jobs is not None:
+        require_at_least("--jobs", jobs, 1)
+    if ray is not None:
+        require_cpu(device)
+        device = "cpu"
     environments = [env] if isinstance(env, str) or callable(env) else env
     kwargs = require_plain("--env-kwargs", env_kwargs or {})
     logs = None if tensorboard_log is None else Path(tensorboard_log)
@@ -157,7 +180,7 @@ def train_source(
             algorithm=algo,
             log_folder=Path(log_folder),
             steps=steps,
-            seed=seed,
+            seed=number,
             env_kwargs=kwargs,
             hyperparameters=hyperparams or {},
             device=require_device(device),
@@ -167,10 +190,14 @@ def train_source(
             episode_cap=episode_cap,
         )
         for one in environments
+        for number in range(seed, seed + seeds)
     ]
-    require_writable(Path(log_folder))
-    with training_bars(progress) as watch:
-        runs = train_sources(configs, watch)
+    if ray is not None:
+        runs = train_on_ray(configs, ray, jobs, Path(log_folder), progress)
+    else:
+        require_writable(Path(log_folder))
+        with training_bars(progress, several=seeds > 1) as watch:
+            runs = train_sources(configs, watch, jobs or AT_ONCE)
     return _result(runs, source_model)
 
 

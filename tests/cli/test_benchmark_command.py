@@ -44,6 +44,10 @@ def test_finished_jobs_are_printed_again(command: Command, tmp_path: Path) -> No
         (("--suite", "fast", "--seeds", "0"), "--seeds is at least 1"),
         (("--suite", "fast", "--jobs", "0"), "--jobs is at least 1"),
         (("--suite", "fast", "--only-seeds", "x"), "--only-seeds takes whole numbers"),
+        (
+            ("--suite", "classic", "--ray", "nowhere"),
+            "address of a running Ray cluster",
+        ),
         ((), "name --suite or --pairs"),
     ],
 )

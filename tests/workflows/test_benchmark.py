@@ -27,6 +27,7 @@ from tests.worlds.fake_jobs import (
     die_at_two,
     fail_at_two,
     note,
+    seeds_asked,
     stop_at_two,
 )
 
@@ -48,19 +49,11 @@ def ran(
     return rltransfer.benchmark(**{**options, **more})
 
 
-def asked(folder: Path) -> list[int]:
-    """Seeds of the jobs that ran since the last call."""
-    path = folder / "asked"
-    text = path.read_text() if path.exists() else ""
-    path.unlink(missing_ok=True)
-    return sorted(map(int, text.split()))
-
-
 def test_what_is_finished_is_not_run_again(folder: Path) -> None:
     first = ran(folder, [1, 2], jobs=2)
-    assert asked(folder) == [1, 2]
+    assert seeds_asked(folder) == [1, 2]
     again = ran(folder, [2, 1, 3])
-    assert asked(folder) == [3]
+    assert seeds_asked(folder) == [3]
     assert first.zero_shot[0]["each seed"] == "1.0 2.0"
     assert again.zero_shot[0]["each seed"] == "2.0 1.0 3.0"
     assert again.markdown.read_text().count("| tiny |") == 1
@@ -70,17 +63,17 @@ def test_what_is_finished_is_not_run_again(folder: Path) -> None:
 def test_fresh_runs_anew_and_the_last_figures_count(folder: Path) -> None:
     ran(folder, [1])
     ran(folder, [1], fresh=True)
-    assert asked(folder) == [1, 1]
+    assert seeds_asked(folder) == [1, 1]
     ran(folder, [1])
-    assert asked(folder) == []
+    assert seeds_asked(folder) == []
 
 
 def test_another_strategy_or_effort_is_another_job(folder: Path) -> None:
     ran(folder, [1], strategies=["scratch"])
     ran(folder, [1], strategies=["scratch", "zero-shot"])
-    assert asked(folder) == [1, 1]
+    assert seeds_asked(folder) == [1, 1]
     ran(folder, [1], strategies=["scratch"], quick=True)
-    assert asked(folder) == [1]
+    assert seeds_asked(folder) == [1]
 
 
 @pytest.mark.parametrize("lost", [1, 9, 80])
@@ -89,9 +82,9 @@ def test_an_unfinished_last_line_is_ignored(folder: Path, lost: int) -> None:
     ran(folder, [2])
     path, whole = folder / FILE, (folder / FILE).read_bytes()
     path.write_bytes(whole[:-lost])
-    asked(folder)
+    seeds_asked(folder)
     ran(folder, [1, 2])
-    assert asked(folder) == [2]
+    assert seeds_asked(folder) == [2]
     assert path.read_bytes() == whole
 
 
@@ -103,7 +96,7 @@ def test_a_damaged_file_is_refused(folder: Path) -> None:
 
 def test_jobs_fail_alone_and_run_again(folder: Path) -> None:
     found = ran(folder, [1, 2, 3, 4], fail_at_two, jobs=2)
-    assert asked(folder) == [1, 4]
+    assert seeds_asked(folder) == [1, 4]
     assert found.failed["tiny, zero-shot, seed 2"] == "the rule; the remedy"
     unforeseen = found.failed["tiny, zero-shot, seed 3"]
     assert "unforeseen RuntimeError: no one knows" in unforeseen
@@ -112,7 +105,7 @@ def test_jobs_fail_alone_and_run_again(folder: Path) -> None:
     assert "the rule; the remedy" in str(found).replace("\n", " ")
     assert found.as_json()["failed"] == dict(found.failed)
     assert not ran(folder, [1, 2, 3, 4]).failed
-    assert asked(folder) == [2, 3]
+    assert seeds_asked(folder) == [2, 3]
 
 
 def test_the_page_counts_pairs_of_which_every_job_failed(folder: Path) -> None:
@@ -126,9 +119,9 @@ def test_the_page_counts_pairs_of_which_every_job_failed(folder: Path) -> None:
 def test_a_killed_job_runs_again(folder: Path) -> None:
     found = ran(folder, [1, 2], die_at_two)
     assert "died with exit code -9" in found.failed["tiny, zero-shot, seed 2"]
-    asked(folder)
+    seeds_asked(folder)
     assert not ran(folder, [1, 2]).failed
-    assert asked(folder) == [2]
+    assert seeds_asked(folder) == [2]
 
 
 def test_stopping_keeps_what_is_finished(folder: Path) -> None:
@@ -136,9 +129,9 @@ def test_stopping_keeps_what_is_finished(folder: Path) -> None:
     with pytest.raises(Stopped, match="go on with the same command") as stopped:
         ran(folder, [1, 2, 3], stop_at_two)
     assert stopped.value.exit_status == 75
-    assert asked(folder) == [1]
+    assert seeds_asked(folder) == [1]
     ran(folder, [1, 2, 3])
-    assert asked(folder) == [2, 3]
+    assert seeds_asked(folder) == [2, 3]
 
 
 def test_seeds_are_drawn_once_from_those_never_tuned_on(tmp_path: Path) -> None:
@@ -238,7 +231,7 @@ def test_however_quick_enough_is_left_to_learn_from(tmp_path: Path) -> None:
 def test_learning_from_scratch_is_shared_by_pairs_of_one_target(folder: Path) -> None:
     pairs = [TINY, replace(TINY, name="twin", target_of="tiny")]
     found = ran(folder, [1], pairs=pairs, strategies=["scratch", "zero-shot"])
-    assert asked(folder) == [1, 1, 1]
+    assert seeds_asked(folder) == [1, 1, 1]
     assert {one.pair for one in found.learning} == {"tiny", "twin"}
     assert found.csv.read_text().count("scratch") == 1
 
@@ -250,7 +243,7 @@ def test_another_run_goes_on_from_the_csv_of_one(folder: Path, tmp_path: Path) -
     folder_of(SOURCE, other).mkdir(parents=True)
     again = ran(other, [1, 2, 3], strategies=strategies, known=first.csv)
     # What learned is known; zero-shot jobs are not in the file.
-    assert asked(other) == [1, 2, 3, 3]
+    assert seeds_asked(other) == [1, 2, 3, 3]
     (before, after) = (one.learning[0] for one in (first, again))
     assert before.row()["area"] == after.row()["area"]
     assert list(after.curves) == [1, 2, 3]

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
 from rltransfer.errors import InputError
@@ -42,6 +43,14 @@ def told(zero_shot: float, random: float = 10.0, **more: Any) -> dict[str, Any]:
     }
 
 
+def seeds_asked(folder: Path) -> list[int]:
+    """Seeds of the jobs that ran since the last call."""
+    path = folder / "asked"
+    text = path.read_text() if path.exists() else ""
+    path.unlink(missing_ok=True)
+    return sorted(map(int, text.split()))
+
+
 def note(job: Job) -> dict[str, Any]:
     """Notes that it was asked for, and earns its seed."""
     with (job.folder / "asked").open("a") as file:
@@ -74,4 +83,14 @@ def stop_at_two(job: Job) -> dict[str, Any]:
     if job.seed == 2:
         os.kill(int((job.folder / "pid").read_text()), signal.SIGINT)
         signal.pause()
+    return note(job)
+
+
+def lost_once(job: Job) -> dict[str, Any]:
+    """Is killed in the middle of seed 2, the first time."""
+    begun = job.folder / f"begun-{job.seed}"
+    first = not begun.exists()
+    begun.touch()
+    if job.seed == 2 and first:
+        os.kill(os.getpid(), signal.SIGKILL)
     return note(job)

@@ -1,7 +1,9 @@
 """Several trainings side by side, each in a process of its own."""
 
+import os
 import signal
 import traceback
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from multiprocessing.connection import Connection, Pipe, wait
@@ -31,6 +33,9 @@ preload("rltransfer_agents.training")
 
 Work: TypeAlias = Callable[[Watch | None], TrainedRun]
 
+AT_ONCE = max(2, os.cpu_count() or 1)
+"""Trainings at the same time, unless more or fewer are asked for."""
+
 # A signal wakes the wait by itself only where it reaches the main thread.
 _LOOK_UP_SECONDS = 0.2
 
@@ -41,9 +46,11 @@ class TrainingFault(RuntimeError):
 
 
 def train_sources(
-    configs: Sequence[TrainConfig], watch: Watch | None = None
+    configs: Sequence[TrainConfig],
+    watch: Watch | None = None,
+    at_once: int = AT_ONCE,
 ) -> list[TrainedRun]:
-    """Trains all agents at the same time and returns their runs in order.
+    """Trains all agents side by side and returns their runs in order.
 
     A training that fails does not end the others: the first error is raised when all
     have ended. Being asked to stop is passed on to all of them.
@@ -51,22 +58,35 @@ def train_sources(
     Args:
         configs: one for each agent. A single one is trained in this process.
         watch: called now and then with how far each training has come.
+        at_once: most trainings at the same time.
 
     Raises:
         UserError: of the first training that failed; the message names it.
         TrainingFault: with the traceback, for faults that no user caused.
     """
-    for place, config in enumerate(configs):
-        if config in configs[:place]:
+    require_different(configs)
+    jobs = [
+        (training_name(config), partial(train_source, config)) for config in configs
+    ]
+    return _side_by_side(jobs, watch, at_once)
+
+
+def training_name(config: TrainConfig) -> str:
+    """Returns what errors call a training; the environment comes last."""
+    return f"{config.algorithm}, seed {config.seed}, in {config.env_id}"
+
+
+def require_different(configs: Sequence[TrainConfig]) -> None:
+    """Raises where a training is asked for twice."""
+    alike: dict[tuple[str, int], list[TrainConfig]] = {}
+    for config in configs:
+        known = alike.setdefault((config.env_id, config.seed), [])
+        if config in known:
             raise InputError(
                 f"each training is asked for once, got {config.algorithm} in "
                 f"{config.env_id} with seed {config.seed} twice; drop one of them"
             )
-    jobs = [
-        (f"{config.algorithm} in {config.env_id}", partial(train_source, config))
-        for config in configs
-    ]
-    return _side_by_side(jobs, watch)
+        known.append(config)
 
 
 def resume_sources(
@@ -82,27 +102,45 @@ def resume_sources(
     jobs = [
         (str(folder), partial(resume_source, folder, typed=typed)) for folder in folders
     ]
-    return _side_by_side(jobs, watch)
+    return _side_by_side(jobs, watch, AT_ONCE)
 
 
 def _side_by_side(
-    jobs: Sequence[tuple[str, Work]], watch: Watch | None
+    jobs: Sequence[tuple[str, Work]], watch: Watch | None, at_once: int
 ) -> list[TrainedRun]:
-    """Does all work at the same time; errors call it by the names in front of it."""
+    """Does all work side by side; errors call it by the names in front of it."""
     if len(jobs) == 1:
         return [jobs[0][1](watch)]
     with StopSignals(patience=2) as stop:
-        children = [_Child(name, work) for name, work in jobs]
+        waiting, running = deque(enumerate(jobs)), dict[int, _Child]()
+        ended: dict[int, TrainedRun | Exception] = {}
         passed_on = 0
-        while waiting := [child for child in children if child.result is None]:
-            wait([child.answers for child in waiting], _LOOK_UP_SECONDS)
-            for child in waiting:
+        while waiting or running:
+            while waiting and (stop.asked or len(running) < at_once):
+                place, (name, work) = waiting.popleft()
+                if stop.asked:
+                    ended[place] = Stopped(f"{name}: stopped before it began")
+                else:
+                    running[place] = _Child(name, work)
+            wait([child.answers for child in running.values()], _LOOK_UP_SECONDS)
+            for place, child in [*running.items()]:
                 child.listen(watch)
+                if child.result is not None:
+                    ended[place] = child.result
+                    del running[place]
             while passed_on < stop.count:
                 passed_on += 1
-                for child in waiting:
+                for child in running.values():
                     child.ask_to_stop()
-    results = [child.result for child in children]
+    return sorted_out([ended[place] for place in range(len(jobs))])
+
+
+def sorted_out(results: Sequence[TrainedRun | Exception]) -> list[TrainedRun]:
+    """Returns what trainings ended with, or raises the first error among it.
+
+    Raises:
+        Stopped: all errors are that, and are told together.
+    """
     faults = [result for result in results if isinstance(result, Exception)]
     others = [fault for fault in faults if not isinstance(fault, Stopped)]
     if others:

@@ -110,12 +110,15 @@ class TrainedRun:
     """Whether the environment's resets do not follow their seed."""
     capped_episodes: StrictInt = 0
     """Evaluated episodes that reached `episode_cap`."""
+    seed: StrictInt = 0
+    """Of everything drawn."""
 
     def record(self) -> dict[str, Any]:
         """Returns what `--json` prints about it."""
         return {
             "env": self.env_id,
             "algo": self.algorithm,
+            "seed": self.seed,
             "run": str(self.folder),
             "env_kwargs": dict(self.env_kwargs),
             "steps": self.steps,
@@ -143,6 +146,7 @@ class Progress:
     asked_steps: int
     mean_return: float | None
     """Of the last hundred training episodes, once there are some."""
+    seed: int = 0
 
 
 Watch: TypeAlias = Callable[[Progress], None]

@@ -285,5 +285,6 @@ class TrainingLoop(BaseCallback):
                 total_steps=self._prepared.planned_steps,
                 asked_steps=self._prepared.total_steps,
                 mean_return=mean,
+                seed=config.seed,
             )
         )

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -81,20 +82,7 @@ def train_source(config: TrainConfig, watch: Watch | None = None) -> TrainedRun:
     Raises:
         UserError: of the kind that says what went wrong; what was saved is kept.
     """
-    hyperparameters = tuned_hyperparameters(
-        config.algorithm, config.env_id, config.env_kwargs, config.hyperparameters
-    )
-    if config.steps is not None and "n_timesteps" in config.hyperparameters:
-        raise InputError(
-            f"steps are given once, got -n {config.steps} and the hyperparameter "
-            f"n_timesteps={config.hyperparameters['n_timesteps']}; drop one of them"
-        )
-    config = replace(
-        config,
-        steps=config.steps or hyperparameters["n_timesteps"],
-        env_kwargs=as_stored(config.env_kwargs, "--env-kwargs"),
-        hyperparameters=as_stored(config.hyperparameters, "--hyperparams"),
-    )
+    config, hyperparameters = completed(config)
     require_moderate(config, hyperparameters)
     # All that can be wrong is found before there is a folder.
     make_one = partial(make, config.env_id, **config.env_kwargs)
@@ -113,6 +101,25 @@ def train_source(config: TrainConfig, watch: Watch | None = None) -> TrainedRun:
             write_settings(files, hyperparameters)
             with _resumable(files):
                 return _train(files, prepared, watch, stop)
+
+
+def completed(config: TrainConfig) -> tuple[TrainConfig, dict[str, Any]]:
+    """Returns a training as its files have it, and all its hyperparameters."""
+    hyperparameters = tuned_hyperparameters(
+        config.algorithm, config.env_id, config.env_kwargs, config.hyperparameters
+    )
+    if config.steps is not None and "n_timesteps" in config.hyperparameters:
+        raise InputError(
+            f"steps are given once, got -n {config.steps} and the hyperparameter "
+            f"n_timesteps={config.hyperparameters['n_timesteps']}; drop one of them"
+        )
+    asked = replace(
+        config,
+        steps=config.steps or hyperparameters["n_timesteps"],
+        env_kwargs=as_stored(config.env_kwargs, "--env-kwargs"),
+        hyperparameters=as_stored(config.hyperparameters, "--hyperparams"),
+    )
+    return asked, hyperparameters
 
 
 def resume_source(
@@ -190,6 +197,7 @@ def _finished(files: RunFiles) -> TrainedRun:
         "steps": manifest.steps.get("training"),
         "asked_steps": config.steps,
         "env_kwargs": config.env_kwargs,
+        "seed": config.seed,
         "files": tuple(written),
     }
     try:

@@ -1,0 +1,1 @@
+"""Other people's methods, as strategies of the benchmark."""
