@@ -24,11 +24,11 @@ from rltransfer_agents.learning_on.last_comparison import (
 from rltransfer_agents.learning_on.learn_on_config import LearnOnConfig
 from rltransfer_agents.learning_on.learned import (
     ArmRecord,
-    CurvePoint,
     LearnedOn,
     LearningWatcher,
 )
 from rltransfer_agents.learning_on.learner import LearnedPolicy, Learner
+from rltransfer_agents.learning_on.measured_curve import MeasuredCurve
 from rltransfer_agents.learning_on.q_learner import N_STEPS
 from rltransfer_agents.learning_on.replay import Replay, Units
 from rltransfer_agents.learning_on.strategies import STRATEGIES, Exploring, Pull
@@ -76,10 +76,7 @@ class _Learning:
         self._streams = RandomStreams(config.seed, *_USES)
         self._resets, self._noise = map(self._streams.generator, ("resets", "noise"))
         self._until = target.budget.used + config.steps
-        self._every = max(1, config.steps // config.points)
-        self._next_point = target.budget.used
-        self._curve: list[CurvePoint] = []
-        self._measured: tuple[Policy, float] | None = None
+        self._curve = MeasuredCurve(target, config, watch)
         self._experience = experience
         self._students: dict[str, Student] = {}
 
@@ -112,11 +109,11 @@ class _Learning:
             arms.append(Arm(cast(ArmName, name), answer))
         self._guard = Guard(arms, config.steps)
         self._drop_diverged()
-        self._measure()
+        self._curve.measure(self._guard.best)
         while self._left > self._reserve and self._guard.learners:
             self._episode(self._guard.choose())
             self._guard.drop()
-            self._measure()
+            self._curve.measure(self._guard.best)
         return self._compared()
 
     @property
@@ -224,7 +221,7 @@ class _Learning:
             rollouts.append(self._acted(policy, left))
             arm.acted(len(rollouts[-1].transitions), [])
             steps += len(rollouts[-1].transitions)
-            self._measure()
+            self._curve.measure(self._guard.best)
         return rollouts
 
     def _drop_diverged(self) -> None:
@@ -270,32 +267,6 @@ class _Learning:
             scalars["transfer/hold"] = pull.weight
         self._watch.learned(scalars, self._target.budget.used)
 
-    def _measure(self) -> None:
-        """Measures the answer where a point of the curve is due."""
-        used = self._target.budget.used
-        if used < self._next_point:
-            return
-        self._next_point += self._every * (1 + (used - self._next_point) // self._every)
-        best = self._guard.best
-        self._add_point(CurvePoint(used, self._worth(best.answer.policy), best.name))
-
-    def _worth(self, policy: Policy) -> float:
-        """Returns what a policy earns in the episodes that only report."""
-        # One policy in the same episodes earns the same.
-        if self._measured is None or self._measured[0] is not policy:
-            returns = self._target.evaluate(
-                policy,
-                episodes=self._config.evaluation_episodes,
-                seed=self._config.evaluation_seed,
-            )
-            self._measured = policy, float(returns.mean())
-        return self._measured[1]
-
-    def _add_point(self, point: CurvePoint) -> None:
-        self._curve.append(point)
-        if self._watch is not None:
-            self._watch.evaluated(point)
-
     def _compared(self) -> LearnedOn:
         """Compares what may be the result, and returns the best."""
         arms = self._guard.arms
@@ -312,10 +283,8 @@ class _Learning:
             )
             known[number] = replace(one, returns=tuple(rollout.returns.tolist()))
         winner = compared(known)
-        policy, used = winner.answer.policy, self._target.budget.used
-        if self._curve[-1].target_steps == used:
-            self._curve.pop()
-        self._add_point(CurvePoint(used, self._worth(policy), winner.arm.name))
+        policy = winner.answer.policy
+        self._curve.end(policy, winner.arm)
         # Of two of one arm, those of the result, else of the newest.
         last = {one.arm.name: one.returns for one in (*reversed(known), winner)}
         records = tuple(
@@ -331,7 +300,7 @@ class _Learning:
         )
         learner = policy.learner if isinstance(policy, LearnedPolicy) else None
         told = verdict(winner, known)
-        curve = tuple(self._curve)
+        curve = tuple(self._curve.points)
         return LearnedOn(winner.arm.name, policy, learner, curve, records, told)
 
 
