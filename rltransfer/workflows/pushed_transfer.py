@@ -18,6 +18,7 @@ from rltransfer.io import FirstError, make_folder, read_manifest, write_manifest
 from rltransfer.report.model_card import Origin
 from rltransfer.report.tables import steps_by_purpose
 from rltransfer.workflows.environments import EnvironmentChoice
+from rltransfer.workflows.finished_transfer import FinishedTransfer
 from rltransfer.workflows.transfer_description import (
     MAPPING_FOLDER,
     SOURCE_BUNDLE,
@@ -25,7 +26,7 @@ from rltransfer.workflows.transfer_description import (
     TransferSettings,
     is_transfer,
 )
-from rltransfer.workflows.transfer_result import RECORD, FinishedTransfer
+from rltransfer.workflows.transfer_result import RECORD
 from rltransfer_agents.export.hub_files import require_unchanged
 from rltransfer_agents.loading.hub import SCHEME
 from rltransfer_agents.loading.refusal import printable
