@@ -14,7 +14,7 @@ import pytest
 
 from rltransfer.workflows.benchmark_jobs import STRATEGIES, Job
 from rltransfer.workflows.finished_jobs import FinishedJobs
-from rltransfer_envs.pairs import PAIRS, SUITES
+from rltransfer_envs.pairs import PAIRS, SUITES, Pair
 from tests.cli.conftest import call
 from tests.shown_commands import (
     DOCUMENTS,
@@ -125,6 +125,16 @@ def _sources(script: str) -> str:
     return "".join(page.read_text() for page in pages) + '"--help"'
 
 
+def learning_curve(pair: Pair) -> list[dict[str, Any]]:
+    """Returns a curve from what random actions earn to well above the threshold."""
+    assert pair.learning is not None
+    start, solved = pair.learning.random, pair.learning.threshold
+    return [
+        {"target_steps": steps, "mean_return": earned, "arm": "scratch"}
+        for steps, earned in ((0, start), (400, solved + (solved - start) / 10))
+    ]
+
+
 def finish_jobs(words: list[str]) -> None:
     """Finishes the jobs of a benchmark, which would take hours, in its log folder."""
 
@@ -138,13 +148,10 @@ def finish_jobs(words: list[str]) -> None:
     named = [pair for suite in values("--suite", "") for pair in SUITES[suite]]
     finished = FinishedJobs(folder)
     drawn = finished.seeds(int(*values("--seeds", "5")))
-    curve = [
-        {"target_steps": steps, "mean_return": earned, "arm": "scratch"}
-        for steps, earned in ((0, 10.0), (400, 110.0))
-    ]
     for name in (*named, *values("--pairs", "")):
         for strategy in values("--strategies", "zero-shot"):
-            more = {} if STRATEGIES[strategy].learner is None else {"curve": curve}
+            learned = STRATEGIES[strategy].learner is not None
+            more = {"curve": learning_curve(PAIRS[name])} if learned else {}
             for seed in map(int, values("--only-seeds", " ".join(map(str, drawn)))):
                 job = Job(PAIRS[name], strategy, seed, folder, "--quick" in words)
                 finished.add(job, told(float(seed), **more))
