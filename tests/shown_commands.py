@@ -76,15 +76,21 @@ def cheaper(words: Sequence[str]) -> list[str]:
 
     This is the one rule by which what a test runs differs from what a document shows:
     fewer steps and episodes, quicker fits, and no objection to an agent that has
-    therefore learnt little. The demo, which has no budget, is asked for its help.
-    Nothing else is changed.
+    therefore learnt little. The demo, which has no budget, is asked for its help. A
+    cluster and a folder that all its machines see are left out. Nothing else is
+    changed.
     """
     verb, *rest = words
+    if "--ray" in rest:
+        place = rest.index("--ray")
+        rest = [word.removeprefix("/") for word in rest[:place] + rest[place + 2 :]]
     if {"--resume", "-h", "--help"} & set(rest):
         return [verb, *rest]
     match verb:
         case "train-source":
             rest = _at_most(rest, "-n", 256)
+            if "--seeds" in rest:
+                rest = _at_most(rest, "--seeds", 1)
         case "transfer" if "--improve" in rest:
             rest = [*_at_most(rest, "-n", 1_100), "--alignment-steps", "500"]
             # Learning on asks for ten episodes at least.

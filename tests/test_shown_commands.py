@@ -1,12 +1,14 @@
 """Every command and snippet that a document shows runs, and prints what is shown."""
 
+import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, final
 
 import gymnasium as gym
@@ -26,6 +28,8 @@ from tests.shown_commands import (
     run_cheaply,
 )
 from tests.worlds.fake_jobs import told
+from tests.worlds.logs import record
+from tests.worlds.stand_in_hub import stand_in_hub, variables_of
 from tests.worlds.stand_ins import stand_in_cache, stand_in_zoo
 
 FIRST = "docs/first-transfer.md"
@@ -78,20 +82,39 @@ class Reader:
                 self.monkeypatch.syspath_prepend(str(self.folder))
             case ".":
                 assert rest == [".venv/bin/activate"]
+            case _ if rest[0] == "push":
+                with stand_in_hub() as hub:
+                    home = {"HF_HOME": str(self.folder / "hub")}
+                    self._run_apart(rest, {**variables_of(hub), **home})
             case _ if rest[0] == "benchmark" or "hf://" in str(rest):
                 # The hub's client reads once, when it is imported, where agents are;
                 # and bootstraps take minutes while every shape is checked.
                 if rest[0] == "benchmark":
-                    finish_jobs(rest)
-                said = _run(
-                    [sys.executable, "-m", "rltransfer", *cheaper(rest)], self.folder
-                )
-                self.exit_status = said.returncode
-                self.printed = said.stdout + said.stderr
+                    finish_jobs(cheaper(rest))
+                self._run_apart(rest)
             case _:
+                if "minari:cartpole/random-v0" in rest:
+                    self._record_cartpole()
                 done = call(*cheaper(rest))
                 self.exit_status = done.exit_status
                 self.printed = done.output + done.errors
+
+    def _run_apart(
+        self, words: list[str], variables: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """Runs a command of ours in a process of its own."""
+        typed = [sys.executable, "-m", "rltransfer", *cheaper(words)]
+        said = _run(typed, self.folder, {**os.environ, **variables})
+        self.exit_status = said.returncode
+        self.printed = said.stdout + said.stderr
+
+    def _record_cartpole(self) -> None:
+        root = self.folder / "minari"
+        self.monkeypatch.setenv("MINARI_DATASETS_PATH", str(root))
+        scrambled = {"base": "CartPole-v1", "seed": 103}
+        if not root.exists():
+            env = gym.make("rltransfer/Scrambled-v0", **scrambled)
+            record(env, "cartpole/random-v0", episodes=20)
 
     def _run_python(self, code: str) -> None:
         assert self.exit_status == 0, self.printed
@@ -114,9 +137,11 @@ class Reader:
             assert label is None or label[1] in self.printed, self.printed
 
 
-def _run(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+def _run(
+    words: list[str], folder: Path, variables: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        words, cwd=folder, capture_output=True, text=True, check=False
+        words, cwd=folder, capture_output=True, text=True, check=False, env=variables
     )
 
 
@@ -221,5 +246,10 @@ def test_only_budgets_are_smaller() -> None:
     assert cheaper(["evaluate", "a", "--episodes", "100"])[-2:] == ["--episodes", "2"]
     assert cheaper(["train-source", "-n", "3e4"]) == ["train-source", "-n", "256"]
     assert cheaper(["inspect", "a"]) == ["inspect", "a"]
+    assert cheaper(["benchmark", "--ray", "a:1", "-f", "/b/c"]) == [
+        "benchmark",
+        "-f",
+        "b/c",
+    ]
     names = run_cheaply("found = dict(steps=2_000, episodes=20, seed=3)")
     assert names["found"] == {"steps": 600, "episodes": 2, "seed": 3}

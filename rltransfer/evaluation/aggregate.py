@@ -116,7 +116,9 @@ class Censored:
         return cls(float(steps), float(steps))
 
     def over(self, other: "Censored") -> "Censored":
-        """Returns the ratio to another number above 0."""
+        """Returns the ratio to another number; nothing is known of one to 0."""
+        if not other.low:
+            return Censored(0.0, math.inf)
         return Censored(
             0.0 if math.isinf(other.high) else self.low / other.high,
             math.inf if math.isinf(self.high) else self.high / other.low,

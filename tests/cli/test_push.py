@@ -18,7 +18,7 @@ from rltransfer.domain import Domain
 from rltransfer.translation import MappedPolicy
 from rltransfer.translation.altered_translations import opposite
 from tests.effort import QUICK
-from tests.worlds.stand_in_hub import TOKEN, Repo, StandIn, stand_in_hub
+from tests.worlds.stand_in_hub import TOKEN, Repo, StandIn, stand_in_hub, variables_of
 from tests.worlds.typist import Typist
 
 from .conftest import REPORTED, call
@@ -67,15 +67,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def typist(hub: StandIn, home: Path) -> Iterator[Typist]:
     (home / "our_plain.py").write_text(PLAIN)
     typist = Typist(
-        {
-            "HF_ENDPOINT": hub.url,
-            "HF_HOME": str(home),
-            "HF_TOKEN": TOKEN,
-            # The stand-in has neither.
-            "HF_HUB_DISABLE_XET": "1",
-            "HF_HUB_DISABLE_TELEMETRY": "1",
-            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-        },
+        {**variables_of(hub), "HF_HOME": str(home)},
         modules=home,
     )
     yield typist

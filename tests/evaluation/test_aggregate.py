@@ -76,6 +76,8 @@ def test_censored_runs_are_bounds_and_no_numbers() -> None:
     assert reached.over(censored) == Censored(0.0, 200 / 900)
     assert censored.over(reached) == Censored(4.5, math.inf)
     assert str(censored.over(censored)) == "unknown"
+    # A learner that solves it before its first step.
+    assert str(reached.over(Censored.of(0, 900))) == "unknown"
 
 
 def test_an_aggregate_is_exact_where_censored_runs_are_cut_off() -> None:

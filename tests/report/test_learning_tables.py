@@ -21,6 +21,7 @@ LEARNING = Learning(
     Agent("Acrobot-v1", "dqn", 200),
     None,
     200,
+    100,
     -200.0,
     -500.0,
     -100.0,

@@ -18,7 +18,7 @@ TINY = Pair(
     (Goal("unmapped", 1.0), Goal("home", 0.7)),
     "the same",
     {"force": 9.0},
-    learning=Learning(SOURCE, None, 256, 100.0, 10.0, 110.0, 1.0, "made up"),
+    learning=Learning(SOURCE, None, 256, 400, 100.0, 10.0, 110.0, 1.0, "made up"),
     weak_source=True,
 )
 PLAIN = Pair("plain", SOURCE, "CartPole-v1", 400, (), "asks for nothing")

@@ -219,3 +219,15 @@ def stand_in_hub() -> Iterator[StandIn]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def variables_of(hub: StandIn) -> dict[str, str]:
+    """Returns what the hub's client reads in its environment to find this one."""
+    return {
+        "HF_ENDPOINT": hub.url,
+        "HF_TOKEN": TOKEN,
+        # The stand-in has neither.
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    }

@@ -15,7 +15,7 @@ from rltransfer_agents.learning_on.guard import (
 
 EPISODES = 5
 """Of each that steps are kept for, if that is no more than a quarter of all."""
-_SURE = 3
+_SURE = 5
 """Episodes of each that are enough by themselves."""
 
 

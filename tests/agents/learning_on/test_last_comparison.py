@@ -16,8 +16,8 @@ def contender(name: ArmName, before: list[float], *last: float) -> Contender:
 
 
 def test_the_last_comparison_counts_and_not_what_was_earned_before() -> None:
-    mapped = contender("mapped", [1.0, 1.0], 5.0, 5.0, 5.0)
-    lucky = contender("student", [9.0] * 5, 4.0, 4.0, 4.0)
+    mapped = contender("mapped", [1.0, 1.0], *[5.0] * 5)
+    lucky = contender("student", [9.0] * 5, *[4.0] * 5)
     assert compared([mapped, lucky]) is mapped
 
 
@@ -46,8 +46,8 @@ def test_a_difference_within_its_error_changes_nothing() -> None:
 
 
 def test_only_episodes_that_all_began_alike_are_compared() -> None:
-    mapped = contender("mapped", [], 5.0, 5.0, 5.0)
-    longer = contender("student", [], 4.0, 4.0, 4.0, 90.0)
+    mapped = contender("mapped", [], *[5.0] * 5)
+    longer = contender("student", [], *[4.0] * 5, 900.0)
     assert compared([mapped, longer]) is mapped
 
 
