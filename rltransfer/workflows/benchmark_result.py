@@ -46,6 +46,8 @@ _PEER = "{} is a peer: registered by a script, which takes the options of benchm
 def _headings(title: str, rows: Rows) -> list[str]:
     shown = list(_ON_SCREEN[title])
     if shown and title == _ZERO_SHOT and "strategy" in rows[0]:
+        # As many as before: more would not fit.
+        shown.remove("home")
         shown.insert(1, "strategy")
     return shown
 
