@@ -1,8 +1,7 @@
 """The function `rltransfer.push`: a finished run onto the Hugging Face Hub."""
 
 import html
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, final
@@ -21,7 +20,7 @@ from rltransfer.io import (
     write_json,
 )
 from rltransfer.report import Result
-from rltransfer.report.filming import Actor, NoClip
+from rltransfer.report.filming import NoClip
 from rltransfer.report.html_page import REPORT
 from rltransfer.report.model_card import CARD, TAG, ModelCard, Origin
 from rltransfer.report.replay_video import REPLAY, replay_of
@@ -37,6 +36,7 @@ from rltransfer.workflows.pushed_transfer import (
     public_record,
     write_transfer_files,
 )
+from rltransfer.workflows.report_html import actor_in
 from rltransfer.workflows.transfer_description import TransferSettings, came_out
 from rltransfer_agents.export.hub_files import (
     ARGUMENTS,
@@ -243,9 +243,7 @@ def _card(
 
 def _write_replay(path: Path, loaded: LoadedPolicy) -> tuple[str, ...]:
     """Writes a video of what acts; returns why there is none, if there is none."""
-    home = environment_of(loaded)
-    kwargs = {**home.kwargs, "render_mode": "rgb_array"}
-    actor = Actor(partial(replace(home, kwargs=kwargs).make), loaded.policy)
+    actor = actor_in(environment_of(loaded), loaded.policy)
     try:
         write_atomically(path, replay_of(actor, seed=0))
     except NoClip as reason:

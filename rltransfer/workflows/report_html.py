@@ -67,8 +67,8 @@ def _page(
 ) -> TransferPage:
     ids = result.source_environment.env_id, result.target.env_id
     actors = [
-        _actor(result.source_environment, loaded.policy),
-        _actor(result.target, result.policy),
+        actor_in(result.source_environment, loaded.policy),
+        actor_in(result.target, result.policy),
     ]
 
     def page() -> TransferPage:
@@ -95,7 +95,8 @@ def _page(
         return replace(page(), clip=_clip(filming))
 
 
-def _actor(choice: EnvironmentChoice, policy: Policy) -> Actor:
+def actor_in(choice: EnvironmentChoice, policy: Policy) -> Actor:
+    """Returns a policy that can be filmed in an environment of its own."""
     kwargs = {**choice.kwargs, "render_mode": "rgb_array"}
     return Actor(replace(choice, kwargs=kwargs).make, policy)
 

@@ -70,4 +70,4 @@ class Typist:
         with self._process as process:
             assert process.stdin is not None
             process.stdin.close()
-            process.wait(20)
+            process.wait(120)

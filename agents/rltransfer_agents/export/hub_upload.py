@@ -26,7 +26,8 @@ _ANSWERS = {
     f"organisation, or {_LOG_IN}",
     404: "there is no such organisation, or the token may not see it (404); check the "
     f"name, or {_LOG_IN}",
-    409: "the hub has it in use (409); push again",
+    409: "the hub has something there, or is at work on it (409); push again, or "
+    "choose another name",
     412: "it was changed at the same time (412); push again",
     429: "the hub asks for patience (429); try again later",
 }
