@@ -65,6 +65,12 @@ def test_a_hash_for_each_source_is_read_again() -> None:
     assert read["sha256"] == ["ab" * 32, "cd" * 32]
 
 
+def test_logs_are_told_and_no_steps_as_well() -> None:
+    logs = {"target_data": "minari:a/b-v0", "source_data": ("none", "c d.npz")}
+    told = command_of(replace(SMALL, budget=0, sources=(Path("a"),) * 2, **logs))
+    assert "--target-data minari:a/b-v0 --source-data none 'c d.npz' -n 0 " in told
+
+
 def test_how_to_learn_on_is_told() -> None:
     learning = LearningRequest("td3", threshold=0.0, alignment_steps=500)
     assert command_of(replace(SMALL, learning=learning)).endswith(
@@ -82,6 +88,6 @@ def test_every_option_of_a_request_is_told_or_changes_no_number() -> None:
     told = {"sources", "target", "learning"}
     known = {"source_environments", "source_kwargs", "weak_source", "digests"}
     known |= {"statistics", "budget", "seed", "log_folder", "episodes", "hyperparams"}
-    known |= {"tensorboard_folder"}
+    known |= {"tensorboard_folder", "target_data", "source_data"}
     names = {field.name for field in fields(TransferRequest)}
     assert names - silent - told == known

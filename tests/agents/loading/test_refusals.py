@@ -17,6 +17,7 @@ from stock_agents import STOCK
 from rltransfer.io import Manifest, write_manifest
 from rltransfer_agents.loading import REMEDIES, Refusal, load_agent
 from rltransfer_agents.loading.agent_files import require_own_files
+from rltransfer_agents.loading.logged_files import read_logged_file
 from rltransfer_agents.loading.refusal import refuse_unforeseen
 
 TORTURE = Path(__file__).parent / "torture"
@@ -81,6 +82,11 @@ def of_what_no_check_foresaw(run: Path) -> None:
         raise RuntimeError("surprise")
 
 
+def of_a_log_that_is_no_archive(run: Path) -> None:
+    (run / "log.npz").write_bytes(b"no archive")
+    read_logged_file(run / "log.npz")
+
+
 CASES: dict[str, Callable[[Path], Any]] = {
     "class-by-value": of_a_class_by_value,
     "digest": of_another_hash,
@@ -89,6 +95,7 @@ CASES: dict[str, Callable[[Path], Any]] = {
     "manifest": of_a_file_that_changed,
     "wrapper": of_a_wrapper_of_its_own,
     "malformed": of_what_no_check_foresaw,
+    "dataset": of_a_log_that_is_no_archive,
 }
 
 
