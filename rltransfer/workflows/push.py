@@ -140,11 +140,15 @@ def push(
         )
     require_own_files(run)
     loaded = load_agent(run, env=env)
+    record = None
+    if manifest.verb == "transfer":
+        load_transfer(run)  # whatever acts, the mapped policy is sound
+        record = TransferRecord.of(run)
     hub = Repository(name, TAG)
     with TemporaryDirectory(prefix="rltransfer-push-") as folder:
         to = Path(folder)
         with storage_faults(to):
-            card, notes = _written(run, manifest, loaded, name, to)
+            card, notes = _written(run, manifest, loaded, record, name, to)
             done = hub.put(to, f"Push {card.title} in {card.env_id}", _WRITTEN, private)
     reward = card.mean_reward
     return PushResult(name, done.url, done.commit, done.files, reward, notes)
@@ -175,14 +179,17 @@ def _manifest_of(run: Path) -> Manifest:
 
 
 def _written(
-    run: Path, manifest: Manifest, loaded: LoadedPolicy, name: str, to: Path
+    run: Path,
+    manifest: Manifest,
+    loaded: LoadedPolicy,
+    record: TransferRecord | None,
+    name: str,
+    to: Path,
 ) -> tuple[ModelCard, tuple[str, ...]]:
     """Writes all that goes onto the hub; returns the card, and what to note."""
     agent: HubAgent | None = None
-    record, origin = None, None
-    if manifest.verb == "transfer":
-        load_transfer(run)  # whatever acts, the mapped policy is sound
-        record = TransferRecord.of(run)
+    origin = None
+    if record is not None:
         origin = record.origin(TransferSettings.of(manifest.settings))
         write_transfer_files(run, to / TRANSFER)
     acting = Path(came_out(run))

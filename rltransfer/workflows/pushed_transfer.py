@@ -6,13 +6,14 @@ What came out of learning on lies beside it, as an agent.
 
 import re
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, final
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from rltransfer.errors import ArtifactRefused
+from rltransfer.errors import ArtifactRefused, InputError
 from rltransfer.evaluation import ReturnSummary
 from rltransfer.io import FirstError, make_folder, read_manifest, write_manifest
 from rltransfer.report.model_card import Origin
@@ -34,6 +35,7 @@ from rltransfer_agents.loading.refusal import printable
 _CACHED = re.compile(r"models--(.+?)--([^/]+)/snapshots/([0-9a-f]{40})")
 """Within the path of what the hub's client has fetched."""
 _PATHS = ("run", "picture", "report", "student")
+_LOGS = ("target_data", "source_data")
 _OF_STUDENTS = ("winner",)
 """Results that a folder does not have where no student lies in it."""
 
@@ -82,8 +84,14 @@ class TransferRecord:
 
         Raises:
             ArtifactRefused: there is none, or it is damaged.
+            InputError: what acts was never tried.
         """
         record = FinishedTransfer.at(run).record
+        if record.get("accepted", False) is None:
+            raise InputError(
+                f"what is pushed says what it earns, {printable(run)} rests on logged "
+                "steps alone and was never tried; transfer with -n steps"
+            )
         try:
             read: TransferRecord = _RECORD.validate_python(record)
         except ValidationError as fault:
@@ -165,7 +173,7 @@ def write_transfer_files(run: Path, to: Path) -> None:
         for name, value in manifest.results.items()
         if name not in _OF_STUDENTS
     }
-    settings = dict(manifest.settings)
+    settings = {**manifest.settings, **_public_logs(manifest.settings)}
     for named in ("source", "source_statistics"):
         if settings.get(named) is not None:
             settings[named], _ = public_place(str(settings[named]))
@@ -182,9 +190,20 @@ def public_record(run: Path) -> dict[str, Any]:
         for source in (sources if isinstance(sources, list) else [])
         if isinstance(source, dict)
     ]
+    shown.update(_public_logs(record))
     notes, home = record.get("notes"), str(Path.home())
     shown["notes"] = [
         str(note).replace(home, "~")
         for note in (notes if isinstance(notes, list) else [])
     ]
     return shown
+
+
+def _public_logs(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what is told of logged steps, without folders."""
+    found = {name: told.get(name) for name in _LOGS}
+    return {
+        name: {**log, "origin": public_place(str(log.get("origin")))[0]}
+        for name, log in found.items()
+        if isinstance(log, dict)
+    }

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import yaml
@@ -18,6 +19,7 @@ from rltransfer.domain import Domain
 from rltransfer.translation import MappedPolicy
 from rltransfer.translation.altered_translations import opposite
 from tests.effort import QUICK
+from tests.worlds.logs import columns_of
 from tests.worlds.stand_in_hub import TOKEN, Repo, StandIn, stand_in_hub, variables_of
 from tests.worlds.typist import Typist
 
@@ -88,10 +90,18 @@ def refused(found: tuple[int, str, str], status: int = 2) -> str:
     return line
 
 
+def logged_in(folder: Path) -> Path:
+    """Returns a log of random steps in the target of `SHORT`."""
+    env = gym.make("CartPole-v1", max_episode_steps=20)
+    np.savez(folder / "log.npz", **columns_of(env, 300))
+    return folder / "log.npz"
+
+
 @pytest.fixture(scope="module")
 def transfer(agent: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    words = ("--target", "CartPole-v1", *SHORT, "-n", 600, *REPORTED)
     folder = tmp_path_factory.mktemp("runs")
+    words = ("--target", "CartPole-v1", *SHORT, "-n", 600, *REPORTED)
+    words += ("--target-data", logged_in(folder))
     found = call("transfer", "--source", agent, *words, "-f", folder, "--json")
     assert found.exit_status == 0, found.errors
     return Path(found.json["run"])
@@ -416,6 +426,9 @@ def test_a_wrong_name_or_run_is_told_before_the_hub_is_asked(
     shutil.copytree(agent, linked)
     (linked / "notes").symlink_to(tmp_path)
     student = next(learned.glob("student/*/*"))
+    words = ("--target", "CartPole-v1", *SHORT, "-n", 0, *REPORTED)
+    words += ("--target-data", logged_in(tmp_path), "-f", tmp_path, "--json")
+    untried = Path(call("transfer", "--source", agent, *words).json["run"])
     asked = len(hub.asked)
     for words, status, said in (
         ((agent, "nobody"), 2, "is named ORGANISATION/NAME, got 'nobody'; check it"),
@@ -427,6 +440,7 @@ def test_a_wrong_name_or_run_is_told_before_the_hub_is_asked(
         (("hf://me/x", "me/x"), 2, "takes a run from this disk"),
         ((student, "me/x"), 2, "name the folder of the transfer itself"),
         ((linked, "me/x"), 76, "holds plain files"),
+        ((untried, "me/x"), 2, "was never tried; transfer with -n steps"),
         ((agent, "me/x", "--env", "Acrobot-v1"), 2, "CartPole-v1, got 'Acrobot-v1'"),
     ):
         assert said in refused(typist("push", *words), status)
