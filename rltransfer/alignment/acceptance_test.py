@@ -75,8 +75,9 @@ class AcceptanceTest:
     def missing(self) -> int:
         """Episodes of the candidate without which none is accepted by their ranks.
 
-        While there are some, more may be taken without harm; once there are none, a
-        second look would be a second chance to look good by luck.
+        While there are some, more may be taken without harm: what the fewer ones said
+        is put aside. Once there are none, a second look would be a second chance to
+        look good by luck.
         """
         needed = episodes_needed(len(self.random_returns), self.level)
         return max(0, needed - len(self.returns))
@@ -265,9 +266,11 @@ def accept(trials: Trials) -> tuple[Trial, AcceptanceTest]:
     result = tested()
     beyond = plan.more_to_decide(result.missing, best) if result.open else 0
     if beyond and above is None:
-        target.budget.raise_to(target.budget.used + beyond)
+        # What was begun last may have ended early, and have left more than that.
+        steps = max(beyond, target.budget.allowed(plan.budget))
+        target.budget.raise_to(target.budget.used + steps)
         use = "acceptance past the budget"
-        added = act(chosen.policy, use, beyond, result.missing).returns
+        added = act(chosen.policy, use, steps, result.missing).returns
         returns = np.concatenate([returns, added])
         result = tested()
     return chosen, result

@@ -224,14 +224,17 @@ def learn_on_from(
         ),
         watch,
         # What was altered since is another policy than the one that was tested.
-        NOTHING_KNOWN if request.alter is not None else _tested(alignment),
+        NOTHING_KNOWN if request.alter is not None else _tested(aligned, alignment),
     )
     return Improvement(learned, student, target, taken, elsewhere)
 
 
-def _tested(alignment: Alignment) -> KnownReturns:
-    acceptance, shown = alignment.acceptance, alignment.chosen.rollout
+def _tested(aligned: Sequence[AlignedSource], kept: Alignment) -> KnownReturns:
+    """Returns what the kept mapping earned in whole episodes that did not choose it."""
+    acceptance = kept.acceptance
     if not acceptance.accepted or acceptance.stopped_above is not None:
         return NOTHING_KNOWN
-    steps = len(shown.transitions) / max(1, len(shown.returns))
-    return KnownReturns(tuple(acceptance.returns.tolist()), steps)
+    if sum(bool(one.alignment.acceptance.accepted) for one in aligned) > 1:
+        return NOTHING_KNOWN  # it was kept for them: the best of several is lucky
+    facts = kept.chosen.plan_facts(kept.target.episode_limit)
+    return KnownReturns(tuple(acceptance.returns.tolist()), facts.episode_steps)

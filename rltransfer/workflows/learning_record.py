@@ -120,13 +120,14 @@ class LearningRecord:
         reached = self.steps_to_threshold
         at = "never" if reached is None else f"after {reached:,} target steps"
         strategy = f"{self.strategy}, student {self.algorithm}"
+        taken, share = self.alignment_steps, self.alignment_budget
+        aligned = f"alignment {taken:,} of at most {share:,} steps"
+        if taken > share:
+            more = f"{taken - share:,} more to end a test that was ahead"
+            aligned = f"alignment {share:,} steps and {more}"
         return [
             ("strategy", strategy),
-            (
-                "shares",
-                f"alignment {self.alignment_steps:,} of at most "
-                f"{self.alignment_budget:,} steps, learning {self.learning_steps:,}",
-            ),
+            ("shares", f"{aligned}, learning {self.learning_steps:,}"),
             ("threshold", f"{self.threshold:g}: reached {at}, two points running"),
             ("student", self.student),
         ]

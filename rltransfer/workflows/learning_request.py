@@ -30,7 +30,7 @@ class LearningRequest:
     threshold: float | None = None
     """Mean return that counts as solved; by default what the target says."""
     alignment_steps: int | None = None
-    """Target steps that alignment may take; by default a share of the budget."""
+    """Target steps that alignment may take, `to_decide` apart; by default a share."""
     evaluations: int = 20
     """Points of the learning curve."""
 
@@ -66,7 +66,7 @@ class LearningRequest:
         return None
 
     def alignment_budget(self, budget: int) -> int:
-        """Returns how many of `budget` target steps alignment may take at most."""
+        """Returns how many of `budget` target steps alignment may plan with."""
         if self.alignment_steps is not None:
             return self.alignment_steps
         return min(_ALIGNMENT_STEPS, max(1, budget // _ALIGNMENT_PART))

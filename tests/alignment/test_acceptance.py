@@ -187,6 +187,37 @@ def test_where_it_was_ahead_as_many_more_as_decide_go_past_the_budget(
     assert past == (4 * LIMIT if taken else 0)
 
 
+def test_where_the_last_episode_ended_early_what_it_left_is_used_first(
+    model_data: SourceModelData,
+) -> None:
+    trials = trials_with_left(model_data, left=90)
+    asked: list[float] = []
+
+    def falls_early_later(seen: Any) -> np.int64:
+        asked.append(float(seen[0]))
+        return np.int64(len(asked) > LIMIT and seen[0] >= 19)
+
+    brief = Domain(lambda: Ledge(20, 2.0), "Ledge", StepBudget(20)).collect(
+        STAY, purpose="selection", seed=0, steps=20
+    )
+    target, best = trials.problem.target, trials.ranking[0]
+    policy = MappedPolicy(
+        Chooser(falls_early_later),
+        Translation.identity(1),
+        *(target.actions, target.actions),
+    )
+    trials.ranking[0] = replace(best, policy=policy, rollout=brief)
+    trials.random_returns = trials.random_returns[:2]
+    config = replace(trials.plan.config, to_decide=100)
+    # So long are they that none more would fit.
+    long = {"random_episodes": 2, "random_steps": 400}
+    trials.plan = replace(trials.plan, config=config, **long)
+    _, acceptance = accept(trials)
+    # One of 100 steps, one of 20 in the 90 that were left, three of 20 in 70.
+    assert acceptance.returns.tolist() == [98.0, 18.0, 18.0, 18.0, 18.0]
+    assert acceptance.accepted and target.budget.used == trials.plan.budget - 10
+
+
 @pytest.mark.parametrize(("stopped", "more"), [(False, 1), (True, 0)])
 def test_a_trial_whose_return_ended_the_search_is_no_evidence(
     model_data: SourceModelData, stopped: bool, more: int

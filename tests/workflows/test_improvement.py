@@ -18,6 +18,7 @@ from rltransfer.workflows import improvement
 from rltransfer.workflows.finished_transfer import FinishedTransfer
 from rltransfer.workflows.learning_record import LearningRecord
 from rltransfer.workflows.transfer_result import TransferResult
+from rltransfer_agents.learning_on import NOTHING_KNOWN
 from rltransfer_agents.training.training_run import resume_source
 from tests.effort import QUICK
 from tests.worlds.fake_learning import FakeLearning
@@ -239,18 +240,21 @@ def test_where_the_mapping_is_refused_scratch_learns_alone(
 def test_sources_share_what_alignment_may_take(
     source: Path, tmp_path: Path, fake: FakeLearning
 ) -> None:
-    found = learned_on([source, source], tmp_path, steps=1_400, alignment_steps=800)
+    found = learned_on([source, source], tmp_path, steps=2_000, alignment_steps=1_400)
     spent = [row.target_steps for row in found.sources]
-    assert all(spent) and sum(spent) == found.alignment_steps <= 800
-    assert found.target_steps == 1_400
+    assert all(spent) and sum(spent) == found.alignment_steps <= 1_400
+    assert found.target_steps == 2_000
     assert fake.experience is not None and fake.config is not None
+    # The better of two that passed was kept for what it earned there.
+    assert [row.accepted for row in found.sources] == [True, True]
+    assert fake.tested == NOTHING_KNOWN
     # What was seen while aligning the other source is not lost.
     assert len(fake.experience) == found.alignment_steps
-    assert fake.config.steps == 1_400 - found.alignment_steps
+    assert fake.config.steps == 2_000 - found.alignment_steps
     curve = record_of(found).curve
-    assert (curve[1][0], curve[-1][0]) == (found.alignment_steps, 1_400)
+    assert (curve[1][0], curve[-1][0]) == (found.alignment_steps, 2_000)
     events = EventAccumulator(str(found.folder / "tensorboard")).Reload()
-    assert events.Scalars("eval/mean_reward")[-1].step == 1_400
+    assert events.Scalars("eval/mean_reward")[-1].step == 2_000
 
 
 def test_an_altered_mapping_is_what_acts_as_mapped(
@@ -269,6 +273,8 @@ def test_an_altered_mapping_is_what_acts_as_mapped(
     kept = rltransfer.evaluate(found.folder, episodes=20, seed=found.report_seed)
     assert kept.mean_return == found.zero_shot.mean_return
     assert fake.config is not None and fake.config.points == 5
+    # Another policy was tested.
+    assert fake.tested == NOTHING_KNOWN
 
 
 def test_the_sources_value_is_fitted_only_where_it_is_asked_for(
@@ -276,6 +282,9 @@ def test_the_sources_value_is_fitted_only_where_it_is_asked_for(
 ) -> None:
     learned_on(source, tmp_path, strategy="hold")
     assert fake.config is not None and fake.config.potential is None
+    # It earns 1 in each step, up to the limit.
+    assert fake.tested.returns
+    assert 0 < fake.tested.episode_steps <= SHORT["max_episode_steps"]
     learned_on(source, tmp_path, strategy="value")
     assert fake.config.potential is not None and fake.experience is not None
     rows = fake.experience

@@ -52,6 +52,8 @@ def test_the_threshold_is_reached_by_two_points_running() -> None:
     )
     assert "never" in str(dict(replace(RECORD, threshold=99.0).facts())["threshold"])
     assert "alignment 400 of at most 500 steps" in str(said["shares"])
+    past = dict(replace(RECORD, alignment_steps=620).facts())["shares"]
+    assert "500 steps and 120 more to end a test that was ahead" in str(past)
 
 
 def test_each_arm_has_a_row_that_says_why_it_was_dropped() -> None:

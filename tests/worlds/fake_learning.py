@@ -26,6 +26,7 @@ class FakeLearning:
     def __init__(self) -> None:
         self.experience: Transitions | None = None
         self.config: LearnOnConfig | None = None
+        self.tested = NOTHING_KNOWN
 
     def __call__(
         self,

@@ -125,7 +125,7 @@ class Arm:
     @property
     def stands(self) -> bool:
         """Whether it may be the result: it learns still, or was judged by then."""
-        return self.dropped is None or bool(self.answer.returns)
+        return self.dropped is None or bool(self.judged)
 
     @property
     def is_new(self) -> bool:

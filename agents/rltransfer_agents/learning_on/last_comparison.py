@@ -7,6 +7,7 @@ from typing import final
 import numpy as np
 
 from rltransfer_agents.learning_on.guard import (
+    FIRST_JUDGED,
     Answer,
     Arm,
     mean_of,
@@ -65,7 +66,8 @@ def known_returns(one: Contender, all_of_them: Sequence[Contender]) -> list[floa
 def compared(known: Sequence[Contender]) -> Contender:
     """Returns the result: the mapped policy, unless another is above it for sure.
 
-    For sure is: by more than a standard error of the difference. Weights that were
+    For sure is: by more than a standard error of the difference, and by as many
+    episodes at least as a learner is judged by. Weights that were
     picked because they once earned most are the result only by what they earn in the
     last comparison, never by what they were picked for.
     """
@@ -83,6 +85,8 @@ def compared(known: Sequence[Contender]) -> Contender:
 def _above(ours: list[float], theirs: list[float], paired: bool) -> bool:
     if not theirs:
         return True
+    if not paired and len(ours) < FIRST_JUDGED:
+        return False  # of one or two episodes nobody knows how lucky they were
     if paired:
         gaps = np.subtract(ours, theirs).tolist()
         return mean_of(gaps) > standard_error(gaps)

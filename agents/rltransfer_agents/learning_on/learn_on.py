@@ -287,17 +287,7 @@ class _Learning:
         self._curve.end(policy, winner.arm)
         # Of two of one arm, those of the result, else of the newest.
         last = {one.arm.name: one.returns for one in (*reversed(known), winner)}
-        records = tuple(
-            ArmRecord(
-                name=arm.name,
-                episodes=arm.episodes,
-                steps=arm.steps,
-                mean_return=arm.mean if arm.judged else None,
-                final_returns=last.get(arm.name, ()),
-                dropped=arm.dropped,
-            )
-            for arm in arms
-        )
+        records = tuple(ArmRecord.of(arm, last.get(arm.name, ())) for arm in arms)
         learner = policy.learner if isinstance(policy, LearnedPolicy) else None
         told = verdict(winner, known)
         curve = tuple(self._curve.points)

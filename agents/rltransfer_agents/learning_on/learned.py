@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, final, runtime_checkable
 
 from rltransfer.domain import Policy
-from rltransfer_agents.learning_on.guard import ArmName
+from rltransfer_agents.learning_on.guard import Arm, ArmName
 from rltransfer_agents.learning_on.learner import Learner
 
 
@@ -29,10 +29,23 @@ class ArmRecord:
     episodes: int
     steps: int
     mean_return: float | None
-    """Over its last counted episodes before the last comparison."""
+    """Over its last counted episodes before the last comparison, those of alignment's
+    test included."""
     final_returns: tuple[float, ...]
     dropped: str | None
     """Why it was dropped, if it was."""
+
+    @classmethod
+    def of(cls, arm: Arm, final_returns: tuple[float, ...]) -> "ArmRecord":
+        """Returns the record of an arm, with what it earned in the last comparison."""
+        return cls(
+            name=arm.name,
+            episodes=arm.episodes,
+            steps=arm.steps,
+            mean_return=arm.mean if arm.judged else None,
+            final_returns=final_returns,
+            dropped=arm.dropped,
+        )
 
 
 @final

@@ -177,7 +177,8 @@ def test_the_last_learner_is_never_dropped_for_being_behind() -> None:
 
 
 def test_who_was_dropped_before_it_was_judged_does_not_stand() -> None:
-    one = arm("student", 1.0)
-    assert one.stands
-    one.dropped = "its weights were not finite"
-    assert not one.stands
+    judged = arm("student", 1.0)
+    new = Arm("student", judged.answer)
+    assert judged.stands and new.stands
+    new.dropped = judged.dropped = "its weights were not finite"
+    assert judged.stands and not new.stands

@@ -29,6 +29,14 @@ def test_where_few_episodes_were_left_what_was_earned_before_counts_too() -> Non
     assert compared([mapped, lucky]) is mapped
 
 
+def test_one_lucky_episode_of_who_was_never_judged_is_not_above_for_sure() -> None:
+    mapped = contender("mapped", [5.0, 5.5, 4.5], 5.0)
+    lucky = contender("student", [], 9.0)
+    assert compared([mapped, lucky]) is mapped
+    judged = contender("student", [9.0, 9.0], 9.0)
+    assert compared([mapped, judged]) is judged
+
+
 def test_what_was_picked_for_its_returns_is_never_the_result_by_them() -> None:
     mapped, student = contender("mapped", [1.0, 1.0]), contender("student", [2.0, 0.0])
     surest = Contender(student.arm, Answer(homeward(), [9.0] * 5))
