@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from rltransfer.alignment.matching.influence_matching import influence_matches
 from rltransfer.alignment.matching.match_decoding import Match, network_matches
-from rltransfer.alignment.matching.match_proposals import MatchSide, match_proposals
+from rltransfer.alignment.matching.match_proposals import MatchSide, in_turn
 from rltransfer.alignment.matching.match_weights import SHIPPED, read_match_network
 from rltransfer.domain import Domain, StickyRandomPolicy, Transitions
 from rltransfer_envs.making import make
@@ -191,23 +191,25 @@ def is_right(match: Match, world: World, moved: Symmetry) -> bool:
     return False
 
 
-def measured(rows: int, seeds: Sequence[int]) -> Iterator[tuple[str, Array, float]]:
+def measured(
+    worlds: Sequence[World], rows: int, seeds: Sequence[int]
+) -> Iterator[tuple[str, Array, float]]:
     """Yields of each world shares of seeds, and seconds of a proposal.
 
     Shares: first and within a beam, by the network; likewise without; a beam of both.
     """
     network = read_match_network(SHIPPED)
-    for world in WORLDS:
+    for world in worlds:
         source = explored(world, SOURCE_ROWS, SOURCE_SEED)
         found, spent = [], 0.0
         for seed in seeds:
             rng = np.random.default_rng(seed)
             target, moved = rewired(explored(world, rows, seed), rng)
+            begun = time.process_time()
             graphs = source.graph, target.graph
             told = network_matches(network, *graphs, BEAM)
             without = influence_matches(*graphs, BEAM, np.random.default_rng(0))
-            begun = time.process_time()
-            both = match_proposals(source, target, network, BEAM, rng).matches
+            both = in_turn(told, without, BEAM)
             spent += time.process_time() - begun
             right = [
                 [is_right(match, world, moved) for match in matches]
@@ -224,14 +226,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--rows", type=int, nargs="*", default=[256, 1000])
+    parser.add_argument("--worlds", nargs="*", default=[w.name for w in WORLDS])
     options = parser.parse_args()
+    worlds = [world for world in WORLDS if world.name in options.worlds]
     torch.set_num_threads(1)
     seeds = range(FIRST_SEED, FIRST_SEED + options.seeds)
     heading = "network | in a beam | without | in a beam | beam of both"
     for rows in options.rows:
         print(f"\n| {rows} rows | {heading} |\n|---|---|---|---|---|---|", flush=True)
         shares, seconds = [], []
-        for name, share, spent in measured(rows, seeds):
+        for name, share, spent in measured(worlds, rows, seeds):
             shares.append(share)
             seconds.append(spent)
             print(f"| {name} | {_cells(share)} |", flush=True)

@@ -35,7 +35,7 @@ _BESIDE_RESUME = {
         "--step-seconds",
         "--episode-cap",
     ),
-    "meta-train": (),
+    "meta-train": ("--held-out",),
 }
 """Options that a resumed run takes from the command line, not from its folder."""
 _OF_OUTPUT = (_RESUME, "--json", "--progress", "-P", "--help", "-h")

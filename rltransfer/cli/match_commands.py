@@ -79,6 +79,12 @@ def meta_train(
         typer.Option("--minutes", metavar="M", help="How long; uses two processors."),
     ] = 25.0,
     seed: Seed = 0,
+    held_out: Annotated[
+        int,
+        typer.Option(
+            "--held-out", metavar="N", help="Pairs of systems in the table at the end."
+        ),
+    ] = 40,
     log_folder: LogFolder = Path("runs"),
     tensorboard_log: TensorboardLog = None,
     progress: Progress = False,
@@ -98,11 +104,12 @@ def meta_train(
 
     if resume is not None:
         return workflow.resume_meta_training(
-            resume, progress=progress, handle_signals=True
+            resume, held_out=held_out, progress=progress, handle_signals=True
         )
     return workflow.meta_train(
         minutes=minutes,
         seed=seed,
+        held_out=held_out,
         log_folder=log_folder,
         tensorboard_log=tensorboard_log,
         progress=progress,

@@ -19,7 +19,7 @@ from rltransfer.alignment.matching.match_weights import (
     read_match_network,
     write_match_network,
 )
-from rltransfer.argument_checks import require_seed
+from rltransfer.argument_checks import require_at_least, require_seed
 from rltransfer.errors import ArtifactRefused, InputError, Stopped
 from rltransfer.io import (
     installed_versions,
@@ -38,7 +38,7 @@ from rltransfer.workflows.example_process import drawn_examples
 from rltransfer.workflows.progress_bars import progress_bars
 from rltransfer_agents.loading.agent_files import mark_of
 
-MINUTES = 25.0
+MINUTES, HELD_OUT = 25.0, 40
 WEIGHTS, _UNFINISHED = "matcher.safetensors", "training.safetensors"
 _KIND = "rltransfer-match-training-1"
 _SAVE_SECONDS = 60.0
@@ -105,6 +105,7 @@ def meta_train(
     *,
     minutes: float = MINUTES,
     seed: int = 0,
+    held_out: int = HELD_OUT,
     log_folder: str | Path = "runs",
     tensorboard_log: str | Path | None = None,
     progress: bool = False,
@@ -116,6 +117,7 @@ def meta_train(
         minutes: how long; the learning rate falls over that time.
         seed: of weights and systems. As time decides how much is learned, two runs of
             one seed differ.
+        held_out: pairs of systems that it never saw, by which it is judged.
         log_folder: the run's folder becomes `log_folder/meta-train/matcher_N`.
         tensorboard_log: folder for TensorBoard; by default in the run's folder.
         progress: whether to show it on standard error.
@@ -128,19 +130,30 @@ def meta_train(
     if not (math.isfinite(minutes) and minutes > 0):
         raise InputError(f"--minutes must be above 0, got {minutes}; 25 were shipped")
     require_seed(seed)
+    require_at_least("--held-out", held_out, 1)
     require_writable(Path(log_folder))
     folder = next_run_folder(Path(log_folder), "meta-train", "matcher")
     logs = folder / "tensorboard" if tensorboard_log is None else Path(tensorboard_log)
     run = _Run(MatchTraining(seed), folder, 60 * minutes, logs)
     with locked(folder):
         run.save()
-        return _finished(run, progress, handle_signals)
+        return _finished(run, held_out, progress, handle_signals)
 
 
 def resume_meta_training(
-    folder: str | Path, *, progress: bool = False, handle_signals: bool = False
+    folder: str | Path,
+    *,
+    held_out: int = HELD_OUT,
+    progress: bool = False,
+    handle_signals: bool = False,
 ) -> MetaTrainingResult:
     """Goes on with an interrupted training; a finished one is only evaluated.
+
+    Args:
+        folder: of the run.
+        held_out: as for `meta_train`.
+        progress: likewise.
+        handle_signals: likewise.
 
     Raises:
         InputError: there is no such run.
@@ -152,10 +165,11 @@ def resume_meta_training(
             f"--resume takes the folder of a meta-training, got {folder}; name one "
             "such as runs/meta-train/matcher_1"
         )
+    require_at_least("--held-out", held_out, 1)
     with locked(folder):
         if (folder / WEIGHTS).is_file():
-            return _result(folder)
-        return _finished(_Run.read(folder), progress, handle_signals)
+            return _result(folder, held_out)
+        return _finished(_Run.read(folder), held_out, progress, handle_signals)
 
 
 @final
@@ -234,7 +248,9 @@ class _Run:
         (self.folder / _UNFINISHED).unlink(missing_ok=True)
 
 
-def _finished(run: _Run, shown: bool, handle_signals: bool) -> MetaTrainingResult:
+def _finished(
+    run: _Run, held_out: int, shown: bool, handle_signals: bool
+) -> MetaTrainingResult:
     def command() -> str:
         # Also while a finished network is evaluated: that is then done again.
         return resume_command("meta-train", run.folder, ())
@@ -244,7 +260,7 @@ def _finished(run: _Run, shown: bool, handle_signals: bool) -> MetaTrainingResul
     with resumable(command, handle_signals), stop, _one_thread():
         _train(run, shown, stop)
         evaluating = True
-        return _result(run.folder)
+        return _result(run.folder, held_out)
 
 
 def _train(run: _Run, shown: bool, stop: StopSignals) -> None:
@@ -314,10 +330,10 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _result(folder: Path) -> MetaTrainingResult:
+def _result(folder: Path, held_out: int) -> MetaTrainingResult:
     path = folder / WEIGHTS
     network = read_match_network(path)
-    scores = held_out_scores(network)
+    scores = held_out_scores(network, held_out)
     return MetaTrainingResult(
         folder, match_network_facts(path), sha256_of(path), tuple(scores)
     )

@@ -71,7 +71,8 @@ def test_a_damaged_network_is_refused(command: Command, tmp_path: Path) -> None:
 def test_a_short_training_leaves_a_network_and_its_table(
     command: Command, tmp_path: Path
 ) -> None:
-    found = command("meta-train", "--minutes", 0.01, "-f", tmp_path, "--json")
+    few = ("--held-out", 1, "--json")
+    found = command("meta-train", "--minutes", 0.01, "-f", tmp_path, *few)
     assert found.exit_status == 0, found.errors
     told = found.json
     folder = Path(told["run"])
@@ -83,7 +84,7 @@ def test_a_short_training_leaves_a_network_and_its_table(
     assert not (folder / "training.safetensors").exists()
     assert list((folder / "tensorboard").glob(EVENTS))
     # A finished one is only evaluated.
-    again = command("meta-train", "--resume", folder, "--json")
+    again = command("meta-train", "--resume", folder, *few)
     assert again.json["sha256"] == told["sha256"]
 
 
@@ -91,6 +92,7 @@ def test_a_short_training_leaves_a_network_and_its_table(
     ("words", "reason"),
     [
         (("--minutes", 0), "--minutes must be above 0"),
+        (("--held-out", 0), "--held-out is at least 1"),
         (("--minutes", "nan"), "--minutes must be above 0"),
         (("--resume", "nothing"), "--resume takes the folder of a meta-training"),
         (("--resume", "nothing", "--seed", 1), "--resume takes all else from"),

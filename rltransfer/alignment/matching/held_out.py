@@ -9,6 +9,7 @@ import torch
 from rltransfer.alignment.matching.influence_matching import influence_matches
 from rltransfer.alignment.matching.match_decoding import Match, network_matches
 from rltransfer.alignment.matching.match_network import MatchNetwork
+from rltransfer.alignment.matching.match_proposals import in_turn
 from rltransfer.alignment.matching.match_training import (
     MatchExample,
     match_example,
@@ -20,7 +21,6 @@ BEAM = 8
 _SEED = 2**40
 """Above every seed that a training may have."""
 _ROWS = (256, 1000)
-_PAIRS = 40
 
 
 class HeldOutScores(NamedTuple):
@@ -38,11 +38,11 @@ class HeldOutScores(NamedTuple):
     influence: float
     """Within a beam found without the network."""
     union: float
-    """Within a beam of which half is the network's."""
+    """Within a beam of both, in turn."""
 
 
 def held_out_scores(
-    network: MatchNetwork, pairs: int = _PAIRS, seed: int = _SEED
+    network: MatchNetwork, pairs: int, seed: int = _SEED
 ) -> Iterator[HeldOutScores]:
     """Yields the scores for few and for many rows.
 
@@ -75,7 +75,10 @@ def _scores(
     with torch.no_grad():
         variables = float(match_score(network, example, no_tags()).right)
     graphs = example.source, example.target
-    ours = [right(one) for one in network_matches(network, *graphs, BEAM)]
-    others = [right(one) for one in influence_matches(*graphs, BEAM, rng)]
-    both = any(ours[: BEAM // 2]) or any(others[: BEAM // 2])
-    return (variables, *map(float, (ours[0], any(ours), any(others), both)))
+    told = network_matches(network, *graphs, BEAM)
+    without = influence_matches(*graphs, BEAM, rng)
+    ours, others, both = (
+        [right(match) for match in matches]
+        for matches in (told, without, in_turn(told, without, BEAM))
+    )
+    return (variables, *map(float, (ours[0], any(ours), any(others), any(both))))

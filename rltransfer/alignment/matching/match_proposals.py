@@ -1,7 +1,9 @@
 """Proposals of which variable is which, from the network and without it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import zip_longest
 from typing import final
 
 import numpy as np
@@ -120,11 +122,22 @@ def match_proposals(
     if network is None:
         return MatchProposals(tuple(without[:beam]), None)
     told = network_matches(network, *graphs, beam)
-    joined: list[Match] = []
-    for place in range(beam):
-        for proposed in (told, without):
-            known = {match.key for match in joined}
-            if place < len(proposed) and proposed[place].key not in known:
-                joined.append(proposed[place])
-    confidence = leave_one_out(network, *graphs, joined[0])
-    return MatchProposals(tuple(joined[:beam]), confidence)
+    joined = in_turn(told, without, beam)
+    return MatchProposals(joined, leave_one_out(network, *graphs, joined[0]))
+
+
+def in_turn(
+    told: Sequence[Match], without: Sequence[Match], beam: int
+) -> tuple[Match, ...]:
+    """Returns the first of each, then the second of each, and so on; each match once.
+
+    Args:
+        told: by the network.
+        without: found without it.
+        beam: most matches.
+    """
+    joined: dict[tuple[float, ...], Match] = {}
+    for pair in zip_longest(told, without):
+        for match in filter(None, pair):
+            joined.setdefault(match.key, match)
+    return tuple(joined.values())[:beam]

@@ -9,9 +9,11 @@ import torch
 from rltransfer.alignment.matching.domain_graph import DomainGraph
 from rltransfer.alignment.matching.held_out import held_out_scores
 from rltransfer.alignment.matching.influence_matching import influence_matches
+from rltransfer.alignment.matching.match_decoding import Match
 from rltransfer.alignment.matching.match_network import MatchNetwork
 from rltransfer.alignment.matching.match_proposals import (
     MatchSide,
+    in_turn,
     match_proposals,
     matchable,
 )
@@ -122,6 +124,16 @@ def test_a_sensor_that_is_missing_has_no_partner_and_one_more_is_left_over(
     assert sorted(turned.partner.tolist()) == [-1, 0, 1, 2, 3]
 
 
+def test_matches_are_taken_in_turn_and_each_once() -> None:
+    first, second, third = (
+        Match(np.array([place]), np.ones(1), 0.0) for place in range(3)
+    )
+    again = Match(np.array([0]), np.ones(1), 1.0)
+    found = in_turn([first, second], [third, again], beam=8)
+    assert [match.partner[0] for match in found] == [0, 2, 1]
+    assert in_turn([first, second], [third], beam=2) == (first, third)
+
+
 def test_choices_are_never_turned_round() -> None:
     rows = chain(0, 400)
     choices = torch.eye(2)[(rows.action[:, 0] > 0).long()]
@@ -141,7 +153,11 @@ def test_choices_are_never_turned_round() -> None:
             "finite numbers of ordinary size, the target has others",
         ),
         (
-            replace(chain(0, 60), observation=1e30 * chain(0, 60).observation),
+            replace(
+                chain(0, 60),
+                observation=torch.full((60, 3), -3e38),
+                next_observation=torch.full((60, 3), 3e38),
+            ),
             False,
             "finite numbers of ordinary size, the target has others",
         ),
