@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from rltransfer.workflows.evaluate import evaluate
     from rltransfer.workflows.export import export
     from rltransfer.workflows.inspect import inspect
+    from rltransfer.workflows.match import match
+    from rltransfer.workflows.meta_train import meta_train
     from rltransfer.workflows.policy_loading import load_agent
     from rltransfer.workflows.push import push
     from rltransfer.workflows.train_source import train_source
@@ -29,6 +31,8 @@ __all__ = [
     "export",
     "inspect",
     "load_agent",
+    "match",
+    "meta_train",
     "push",
     "train_source",
     "transfer",
@@ -58,6 +62,14 @@ def __getattr__(name: str) -> Any:
             from rltransfer.workflows.inspect import inspect
 
             return inspect
+        case "match":
+            from rltransfer.workflows.match import match
+
+            return match
+        case "meta_train":
+            from rltransfer.workflows.meta_train import meta_train
+
+            return meta_train
         case "load_agent":
             from rltransfer.workflows.policy_loading import load_agent
 

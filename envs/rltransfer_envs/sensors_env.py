@@ -15,8 +15,10 @@ from typing_extensions import override
 from rltransfer.errors import InputError
 from rltransfer_envs.scrambled_env import on_base, require_vectors
 from rltransfer_envs.true_mapping import (
+    ActuatorMap,
     by_name,
     half_widths,
+    random_actuator_map,
     random_rotation,
     random_sensors,
     typical_spread,
@@ -65,6 +67,14 @@ def units(base: gym.Env[Any, Any], rng: np.random.Generator) -> Reading:
     unit = unit * rng.choice([-1.0, 1.0], size)
     order = rng.permutation(size)
     return lambda observation, noise: (observation * unit)[order]
+
+
+def rewired(base: gym.Env[Any, Any], rng: np.random.Generator) -> Reading:
+    """Returns sensors in other units, signs and order, with other origins."""
+    own = units(base, rng)
+    shown = own(_range(base), rng)
+    origin = np.abs(shown) * rng.normal(size=len(shown))
+    return lambda observation, noise: own(observation, noise) + origin
 
 
 def extra(base: gym.Env[Any, Any], rng: np.random.Generator) -> Reading:
@@ -122,6 +132,7 @@ KINDS: Mapping[str, Callable[[gym.Env[Any, Any], np.random.Generator], Reading]]
             "noisy": noisy,
             "warped": warped,
             "units": units,
+            "rewired": rewired,
             "twice": twice,
             "positions": positions,
             "delayed": plain,
@@ -131,8 +142,9 @@ KINDS: Mapping[str, Callable[[gym.Env[Any, Any], np.random.Generator], Reading]]
 )
 """By name: what draws the sensors of a base.
 
-Two kinds are about actions: `delayed` ones act a step late, and `buttons` are more than
-there are actions, so that some do the same.
+Three kinds are about actions: `delayed` ones act a step late, `buttons` are more than
+there are actions, so that some do the same, and `rewired` ones stand in another order,
+some of them reversed.
 """
 
 
@@ -175,6 +187,10 @@ class SensorsEnv(gym.Env[NDArray[np.float32], Any]):
         # Bounds of a rotated box would give the rotation away.
         self.observation_space = spaces.Box(-np.inf, np.inf, shown.shape, np.float32)
         self.action_space = base.action_space
+        self._actuators: ActuatorMap | None = None
+        if kind == "rewired":
+            self._actuators = random_actuator_map(base.action_space, rng)
+            self.action_space = self._actuators.space
         self._delayed = kind == "delayed"
         self._waiting: Any = None
         self._buttons: list[int] | None = None
@@ -210,6 +226,8 @@ class SensorsEnv(gym.Env[NDArray[np.float32], Any]):
             if not self.action_space.contains(action):
                 raise InputError(f"actions are in {self.action_space}, got {action!r}")
             action = self._buttons[int(action)]
+        if self._actuators is not None:
+            action = self._actuators.source_action(action)
         if self._delayed:
             # The first action is not late, since nothing is under way before it.
             late = action if self._waiting is None else self._waiting

@@ -200,6 +200,19 @@ _SENSORS = (
     ),
 )
 
+_REWIRED = tuple(
+    _sensors(source, "rewired", budget, 0.95, "other order, signs, units and origins")
+    for source, budget in (
+        (CARTPOLE, 1_000),
+        (PENDULUM, 1_600),
+        (ACROBOT, 2_500),
+        (LANDER, 6_000),
+        (_HOPPER, 6_000),
+        (_SWIMMER, 8_000),
+        (_CHEETAH, 8_000),
+    )
+)
+
 _UNRELATED = tuple(
     Pair(
         name,
@@ -224,5 +237,6 @@ ZERO_SHOT_SUITES = {
     "contacts": _CONTACTS,
     "bodies": _BODIES,
     "sensors": _SENSORS,
+    "rewired": _REWIRED,
     "unrelated": _UNRELATED,
 }

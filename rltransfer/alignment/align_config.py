@@ -59,6 +59,39 @@ class SelectionConfig:
 
 @final
 @dataclass(frozen=True)
+class MatchingConfig:
+    """How matches of single variables are proposed and fitted."""
+
+    network: str = ""
+    """File of weights that `meta-train` wrote; by default those that come along."""
+    beam: int = 12
+    """Matches whose scales are fitted side by side: symmetric worlds have several."""
+    updates: int = 160
+    """Of scales and offsets, which begin near where they end."""
+    learning_rate: float = 3e-2
+    halvings: tuple[tuple[float, float], ...] = ((0.15, 0.6), (0.35, 0.3))
+    """Wrong matches show early."""
+    evaluate_every: int = 25
+    moments: tuple[float, float] = (0.02, 0.02)
+    """First and last weight of matching moments: a trace, so that scales do not shrink.
+    """
+    enough: float = 0.1
+    """Error over one step, without the cues, at which no other family is asked.
+
+    Right matches of five worlds had 0.001 to 0.1 from 256 rows, others 0.2 and more;
+    where the source model errs more by itself, the reference error counts.
+    """
+    plausible: float = 0.25
+    """Likewise, up to which a match is worth acting with.
+
+    Behind sensors that are mixed rather than reordered the best had 0.4 to 2.
+    """
+    most_doubtful: int = 2
+    """Matches that are returned where none settles it: others need steps too."""
+
+
+@final
+@dataclass(frozen=True)
 class ActionFitConfig:
     """How actions are fitted where the state map is fixed: same or permuted sensors."""
 
@@ -201,6 +234,7 @@ class AlignConfig:
     selection: SelectionConfig = field(default_factory=SelectionConfig)
     responses: ResponseConfig = field(default_factory=ResponseConfig)
     history: HistoryConfig = field(default_factory=HistoryConfig)
+    matching: MatchingConfig = field(default_factory=MatchingConfig)
     actions: ActionFitConfig = field(default_factory=ActionFitConfig)
     affine: AffineConfig = field(default_factory=AffineConfig)
     residual: ResidualConfig = field(default_factory=ResidualConfig)
@@ -276,4 +310,5 @@ _USES = (
     "tuning",
     "tuning starts",
     "acceptance past the budget",
+    "matching",
 )

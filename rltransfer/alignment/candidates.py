@@ -32,7 +32,7 @@ class CandidateFamily:
     trusts_sensors: bool = False
     """Whether observations are taken to mean what they mean in the source."""
     fits: bool = True
-    """Whether it fits anything; what does not acts first."""
+    """Whether it fits more than scales and offsets; what does not acts first."""
     once: bool = False
     """Whether it proposes in the first round only, as it would the same again."""
     refines: bool = False
@@ -64,8 +64,8 @@ def worth_acting(
 ) -> list[Candidate]:
     """Returns at most `count` candidates of little error that differ from each other.
 
-    What settles it goes first, then what needs no fitting: it may not get another
-    chance.
+    What settles it goes first, then what needs no fitting, or of scales and offsets
+    only: it may not get another chance, and few rows do not mislead it.
 
     Args:
         problem: whose rows they are compared on.

@@ -177,11 +177,21 @@ class AlignmentProblem:
         """The alignment error of the source's own random steps."""
         return self._own_error(self.model_data.at_random)
 
-    def _own_error(self, own: Transitions) -> float:
+    @cached_property
+    def dynamics_reference(self) -> float:
+        """As `reference_error`, of the part that is about how states move."""
+        own = self._own_error(self.model_data.rows, self.agreement)
+        return self.config.selection.reference * own
+
+    def _own_error(
+        self,
+        own: Transitions,
+        objective: Objective[DomainMapping, Transitions] | None = None,
+    ) -> float:
         size = own.observation.shape[1]
         unchanged = DomainMapping(Affine.of(torch.eye(size), torch.zeros(size)))
         with torch.no_grad():
-            return float(self.selection_loss(unchanged, own))
+            return float((objective or self.selection_loss)(unchanged, own))
 
     def explains(self, alignment_error: float) -> bool:
         """Returns whether a candidate of this error explains the target.

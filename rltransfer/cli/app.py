@@ -14,6 +14,7 @@ from rltransfer import __version__
 from rltransfer.cli.agent_commands import demo, evaluate, export, inspect, train_source
 from rltransfer.cli.arguments import one_value_each, require_resume_alone
 from rltransfer.cli.benchmark_command import benchmark
+from rltransfer.cli.match_commands import match, meta_train
 from rltransfer.cli.output import (
     interruptible,
     print_error,
@@ -98,6 +99,8 @@ _VERBS: tuple[tuple[str, Callable[..., Any], str], ...] = (
     ("push", push, f"{_AGENT} me/ppo-CartPole-v1"),
     ("demo", demo, "--seed 1"),
     ("benchmark", benchmark, "--suite fast --strategies zero-shot scratch --jobs 2"),
+    ("match", match, "CartPole-v1 InvertedPendulum-v5 --json"),
+    ("meta-train", meta_train, "--minutes 25 --progress"),
 )
 for _name, _verb, _words in _VERBS:
     app.command(_name, epilog=f"Example: rltransfer {_name} {_words}")(_verb)

@@ -22,7 +22,9 @@ _LISTS = frozenset(
         "--export",
     }
 )
-_WITHOUT_POSITIONALS = frozenset({"train-source", "transfer", "demo", "benchmark"})
+_WITHOUT_POSITIONALS = frozenset(
+    {"train-source", "transfer", "demo", "benchmark", "meta-train"}
+)
 """Verbs where a word after the values of an option can only be one more value."""
 
 _RESUME = "--resume"
@@ -35,6 +37,7 @@ _BESIDE_RESUME = {
         "--step-seconds",
         "--episode-cap",
     ),
+    "meta-train": ("--held-out",),
 }
 """Options that a resumed run takes from the command line, not from its folder."""
 _OF_OUTPUT = (_RESUME, "--json", "--progress", "-P", "--help", "-h")

@@ -15,6 +15,7 @@ from rltransfer.mapping.networks import Chain as Chain
 from rltransfer.mapping.networks import DomainMapping as DomainMapping
 from rltransfer.mapping.networks import Mlp as Mlp
 from rltransfer.mapping.networks import Network as Network
+from rltransfer.mapping.networks import Rescaling as Rescaling
 from rltransfer.mapping.networks import ResidualAffine as ResidualAffine
 from rltransfer.mapping.objectives.adaptation import Adaptation as Adaptation
 from rltransfer.mapping.objectives.adaptation import SampleMatching as SampleMatching

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import gymnasium as gym
@@ -12,11 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rltransfer.alignment import ActionFitConfig, Source, SourceModelData
-from rltransfer.alignment.align_config import ResidualConfig
+from rltransfer.alignment.align_config import MatchingConfig, ResidualConfig
 from rltransfer.alignment.candidates import Candidate
 from rltransfer.alignment.families import FAMILIES, propose
 from rltransfer.alignment.families.fitted_families import random_turns
 from rltransfer.alignment.families.structured_families import marginal_distances
+from rltransfer.alignment.matching.match_weights import SHIPPED
 from rltransfer.alignment.problem import AlignmentProblem
 from rltransfer.alignment.response_config import HistoryConfig
 from rltransfer.domain import Domain, StickyRandomPolicy, Transitions, Whitening
@@ -158,6 +160,15 @@ WORLDS = {
         # Where a swing starts is drawn widely, and few copies start alike.
         within=0.8,
     ),
+    "matched": World(
+        lambda: Swing(
+            lambda state: state @ PERMUTED * torch.tensor([5.0, 0.2]) + 1.0,
+            motor=lambda action: -action,
+        ),
+        lambda shown: (shown - 1.0) / torch.tensor([5.0, 0.2]) @ PERMUTED.T,
+        push=-1.0,
+        within=0.2,
+    ),
     "affine": World(
         lambda: Swing(lambda state: state @ STRETCHED),
         lambda shown: shown @ torch.linalg.pinv(STRETCHED),
@@ -223,6 +234,38 @@ def test_a_straight_world_is_not_bent(swing: SourceModelData) -> None:
     assert FAMILY["residual"].propose(problem, exact, silent) == []
 
 
+def test_mixed_sensors_are_matched_with_nothing(swing: SourceModelData) -> None:
+    mixed = torch.tensor([[0.6, 0.8], [-0.8, 0.6]])
+    problem = problem_of(swing, lambda: Swing(lambda state: state @ mixed))
+    before = problem.generator.get_state()
+    assert FAMILY["matched"].propose(problem, (), silent) == []
+    assert torch.equal(problem.generator.get_state(), before)
+
+
+def test_a_damaged_match_network_is_said_and_does_without(
+    swing: SourceModelData, tmp_path: Path
+) -> None:
+    damaged = tmp_path / "matcher.safetensors"
+    damaged.write_bytes(SHIPPED.read_bytes()[:-1])
+    target = Domain(WORLDS["matched"].make, "target")
+    config = replace(CONFIG, matching=MatchingConfig(network=str(damaged)))
+    problem = AlignmentProblem.of(swing, target, experience(target, 1), config)
+    with pytest.warns(UserWarning, match=r"goes on without .*is damaged"):
+        found = FAMILY["matched"].propose(problem, (), silent)
+    assert found and found[0].settles
+
+
+def test_after_a_match_that_earned_too_little_the_others_are_asked(
+    swing: SourceModelData,
+) -> None:
+    problem = problem_of(swing, WORLDS["matched"].make)
+    first = propose(problem, (), lambda family, progress: None)
+    assert {candidate.family.name for candidate in first} == {"matched"}
+    fits: set[str] = set()
+    propose(problem, first, lambda family, progress: fits.add(family))
+    assert {"responses", "affine"} <= fits and "matched" not in fits
+
+
 def test_sensors_of_another_number_are_not_taken_for_the_same(
     swing: SourceModelData,
 ) -> None:
@@ -249,7 +292,7 @@ def test_families_that_refine_wait_for_a_map_worth_refining(
     fits: set[str] = set()
     found = propose(problem, (), lambda family, progress: fits.add(family))
     assert found[0].family.name == "same sensors"
-    assert fits == {"same sensors", "responses", "affine"}
+    assert fits == {"matched", "same sensors", "responses", "affine"}
 
 
 def test_names_tell_families_apart_and_simplicity_all_but_affine_ones() -> None:

@@ -48,6 +48,28 @@ def test_units_are_one_sensor_each() -> None:
     np.testing.assert_allclose(correlation.max(axis=1), 1.0, rtol=1e-5)
 
 
+def test_rewired_sensors_are_one_each_and_motors_are_swapped() -> None:
+    env, base = "rewired", "Acrobot-v1"
+    orders = set()
+    for seed in range(8):
+        made = make_sensors(base=base, kind=env, seed=seed)
+        source = gym.make(base)
+        shown = [made.reset(seed=5)[0]]
+        first = int(np.random.default_rng(5).integers(2**31))
+        seen = [source.reset(seed=first)[0]]
+        moved = [made._actuators.source_action(n) for n in range(3)]
+        for n in [0, 1, 2] * 20:
+            shown.append(made.step(n)[0])
+            seen.append(source.step(moved[n])[0])
+        assert sorted(moved) == [0, 1, 2]
+        orders.add(tuple(moved))
+        assert unexplained(np.array(shown), np.array(seen)).max() < 1e-6
+        correlation = np.abs(np.corrcoef(np.array(shown).T, np.array(seen).T)[:6, 6:])
+        np.testing.assert_allclose(correlation.max(axis=1), 1.0, rtol=1e-4)
+        assert abs(shown[0]).max() > 1e-3
+    assert len(orders) > 1
+
+
 def test_extra_sensors_show_noise_alone() -> None:
     shown, observed = episode("extra", "Pendulum-v1")
     share = unexplained(shown, observed)

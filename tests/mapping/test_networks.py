@@ -14,6 +14,7 @@ from rltransfer.mapping import (
     DomainMapping,
     Mlp,
     Network,
+    Rescaling,
     ResidualAffine,
     stacked,
 )
@@ -45,6 +46,10 @@ MAKERS: dict[str, Make] = {
     ),
     "residual-affine": lambda copies, seed: ResidualAffine(
         3, (4,), 2, copies=copies, generator=generator(seed)
+    ),
+    "rescaling": lambda copies, seed: Chain(
+        Affine(3, 2, copies=copies, generator=generator(seed)),
+        Rescaling(2, copies=copies, generator=generator(seed)),
     ),
     "chain": lambda copies, seed: Chain(
         Mlp(3, (4,), 5, copies=copies, generator=generator(seed)),
@@ -148,6 +153,16 @@ def test_affine_layers_fold_into_one() -> None:
     weight, bias, rows = torch.randn(5, 3), torch.randn(3), torch.randn(7, 5)
     folded = layer.after(weight, bias)
     torch.testing.assert_close(folded(rows), layer(rows @ weight + bias))
+
+
+def test_rescaling_by_hand() -> None:
+    layer = Rescaling(2, generator=generator())
+    rows = torch.tensor([[1.0, 3.0]])
+    assert layer(rows).tolist() == rows.tolist()
+    with torch.no_grad():
+        layer.log_scale.copy_(torch.tensor([2.0, 0.5]).log())
+        layer.offset.copy_(torch.tensor([1.0, -1.0]))
+    torch.testing.assert_close(layer(rows), torch.tensor([[3.0, 0.5]]))
 
 
 def test_a_mixture_of_actions_stays_one() -> None:

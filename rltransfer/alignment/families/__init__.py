@@ -14,6 +14,7 @@ from rltransfer.alignment.candidates import (
 )
 from rltransfer.alignment.families.fitted_families import affine, residual
 from rltransfer.alignment.families.history_family import history
+from rltransfer.alignment.families.matched_family import matched
 from rltransfer.alignment.families.response_families import responses
 from rltransfer.alignment.families.structured_families import (
     identity,
@@ -28,15 +29,16 @@ FAMILIES = (
     CandidateFamily(
         "identity", 0, identity, trusts_sensors=True, fits=False, once=True
     ),
-    CandidateFamily("responses", 3, responses, once=True),
-    CandidateFamily("history", 5, history, once=True),
+    CandidateFamily("matched", 3, matched, fits=False, once=True),
+    CandidateFamily("responses", 4, responses, once=True),
+    CandidateFamily("history", 6, history, once=True),
     CandidateFamily("same sensors", 1, same_sensors, trusts_sensors=True),
-    CandidateFamily("affine", 3, affine),
+    CandidateFamily("affine", 4, affine),
     CandidateFamily("signed permutation", 2, signed_permutation, refines=True),
-    CandidateFamily("residual", 4, residual, refines=True),
+    CandidateFamily("residual", 5, residual, refines=True),
 )
 """In the order in which they propose."""
-TUNED = CandidateFamily("tuned", 6, lambda problem, known, watch: ())
+TUNED = CandidateFamily("tuned", 7, lambda problem, known, watch: ())
 """What tuning leaves; it proposes nothing by itself."""
 
 
@@ -69,7 +71,7 @@ def propose(
     """
     found: list[Candidate] = []
     for family in FAMILIES:
-        if not problem.config.uses(family.name) or (known and family.once):
+        if not problem.config.uses(family.name) or _was_asked(family, known):
             continue
         if family.refines and found and found[0].family.trusts_sensors:
             continue
@@ -83,6 +85,17 @@ def propose(
         if any(candidate.settles for candidate in proposed):
             break
     return [c for c in found if not _outdone(problem, c, found)]
+
+
+def _was_asked(family: CandidateFamily, known: Sequence[Candidate]) -> bool:
+    """Returns whether a family that proposes once has done so, as far as is known.
+
+    Where one seemed to settle it, those after it have yet to be asked.
+    """
+    if not (known and family.once):
+        return False
+    settled = any(candidate.settles for candidate in known)
+    return not settled or any(candidate.family is family for candidate in known)
 
 
 def _outdone(

@@ -11,3 +11,4 @@ from rltransfer.mapping.networks.mlp import Mlp as Mlp
 from rltransfer.mapping.networks.mlp import ResidualAffine as ResidualAffine
 from rltransfer.mapping.networks.network import ACTIVATIONS as ACTIVATIONS
 from rltransfer.mapping.networks.network import Network as Network
+from rltransfer.mapping.networks.rescaling import Rescaling as Rescaling

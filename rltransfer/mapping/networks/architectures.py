@@ -9,6 +9,7 @@ from typing_extensions import override
 from rltransfer.mapping.networks.affine import Affine
 from rltransfer.mapping.networks.mlp import Mlp, ResidualAffine
 from rltransfer.mapping.networks.network import Network
+from rltransfer.mapping.networks.rescaling import Rescaling
 from rltransfer.mapping.stacking import Stackable, common_copies
 
 
@@ -90,6 +91,7 @@ NETWORKS: dict[str, type[Network]] = {
     "affine": Affine,
     "mlp": Mlp,
     "residual-affine": ResidualAffine,
+    "rescaling": Rescaling,
     "chain": Chain,
 }
 

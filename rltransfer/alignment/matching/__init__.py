@@ -1,0 +1,1 @@
+"""Which variable of one domain is which of another, told from unpaired transitions."""
