@@ -16,6 +16,7 @@ from rltransfer.cli.app import app
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "mkdocs.yml"
+INCLUDED = re.compile(r'include-markdown "(.+)"\n  start="(.+)"\n  end="(.+)"')
 FETCHED = {"script", "link", "img", "iframe", "source", "video", "audio", "object"}
 
 
@@ -73,6 +74,16 @@ def test_a_link_to_nowhere_ends_the_build(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "nowhere.md" in done.stderr and "#gone" in done.stderr
     assert "2 warnings in strict mode" in done.stdout
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=str)
+def test_a_page_shows_no_section_of_another_one_by_mistake(page: Path) -> None:
+    for document, begin, end in INCLUDED.findall(page.read_text(encoding="utf-8")):
+        text = (page.parent / document).read_text(encoding="utf-8")
+        _, found, rest = text.partition(begin.replace("\\n", "\n"))
+        shown, ended, _ = rest.partition(end)
+        assert found and ended, begin
+        assert re.findall("^## .*", shown, re.M) == []
 
 
 def test_no_page_asks_another_host(site: Path) -> None:

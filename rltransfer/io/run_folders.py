@@ -18,12 +18,12 @@ def folder_name(env_id: str) -> str:
     return env_id.replace("/", "-").replace(":", "-")
 
 
-def require_writable(log_folder: Path) -> Path:
-    """Returns the folder of runs, made where missing, before any work is done."""
+def require_writable(log_folder: Path, option: str = "--log-folder") -> Path:
+    """Returns the folder that an option names, made where missing, before any work."""
     make_folder(log_folder)
     if not os.access(log_folder, os.W_OK | os.X_OK):
         raise StorageError(
-            f"--log-folder must be writable, {log_folder} is not; choose another"
+            f"{option} must be writable, {log_folder} is not; choose another"
         )
     return log_folder
 

@@ -108,8 +108,9 @@ class ModelCard:
         return "\n\n".join(
             [
                 f"# **{self.title}** agent playing **{self.env_id}**",
-                f"`{self.env_id}` earns this agent {self.mean_reward} over "
-                f"{self.earned.episodes} fresh episodes, with deterministic actions. "
+                f"In `{self.env_id}` this agent earns {self.mean_reward} (mean and "
+                f"standard deviation of {self.earned.episodes} fresh episodes, with "
+                "deterministic actions). "
                 + (f"Beside this card: {', '.join(beside)}." if beside else ""),
                 markdown(rows),
                 f"Measured by\n\n```\n{self.command}\n```",

@@ -106,10 +106,12 @@ def benchmark(
         raise InputError(f"--known takes a file, {known} is none; name another")
     exported = [Path(path) for path in export]
     require_exports(exported)
-    logs = None if tensorboard_log is None else require_writable(Path(tensorboard_log))
+    logs = None if tensorboard_log is None else Path(tensorboard_log)
     folder = Path(log_folder)
     # Before anything is made: an address may be wrong.
     with _pool(ray, jobs, folder) as pool, locked(require_writable(folder)):
+        if logs is not None:
+            require_writable(logs, "--tensorboard-log")
         finished = FinishedJobs(folder, fresh, None if known is None else Path(known))
         used = finished.seeds(seeds) if isinstance(seeds, int) else list(seeds)
         asked = [
@@ -137,6 +139,8 @@ def benchmark(
                 ("-f", log_folder),
             ],
         )
+        if any(name in peers for name in names):
+            command += "  # with the peers that were registered"
         result = result_of(asked, finished, failed, folder, command if report else None)
         rows = rows_of((job, finished[job]) for job in asked if job in finished)
         for path in exported:

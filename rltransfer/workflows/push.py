@@ -1,6 +1,5 @@
 """The function `rltransfer.push`: a finished run onto the Hugging Face Hub."""
 
-import html
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,6 +32,7 @@ from rltransfer.workflows.policy_loading import (
 )
 from rltransfer.workflows.pushed_transfer import (
     TransferRecord,
+    public_page,
     public_record,
     write_transfer_files,
 )
@@ -121,7 +121,8 @@ def push(
             wrote is never written over.
         env: the run's own environment once more, where it is in a module of yours: a
             file may not import one.
-        private: whether a repository that is made for this is.
+        private: whether a repository that is made for this is; a public one that is
+            there is then refused.
 
     Raises:
         InputError: there is no such run, no repository may have that name, or the hub
@@ -144,12 +145,12 @@ def push(
     if manifest.verb == "transfer":
         load_transfer(run)  # whatever acts, the mapped policy is sound
         record = TransferRecord.of(run)
-    hub = Repository(name, TAG)
+    hub = Repository(name, TAG, private)
     with TemporaryDirectory(prefix="rltransfer-push-") as folder:
         to = Path(folder)
         with storage_faults(to):
             card, notes = _written(run, manifest, loaded, record, name, to)
-            done = hub.put(to, f"Push {card.title} in {card.env_id}", _WRITTEN, private)
+            done = hub.put(to, f"Push {card.title} in {card.env_id}", _WRITTEN)
     reward = card.mean_reward
     return PushResult(name, done.url, done.commit, done.files, reward, notes)
 
@@ -197,7 +198,8 @@ def _written(
         agent = write_hub_files(acting, read_manifest(acting), to)
     notes = _write_replay(to / REPLAY, loaded)
     if (run / REPORT).is_file():
-        write_atomically(to / REPORT, _without_home((run / REPORT).read_bytes()))
+        page = public_page((run / REPORT).read_bytes(), manifest.settings)
+        write_atomically(to / REPORT, page)
     beside = [file for file in (REPLAY, REPORT) if (to / file).is_file()]
     card = _card(name, loaded, record, origin, agent, beside)
     write_atomically(to / CARD, card.text().encode())
@@ -256,9 +258,3 @@ def _write_replay(path: Path, loaded: LoadedPolicy) -> tuple[str, ...]:
     except NoClip as reason:
         return (f"no {REPLAY}: {reason}",)
     return ()
-
-
-def _without_home(page: bytes) -> bytes:
-    """Returns a page without the name of the user's folder, which paths begin with."""
-    home = html.escape(str(Path.home()))
-    return page if home == "/" else page.replace(home.encode(), b"~")

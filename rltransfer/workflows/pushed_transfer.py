@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, final
 
+from markupsafe import escape
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from rltransfer.errors import ArtifactRefused, InputError
 from rltransfer.evaluation import ReturnSummary
 from rltransfer.io import FirstError, make_folder, read_manifest, write_manifest
 from rltransfer.report.model_card import Origin
-from rltransfer.report.tables import steps_by_purpose
+from rltransfer.report.tables import logged_steps, steps_by_purpose
 from rltransfer.workflows.environments import EnvironmentChoice
 from rltransfer.workflows.finished_transfer import FinishedTransfer
 from rltransfer.workflows.transfer_description import (
@@ -59,6 +60,23 @@ class _Summary:
 
 @final
 @dataclass(frozen=True)
+class _Log:
+    """Where logged steps in the record are from."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = {"extra": "ignore"}
+
+    origin: str
+    steps: int
+    episodes: int
+    used_steps: int
+
+    def __str__(self) -> str:
+        origin, _ = public_place(self.origin)
+        return str(logged_steps({**vars(self), "origin": origin}))
+
+
+@final
+@dataclass(frozen=True)
 class TransferRecord:
     """What a finished transfer says of itself, as far as it is told on the hub."""
 
@@ -77,6 +95,8 @@ class TransferRecord:
     source_at_home: _Summary
     zero_shot: _Summary
     improved: _Summary | None
+    target_data: _Log | None = None
+    source_data: _Log | None = None
 
     @classmethod
     def of(cls, run: Path) -> "TransferRecord":
@@ -113,6 +133,7 @@ class TransferRecord:
         """Returns what it was transferred from, and at what cost."""
         place, repository = public_place(settings.source)
         verdicts = (self.verdict, self.learning_verdict)
+        logs = {"logged steps": self.target_data, "logged in source": self.source_data}
         return Origin(
             source=printable(self.source),
             place=place,
@@ -123,6 +144,7 @@ class TransferRecord:
                 "target steps": f"{self.target_steps:,} of {self.budget:,} "
                 f"({printable(steps_by_purpose(self.steps))})",
                 "for the mapping": f"{self.alignment_steps:,} target steps",
+                **{name: str(log) for name, log in logs.items() if log is not None},
                 "time": f"{self.seconds:.0f} s",
             },
             verdicts=[printable(verdict) for verdict in verdicts if verdict],
@@ -197,6 +219,24 @@ def public_record(run: Path) -> dict[str, Any]:
         for note in (notes if isinstance(notes, list) else [])
     ]
     return shown
+
+
+def public_page(page: bytes, settings: Mapping[str, Any]) -> bytes:
+    """Returns the page about a run without folders that nobody typed.
+
+    Args:
+        page: as the run wrote it.
+        settings: of the run; say where its logs were.
+    """
+    names = {
+        str(settings[name]["origin"]): str(log["origin"])
+        for name, log in _public_logs(settings).items()
+    }
+    if str(Path.home()) != "/":
+        names[str(Path.home())] = "~"
+    for path, name in names.items():
+        page = page.replace(escape(path).encode(), escape(name).encode())
+    return page
 
 
 def _public_logs(told: Mapping[str, Any]) -> dict[str, Any]:

@@ -253,7 +253,10 @@ def test_a_mapped_policy_comes_back_equal(
     assert repo.private and told["notes"] == []
     own = {name for name in repo.files if not name.startswith("transfer/")}
     assert own == {"README.md", "replay.mp4", "report.html", "results.json"}
-    assert repo.files["report.html"] == (transfer / "report.html").read_bytes()
+    log, page = str(transfer.parents[1] / "log.npz"), repo.files["report.html"]
+    written = (transfer / "report.html").read_bytes()
+    assert log.encode() in written and log.encode() not in page
+    assert page == written.replace(log.encode(), b"log.npz")
     bundle = (transfer / "source" / "agent.safetensors").read_bytes()
     assert repo.files["transfer/source/agent.safetensors"] == bundle
     zero_shot = record["zero_shot"]
@@ -268,6 +271,7 @@ def test_a_mapped_policy_comes_back_equal(
     for said in (
         record["verdict"],
         f"{record['target_steps']:,} of 600",
+        f"logged steps: 300 in {record['target_data']['episodes']} episodes of log.npz",
         "## Transferred from",
         "ppo CartPole-v1",
     ):
@@ -349,6 +353,18 @@ def test_what_no_push_wrote_is_left_alone(
     line = refused(typist("push", agent, "me/thesis"))
     assert "hf://me/thesis holds 'README.md' and no card with the tag" in line
     assert hub.repos["me/thesis"].commits == []
+
+
+def test_a_public_repository_takes_nothing_private(
+    agent: Path, hub: StandIn, typist: Typist
+) -> None:
+    hub.repos["me/seen"] = Repo()
+    line = refused(typist("push", agent, "me/seen", "--private"))
+    assert "hf://me/seen is there and public; make it private on the hub" in line
+    assert hub.repos["me/seen"].commits == []
+    hub.repos["me/seen"].private = True
+    answered(typist("push", agent, "me/seen", "--private", "--json"))
+    assert len(hub.repos["me/seen"].commits) == 1
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,8 @@ def test_a_peer_stands_beside_ours_in_every_table(tmp_path: Path) -> None:
     assert [row["each seed"] for row in found.zero_shot] == ["7.0 9.0", "7.0 9.0"]
     assert "| plain | a peer | 400 |" in found.markdown.read_text()
     assert any("a peer is a peer" in said for said in found.notes)
+    assert found.report is not None
+    assert "# with the peers that were registered" in found.report.read_text()
     with pytest.raises(InputError, match="'hold' is taken"):
         register_peer("hold", note)
 

@@ -28,7 +28,10 @@ def test_an_address_that_does_not_answer_is_refused(
     folder, named = tmp_path / "logs", address.format(free_port())
     with pytest.raises(InputError, match=reason) as refused:
         if verb == "benchmark":
-            rltransfer.benchmark("classic", ray=named, log_folder=folder)
+            logs = folder / "tensorboard"
+            rltransfer.benchmark(
+                "classic", ray=named, log_folder=folder, tensorboard_log=logs
+            )
         else:
             rltransfer.train_source("CartPole-v1", ray=named, log_folder=folder)
     assert "\n" not in str(refused.value)

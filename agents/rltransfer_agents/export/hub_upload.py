@@ -79,17 +79,19 @@ class Repository:
         name: as `require_repository` returns it.
         tag: on the card of whatever was put there before; other repositories are
             left alone.
+        private: whether a repository that is made for this is; one that is there must
+            be.
 
     Raises:
         InputError: there is no token, or it may not write there, or the hub cannot be
-            reached, or the repository holds something else.
+            reached, or the repository holds something else, or is public against wish.
     """
 
-    def __init__(self, name: str, tag: str) -> None:
+    def __init__(self, name: str, tag: str, private: bool) -> None:
         from huggingface_hub import HfApi, get_token
         from huggingface_hub.errors import RepositoryNotFoundError
 
-        self._name, self._api = name, HfApi()
+        self._name, self._private, self._api = name, private, HfApi()
         self._head: str | None = None
         self._files: frozenset[str] = frozenset()
         with _told_faults(name):
@@ -103,6 +105,11 @@ class Repository:
                 info = self._api.model_info(name)
             except RepositoryNotFoundError:
                 return  # made when all is ready
+        if private and not info.private:
+            raise InputError(
+                f"--private is for a repository that is made, {SCHEME}{name} is there "
+                "and public; make it private on the hub, or choose another name"
+            )
         self._head = info.sha
         files = {file.rfilename for file in info.siblings or ()} - {_OF_THE_HUB}
         if files and tag not in (info.tags or ()):
@@ -113,9 +120,7 @@ class Repository:
             )
         self._files = frozenset(files)
 
-    def put(
-        self, folder: Path, message: str, replaced: Collection[str], private: bool
-    ) -> Uploaded:
+    def put(self, folder: Path, message: str, replaced: Collection[str]) -> Uploaded:
         """Puts all files of a folder there, in one commit.
 
         Args:
@@ -123,7 +128,6 @@ class Repository:
             message: of the commit.
             replaced: patterns of names; what matches there and is not in `folder`
                 is removed.
-            private: whether a repository that is made for this is.
 
         Raises:
             InputError: the hub refuses or is lost; nothing of the commit is there, or
@@ -141,7 +145,7 @@ class Repository:
         additions = [CommitOperationAdd(name, path) for name, path in names.items()]
         with _told_faults(self._name):
             if self._head is None:
-                self._api.create_repo(self._name, private=private or None)
+                self._api.create_repo(self._name, private=self._private or None)
             done = self._api.create_commit(
                 self._name,
                 [*additions, *map(CommitOperationDelete, gone)],
