@@ -147,6 +147,9 @@ def _run(
 
 def _sources(script: str) -> str:
     pages = [ROOT / script, *(ROOT / "scripts" / "digits").glob("*.py")]
+    if script == "scripts/peer_benchmark.py":
+        # It takes the options of ours.
+        pages.append(ROOT / "rltransfer" / "cli" / "benchmark_command.py")
     return "".join(page.read_text() for page in pages) + '"--help"'
 
 

@@ -99,7 +99,7 @@ _VERBS: tuple[tuple[str, Callable[..., Any], str], ...] = (
     ("push", push, f"{_AGENT} me/ppo-CartPole-v1"),
     ("demo", demo, "--seed 1"),
     ("benchmark", benchmark, "--suite fast --strategies zero-shot scratch --jobs 2"),
-    ("match", match, "CartPole-v1 InvertedPendulum-v5 --json"),
+    ("match", match, "Pendulum-v1 rltransfer/Pendulum-v0 --json"),
     ("meta-train", meta_train, "--minutes 25 --progress"),
 )
 for _name, _verb, _words in _VERBS:

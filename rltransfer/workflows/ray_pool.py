@@ -172,7 +172,7 @@ def _no_answer(address: str, reason: str) -> InputError:
     remedy = (
         "see Ray's logs in /tmp/ray"
         if address == LOCAL
-        else "start it there (ray start --head), or take --ray local"
+        else "start Ray there, or take --ray local"
     )
     return InputError(
         f"--ray takes local or the address of a running Ray cluster, got {address!r} "

@@ -111,7 +111,7 @@ def test_wrong_input_to_train_source_is_refused_and_leaves_nothing(
             ("--target", "rltransfer/Scrambled-v0", "--target-kwargs", "base=Nope-v1"),
             "'Nope-v1' is not registered",
         ),
-        (("--target", BASE, "-n", "-5"), "--n-timesteps is at least 1, got -5"),
+        (("--target", BASE, "-n", "-5"), "--n-timesteps is at least 0, got -5"),
         (("--target", BASE, "--episodes", "3"), "--episodes is at least 20 .*, got 3"),
         (("--target", BASE, "--seed", "-3"), "--seed must be from 0"),
         (("--target", BASE, "--strategy", "hold"), "hold without --improve; add"),

@@ -36,7 +36,7 @@ def test_an_address_that_does_not_answer_is_refused(
             rltransfer.train_source("CartPole-v1", ray=named, log_folder=folder)
     assert "\n" not in str(refused.value)
     assert f"got '{named}'" in str(refused.value)
-    assert "ray start --head" in str(refused.value)
+    assert "start Ray there" in str(refused.value)
     assert refused.value.exit_status == 2
     assert not folder.exists()
 
