@@ -76,7 +76,8 @@ def cheaper(words: Sequence[str]) -> list[str]:
 
     This is the one rule by which what a test runs differs from what a document shows:
     fewer steps and episodes, quicker fits, and no objection to an agent that has
-    therefore learnt little. The demo, which has no budget, is asked for its help. A
+    therefore learnt little. The demo, which has no budget, and meta-train, which
+    takes minutes, are asked for their help. A
     cluster and a folder that all its machines see are left out. Nothing else is
     changed.
     """
@@ -97,7 +98,7 @@ def cheaper(words: Sequence[str]) -> list[str]:
             rest += ["--target-kwargs", "max_episode_steps=50"]
         case "transfer":
             rest = _at_most(rest, "-n", 600)
-        case "demo":
+        case "demo" | "meta-train":
             rest = [*rest, "--help"]
         case "evaluate":
             rest = _at_most(rest, "--episodes", 2)
