@@ -170,7 +170,7 @@ def _first_line(fault: Exception) -> str:
 
 def _no_answer(address: str, reason: str) -> InputError:
     remedy = (
-        "see Ray's logs in /tmp/ray"
+        "see the logs that Ray keeps"
         if address == LOCAL
         else "start Ray there, or take --ray local"
     )

@@ -85,11 +85,11 @@ def compared(known: Sequence[Contender]) -> Contender:
 def _above(ours: list[float], theirs: list[float], paired: bool) -> bool:
     if not theirs:
         return True
-    if not paired and len(ours) < FIRST_JUDGED:
-        return False  # of one or two episodes nobody knows how lucky they were
     if paired:
         gaps = np.subtract(ours, theirs).tolist()
         return mean_of(gaps) > standard_error(gaps)
+    if len(ours) < FIRST_JUDGED:
+        return False  # of one or two episodes nobody knows how lucky they were
     error = np.hypot(standard_error(ours), standard_error(theirs))
     return bool(mean_of(ours) - mean_of(theirs) > error)
 
