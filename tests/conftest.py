@@ -1,12 +1,14 @@
-"""One thread for all tests, and the counts that the tests of targets print."""
+"""Checked shapes, one thread for all tests, and the counts that targets print."""
 
 import os
 from collections import defaultdict
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
 import torch
+from jaxtyping import install_import_hook
 
 from tests.effort import SCALE, SEED
 
@@ -14,6 +16,23 @@ Count: TypeAlias = Callable[..., None]
 """`count("R1", kills=10)`: numbers are added up over all tests, texts are listed."""
 
 _PROPERTY = "count"
+_ROOT = Path(__file__).parent.parent
+
+
+def modules_with_shapes() -> list[str]:
+    """Returns the modules whose annotations give the shapes of arrays."""
+    found = []
+    for folder in (_ROOT, _ROOT / "envs", _ROOT / "agents"):
+        for package in folder.glob("rltransfer*"):
+            for page in package.rglob("*.py"):
+                if "from jaxtyping import" in page.read_text():
+                    found.append(".".join(page.relative_to(folder).parts)[:-3])
+    return sorted(found)
+
+
+# Before any of them is imported. Types of the others are for mypy: to check them at
+# each call, each step of an environment among them, took as long as the tests.
+install_import_hook(modules_with_shapes(), "beartype.beartype")
 
 
 @pytest.fixture(autouse=True, scope="session")
