@@ -1,9 +1,8 @@
 """Training the match network anew, and how well it then does on held-out systems."""
 
 import math
-import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -17,33 +16,25 @@ from rltransfer.alignment.matching.match_training import MatchTraining
 from rltransfer.alignment.matching.match_weights import (
     match_network_facts,
     read_match_network,
-    write_match_network,
 )
 from rltransfer.argument_checks import require_at_least, require_seed
-from rltransfer.errors import ArtifactRefused, InputError, Stopped
+from rltransfer.errors import InputError
 from rltransfer.io import (
-    installed_versions,
     locked,
-    make_folder,
     next_run_folder,
     require_writable,
     sha256_of,
 )
-from rltransfer.io.event_files import EventFile, event_path
-from rltransfer.io.tensor_files import read_tensor_file, write_tensor_file
 from rltransfer.report import Result
 from rltransfer.report.tables import facts, plain_table
 from rltransfer.resume.stop_signals import StopSignals, resumable, resume_command
-from rltransfer.workflows.example_process import drawn_examples
-from rltransfer.workflows.progress_bars import progress_bars
-from rltransfer_agents.loading.agent_files import mark_of
+from rltransfer.workflows.meta_training_run import (
+    UNFINISHED,
+    WEIGHTS,
+    MetaTrainingRun,
+)
 
 MINUTES, HELD_OUT = 25.0, 40
-WEIGHTS, _UNFINISHED = "matcher.safetensors", "training.safetensors"
-_KIND = "rltransfer-match-training-1"
-_SAVE_SECONDS = 60.0
-_SHOW_EXAMPLES = 20
-"""Examples between two lines of progress, which are their means."""
 
 
 @final
@@ -134,7 +125,7 @@ def meta_train(
     require_writable(Path(log_folder))
     folder = next_run_folder(Path(log_folder), "meta-train", "matcher")
     logs = folder / "tensorboard" if tensorboard_log is None else Path(tensorboard_log)
-    run = _Run(MatchTraining(seed), folder, 60 * minutes, logs)
+    run = MetaTrainingRun(MatchTraining(seed), folder, 60 * minutes, logs)
     with locked(folder):
         run.save()
         return _finished(run, held_out, progress, handle_signals)
@@ -160,7 +151,7 @@ def resume_meta_training(
         ArtifactRefused: its file is damaged.
     """
     folder = Path(folder)
-    if not any((folder / name).is_file() for name in (WEIGHTS, _UNFINISHED)):
+    if not any((folder / name).is_file() for name in (WEIGHTS, UNFINISHED)):
         raise InputError(
             f"--resume takes the folder of a meta-training, got {folder}; name one "
             "such as runs/meta-train/matcher_1"
@@ -169,87 +160,13 @@ def resume_meta_training(
     with locked(folder):
         if (folder / WEIGHTS).is_file():
             return _result(folder, held_out)
-        return _finished(_Run.read(folder), held_out, progress, handle_signals)
-
-
-@final
-class _Run:
-    """A training with its folder and its time.
-
-    Args:
-        training: under way.
-        folder: of the run.
-        total: seconds in all.
-        logs: folder for TensorBoard.
-    """
-
-    def __init__(
-        self, training: MatchTraining, folder: Path, total: float, logs: Path
-    ) -> None:
-        self.training, self.folder, self.total, self.logs = (
-            training,
-            folder,
-            total,
-            logs,
+        return _finished(
+            MetaTrainingRun.read(folder), held_out, progress, handle_signals
         )
-        self.seconds = 0.0
-        self.processor_seconds = 0.0
-
-    @classmethod
-    def read(cls, folder: Path) -> "_Run":
-        """Returns a run as it was saved last."""
-        path = folder / _UNFINISHED
-        found = read_tensor_file(path, _KIND)
-        said = found.content
-        try:
-            run = cls(
-                MatchTraining(int(said["seed"])),
-                folder,
-                60 * float(said["minutes"]),
-                Path(said["logs"]),
-            )
-            run.seconds = float(said["seconds"])
-            run.processor_seconds = float(said["processor_seconds"])
-            run.training.restore(
-                found.arrays, int(said["updates"]), int(said["examples"])
-            )
-        except (KeyError, TypeError, ValueError, RuntimeError) as fault:
-            raise ArtifactRefused(
-                f"{path} is no training of this version ({fault}); go on with the "
-                "version that wrote it, or start a new run"
-            ) from fault
-        return run
-
-    @property
-    def about(self) -> dict[str, Any]:
-        """How the network was trained so far, as JSON."""
-        return {
-            "command": f"rltransfer meta-train --minutes {self.total / 60:g} "
-            f"--seed {self.training.seed}",
-            "seed": self.training.seed,
-            "minutes": self.total / 60,
-            "seconds": self.seconds,
-            "processor_seconds": self.processor_seconds,
-            "updates": self.training.updates,
-            "examples": self.training.examples,
-            "versions": installed_versions(),
-        }
-
-    def save(self) -> None:
-        """Writes all that it goes on from."""
-        about = {**self.about, "logs": str(self.logs)}
-        path = self.folder / _UNFINISHED
-        write_tensor_file(path, _KIND, about, self.training.arrays())
-
-    def finish(self) -> None:
-        """Writes the network, and removes what it would have gone on from."""
-        path = self.folder / WEIGHTS
-        write_match_network(path, self.training.network, self.about)
-        (self.folder / _UNFINISHED).unlink(missing_ok=True)
 
 
 def _finished(
-    run: _Run, held_out: int, shown: bool, handle_signals: bool
+    run: MetaTrainingRun, held_out: int, shown: bool, handle_signals: bool
 ) -> MetaTrainingResult:
     def command() -> str:
         # Also while a finished network is evaluated: that is then done again.
@@ -258,65 +175,9 @@ def _finished(
     stop = StopSignals(1, lambda: evaluating, handle_signals)
     evaluating = False
     with resumable(command, handle_signals), stop, _one_thread():
-        _train(run, shown, stop)
+        run.train(shown, stop)
         evaluating = True
         return _result(run.folder, held_out)
-
-
-def _train(run: _Run, shown: bool, stop: StopSignals) -> None:
-    training, means = run.training, _Means()
-    make_folder(run.logs)
-    path = event_path(run.logs, mark_of(run.folder))
-    examples = drawn_examples(training.example_root, training.examples)
-    with (
-        closing(EventFile(path)) as events,
-        progress_bars(shown) as bars,
-        examples as coming,
-    ):
-        bar = bars.add_task("seconds", total=round(run.total), note="")
-        saved = last = time.monotonic()
-        spent = time.process_time()
-        while run.seconds < run.total:
-            score = training.learn(next(coming), run.seconds / run.total)
-            now = time.monotonic()
-            run.seconds += now - last
-            run.processor_seconds += time.process_time() - spent
-            last, spent = now, time.process_time()
-            means.add(float(score.loss), float(score.right))
-            if means.count == _SHOW_EXAMPLES:
-                loss, right = means.read()
-                events.add(
-                    {"meta-train/loss": loss, "meta-train/right": right},
-                    training.updates,
-                )
-                note = f"new systems: loss {loss:.2f}, {right:.0%} of variables right"
-                bars.update(bar, completed=round(run.seconds), note=note)
-            if stop.asked or now - saved > _SAVE_SECONDS:
-                run.save()
-                saved = now
-            if stop.asked:
-                raise Stopped("stopped before the end")
-    run.finish()
-
-
-@final
-class _Means:
-    """Means of what the latest examples gave."""
-
-    def __init__(self) -> None:
-        self.count, self._loss, self._right = 0, 0.0, 0.0
-
-    def add(self, loss: float, right: float) -> None:
-        """Adds one example."""
-        self.count += 1
-        self._loss += loss
-        self._right += right
-
-    def read(self) -> tuple[float, float]:
-        """Returns the means of both, and begins anew."""
-        means = self._loss / self.count, self._right / self.count
-        self.count, self._loss, self._right = 0, 0.0, 0.0
-        return means
 
 
 @contextmanager

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from rltransfer.alignment.matching.domain_graph import ACTION, OBSERVATION, DomainGraph
+from rltransfer.alignment.matching.domain_graph import DomainGraph
 from rltransfer.alignment.matching.match_decoding import Match, distinct_matches
+from rltransfer.alignment.matching.standard_rows import ACTION, OBSERVATION
 
 Array = NDArray[np.float64]
 _STARTS = 24

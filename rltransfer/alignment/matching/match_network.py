@@ -13,15 +13,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
-from rltransfer.alignment.matching.domain_graph import (
-    ACTION,
+from rltransfer.alignment.matching.domain_graph import DomainGraph
+from rltransfer.alignment.matching.graph_features import (
     EVEN,
     EVEN_EVEN,
     EVEN_ODD,
     ODD,
     ODD_ODD,
-    DomainGraph,
 )
+from rltransfer.alignment.matching.standard_rows import ACTION
 
 TAG = 8
 """Numbers by which pairs that are known already are marked, alike on both sides."""

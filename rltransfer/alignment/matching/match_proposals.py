@@ -9,7 +9,7 @@ from typing import final
 import numpy as np
 from jaxtyping import Float64
 
-from rltransfer.alignment.matching.domain_graph import DomainGraph, Stretches
+from rltransfer.alignment.matching.domain_graph import DomainGraph
 from rltransfer.alignment.matching.influence_matching import influence_matches
 from rltransfer.alignment.matching.match_decoding import (
     Match,
@@ -17,6 +17,7 @@ from rltransfer.alignment.matching.match_decoding import (
     network_matches,
 )
 from rltransfer.alignment.matching.match_network import MatchNetwork
+from rltransfer.alignment.matching.standard_rows import Stretches
 from rltransfer.domain import ActionCodec, Transitions
 from rltransfer.errors import InputError
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from rltransfer.alignment.matching.domain_graph import DomainGraph, Stretches
+from rltransfer.alignment.matching.domain_graph import DomainGraph
+from rltransfer.alignment.matching.standard_rows import Stretches
 from rltransfer.alignment.matching.synthetic_systems import synthetic_pairs
 
 FEATURES = ("even", "odd", "odd_odd", "even_odd", "even_even")
