@@ -18,6 +18,7 @@ from rltransfer.mapping.networks import Network as Network
 from rltransfer.mapping.networks import Rescaling as Rescaling
 from rltransfer.mapping.networks import ResidualAffine as ResidualAffine
 from rltransfer.mapping.objectives.adaptation import Adaptation as Adaptation
+from rltransfer.mapping.objectives.adaptation import FeatureMatching as FeatureMatching
 from rltransfer.mapping.objectives.adaptation import SampleMatching as SampleMatching
 from rltransfer.mapping.objectives.adversarial import Adversary as Adversary
 from rltransfer.mapping.objectives.adversarial import rising as rising

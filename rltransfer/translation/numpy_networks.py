@@ -17,6 +17,12 @@ def _sum_to_one(x: NDArray[Any]) -> NDArray[Any]:
     return shifted
 
 
+def _rms_norm(x: NDArray[Any]) -> NDArray[Any]:
+    size = np.sqrt(np.square(x).mean(axis=-1, keepdims=True).clip(min=1e-12))
+    scaled: NDArray[Any] = x / size
+    return scaled
+
+
 def _relu(x: NDArray[Any]) -> NDArray[Any]:
     rectified: NDArray[Any] = np.maximum(x, 0)
     return rectified
@@ -29,6 +35,7 @@ def _sigmoid(x: NDArray[Any]) -> NDArray[Any]:
 _ACTIVATIONS: dict[str, ArrayMap | None] = {
     "identity": None,
     "relu": _relu,
+    "rms_norm": _rms_norm,
     "sigmoid": _sigmoid,
     "sum_to_one": _sum_to_one,
     "tanh": np.tanh,

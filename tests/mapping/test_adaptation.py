@@ -22,6 +22,7 @@ from rltransfer.mapping import (
     CrossEntropy,
     DomainMapping,
     Examples,
+    FeatureMatching,
     FitConfig,
     Gap,
     KernelMeans,
@@ -292,6 +293,29 @@ def test_every_gap_brings_a_shifted_sample_back(name: str) -> None:
         generator=generator,
     )
     assert (state.bias + 2).abs().max() < 0.5
+
+
+def test_features_that_are_no_steps_are_brought_back_alike() -> None:
+    generator = drawn(4)
+    source = torch.randn(256, 4, generator=generator)
+    rows = torch.randn(256, 4, generator=generator) + 2
+    shift = Affine.of(torch.eye(4), torch.zeros(4))
+    shift.weight.requires_grad_(False)
+    matching = FeatureMatching(KernelMeans(), source)
+    steps = SampleMatching(KernelMeans(), source).terms(
+        DomainMapping(shift), states_at(rows)
+    )
+    torch.testing.assert_close(matching.terms(shift, rows), steps)
+    config = FitConfig(updates=300, learning_rate=0.03, batch_size=64)
+    fit(shift, matching, rows, config, generator=generator)
+    assert (shift.bias + 2).abs().max() < 0.5
+
+
+def test_a_matched_adversary_is_fitted_along() -> None:
+    gap = gaps(None)["adversary"]
+    matching = FeatureMatching(gap, torch.randn(8, 4, generator=drawn(1)))
+    assert matching.own_networks == gap.own_networks != ()
+    assert matching.at(0.5).gap.at(1.0) is not None
 
 
 # Classifiers.

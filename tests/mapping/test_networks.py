@@ -170,6 +170,12 @@ def test_a_mixture_of_actions_stays_one() -> None:
     torch.testing.assert_close(mixed, torch.tensor([[-0.5, 1.5], [0.2, 0.8]]))
 
 
+def test_rows_are_scaled_to_a_mean_square_of_one() -> None:
+    scaled = ACTIVATIONS["rms_norm"](torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
+    root = 12.5**0.5
+    torch.testing.assert_close(scaled, torch.tensor([[3 / root, 4 / root], [0, 0]]))
+
+
 def test_a_residual_network_starts_as_its_affine_part() -> None:
     affine = Affine(3, 2, activation="tanh", copies=4, generator=generator())
     network = ResidualAffine.around(affine, (8,), generator=generator(1))

@@ -49,6 +49,7 @@ NETWORKS: dict[str, Network] = {
     "any other": Halves(),
     "affine": Affine(3, 2, activation="tanh", generator=generator()),
     "mixture": Affine(3, 2, activation="sum_to_one", generator=generator()),
+    "scaled": Affine(3, 2, activation="rms_norm", generator=generator()),
     "mlp": Mlp(3, (5, 4), 2, activation="relu", generator=generator()),
     "squashed": Mlp(3, (5,), 2, output_activation="sigmoid", generator=generator()),
     "residual": ResidualAffine(

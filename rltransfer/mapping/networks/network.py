@@ -48,6 +48,16 @@ def sum_to_one(
     return x + (1 - x.sum(dim=-1, keepdim=True)) / x.shape[-1]
 
 
+def rms_norm(
+    x: Float[Tensor, "*batch outputs"],
+) -> Float[Tensor, "*batch outputs"]:
+    """Returns the rows scaled to a mean square of one (Zhang & Sennrich, 2019).
+
+    Rows of length zero stay; directions alone are compared afterwards.
+    """
+    return x / x.square().mean(dim=-1, keepdim=True).clamp(min=1e-12).sqrt()
+
+
 def identity(
     x: Float[Tensor, "*batch outputs"],
 ) -> Float[Tensor, "*batch outputs"]:
@@ -58,6 +68,7 @@ def identity(
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "identity": identity,
     "relu": torch.relu,
+    "rms_norm": rms_norm,
     "sigmoid": torch.sigmoid,
     "sum_to_one": sum_to_one,
     "tanh": torch.tanh,

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from typing_extensions import override
 
 from rltransfer.errors import InputError
-from rltransfer.mapping.networks import Chain, DomainMapping
+from rltransfer.mapping.networks import Chain, DomainMapping, Network
 from rltransfer.mapping.objectives.objective import Objective, Weight
 from rltransfer.mapping.objectives.sample_gaps import Gap
 from rltransfer.mapping.objectives.supervised import mean_cross_entropy
@@ -44,6 +44,38 @@ class SampleMatching(Objective[DomainMapping, Transitions]):
 
     @override
     def at(self, progress: float) -> "SampleMatching":
+        return replace(self, gap=self.gap.at(progress))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class FeatureMatching(Objective[Network, Tensor]):
+    """Penalises mapped features that lie elsewhere than the source's, by any gap.
+
+    It is `SampleMatching` for rows that are no steps. Rows are target features, without
+    labels and without partners.
+
+    Args:
+        gap: between the source's features and the mapped ones.
+        source: features of the source. All of them are compared with every batch.
+    """
+
+    gap: Gap
+    source: Float[Tensor, "seen feature"]
+
+    @override
+    def terms(
+        self, network: Network, rows: Float[Tensor, "row inputs"]
+    ) -> dict[str, Float[Tensor, "*copies"]]:
+        return {"gap": self.gap(self.source, network(rows))}
+
+    @property
+    @override
+    def own_networks(self) -> tuple[nn.Module, ...]:
+        return self.gap.own_networks
+
+    @override
+    def at(self, progress: float) -> "FeatureMatching":
         return replace(self, gap=self.gap.at(progress))
 
 

@@ -1,0 +1,1 @@
+"""Strings in two languages, and their features, for `text_mapping.py`."""
