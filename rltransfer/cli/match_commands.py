@@ -1,4 +1,4 @@
-"""`rltransfer match` and `rltransfer meta-train`: which variable is which."""
+"""`rltransfer match`, `explain` and `meta-train`: which variable is which."""
 
 from pathlib import Path
 from typing import Annotated
@@ -71,6 +71,17 @@ def match(
         vec_env=vec_env,
         step_seconds=step_seconds,
     )
+
+
+def explain(
+    run: Annotated[Path, typer.Argument(help="Run folder of a finished transfer.")],
+    json: Json = False,
+) -> Result:
+    """Tell what a transfer's map makes of each variable, and what matters to it."""
+    del json  # what prints the result reads it
+    import rltransfer
+
+    return rltransfer.explain(run)
 
 
 def meta_train(

@@ -31,8 +31,8 @@ from rltransfer.argument_checks import (
 )
 from rltransfer.random_streams import RandomStreams
 from rltransfer.report import Result
-from rltransfer.report.linear_maps import action_names, observation_names
 from rltransfer.report.tables import facts, plain_table
+from rltransfer.report.variable_names import action_names, observation_names
 from rltransfer.workflows.environments import (
     EnvironmentChoice,
     MakeEnv,
