@@ -11,17 +11,7 @@ import pytest
 from rltransfer.io.tensor_files import read_tensor_file, write_tensor_file
 from rltransfer.workflows.run_experience import EXPERIENCE
 
-from .conftest import REPORTED, Command, call
-
-
-@pytest.fixture(scope="module")
-def refused(agent: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("runs")
-    words = ("--target", "Pendulum-v1", "-n", 600, *REPORTED, "-f", folder)
-    found = call("transfer", "--source", agent, *words, "--json")
-    assert found.exit_status == 0, found.errors
-    assert found.json["accepted"] is False
-    return Path(found.json["run"])
+from .conftest import Command
 
 
 @pytest.fixture
