@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rltransfer.workflows.benchmark import benchmark
     from rltransfer.workflows.demo import demo
     from rltransfer.workflows.evaluate import evaluate
+    from rltransfer.workflows.explain import explain
     from rltransfer.workflows.export import export
     from rltransfer.workflows.inspect import inspect
     from rltransfer.workflows.match import match
@@ -28,6 +29,7 @@ __all__ = [
     "benchmark",
     "demo",
     "evaluate",
+    "explain",
     "export",
     "inspect",
     "load_agent",
@@ -54,6 +56,10 @@ def __getattr__(name: str) -> Any:
             from rltransfer.workflows.evaluate import evaluate
 
             return evaluate
+        case "explain":
+            from rltransfer.workflows.explain import explain
+
+            return explain
         case "export":
             from rltransfer.workflows.export import export
 

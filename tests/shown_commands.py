@@ -75,9 +75,9 @@ def cheaper(words: Sequence[str]) -> list[str]:
     """Returns a command of `rltransfer` with a small budget.
 
     This is the one rule by which what a test runs differs from what a document shows:
-    fewer steps and episodes, quicker fits, and no objection to an agent that has
-    therefore learnt little. The demo, which has no budget, and meta-train, which
-    takes minutes, are asked for their help. A
+    fewer steps and episodes, quicker fits, and no objection to an agent or a student
+    that has therefore learnt little. The demo, which has no budget, and meta-train,
+    which takes minutes, are asked for their help. A
     cluster and a folder that all its machines see are left out. Nothing else is
     changed.
     """
@@ -98,6 +98,8 @@ def cheaper(words: Sequence[str]) -> list[str]:
             rest += ["--target-kwargs", "max_episode_steps=50"]
         case "transfer":
             rest = _at_most(rest, "-n", 600)
+        case "export" if "--distil" in rest:
+            rest = [*_at_most(rest, "--episodes", 1), "--force"]
         case "demo" | "meta-train":
             rest = [*rest, "--help"]
         case "evaluate":

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
+from jaxtyping import Bool
+from torch import Tensor
+
 from rltransfer.alignment.acceptance_test import AcceptanceTest, accept
 from rltransfer.alignment.align_config import AlignConfig
 from rltransfer.alignment.candidates import Candidate, Trial
@@ -39,6 +42,8 @@ class Alignment:
     acceptance: AcceptanceTest
     experience: Transitions
     """Every step that was taken in the target, as it shows them."""
+    visited: Bool[Tensor, " step"]
+    """Which of these steps the chosen candidate took."""
     logged: Transitions | None = None
     """What was known of the target besides, likewise."""
 
@@ -132,6 +137,7 @@ def align(
         chosen,
         acceptance,
         trials.experience,
+        trials.acted_by(chosen.policy),
         logged,
     )
 

@@ -4,6 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Protocol, final, runtime_checkable
 
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
 from rltransfer.alignment.candidates import Candidate, Trial, preferred, worth_acting
 from rltransfer.alignment.problem import AlignmentProblem
 from rltransfer.alignment.step_plan import BestTrial, StepPlan
@@ -79,7 +83,9 @@ class Trials:
         self.seen = Transitions.join(*known)
         """What exploring, logs and trials showed of the target, as it shows it."""
         self._watch = watch
-        self._rows = [explored.transitions]
+        self._rows: list[tuple[Policy | None, Transitions]] = [
+            (None, explored.transitions)
+        ]
 
     def act(self, number: int, candidates: Sequence[Candidate]) -> bool:
         """Acts with the best of `candidates`; returns whether another round may help.
@@ -127,13 +133,19 @@ class Trials:
     def collect(self, policy: Policy, **how: Any) -> Rollout:
         """Acts in the target as `Domain.collect` does, and keeps what it showed."""
         rollout = self.problem.target.collect(policy, **how)
-        self._rows.append(rollout.transitions)
+        self._rows.append((policy, rollout.transitions))
         return rollout
 
     @property
     def experience(self) -> Transitions:
         """Every step that was taken in the target, as it shows them."""
-        return Transitions.join(*self._rows)
+        return Transitions.join(*(rows for _, rows in self._rows))
+
+    def acted_by(self, policy: Policy) -> Bool[Tensor, " step"]:
+        """Returns which steps of `experience` a policy took."""
+        return torch.cat(
+            [torch.full((len(rows),), who is policy) for who, rows in self._rows]
+        )
 
     @property
     def best(self) -> BestTrial | None:

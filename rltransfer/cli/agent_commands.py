@@ -204,18 +204,60 @@ def export(
         Path,
         typer.Argument(
             help="File to write: .safetensors (bundle), .npz (NumPy alone) or .onnx; "
-            "a transfer: .onnx."
+            "a transfer: .onnx; a student of it: .npz or .onnx."
         ),
     ],
     sha256: Sha256 = None,
     statistics: Statistics = None,
+    distil: Annotated[
+        int | None,
+        typer.Option(
+            "--distil",
+            metavar="WIDTH",
+            help="Write a small student of the mapped policy instead, with two hidden "
+            "layers of WIDTH; the options below are for it.",
+        ),
+    ] = None,
+    n_timesteps: Annotated[
+        int,
+        typer.Option(
+            "-n",
+            "--n-timesteps",
+            parser=read_whole,
+            metavar="N",
+            help="Target steps to learn from, beside those that the run keeps.",
+        ),
+    ] = 10_000,
+    episodes: Annotated[
+        int,
+        typer.Option("--episodes", help="Of the comparison; learned from by no one."),
+    ] = 100,
+    seed: Seed = 0,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Write it even if it keeps less than 0.99."),
+    ] = False,
+    vec_env: VecEnvChoice = "dummy",
+    step_seconds: StepSeconds = STEP_SECONDS,
     json: Json = False,
 ) -> Result:
     """Write an agent as a bundle, NumPy arrays or ONNX; a transfer as ONNX."""
     del json  # what prints the result reads it
     import rltransfer
 
-    return rltransfer.export(agent, to, sha256=sha256, statistics=statistics)
+    return rltransfer.export(
+        agent,
+        to,
+        sha256=sha256,
+        statistics=statistics,
+        distil=distil,
+        steps=n_timesteps,
+        episodes=episodes,
+        seed=seed,
+        force=force,
+        vec_env=vec_env,
+        step_seconds=step_seconds,
+    )
 
 
 def demo(

@@ -14,7 +14,7 @@ from rltransfer import __version__
 from rltransfer.cli.agent_commands import demo, evaluate, export, inspect, train_source
 from rltransfer.cli.arguments import one_value_each, require_resume_alone
 from rltransfer.cli.benchmark_command import benchmark
-from rltransfer.cli.match_commands import match, meta_train
+from rltransfer.cli.match_commands import explain, match, meta_train
 from rltransfer.cli.output import (
     interruptible,
     print_error,
@@ -100,6 +100,7 @@ _VERBS: tuple[tuple[str, Callable[..., Any], str], ...] = (
     ("demo", demo, "--seed 1"),
     ("benchmark", benchmark, "--suite fast --strategies zero-shot scratch --jobs 2"),
     ("match", match, "Pendulum-v1 rltransfer/Pendulum-v0 --json"),
+    ("explain", explain, _TRANSFER),
     ("meta-train", meta_train, "--minutes 25 --progress"),
 )
 for _name, _verb, _words in _VERBS:

@@ -1,4 +1,4 @@
-"""`rltransfer match` and `rltransfer meta-train`: which variable is which."""
+"""`rltransfer match`, `explain` and `meta-train`: which variable is which."""
 
 from pathlib import Path
 from typing import Annotated
@@ -25,12 +25,23 @@ _Side = Annotated[
     str, typer.Argument(help="Id of an environment, or the path of an agent.")
 ]
 
+_Log = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PATH|minari:ID",
+        help="Logged steps of that environment, in place of random ones: an .npz file "
+        "or a Minari dataset.",
+    ),
+]
+
 
 def match(
     source: _Side,
     target: _Side,
     source_kwargs: SourceKwargs = None,
     target_kwargs: TargetKwargs = None,
+    source_data: _Log = None,
+    target_data: _Log = None,
     n_timesteps: Annotated[
         int,
         typer.Option(
@@ -38,7 +49,7 @@ def match(
             "--n-timesteps",
             parser=read_whole,
             metavar="N",
-            help="Random steps in each of the two.",
+            help="Random steps in each that has no log.",
         ),
     ] = 1_000,
     seed: Seed = 0,
@@ -54,7 +65,7 @@ def match(
     step_seconds: StepSeconds = STEP_SECONDS,
     json: Json = False,
 ) -> Result:
-    """Tell which variable is which, from random steps alone; no policy acts."""
+    """Tell which variable is which, from random or logged steps; no policy acts."""
     del json  # what prints the result reads it
     ours = read_pairs(source_kwargs or (), "--source-kwargs")
     theirs = read_pairs(target_kwargs or (), "--target-kwargs")
@@ -65,12 +76,25 @@ def match(
         target,
         source_kwargs=ours,
         target_kwargs=theirs,
+        source_data=source_data,
+        target_data=target_data,
         steps=n_timesteps,
         seed=seed,
         network=network,
         vec_env=vec_env,
         step_seconds=step_seconds,
     )
+
+
+def explain(
+    run: Annotated[Path, typer.Argument(help="Run folder of a finished transfer.")],
+    json: Json = False,
+) -> Result:
+    """Tell what a transfer's map makes of each variable, and what matters to it."""
+    del json  # what prints the result reads it
+    import rltransfer
+
+    return rltransfer.explain(run)
 
 
 def meta_train(

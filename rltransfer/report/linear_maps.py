@@ -1,95 +1,19 @@
-"""The maps of an alignment as matrices, with the names of well-known variables."""
+"""The maps of an alignment as matrices, and what each variable became by them."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import final
 
 import numpy as np
 import torch
+from jaxtyping import Float64
 from numpy.typing import NDArray
 
 from rltransfer.alignment import Alignment
 from rltransfer.domain import History
 from rltransfer.report.transfer_picture import LinearMap
+from rltransfer.report.variable_names import action_names, observation_names
 from rltransfer.translation import MappedPolicy
-
-OBSERVATIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "Acrobot": (
-            "cos upper angle",
-            "sin upper angle",
-            "cos lower angle",
-            "sin lower angle",
-            "upper velocity",
-            "lower velocity",
-        ),
-        "CartPole": ("cart position", "cart velocity", "pole angle", "pole velocity"),
-        "InvertedPendulum": (
-            "cart position",
-            "pole angle",
-            "cart velocity",
-            "pole velocity",
-        ),
-        "LunarLander": (
-            "x",
-            "y",
-            "x velocity",
-            "y velocity",
-            "angle",
-            "angular velocity",
-            "left leg",
-            "right leg",
-        ),
-        "MountainCar": ("position", "velocity"),
-        "MountainCarContinuous": ("position", "velocity"),
-        "Pendulum": ("cos angle", "sin angle", "angular velocity"),
-    }
-)
-ACTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "Acrobot": ("torque -1", "torque 0", "torque +1"),
-        "CartPole": ("push left", "push right"),
-        "InvertedPendulum": ("force",),
-        "LunarLander": ("nothing", "left engine", "main engine", "right engine"),
-        "MountainCar": ("push left", "nothing", "push right"),
-        "MountainCarContinuous": ("force",),
-        "Pendulum": ("torque",),
-    }
-)
-# With `continuous=True` the same environment has other actions: their number tells.
-_CONTINUOUS_LANDER = ("main engine", "side engines")
-
-
-def observation_names(env_id: str, size: int) -> tuple[str, ...]:
-    """Returns a name for each number of an observation.
-
-    Args:
-        env_id: as registered; any version.
-        size: how many numbers there are. Where the table knows another number of
-            them, it is about another environment of the same name.
-    """
-    return _named(OBSERVATIONS, env_id, size, "observation")
-
-
-def action_names(env_id: str, size: int) -> tuple[str, ...]:
-    """Returns a name for each action, or each number of a continuous action."""
-    if _stem(env_id) == "LunarLander" and size == len(_CONTINUOUS_LANDER):
-        return _CONTINUOUS_LANDER
-    return _named(ACTIONS, env_id, size, "action")
-
-
-def _named(
-    table: Mapping[str, tuple[str, ...]], env_id: str, size: int, word: str
-) -> tuple[str, ...]:
-    known = table.get(_stem(env_id), ())
-    return known if len(known) == size else tuple(f"{word} {n}" for n in range(size))
-
-
-def _stem(env_id: str) -> str:
-    return re.sub(r"-v\d+$", "", re.split(r"[/:]", env_id)[-1])
-
 
 _DRAWS = 256
 _FLAT = 1e-9
@@ -98,20 +22,81 @@ _ABOUT = 2.0
 """Times the error of the chosen candidate that is about as little."""
 
 
-def state_map(alignment: Alignment, source_id: str, target_id: str) -> LinearMap:
-    """Returns the state map over the observations that candidates saw.
+@final
+@dataclass(frozen=True, eq=False)
+class MapMatrices:
+    """State and action maps: of the chosen candidate, and of those that are asked.
 
-    In standard deviations, so that cells compare. A map that is not affine is shown by
-    the affine one that is nearest to it there.
+    State maps are in standard deviations, so that cells compare. What is not affine is
+    shown by the affine map that is nearest to it where candidates acted. Asked are
+    those that were acted with and explain the target about as well as the chosen one.
     """
-    values = _state_matrix(alignment, alignment.policy)
-    return LinearMap(
-        values,
-        observation_names(source_id, len(values)),
-        _stack_names(alignment.policy.history, target_id),
-        "deviations that the source variable moves\n"
-        "when the target variable moves by one of its own",
-    )
+
+    state: Float64[np.ndarray, "seen stack"]
+    action: Float64[np.ndarray, "wanted taken"]
+    """Which source action, as it is encoded, each target action is taken for.
+
+    Discrete target actions are shown one by one, continuous ones by what a change does.
+    """
+    asked_states: Float64[np.ndarray, "candidate seen stack"]
+    asked_actions: Float64[np.ndarray, "candidate wanted taken"]
+    history: History
+    """What a stack of target observations holds."""
+    discrete: bool
+    """Whether target actions are."""
+
+    @classmethod
+    def of(cls, alignment: Alignment) -> "MapMatrices":
+        """Returns the maps that an alignment came to."""
+        most = _ABOUT * alignment.chosen.candidate.alignment_error
+        asked = [t for t in alignment.trials if t.candidate.alignment_error <= most]
+        policies = [alignment.policy, *(trial.policy for trial in asked)]
+        states = np.stack([_state_matrix(alignment, policy) for policy in policies])
+        actions = np.stack([_action_matrix(alignment, policy) for policy in policies])
+        return cls(
+            states[0],
+            actions[0],
+            states[1:],
+            actions[1:],
+            alignment.policy.history,
+            alignment.target.actions.discrete,
+        )
+
+    def state_map(self, source_id: str, target_id: str) -> LinearMap:
+        """Returns the state map with the names of these environments."""
+        return LinearMap(
+            self.state,
+            observation_names(source_id, len(self.state)),
+            _stack_names(self.history, target_id),
+            "deviations that the source variable moves\n"
+            "when the target variable moves by one of its own",
+        )
+
+    def action_map(self, source_id: str, target_id: str) -> LinearMap:
+        """Returns the action map, likewise."""
+        return LinearMap(
+            self.action,
+            action_names(source_id, self.action.shape[0]),
+            action_names(target_id, self.action.shape[1]),
+            "part of the source action"
+            if self.discrete
+            else "how far the source action moves\nwhen the target action moves by one",
+        )
+
+    def meanings(self, source_id: str, target_id: str) -> tuple["Meaning", ...]:
+        """Returns for each target variable the source variable that it became.
+
+        Candidates agree where they name the same variable and direction.
+        """
+        sources = observation_names(source_id, len(self.state))
+        targets = observation_names(target_id, self.history.observation)
+        return meanings_of(self.state, self.asked_states, sources, targets)
+
+    def action_meanings(self, source_id: str, target_id: str) -> tuple["Meaning", ...]:
+        """Returns for each target action the source action that it is taken for."""
+        shown = self.action_map(source_id, target_id)
+        names = shown.source_names, shown.target_names
+        return meanings_of(self.action, self.asked_actions, *names)
 
 
 def _state_matrix(alignment: Alignment, policy: MappedPolicy) -> NDArray[np.float64]:
@@ -123,6 +108,22 @@ def _state_matrix(alignment: Alignment, policy: MappedPolicy) -> NDArray[np.floa
     source_spread = _spread(alignment.model_data.model.whitening.inverse)
     target_spread = _spread(alignment.whitening.inverse)
     return values * target_spread / np.maximum(source_spread, _FLAT)[:, None]
+
+
+def _action_matrix(alignment: Alignment, policy: MappedPolicy) -> NDArray[np.float64]:
+    network, codec = policy.translation.action, alignment.target.actions
+    if network is None:
+        return np.eye(alignment.model_data.source.domain.actions.size)
+    if codec.discrete:
+        with torch.no_grad():
+            values: NDArray[np.float64] = (
+                network(torch.eye(codec.size)).double().numpy()
+            )
+        return values.T
+    drawn = np.random.default_rng(0).uniform(-1, 1, (_DRAWS, codec.size))
+    rows = torch.from_numpy(drawn).float()
+    with torch.no_grad():
+        return _slope(torch.from_numpy(drawn), network(rows))
 
 
 @final
@@ -142,28 +143,9 @@ class Meaning:
     candidates: int
 
 
-def meanings(
-    alignment: Alignment, source_id: str, target_id: str
-) -> tuple[Meaning, ...]:
-    """Returns for each target variable the source variable that it became.
-
-    Candidates agree where they name the same variable and direction. Asked are those
-    that were acted with and explain the target about as well as the chosen one.
-    """
-    most = _ABOUT * alignment.chosen.candidate.alignment_error
-    asked = [t for t in alignment.trials if t.candidate.alignment_error <= most]
-    chosen = _state_matrix(alignment, alignment.policy)
-    return meanings_of(
-        chosen,
-        [_state_matrix(alignment, trial.policy) for trial in asked],
-        observation_names(source_id, len(chosen)),
-        observation_names(target_id, alignment.policy.history.observation),
-    )
-
-
 def meanings_of(
     chosen: NDArray[np.float64],
-    asked: Sequence[NDArray[np.float64]],
+    asked: Iterable[NDArray[np.float64]],
     sources: Sequence[str],
     targets: Sequence[str],
 ) -> tuple[Meaning, ...]:
@@ -210,7 +192,7 @@ def _strongest(values: NDArray[np.float64]) -> list[tuple[int, int]]:
 
 
 def _stack_names(history: History, target_id: str) -> tuple[str, ...]:
-    """Returns a name for each number of a stack of observations."""
+    """Returns a name for each number of a stack of target observations."""
     seen = observation_names(target_id, history.observation)
     taken = action_names(target_id, history.action)
     before = [
@@ -220,33 +202,6 @@ def _stack_names(history: History, target_id: str) -> tuple[str, ...]:
         for name in names
     ]
     return (*seen, *before)
-
-
-def action_map(alignment: Alignment, source_id: str, target_id: str) -> LinearMap:
-    """Returns which source action, as it is encoded, each target action is taken for.
-
-    Discrete target actions are shown one by one, continuous ones by what a change does.
-    """
-    network = alignment.policy.translation.action
-    codec = alignment.target.actions
-    if network is None:
-        values = np.eye(alignment.model_data.source.domain.actions.size)
-    elif codec.discrete:
-        with torch.no_grad():
-            values = network(torch.eye(codec.size)).double().numpy().T
-    else:
-        drawn = np.random.default_rng(0).uniform(-1, 1, (_DRAWS, codec.size))
-        rows = torch.from_numpy(drawn).float()
-        with torch.no_grad():
-            values = _slope(torch.from_numpy(drawn), network(rows))
-    return LinearMap(
-        values,
-        action_names(source_id, values.shape[0]),
-        action_names(target_id, values.shape[1]),
-        "part of the source action"
-        if codec.discrete
-        else "how far the source action moves\nwhen the target action moves by one",
-    )
 
 
 def _slope(inputs: torch.Tensor, outputs: torch.Tensor) -> NDArray[np.float64]:

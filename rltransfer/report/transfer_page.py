@@ -9,6 +9,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from rltransfer.evaluation import ReturnSummary
+from rltransfer.report.explanation import Explanation
 from rltransfer.report.filming import Clip
 from rltransfer.report.html_page import WIDTH, data_uri, figure_svg, rendered
 from rltransfer.report.learning_curve import CurveShown, draw_curve
@@ -41,6 +42,7 @@ class TransferPage:
     state_map: LinearMap
     action_map: LinearMap
     meanings: Sequence[Meaning]
+    explanation: Explanation
     attempts: Sequence[Attempt]
     learned: str | None
     """What is said of learning on, with its caveats; None without it."""
@@ -87,6 +89,8 @@ class TransferPage:
                 "more_meanings": self.meanings[_FIRST_ROWS:],
                 "maps": self._maps(),
                 "map_texts": self._map_texts(),
+                "explanation": self.explanation,
+                "weights": self._weights(),
                 "attempts": self._attempts() if len(self.attempts) > 1 else None,
                 "sources": self.record["sources"],
                 "verdict_word": verdict_word,
@@ -262,6 +266,14 @@ class TransferPage:
                 unit = " ".join(linear.unit.split())
                 texts.append(f"{title}: one number, {value} ({unit}).")
         return texts
+
+    def _weights(self) -> Markup | None:
+        told = self.explanation
+        if told.reason is not None:
+            return None
+        text = ", ".join(f"{one.target} {one.share:.0%}" for one in told.weights)
+        height = min(0.8 + 0.28 * len(told.weights), _MOST_INCHES)
+        return figure_svg("weights", f"What matters: {text}", told.draw, height)
 
     def _attempts(self) -> Markup:
         def draw(figure: Figure) -> None:

@@ -8,24 +8,33 @@ from typing import Any, final
 from rich.console import RenderableType
 from typing_extensions import override
 
+from rltransfer.argument_checks import STEP_SECONDS, VecEnv
 from rltransfer.errors import InputError
 from rltransfer.report import Result
 from rltransfer.report.tables import facts
 from rltransfer.translation import MappedPolicy
+from rltransfer.workflows.distil import EPISODES, STEPS, DistilConfig, Distilled
+from rltransfer.workflows.distil import distil as distil_policy
+from rltransfer.workflows.environments import Stepping
 from rltransfer.workflows.policy_loading import load_transfer, require_no_statistics
 from rltransfer.workflows.transfer_description import came_out, is_transfer
 from rltransfer_agents.export import (
     EQUAL_SHARE,
     export_mapped_onnx,
+    export_numpy,
+    export_onnx,
     export_policy_data,
     require_format,
 )
+from rltransfer_agents.export.export_checks import require_new
 from rltransfer_agents.loading.agent_files import StatisticsChoice, locate
 from rltransfer_agents.loading.agent_loading import read_policy_data
+from rltransfer_agents.loading.hub import is_on_hub
 from rltransfer_agents.loading.refusal import printable
 from rltransfer_agents.policies import FrozenPolicy
 
 _MAPPED_SUFFIX = ".onnx"
+STUDENT_FORMATS = {".npz": export_numpy, ".onnx": export_onnx}
 
 
 @final
@@ -38,6 +47,8 @@ class ExportedPolicy(Result):
     """Every file, the policy first."""
     checked: str
     """In what it was found to agree with its original."""
+    distilled: Distilled | None = None
+    """How the student was made that was written; None where none was."""
     wrappers: tuple[str, ...] = ()
     """Behind which it has to see its environment, the innermost first."""
 
@@ -50,6 +61,7 @@ class ExportedPolicy(Result):
             "written": files[0],
             "files": files,
             "wrappers": list(self.wrappers),
+            "distilled": self.distilled and self.distilled.as_json(),
         }
 
     @override
@@ -60,6 +72,7 @@ class ExportedPolicy(Result):
                 ("agent", self.agent),
                 *(("written", path) for path in self.written),
                 ("checked", self.checked),
+                *(self.distilled.entries if self.distilled else ()),
                 *(("needs", name) for name in self.wrappers),
             ]
         )
@@ -71,10 +84,18 @@ def export(
     *,
     sha256: str | None = None,
     statistics: StatisticsChoice = None,
+    distil: int | None = None,
+    steps: int = STEPS,
+    episodes: int = EPISODES,
+    seed: int = 0,
+    force: bool = False,
+    vec_env: VecEnv = "dummy",
+    step_seconds: float = STEP_SECONDS,
 ) -> ExportedPolicy:
     """Writes an agent as a bundle, NumPy arrays or ONNX; a transfer as ONNX.
 
-    What was written is read back and compared with its original.
+    What was written is read back and compared with its original. With `distil` it is a
+    small student of a transfer's mapped policy, as NumPy arrays or ONNX.
 
     Args:
         agent: anything that `load_agent` reads; a transfer is what came out of it.
@@ -82,13 +103,32 @@ def export(
             alone) or `.onnx`; a transfer: `.onnx`.
         sha256: the hash that the agent's file must have.
         statistics: of the agent, as for `load_agent`.
+        distil: width of the two hidden layers of a student that is written in place of
+            the mapped policy; the other arguments are for it alone.
+        steps: target steps to learn from, beside those that the run keeps. They are
+            counted and told.
+        episodes: in which random, mapped policy and student are compared; nothing is
+            learned from them, and their steps are told apart.
+        seed: of everything drawn.
+        force: whether a student is written that keeps less than 0.99 of what the mapped
+            policy earns above random.
+        vec_env: as for `evaluate`.
+        step_seconds: likewise.
 
     Raises:
-        InputError: the file cannot be written, or its format cannot hold the agent.
+        InputError: the file cannot be written, its format cannot hold the agent, or the
+            student keeps too little.
         ArtifactRefused: a file of the agent is refused.
     """
     to = Path(to)
     _require_writable_file(to)
+    if distil is None:
+        _require_unsaid(("-n", steps, STEPS), ("--episodes", episodes, EPISODES))
+        _require_unsaid(("--seed", seed, 0), ("--force", force, False))
+    else:
+        stepping = Stepping(vec_env, step_seconds)
+        config = DistilConfig(distil, steps, episodes, seed, force, stepping)
+        return _export_student(Path(agent), to, config, sha256)
     agent = came_out(agent)
     if is_transfer(Path(agent)):
         require_no_statistics(statistics, agent)
@@ -100,7 +140,40 @@ def export(
         Path(agent),
         export_policy_data(data, to),
         "equal to the agent on random observations",
-        tuple(str(wrapper) for wrapper in data.wrappers),
+        wrappers=tuple(str(wrapper) for wrapper in data.wrappers),
+    )
+
+
+def _require_unsaid(*options: tuple[str, int, int]) -> None:
+    """Raises if an option of students has another value than its default."""
+    for option, value, default in options:
+        if value != default:
+            raise InputError(
+                f"{option} is for --distil WIDTH, which was not given; give it, or "
+                f"leave out {option}"
+            )
+
+
+def _export_student(
+    run: Path, to: Path, config: DistilConfig, sha256: str | None
+) -> ExportedPolicy:
+    if to.suffix not in STUDENT_FORMATS:
+        raise InputError(
+            f"a student is written as {' or '.join(STUDENT_FORMATS)}, got {to}; "
+            "rename it"
+        )
+    require_new(to, to.suffix)
+    if is_on_hub(run) or not is_transfer(run):
+        raise InputError(
+            "--distil takes the run folder of a finished transfer, got "
+            f"{printable(run)}; export an agent without it"
+        )
+    distilled = distil_policy(run, config, sha256)
+    return ExportedPolicy(
+        run,
+        STUDENT_FORMATS[to.suffix](distilled.student, to),
+        "equal to the student on random observations",
+        distilled,
     )
 
 

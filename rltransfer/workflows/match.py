@@ -1,7 +1,6 @@
 """Which variable of one environment is which of another, from their rows alone."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -11,18 +10,15 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 from typing_extensions import override
 
-from rltransfer.alignment import AlignConfig
 from rltransfer.alignment.families.matched_family import usable_network
 from rltransfer.alignment.matching.match_decoding import Match
 from rltransfer.alignment.matching.match_network import MatchNetwork
 from rltransfer.alignment.matching.match_proposals import (
     FEWEST_ROWS,
     MatchProposals,
-    MatchSide,
     match_proposals,
 )
 from rltransfer.alignment.matching.match_weights import read_match_network
-from rltransfer.alignment.source_model_data import exploring
 from rltransfer.argument_checks import (
     STEP_SECONDS,
     VecEnv,
@@ -31,39 +27,13 @@ from rltransfer.argument_checks import (
 )
 from rltransfer.random_streams import RandomStreams
 from rltransfer.report import Result
-from rltransfer.report.linear_maps import action_names, observation_names
 from rltransfer.report.tables import facts, plain_table
-from rltransfer.workflows.environments import (
-    EnvironmentChoice,
-    MakeEnv,
-    Stepping,
-    domain_of,
-    environment_id,
-    require_plain,
-)
-from rltransfer.workflows.policy_loading import environment_of, load_agent
-from rltransfer.wrappers import StepTimeout
-from rltransfer_agents.loading.hub import is_on_hub
+from rltransfer.workflows.environments import MakeEnv, Stepping
+from rltransfer.workflows.named_sides import SIDE_USES, NamedSide, named_side
 
 MATCH_STEPS = 1_000
 _BEAM = 8
-_USES = ("source actions", "source", "target actions", "target", "search")
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class NamedSide:
-    """Rows of one environment, and what its variables are called."""
-
-    title: str
-    side: MatchSide
-    observations: tuple[str, ...]
-    actions: tuple[str, ...]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Of all variables, observations first."""
-        return (*self.observations, *self.actions)
+_USES = (*SIDE_USES, "search")
 
 
 @final
@@ -186,6 +156,8 @@ def match(
     *,
     source_kwargs: Mapping[str, Any] | None = None,
     target_kwargs: Mapping[str, Any] | None = None,
+    source_data: str | Path | None = None,
+    target_data: str | Path | None = None,
     steps: int = MATCH_STEPS,
     seed: int = 0,
     network: str | Path | None = None,
@@ -194,8 +166,9 @@ def match(
 ) -> MatchResult:
     """Tells which variable of the target each one of the source is.
 
-    Both environments are acted in at random. No policy acts, and no return is looked at
-    but the reward of each step, as one more variable.
+    Both environments are acted in at random, but where there is a log of one: then no
+    step is taken in it. No policy acts, and no return is looked at but the reward of
+    each step, as one more variable.
 
     Args:
         source: an environment's id, a callable that makes one, or the path of an agent,
@@ -203,25 +176,28 @@ def match(
         target: likewise.
         source_kwargs: arguments of the source's environment.
         target_kwargs: of the target's.
-        steps: random steps in each.
+        source_data: logged steps of the source's environment, as for `transfer`.
+        target_data: of the target's.
+        steps: random steps in each that has no log.
         seed: of everything drawn.
         network: weights that `meta_train` wrote; by default those that come along.
         vec_env: `dummy`, or `subproc` for environments in processes of their own.
         step_seconds: longest time of one step of an environment, in seconds.
 
     Raises:
-        InputError: an environment is not known, or nothing can be told of the two.
-        ArtifactRefused: the file of `network` is damaged.
+        InputError: an environment is not known, a log is of another one, or nothing can
+            be told of the two.
+        ArtifactRefused: the file of `network`, or a log, is damaged.
     """
     require_at_least("-n", steps, FEWEST_ROWS, "fewer rows tell nothing")
     require_seed(seed)
     told = usable_network() if network is None else read_match_network(Path(network))
     streams, stepping = RandomStreams(seed, *_USES), Stepping(vec_env, step_seconds)
-    asked = (source, source_kwargs, "source"), (target, target_kwargs, "target")
-    ours, theirs = (
-        _explored(_choice(env, kwargs or {}, role), role, steps, streams, stepping)
-        for env, kwargs, role in asked
+    asked = (
+        (source, source_kwargs, source_data, "source"),
+        (target, target_kwargs, target_data, "target"),
     )
+    ours, theirs = (named_side(*words, steps, streams, stepping) for words in asked)
     return match_sides(ours, theirs, told, streams.generator("search"))
 
 
@@ -244,42 +220,3 @@ def match_sides(
     """
     proposals = match_proposals(source.side, target.side, network, _BEAM, rng)
     return MatchResult(source, target, proposals)
-
-
-def _choice(
-    env: str | Path | MakeEnv, kwargs: Mapping[str, Any], role: str
-) -> EnvironmentChoice:
-    plain = require_plain(f"--{role}-kwargs", kwargs)
-    if isinstance(env, str | Path) and (is_on_hub(env) or Path(env).exists()):
-        return environment_of(load_agent(env, env_kwargs=plain))
-    name = str(env) if isinstance(env, Path) else env
-    return EnvironmentChoice(environment_id(name), plain)
-
-
-def _explored(
-    choice: EnvironmentChoice,
-    role: str,
-    steps: int,
-    streams: RandomStreams,
-    stepping: Stepping,
-) -> NamedSide:
-    """Returns what acting at random shows of an environment."""
-    domain = domain_of(choice, stepping, kwargs_option=f"--{role}-kwargs")
-    with (
-        closing(domain),
-        StepTimeout(stepping.step_seconds).active() as timeout,
-    ):
-        domain.use_timeout(timeout)
-        rng = streams.generator(f"{role} actions")
-        rows = domain.collect(
-            exploring(domain, AlignConfig(), rng),
-            purpose="matching",
-            seed=streams.integer(role),
-            steps=steps,
-        ).transitions
-        return NamedSide(
-            choice.title,
-            MatchSide.of(rows, domain.actions),
-            observation_names(choice.env_id, domain.observation_size),
-            action_names(choice.env_id, domain.actions.size),
-        )

@@ -8,16 +8,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from rltransfer.alignment import Alignment
 from rltransfer.domain import Policy
 from rltransfer.io import installed_versions, sha256_of
 from rltransfer.report.clips import PANEL, encoded
 from rltransfer.report.filming import Actor, Clip, Filming, NoClip
 from rltransfer.report.html_page import REPORT, drawn_fault
-from rltransfer.report.linear_maps import action_map, meanings, state_map
 from rltransfer.report.transfer_page import TransferPage
 from rltransfer.report.transfer_picture import Attempt
+from rltransfer.translation import MappedPolicy
 from rltransfer.workflows.environments import MADE_BY_CALLABLE, EnvironmentChoice
+from rltransfer.workflows.explain import explained, why_not
+from rltransfer.workflows.run_experience import RunExperience
 from rltransfer.workflows.transfer_description import MAPPING_FOLDER, digest_of
 from rltransfer.workflows.transfer_request import TransferRequest
 from rltransfer.workflows.transfer_result import TransferResult
@@ -28,7 +29,8 @@ from rltransfer_agents.loading import LoadedPolicy
 def with_report(
     request: TransferRequest,
     loaded: LoadedPolicy,
-    alignment: Alignment,
+    policy: MappedPolicy,
+    kept: RunExperience,
     attempts: Sequence[Attempt],
     result: TransferResult,
 ) -> TransferResult:
@@ -39,7 +41,8 @@ def with_report(
     Args:
         request: what was asked for.
         loaded: the source that was kept.
-        alignment: of it.
+        policy: of the mapping.
+        kept: what the run keeps of its steps.
         attempts: candidates that were acted with.
         result: what came of it; its mapping is in its folder.
 
@@ -51,7 +54,7 @@ def with_report(
     path = result.folder / REPORT
     drawn = replace(result, report=path)
     fault = drawn_fault(
-        path, lambda: _page(request, loaded, alignment, attempts, drawn).html()
+        path, lambda: _page(request, loaded, policy, kept, attempts, drawn).html()
     )
     if fault is not None:
         return replace(result, notes=(*result.notes, fault))
@@ -61,7 +64,8 @@ def with_report(
 def _page(
     request: TransferRequest,
     loaded: LoadedPolicy,
-    alignment: Alignment,
+    policy: MappedPolicy,
+    kept: RunExperience,
     attempts: Sequence[Attempt],
     result: TransferResult,
 ) -> TransferPage:
@@ -76,9 +80,17 @@ def _page(
             record=result.as_json(),
             figures=result.figures,
             home=result.source_environment.title,
-            state_map=state_map(alignment, *ids),
-            action_map=action_map(alignment, *ids),
-            meanings=meanings(alignment, *ids),
+            state_map=kept.maps.state_map(*ids),
+            action_map=kept.maps.action_map(*ids),
+            meanings=kept.maps.meanings(*ids),
+            explanation=explained(
+                result.folder,
+                result.source_environment,
+                result.target,
+                policy,
+                why_not(vars(result) | {"winner": result.winner}, policy),
+                kept,
+            ),
             attempts=attempts,
             learned=result.learned,
             curve=result.curve,

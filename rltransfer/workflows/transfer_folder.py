@@ -1,6 +1,7 @@
 """What a finished transfer leaves: mapping, picture, record and manifest."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import final
@@ -17,12 +18,13 @@ from rltransfer.io import (
     write_manifest,
 )
 from rltransfer.report.html_page import REPORT
-from rltransfer.report.linear_maps import action_map, state_map
+from rltransfer.report.linear_maps import MapMatrices
 from rltransfer.report.return_chart import charted
 from rltransfer.report.transfer_picture import Attempt, draw_transfer
 from rltransfer.translation import save_translation
 from rltransfer.workflows.policy_loading import environment_of
 from rltransfer.workflows.report_html import with_report
+from rltransfer.workflows.run_experience import EXPERIENCE, RunExperience
 from rltransfer.workflows.transfer_description import (
     AGAIN,
     MAPPING_FOLDER,
@@ -111,9 +113,12 @@ def write_transfer(
     folder, target = result.folder, best.alignment.target
     _write_source(folder, best)
     save_translation(folder / MAPPING_FOLDER, best.alignment.policy.translation)
-    draw(folder / "transfer.png", best, result)
+    kept = RunExperience.of(best.alignment, request.align_config().selection.resting)
+    kept.write(folder)
     attempts = _attempts(best.alignment)
-    result = with_report(request, best.loaded, best.alignment, attempts, result)
+    draw(folder / "transfer.png", kept.maps, attempts, result)
+    policy = best.alignment.policy
+    result = with_report(request, best.loaded, policy, kept, attempts, result)
     write_json(folder / RECORD, result.as_json())
     write_manifest(
         folder,
@@ -167,7 +172,7 @@ def _write_source(folder: Path, best: AlignedSource) -> None:
         if is_transfer(path):
             # Hidden files, logs and pictures are not needed to act.
             unneeded = shutil.ignore_patterns(
-                *(".*", "tensorboard", STUDENT_FOLDER, "*.png", REPORT)
+                *(".*", "tensorboard", STUDENT_FOLDER, "*.png", REPORT, EXPERIENCE)
             )
             shutil.copytree(path, inside, ignore=unneeded)
             return
@@ -176,7 +181,9 @@ def _write_source(folder: Path, best: AlignedSource) -> None:
     export_agent(path, folder / SOURCE_BUNDLE, sha256=digest, statistics=statistics)
 
 
-def draw(path: Path, best: AlignedSource, result: TransferResult) -> None:
+def draw(
+    path: Path, maps: MapMatrices, attempts: Sequence[Attempt], result: TransferResult
+) -> None:
     """Draws the transfer that was kept, on one page."""
     ids = result.source_environment.env_id, result.target.env_id
     draw_transfer(
@@ -185,9 +192,9 @@ def draw(path: Path, best: AlignedSource, result: TransferResult) -> None:
         f"{result.target_steps:,} target steps",
         verdict=result.verdict,
         accepted=result.accepted,
-        state_map=state_map(best.alignment, *ids),
-        action_map=action_map(best.alignment, *ids),
-        attempts=_attempts(best.alignment),
+        state_map=maps.state_map(*ids),
+        action_map=maps.action_map(*ids),
+        attempts=attempts,
         figures=charted(result.figures),
         curve=result.curve,
     )

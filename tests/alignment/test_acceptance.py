@@ -289,5 +289,6 @@ def test_sources_are_not_ranked_by_episodes_that_were_stopped(
             chosen,
             acceptance,
             trials.experience,
+            trials.acted_by(chosen.policy),
         )
         assert alignment.rank == (False, -measured)

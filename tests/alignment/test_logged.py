@@ -17,7 +17,7 @@ from rltransfer.alignment import (
 )
 from rltransfer.domain import Domain, LoggedRows, Transitions
 from rltransfer.errors import InputError
-from rltransfer.report.linear_maps import meanings, state_map
+from rltransfer.report.linear_maps import MapMatrices
 from rltransfer.wrappers import StepBudget
 from tests.worlds.logs import columns_of
 from tests.worlds.points import Home, Point
@@ -81,11 +81,12 @@ def test_without_a_step_a_mapping_is_neither_accepted_nor_refused(
 
 
 def test_pictures_show_the_map_over_what_was_logged(unproved: Alignment) -> None:
-    shown = state_map(unproved, "Point-v0", "Point-v0").values
+    maps = MapMatrices.of(unproved)
+    shown = maps.state_map("Point-v0", "Point-v0").values
     # Sensors exchange the two places, which pictures show in deviations.
     assert abs(shown[0, 1]) > 3 * abs(shown[0, 0])
     assert abs(shown[1, 0]) > 3 * abs(shown[1, 1])
-    (first, second) = meanings(unproved, "Point-v0", "Point-v0")
+    (first, second) = maps.meanings("Point-v0", "Point-v0")
     assert (first.source, second.source) == ("observation 1", "observation 0")
     assert 1 <= first.agreeing <= first.candidates
 

@@ -70,6 +70,18 @@ def command() -> Command:
 
 
 @pytest.fixture(scope="session")
+def refused(agent: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of a transfer to a Pendulum that was refused."""
+    folder = tmp_path_factory.mktemp("runs")
+    short = ("--target-kwargs", "max_episode_steps=50")
+    words = ("--target", "Pendulum-v1", *short, "-n", 600, *REPORTED)
+    found = call("transfer", "--source", agent, *words, "-f", folder, "--json")
+    assert found.exit_status == 0, found.errors
+    assert found.json["accepted"] is False
+    return Path(found.json["run"])
+
+
+@pytest.fixture(scope="session")
 def agent(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run folder of an agent that has hardly learnt anything."""
     folder = tmp_path_factory.mktemp("agents")

@@ -1,11 +1,15 @@
 """`rltransfer match` and `meta-train`, from the words typed to what is printed."""
 
 from pathlib import Path
+from typing import Any
 
+import gymnasium as gym
+import numpy as np
 import pytest
 
 from rltransfer.alignment.matching.match_weights import SHIPPED, read_match_network
 from rltransfer.io.event_files import EVENTS
+from tests.worlds.logs import columns_of
 
 from .conftest import Command
 
@@ -106,3 +110,47 @@ def test_wrong_words_for_a_training_are_refused_in_one_line(
     assert found.exit_status == 2
     assert reason in found.error
     assert not (tmp_path / "runs").exists()
+
+
+def log_of(env_id: str, path: Path, steps: int = 400, **kwargs: Any) -> Path:
+    np.savez(path, **columns_of(gym.make(env_id, **kwargs), steps))
+    return path
+
+
+def test_logs_stand_for_random_steps(command: Command, tmp_path: Path) -> None:
+    scrambled = {"base": "CartPole-v1", "kind": "rewired", "seed": 3}
+    ours = log_of("CartPole-v1", tmp_path / "ours.npz")
+    theirs = log_of("rltransfer/Sensors-v0", tmp_path / "theirs.npz", **scrambled)
+    logs = ("--source-data", ours, "--target-data", theirs)
+    # Nobody acts: the seed draws nothing but the search.
+    first, other = (
+        command("match", *POLE, *REWIRED, *logs, "--seed", seed, "--json").json
+        for seed in (0, 1)
+    )
+    assert first["rows"] == {"source": 400, "target": 400}
+    assert first["variables"] == other["variables"]
+    one = command("match", *POLE[:2], "-n", 90, *REWIRED, *logs[:2], "--json").json
+    assert one["rows"] == {"source": 400, "target": 90}
+
+
+def test_a_log_of_another_environment_is_refused(
+    command: Command, tmp_path: Path
+) -> None:
+    pendulum = log_of("Pendulum-v1", tmp_path / "pendulum.npz", 60)
+    few = log_of("CartPole-v1", tmp_path / "few.npz", 20)
+    columns = columns_of(gym.make("CartPole-v1"), 60)
+    del columns["action"]
+    np.savez(tmp_path / "mute.npz", **columns)
+    damaged = tmp_path / "damaged.npz"
+    damaged.write_bytes(few.read_bytes()[:-40])
+    for path, status, reason in (
+        (pendulum, 2, "CartPole-v1"),
+        (few, 2, "fewer than 50 logged steps"),
+        (tmp_path / "mute.npz", 2, "it has no action"),
+        (tmp_path / "gone.npz", 2, "there is no"),
+        (damaged, 76, "damaged.npz"),
+    ):
+        words = ("CartPole-v1", "CartPole-v1", "--source-data", path)
+        found = command("match", *words)
+        assert found.exit_status == status, found.errors
+        assert reason in found.error

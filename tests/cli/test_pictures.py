@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 
 from rltransfer.evaluation import ReturnSummary
 from rltransfer.report.learning_curve import CurveShown, draw_curve
-from rltransfer.report.linear_maps import action_names, observation_names
 from rltransfer.report.return_chart import draw_returns
 from rltransfer.report.transfer_picture import (
     Attempt,
@@ -17,6 +16,7 @@ from rltransfer.report.transfer_picture import (
     draw_map,
     draw_transfer,
 )
+from rltransfer.report.variable_names import action_names, observation_names
 
 
 def named(values: np.ndarray) -> LinearMap:

@@ -21,11 +21,13 @@ from rltransfer.evaluation import ReturnSummary
 from rltransfer.report import clips, filming, html_page, linear_maps
 from rltransfer.report.benchmark_page import BenchmarkPage
 from rltransfer.report.clips import PANEL, encoded
+from rltransfer.report.explanation import Explanation, NamedMirror, Weight
 from rltransfer.report.filming import Actor, Clip, Filming, NoClip, filmed
 from rltransfer.report.learning_curve import CurveShown
-from rltransfer.report.linear_maps import Meaning, observation_names
+from rltransfer.report.linear_maps import Meaning
 from rltransfer.report.transfer_page import TransferPage
 from rltransfer.report.transfer_picture import Attempt, LinearMap
+from rltransfer.report.variable_names import observation_names
 
 HOSTILE = "<script>alert(1)</script>-v0 \" ' & $x^$ http://evil.example/a.png"
 SHOWN = "&lt;script&gt;alert(1)&lt;/script&gt;-v0"
@@ -108,6 +110,7 @@ def page_of(accepted: bool | None = True, **changes: Any) -> TransferPage:
         meanings=[
             Meaning(f"target {n}", HOSTILE, n == 0, 0.62, 2, 3) for n in range(14)
         ],
+        explanation=Explanation(Path("run"), "X", "Y", None if accepted else HOSTILE),
         attempts=[Attempt(1, 100 * n, 9.0, 0.1, cut_short=n == 1) for n in range(3)],
         learned=None,
         curve=None,
@@ -202,6 +205,23 @@ def test_a_variable_that_moves_nothing_becomes_nothing() -> None:
     )
     html = page_of(meanings=found).html().decode()
     assert "<td>c</td><td>nothing</td><td>-</td><td>1 of 2</td>" in html
+
+
+def test_what_matters_is_drawn_and_mirror_images_are_named() -> None:
+    weights = Weight("<b>", 0.75), Weight("d", 0.25)
+    mirrors = (NamedMirror(("a",), ("left ↔ right",)),)
+    told = Explanation(
+        Path("run"), "X", "Y", None, weights=weights, states=9, mirrors=mirrors
+    )
+    html = page_of(explanation=told).html()
+    page = Page(html)
+    assert page.is_alone and "75 %" in page.text and b"<b>" not in html
+    assert "the source moves alike with -a, left ↔ right." in page.text
+    assert "over 9 visited states" in page.text
+    unknown = page_of(explanation=replace(told, mirrors=None)).html().decode()
+    assert "not told" in unknown
+    refused = page_of(False).html().decode()
+    assert f"Not explained: {SHOWN}" in refused
 
 
 def test_a_learning_curve_is_drawn_where_there_is_one() -> None:

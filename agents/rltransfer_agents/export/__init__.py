@@ -16,3 +16,4 @@ from rltransfer_agents.export.onnx_export import (
 )
 from rltransfer_agents.export.onnx_export import export_onnx as export_onnx
 from rltransfer_agents.export.plain_policy import export_numpy as export_numpy
+from rltransfer_agents.export.policy_modules import WantedModule as WantedModule

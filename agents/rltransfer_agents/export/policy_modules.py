@@ -32,10 +32,10 @@ class FrozenModule(nn.Module):
         arrays, self._words = plain_policy(policy)
         self._arrays = {name: _constant(array) for name, array in arrays.items()}
 
-    def forward(
+    def outputs(
         self, observation: Float[Tensor, "row *observation"]
-    ) -> Shaped[Tensor, "row *action"]:
-        """Returns the likeliest action for each row."""
+    ) -> Float[Tensor, "row output"]:
+        """Returns what the choice is made from: logits, action values or means."""
         arrays, words = self._arrays, self._words
         # In double precision: a large mean would swallow small deviations in single.
         x = (observation.flatten(1).double() - arrays["mean"]) / arrays["deviation"]
@@ -43,6 +43,13 @@ class FrozenModule(nn.Module):
         for place, name in enumerate(words["activations"]):
             x = torch.addmm(arrays[f"bias{place}"], x, arrays[f"weight{place}"])
             x = _activated(x, name)
+        return x
+
+    def forward(
+        self, observation: Float[Tensor, "row *observation"]
+    ) -> Shaped[Tensor, "row *action"]:
+        """Returns the likeliest action for each row."""
+        arrays, words, x = self._arrays, self._words, self.outputs(observation)
         if words["choice"] == "largest":
             groups = pairwise([0, *words["splits"], None])
             x = torch.stack([x[:, a:b].argmax(dim=1) for a, b in groups], dim=1)
@@ -56,6 +63,43 @@ class FrozenModule(nn.Module):
             else:
                 x = torch.minimum(torch.maximum(x, low), high)
         return x.reshape(-1, *words["action_shape"])
+
+
+@final
+class WantedModule(nn.Module):
+    """What the source's policy asks for where a mapping shows it something.
+
+    Of choices it is their logits or values, less their mean, since only differences
+    choose; of motors the action, each motor's range scaled to [-1, 1].
+
+    Args:
+        policy: whose source policy is frozen.
+    """
+
+    def __init__(self, policy: MappedPolicy) -> None:
+        super().__init__()
+        source, translation = frozen_source(policy), policy.translation
+        self._policy, self._space = FrozenModule(source), source.action_space
+        self._state, self._unwhiten = translation.state, translation.unwhiten
+
+    def forward(self, stack: Float[Tensor, "row stack"]) -> Float[Tensor, "row output"]:
+        """Returns it for each row, an observation of the target or a stack of them."""
+        seen = self._unwhiten(self._state(stack))
+        if isinstance(self._space, spaces.Box):
+            return _encoded(self._policy(seen), self._space)
+        outputs = self._policy.outputs(seen)
+        return outputs - outputs.mean(dim=1, keepdim=True)
+
+
+def frozen_source(policy: MappedPolicy) -> FrozenPolicy:
+    """Returns the source's policy; raises unless it is frozen."""
+    source = policy.policy
+    if not isinstance(source, FrozenPolicy):
+        raise InputError(
+            "the source's policy must be one that was read from a file, got "
+            f"{type(source).__name__}; read it with load_agent"
+        )
+    return source
 
 
 @final
@@ -73,12 +117,7 @@ class MappedModule(nn.Module):
 
     def __init__(self, policy: MappedPolicy, action_space: spaces.Space[Any]) -> None:
         super().__init__()
-        source, translation = policy.policy, policy.translation
-        if not isinstance(source, FrozenPolicy):
-            raise InputError(
-                "the source's policy must be one that was read from a file, got "
-                f"{type(source).__name__}; read it with load_agent"
-            )
+        source, translation = frozen_source(policy), policy.translation
         if translation.steps > 1:
             raise InputError(
                 "a graph of ONNX maps one observation, this mapping is of the last "
