@@ -1,11 +1,14 @@
 """What a finished transfer leaves: mapping, picture, record and manifest."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import final
 
-from rltransfer.alignment import Alignment
+import numpy as np
+
+from rltransfer.alignment import Alignment, SourceEvidence
 from rltransfer.domain import LoggedRows, describe_space
 from rltransfer.evaluation import ReturnSummary, beats
 from rltransfer.io import (
@@ -65,55 +68,92 @@ def weakness(
 @final
 @dataclass(frozen=True, eq=False)
 class AlignedSource:
-    """One source, and how aligning it went."""
+    """One source, and what aligning came to for it."""
 
     loaded: LoadedPolicy
     notes: tuple[str, ...]
     at_home: ReturnSummary
     """What it earns in its own environment."""
     random_at_home: ReturnSummary
-    alignment: Alignment
-    target_steps: int
-    """That its alignment took."""
-    target_log: LoggedRows | None = None
-    source_log: LoggedRows | None = None
+    evidence: SourceEvidence
+    log: LoggedRows | None = None
+    """What others did in its environment."""
 
-    def record(self, kept: bool) -> SourceRecord:
-        """Returns its row in the table of sources."""
-        acceptance, chosen = self.alignment.acceptance, self.alignment.chosen
-        tested = acceptance.returns
+    def record(self, alignment: Alignment) -> SourceRecord:
+        """Returns its row in the table of sources.
+
+        Args:
+            alignment: of all sources.
+        """
+        evidence, acceptance = self.evidence, alignment.acceptance
+        tested = acceptance.returns if evidence.kept else ()
+        candidate = evidence.candidate
         return SourceRecord(
             source=self.loaded.title,
             path=str(self.loaded.path),
-            family=chosen.candidate.family.name,
-            alignment_error=chosen.candidate.alignment_error,
-            acceptance_return=float(tested.mean()) if len(tested) else None,
-            acceptance_stopped=acceptance.stopped_above is not None,
+            sha256=self.loaded.sha256,
+            family=None if candidate is None else candidate.family.name,
+            alignment_error=None if candidate is None else candidate.alignment_error,
+            trials=evidence.trials,
+            trial_return=evidence.trial_return,
+            acceptance_return=float(np.mean(tested)) if len(tested) else None,
+            acceptance_stopped=evidence.kept and acceptance.stopped_above is not None,
             home_return=self.at_home.mean_return,
             random_home_return=self.random_at_home.mean_return,
-            target_steps=self.target_steps,
-            accepted=acceptance.accepted,
-            kept=kept,
-            verdict=acceptance.verdict,
+            target_steps=evidence.target_steps,
+            accepted=acceptance.accepted if evidence.kept else None,
+            kept=evidence.kept,
+            verdict=acceptance.verdict
+            if evidence.kept
+            else _not_tested(evidence, alignment),
         )
 
 
+def kept_of(aligned: Sequence[AlignedSource]) -> AlignedSource:
+    """Returns the source that was kept."""
+    return next(one for one in aligned if one.evidence.kept)
+
+
+def _not_tested(evidence: SourceEvidence, alignment: Alignment) -> str:
+    """Returns why the mapping to a source that was not kept was not tested."""
+    if evidence.candidate is None:
+        return "not tested: every mapping fitted to it diverged"
+    if evidence.trial_return is not None:
+        return (
+            f"not tested: its best candidate earned {evidence.trial_return:.1f} in its "
+            f"trial, that of the kept source {alignment.chosen.score:.1f}"
+        )
+    if alignment.acceptance.untested:
+        return (
+            "not tested: it explains the logged steps less, with an alignment error of "
+            f"{evidence.candidate.alignment_error:.3g} against "
+            f"{alignment.chosen.candidate.alignment_error:.3g} of the kept source"
+        )
+    return "not tested: no steps were left to act with a candidate of it; raise -n"
+
+
 def write_transfer(
-    request: TransferRequest, best: AlignedSource, result: TransferResult
+    request: TransferRequest,
+    alignment: Alignment,
+    best: AlignedSource,
+    target_log: LoggedRows | None,
+    result: TransferResult,
 ) -> TransferResult:
     """Writes all that a finished transfer leaves; returns the result that names it.
 
     Args:
         request: what was asked for.
+        alignment: of all sources.
         best: the source that was kept.
+        target_log: what was known of the target besides.
         result: what came of it.
     """
-    folder, target = result.folder, best.alignment.target
+    folder, target = result.folder, alignment.target
     _write_source(folder, best)
-    save_translation(folder / MAPPING_FOLDER, best.alignment.policy.translation)
-    draw(folder / "transfer.png", best, result)
-    attempts = _attempts(best.alignment)
-    result = with_report(request, best.loaded, best.alignment, attempts, result)
+    save_translation(folder / MAPPING_FOLDER, alignment.policy.translation)
+    draw(folder / "transfer.png", alignment, result)
+    attempts = _attempts(alignment)
+    result = with_report(request, best.loaded, alignment, attempts, result)
     write_json(folder / RECORD, result.as_json())
     write_manifest(
         folder,
@@ -139,8 +179,8 @@ def write_transfer(
                 "source_sha256": best.loaded.sha256,
                 "source_statistics": best.loaded.statistics_choice,
                 "budget": request.budget,
-                "target_data": best.target_log and best.target_log.record(),
-                "source_data": best.source_log and best.source_log.record(),
+                "target_data": target_log and target_log.record(),
+                "source_data": best.log and best.log.record(),
                 "learning": None
                 if request.learning is None
                 else asdict(request.learning),
@@ -149,6 +189,7 @@ def write_transfer(
                 "accepted": result.accepted,
                 "verdict": result.verdict,
                 "winner": result.winner,
+                "sources": [asdict(source) for source in result.sources],
                 "resumed": result.resumed,
                 "reproducibility_warnings": list(result.reproducibility_warnings),
                 "seeds_ignored": list(result.seeds_ignored),
@@ -176,7 +217,7 @@ def _write_source(folder: Path, best: AlignedSource) -> None:
     export_agent(path, folder / SOURCE_BUNDLE, sha256=digest, statistics=statistics)
 
 
-def draw(path: Path, best: AlignedSource, result: TransferResult) -> None:
+def draw(path: Path, alignment: Alignment, result: TransferResult) -> None:
     """Draws the transfer that was kept, on one page."""
     ids = result.source_environment.env_id, result.target.env_id
     draw_transfer(
@@ -185,9 +226,9 @@ def draw(path: Path, best: AlignedSource, result: TransferResult) -> None:
         f"{result.target_steps:,} target steps",
         verdict=result.verdict,
         accepted=result.accepted,
-        state_map=state_map(best.alignment, *ids),
-        action_map=action_map(best.alignment, *ids),
-        attempts=_attempts(best.alignment),
+        state_map=state_map(alignment, *ids),
+        action_map=action_map(alignment, *ids),
+        attempts=_attempts(alignment),
         figures=charted(result.figures),
         curve=result.curve,
     )
