@@ -2,7 +2,6 @@
 
 from rltransfer.alignment.align import Alignment as Alignment
 from rltransfer.alignment.align import align as align
-from rltransfer.alignment.align import align_each as align_each
 from rltransfer.alignment.align import require_budget as require_budget
 from rltransfer.alignment.align_config import ActionFitConfig as ActionFitConfig
 from rltransfer.alignment.align_config import AlignConfig as AlignConfig
@@ -12,4 +11,5 @@ from rltransfer.alignment.source_model_data import SourceModelData as SourceMode
 from rltransfer.alignment.source_model_data import (
     learn_source_model as learn_source_model,
 )
-from rltransfer.alignment.trials import Watcher as Watcher
+from rltransfer.alignment.source_race import SourceEvidence as SourceEvidence
+from rltransfer.alignment.watcher import Watcher as Watcher

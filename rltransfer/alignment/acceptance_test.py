@@ -14,7 +14,6 @@ from rltransfer.evaluation import (
     Comparison,
     beats,
     beats_by_rank,
-    confidence_of_each,
     episodes_needed,
 )
 
@@ -30,8 +29,7 @@ class AcceptanceTest:
     Args:
         random_returns: one for each episode of acting at random.
         returns: one for each episode of the candidate; none of them chose it.
-        confidence: needed over all sources together.
-        sources: that are tested; each is one more chance to look good by luck.
+        confidence: needed to accept it.
         stopped_above: return above which episodes of the candidate were stopped; None
             where they went on to their end.
         untested: whether no target step was allowed, so that nothing was tested.
@@ -40,19 +38,13 @@ class AcceptanceTest:
     random_returns: Returns
     returns: Returns
     confidence: float
-    sources: int = 1
     stopped_above: float | None = None
     untested: bool = False
 
     @classmethod
-    def none(cls, confidence: float, sources: int) -> "AcceptanceTest":
+    def none(cls, confidence: float) -> "AcceptanceTest":
         """Returns what stands for a test where no target step is allowed."""
-        return cls(np.zeros(0), np.zeros(0), confidence, sources, untested=True)
-
-    @property
-    def level(self) -> float:
-        """The confidence that this test needs."""
-        return confidence_of_each(self.confidence, self.sources)
+        return cls(np.zeros(0), np.zeros(0), confidence, untested=True)
 
     @property
     def comparison(self) -> Comparison | None:
@@ -61,8 +53,8 @@ class AcceptanceTest:
             return None
         if self.stopped_above is not None:
             # How much higher they would have been is not known, only their ranks are.
-            return beats_by_rank(self.returns, self.random_returns, self.level)
-        return beats(self.returns, self.random_returns, self.level)
+            return beats_by_rank(self.returns, self.random_returns, self.confidence)
+        return beats(self.returns, self.random_returns, self.confidence)
 
     @property
     def accepted(self) -> bool | None:
@@ -79,7 +71,7 @@ class AcceptanceTest:
         is put aside. Once there are none, a second look would be a second chance to
         look good by luck.
         """
-        needed = episodes_needed(len(self.random_returns), self.level)
+        needed = episodes_needed(len(self.random_returns), self.confidence)
         return max(0, needed - len(self.returns))
 
     @property
@@ -125,7 +117,7 @@ class AcceptanceTest:
         if self.open:
             return (
                 f"refused, too few episodes to decide: {figures}; {self._sure} needs "
-                f"p = {1 - self.level:.2g} or less: raise -n"
+                f"p = {1 - self.confidence:.2g} or less: raise -n"
             )
         return (
             f"refused: not better than random with {self._sure}: {figures}; train "
@@ -134,11 +126,7 @@ class AcceptanceTest:
 
     @property
     def _sure(self) -> str:
-        sure = f"{100 * self.level:.4g} % confidence"
-        if self.sources == 1:
-            return sure
-        together = f"{100 * self.confidence:g} % over all {self.sources} sources"
-        return f"{sure} ({together}: each is one more chance to look good by luck)"
+        return f"{100 * self.confidence:.4g} % confidence"
 
 
 def _episodes(returns: Returns) -> str:
@@ -241,12 +229,10 @@ def accept(trials: Trials) -> tuple[Trial, AcceptanceTest]:
             held,
             single,
             len(returns),
-            config.level,
+            config.confidence,
             plan.config.fewest_random_episodes,
         )
-        return AcceptanceTest(
-            random_returns, returns, config.confidence, config.sources, above
-        )
+        return AcceptanceTest(random_returns, returns, config.confidence, above)
 
     result = tested()
     left = target.budget.allowed(plan.budget)

@@ -17,9 +17,11 @@ from rltransfer.alignment.source_model_data import (
     SourceModelData,
     exploring,
 )
+from rltransfer.alignment.source_race import SourceEvidence
 from rltransfer.alignment.step_plan import StepPlan, StepPlanConfig
-from rltransfer.alignment.trials import Silent, Trials, Watcher
+from rltransfer.alignment.trials import Trials
 from rltransfer.alignment.tuning import tune
+from rltransfer.alignment.watcher import Silent, Watcher
 from rltransfer.domain import Domain, Rollout, Transitions, Whitening
 from rltransfer.errors import InputError
 from rltransfer.translation import MappedPolicy
@@ -28,13 +30,13 @@ from rltransfer.translation import MappedPolicy
 @final
 @dataclass(frozen=True, eq=False)
 class Alignment:
-    """What came of aligning one source with the target."""
+    """What came of aligning sources with the target: the best one, and its mapping."""
 
     model_data: SourceModelData
     target: Domain
     whitening: Whitening
     trials: tuple[Trial, ...]
-    """In the order in which they were acted with.
+    """Those of this source, in the order in which they were acted with.
 
     Where no step is allowed, those that would have acted first, without a step.
     """
@@ -44,8 +46,10 @@ class Alignment:
     """Every step that was taken in the target, as it shows them."""
     visited: Bool[Tensor, " step"]
     """Which of these steps the chosen candidate took."""
-    logged: Transitions | None = None
+    logged: Transitions | None
     """What was known of the target besides, likewise."""
+    sources: tuple[SourceEvidence, ...]
+    """What is known of every source, in their order."""
 
     @property
     def acted_upon(self) -> Transitions:
@@ -58,36 +62,26 @@ class Alignment:
         """The zero-shot policy."""
         return self.chosen.policy
 
-    @property
-    def rank(self) -> tuple[bool, float]:
-        """Smaller is better: accepted first, then by the measured return.
-
-        Where nothing was tested, what settles it comes first, then the smallest error.
-        """
-        candidate = self.chosen.candidate
-        if self.acceptance.untested:
-            return not candidate.settles, candidate.alignment_error
-        tested, stopped = self.acceptance.returns, self.acceptance.stopped_above
-        # What stopped episodes would have earned is not known.
-        whole = len(tested) and stopped is None
-        measured = tested.mean() if whole else self.chosen.score
-        return not self.acceptance.accepted, -float(measured)
-
 
 def align(
-    source: Source | SourceModelData,
+    sources: Sequence[Source | SourceModelData],
     target: Domain,
     config: AlignConfig,
     watch: Watcher | None = None,
     logged: Transitions | None = None,
 ) -> Alignment:
-    """Finds a mapping between the target and the source, and accepts or refuses it.
+    """Finds a mapping between the target and a source, and accepts or refuses it.
 
     Every step in the target is counted by its budget. Of 0 steps none is taken: the
     likeliest candidate by the logged rows is chosen, and nothing is tested.
 
+    Several sources share the exploration and the budget. Candidates of each act in the
+    first round, until counted returns have left one source: the others' mappings are
+    not tested, so that the test needs no more confidence than for one.
+
     Args:
-        source: an agent and its environment, or what was learned of them before.
+        sources: at least one agent and its environment, or what was learned of them
+            before.
         target: with a limited budget; may be 0 where there are logged rows.
         config: effort and rules.
         watch: is called while it goes on.
@@ -102,18 +96,19 @@ def align(
     plan = StepPlan(
         require_budget(target, config.steps, logged),
         config.steps,
-        config.level,
+        config.confidence,
         target.episode_limit,
     )
-    if isinstance(source, Source):
-        watch.phase("source", budget.used)
-        source = source.model_data(config)
+    known = [_known(source, config, watch, budget.used) for source in sources]
     watch.phase("exploration", budget.used)
-    explored = explore(target, plan, config)
+    explored = explore(target, plan, config.for_source(0))
     plan = plan.after(explored)
-    explored_rows = explored.transitions
-    problem = AlignmentProblem.of(source, target, explored_rows, config, logged)
-    trials = Trials(problem, plan, explored, watch, logged)
+    rows, problem = explored.transitions, AlignmentProblem.of
+    problems = [
+        problem(model_data, target, rows, config.for_source(place), logged)
+        for place, model_data in enumerate(known)
+    ]
+    trials = Trials(problems, plan, explored, watch, logged)
     if plan.budget:
         for number in range(config.rounds):
             watch.phase(f"round {number + 1}", budget.used)
@@ -122,40 +117,92 @@ def align(
                 break
         tune(trials, watch)
         watch.phase("acceptance", budget.used)
-        tried = trials.acted
         chosen, acceptance = accept(trials)
     else:
         watch.phase("round 1", budget.used)
-        tried = trials.unacted(_proposed(trials, watch))
-        chosen = tried[0]
-        acceptance = AcceptanceTest.none(config.confidence, config.sources)
+        chosen = trials.unacted(_proposed(trials, watch))
+        acceptance = AcceptanceTest.none(config.confidence)
+    kept = trials.problem
     return Alignment(
-        source,
+        kept.model_data,
         target,
-        problem.whitening,
-        tuple(tried),
+        kept.whitening,
+        tuple(trials.of(chosen.candidate.source)),
         chosen,
         acceptance,
         trials.experience,
         trials.acted_by(chosen.policy),
         logged,
+        _evidence(trials, chosen, budget.used - len(rows)),
     )
 
 
-def _proposed(trials: Trials, watch: Watcher) -> list[Candidate]:
-    """Returns candidates for all that is known; there must be one to begin with."""
-    problem = trials.problem
-    known = [trial.candidate for trial in trials.ranking]
-    candidates = propose(problem, known, watch.fitted)
-    if not candidates and not trials.acted:
-        without = problem.config.without
+def _known(
+    source: Source | SourceModelData, config: AlignConfig, watch: Watcher, used: int
+) -> SourceModelData:
+    if isinstance(source, SourceModelData):
+        return source
+    watch.source(source.name)
+    watch.phase("source", used)
+    return source.model_data(config)
+
+
+def _proposed(trials: Trials, watch: Watcher) -> dict[int, list[Candidate]]:
+    """Returns candidates of each source that is left and has any, by its place.
+
+    In the first round there must be some.
+    """
+    found = {}
+    for place in sorted(trials.alive):
+        problem = trials.problems[place]
+        if len(trials.alive) > 1:
+            watch.source(problem.model_data.source.name)
+        known = [
+            trial.candidate
+            for trial in trials.ranking
+            if trial.candidate.source == place
+        ]
+        candidates = [
+            replace(candidate, source=place)
+            for candidate in propose(problem, known, watch.fitted)
+        ]
+        if candidates:
+            found[place] = candidates
+    if not found and not trials.acted:
+        problem, without = trials.problem, trials.problem.config.without
         raise InputError(
             "a mapping needs a finite error, every one fitted to "
             f"{problem.target.name} diverged: rescale its observations and rewards to "
             "ordinary sizes, or try another seed"
             + (f", or leave out less than {without}" if without else "")
         )
-    return candidates
+    return found
+
+
+def _evidence(trials: Trials, chosen: Trial, steps: int) -> tuple[SourceEvidence, ...]:
+    """Returns what is known of every source.
+
+    Args:
+        trials: of all.
+        chosen: of the source that is kept.
+        steps: that were taken for all of them, exploring left out.
+    """
+    kept = chosen.candidate.source
+    known = [
+        SourceEvidence.of(trials.likeliest.get(place), trials.of(place))
+        for place in range(len(trials.problems))
+    ]
+    others = sum(one.target_steps for place, one in enumerate(known) if place != kept)
+    acted = bool(len(chosen.rollout.transitions))
+    known[kept] = replace(
+        known[kept],
+        kept=True,
+        trials=known[kept].trials if acted else 0,
+        candidate=chosen.candidate,
+        trial_return=chosen.score if acted else None,
+        target_steps=steps - others,
+    )
+    return tuple(known)
 
 
 def explore(target: Domain, plan: StepPlan, config: AlignConfig) -> Rollout:
@@ -168,36 +215,6 @@ def explore(target: Domain, plan: StepPlan, config: AlignConfig) -> Rollout:
         steps=plan.exploration,
         wanted=plan.wanted_episodes,
     )
-
-
-def align_each(
-    sources: Sequence[Source],
-    targets: Sequence[Domain],
-    config: AlignConfig,
-    watch: Watcher | None = None,
-    logged: Transitions | None = None,
-) -> list[Alignment]:
-    """Aligns every source with its own share of the budget, in their order.
-
-    What one source leaves of its share the next one gets.
-
-    Args:
-        sources: at least one.
-        targets: the target once for each, its budget limited to the share.
-        config: of each alignment; how many sources there are is put in.
-        watch: is called while they go on.
-        logged: steps that others took in the target.
-    """
-    config, watch = replace(config, sources=len(sources)), watch or Silent()
-    alignments: list[Alignment] = []
-    pairs = zip(sources, targets, strict=True)
-    for number, (source, target) in enumerate(pairs):
-        watch.source(source.name)
-        if alignments:
-            target.budget.take_over(alignments[-1].target.budget)
-        own = replace(config, spawn_key=(*config.spawn_key, number))
-        alignments.append(align(source, target, own, watch, logged))
-    return alignments
 
 
 def require_budget(

@@ -1,6 +1,6 @@
 """How an alignment goes about it: every constant that shapes the result, and why."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, final
 
 import numpy as np
@@ -8,7 +8,6 @@ import numpy as np
 from rltransfer.alignment.response_config import HistoryConfig, ResponseConfig
 from rltransfer.alignment.step_plan import StepPlanConfig
 from rltransfer.errors import InputError
-from rltransfer.evaluation import confidence_of_each
 from rltransfer.random_streams import RandomStreams
 from rltransfer.source_models import LearnConfig
 
@@ -211,9 +210,7 @@ class AlignConfig:
     beam: int = 4
     """Most candidates acted with in a round; half as many after the first."""
     confidence: float = 0.95
-    """Needed over all sources before a mapping is accepted."""
-    sources: int = 1
-    """That are tried: each one is one more chance to look good by luck."""
+    """Needed before a mapping is accepted."""
     termination_weight: float = 1.0
     """Of termination in the loss, where both domains have shown one; 0: never."""
     reward_weight: float = 0.0
@@ -241,7 +238,7 @@ class AlignConfig:
     tuning: TuningConfig = field(default_factory=TuningConfig)
 
     def __post_init__(self) -> None:
-        names = "restarts", "updates", "batch_size", "rounds", "beam", "sources"
+        names = "restarts", "updates", "batch_size", "rounds", "beam"
         for name in (*names, "logged_steps"):
             if getattr(self, name) < 1:
                 raise InputError(
@@ -259,10 +256,13 @@ class AlignConfig:
         """Returns whether a family of this name may propose candidates."""
         return family not in self.without.split(",")
 
-    @property
-    def level(self) -> float:
-        """The confidence that the acceptance test of each source needs."""
-        return confidence_of_each(self.confidence, self.sources)
+    def for_source(self, place: int) -> "AlignConfig":
+        """Returns these settings with what the source at `place` draws from.
+
+        What all sources share, exploring and how trials start, is drawn from the first
+        one's.
+        """
+        return replace(self, spawn_key=(*self.spawn_key, place))
 
     @property
     def streams(self) -> RandomStreams:

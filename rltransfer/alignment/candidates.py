@@ -52,6 +52,8 @@ class Candidate:
     """Whether no other one need be sought, as far as random acting can tell."""
     retraced: bool = False
     """Whether the source itself, under the target's actions, went where it says."""
+    source: int = 0
+    """Place of the source that it maps to, where there are several."""
 
 
 def by_alignment_error(candidate: Candidate) -> float:

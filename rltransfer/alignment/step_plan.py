@@ -170,6 +170,21 @@ class StepPlan:
             return self.trial_steps
         return min(self.config.short_trial, self.trial_steps)
 
+    def trial_share(self, spare: int, sharing: int) -> int:
+        """Returns the most steps of a trial that is to leave some for others.
+
+        Where episodes end early the useless ones are short anyway. Elsewhere a trial is
+        as long as a random episode all the same: what is shorter says nothing.
+
+        Args:
+            spare: steps that trials may still take.
+            sharing: trials that are to take them, this one included.
+        """
+        if not self.none_ended:
+            return spare
+        least = int(self.random_episode_steps) if self.random_episodes else 0
+        return min(spare, max(least, spare // sharing))
+
     @property
     def trial_episodes(self) -> int:
         """Most episodes of one trial; more where they are short."""

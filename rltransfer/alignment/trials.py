@@ -1,8 +1,9 @@
 """Acting with candidates, and what their returns say."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol, final, runtime_checkable
+from itertools import islice
+from typing import Any, final
 
 import torch
 from jaxtyping import Bool
@@ -10,53 +11,22 @@ from torch import Tensor
 
 from rltransfer.alignment.candidates import Candidate, Trial, preferred, worth_acting
 from rltransfer.alignment.problem import AlignmentProblem
+from rltransfer.alignment.source_race import likeliest_first, rungs
 from rltransfer.alignment.step_plan import BestTrial, StepPlan
+from rltransfer.alignment.watcher import Watcher
 from rltransfer.domain import Policy, Rollout, Transitions
 from rltransfer.domain.rollout import Recorder
-from rltransfer.mapping import DomainMapping, Progress
 from rltransfer.translation import MappedPolicy, Translation
-
-
-@runtime_checkable
-class Watcher(Protocol):
-    """Is called while an alignment goes on: progress bars, logs."""
-
-    def source(self, name: str) -> None:
-        """Of several alignments the one with this source begins."""
-
-    def phase(self, name: str, used: int) -> None:
-        """A phase begins; `used` target steps are spent so far."""
-
-    def fitted(self, family: str, progress: Progress) -> None:
-        """A fit went on."""
-
-    def tried(self, trial: Trial, used: int) -> None:
-        """A candidate was acted with."""
-
-
-@final
-class Silent:
-    """Shows nothing."""
-
-    def source(self, name: str) -> None:
-        """Does nothing."""
-
-    def phase(self, name: str, used: int) -> None:
-        """Does nothing."""
-
-    def fitted(self, family: str, progress: Progress) -> None:
-        """Does nothing."""
-
-    def tried(self, trial: Trial, used: int) -> None:
-        """Does nothing."""
 
 
 @final
 class Trials:
     """The trials of one alignment, and all that was seen of the target so far.
 
+    All sources share what is seen, whichever of them acted.
+
     Args:
-        problem: as it stands after exploring.
+        problems: one for each source, as they stand after exploring.
         plan: of the target's steps, after exploring.
         explored: what exploring left.
         watch: is called after each trial.
@@ -65,18 +35,25 @@ class Trials:
 
     def __init__(
         self,
-        problem: AlignmentProblem,
+        problems: Sequence[AlignmentProblem],
         plan: StepPlan,
         explored: Rollout,
         watch: Watcher,
         logged: Transitions | None = None,
     ) -> None:
-        self.problem, self.plan = problem, plan
+        self.problems, self.plan = list(problems), plan
+        self.alive = list(range(len(problems)))
+        """Places of the sources that may still act, the best one first."""
         self.random_returns = explored.returns
+        self.likeliest: dict[int, Candidate] = {}
+        """Of each source that had one, the candidate that was to act first."""
         self.acted: list[Trial] = []
         """In the order in which they were acted with."""
         self.ranking: list[Trial] = []
-        """Best first; their alignment errors are measured on all that was seen."""
+        """Those of sources that may still act, best first.
+
+        Their alignment errors are measured on all that was seen.
+        """
         self.returns_stopped = False
         """Whether no other candidate acts because the best one earned so much."""
         known = [explored.transitions, *([] if logged is None else [logged])]
@@ -87,12 +64,20 @@ class Trials:
             (None, explored.transitions)
         ]
 
-    def act(self, number: int, candidates: Sequence[Candidate]) -> bool:
+    @property
+    def problem(self) -> AlignmentProblem:
+        """Of the source that leads so far; of the first one where none has acted."""
+        return self.problems[self.alive[0]]
+
+    def act(self, number: int, candidates: Mapping[int, Sequence[Candidate]]) -> bool:
         """Acts with the best of `candidates`; returns whether another round may help.
+
+        Where several sources are left, all but one drop out: see `rungs`.
 
         Args:
             number: of the round, from 0.
-            candidates: at least one, the smallest alignment error first.
+            candidates: of each source that is left, by its place; at least one of each,
+                the smallest alignment error first.
         """
         config, target = self.problem.config, self.problem.target
         # Where the acceptance test takes all the steps there are, the likeliest
@@ -100,11 +85,27 @@ class Trials:
         alone = self.plan.alone and not self.acted
         beam = 1 if alone else max(1, config.beam // (2 if number else 1))
         before, best = len(self.acted), self.ranking[:1]
-        for candidate in worth_acting(self.problem, candidates, beam):
-            if not self.plan.affords_trial(target.budget.used, self.best):
-                break
-            self.add(number, candidate)
-            if self.settled:
+        waiting = {
+            place: worth_acting(self.problems[place], own, beam)
+            for place, own in candidates.items()
+        }
+        self.alive = likeliest_first(waiting)
+        self.likeliest |= {place: own[0] for place, own in waiting.items()}
+        of_each = 0
+        for sources, most in rungs(1 if alone else len(waiting), beam):
+            self._keep(sources)
+            for left, place in zip(
+                range(sources, 0, -1), tuple(self.alive), strict=True
+            ):
+                for candidate in islice(waiting[place], of_each, most):
+                    if not self.plan.affords_trial(target.budget.used, self.best):
+                        break
+                    self.add(number, candidate, left)
+                    if sources == 1 and self.settled:
+                        break
+            of_each = most
+            if len(self.acted) > before and self.settled:
+                self._keep(1)
                 # Alone, all that it does is part of the test, whatever it earned.
                 self.returns_stopped = self.earns_enough is True and not alone
                 return False
@@ -117,18 +118,35 @@ class Trials:
             return False
         return self.plan.affords_trial(target.budget.used, self.best)
 
-    def unacted(self, candidates: Sequence[Candidate]) -> list[Trial]:
-        """Returns those that would act first as trials without a step, likeliest first.
+    def unacted(self, candidates: Mapping[int, Sequence[Candidate]]) -> Trial:
+        """Keeps what would act first as trials without a step; returns the likeliest.
 
         Args:
-            candidates: at least one, the smallest alignment error first.
+            candidates: as for `act`.
         """
-        problem = self.problem
-        none = Recorder().rollout(
-            problem.target.observation_size, problem.target.actions.size
-        )
-        first = worth_acting(problem, candidates, problem.config.beam)
-        return [Trial(0, one, self._policy(one.mapping), none, 0) for one in first]
+        beam = self.problem.config.beam
+        waiting = {
+            place: worth_acting(self.problems[place], own, beam)
+            for place, own in candidates.items()
+        }
+        target = self.problem.target
+        none = Recorder().rollout(target.observation_size, target.actions.size)
+        self.likeliest = {place: own[0] for place, own in waiting.items()}
+        self.alive = likeliest_first(waiting)[:1]
+        self.acted = [
+            Trial(0, one, self._policy(one), none, 0) for one in waiting[self.alive[0]]
+        ]
+        return self.acted[0]
+
+    def of(self, place: int) -> list[Trial]:
+        """Returns the trials of one source, in the order in which they acted."""
+        return [trial for trial in self.acted if trial.candidate.source == place]
+
+    def _keep(self, sources: int) -> None:
+        """Lets so many sources act on, those whose trials rank best."""
+        ranked = [trial.candidate.source for trial in self.ranking]
+        self.alive = list(dict.fromkeys([*ranked, *self.alive]))[:sources]
+        self._rank()
 
     def collect(self, policy: Policy, **how: Any) -> Rollout:
         """Acts in the target as `Domain.collect` does, and keeps what it showed."""
@@ -206,22 +224,23 @@ class Trials:
         enough = self.settled or self.earns_enough
         return self.plan.none_ended and not self.plan.alone and not enough
 
-    def earned(self, mapping: DomainMapping, steps: int, seed: int) -> float:
-        """Returns what a mapping earns in one episode, or in its first steps."""
+    def earned(self, candidate: Candidate, steps: int, seed: int) -> float:
+        """Returns what a candidate earns in one episode, or in its first steps."""
         return self.collect(
-            self._policy(mapping),
+            self._policy(candidate),
             purpose="selection",
             seed=seed,
             steps=steps,
             episodes=1,
         ).mean_return
 
-    def _policy(self, mapping: DomainMapping) -> MappedPolicy:
-        problem, model_data = self.problem, self.problem.model_data
+    def _policy(self, candidate: Candidate) -> MappedPolicy:
+        problem = self.problems[candidate.source]
+        model_data = problem.model_data
         return MappedPolicy(
             model_data.source.policy,
             Translation.of(
-                mapping,
+                candidate.mapping,
                 problem.whitening,
                 model_data.model,
                 problem.history.steps,
@@ -230,40 +249,49 @@ class Trials:
             problem.target.actions,
         )
 
-    def add(self, number: int, candidate: Candidate) -> None:
+    def add(self, number: int, candidate: Candidate, sharing: int = 1) -> None:
         """Acts with a candidate, and ranks all that were acted with anew.
 
         Args:
             number: of the round, from 0.
             candidate: what acts.
+            sharing: sources that are to act yet, this one among them: a trial must
+                leave them steps.
         """
-        problem, target = self.problem, self.problem.target
-        policy = self._policy(candidate.mapping)
+        target = self.problem.target
+        policy = self._policy(candidate)
         most = self.plan.trial_steps if candidate.settles else self.plan.short_steps
         rollout = self.collect(
             policy,
             purpose="selection",
-            # Every trial starts alike, so that none is lucky in where it starts.
-            seed=problem.config.streams.integer("selection"),
-            steps=min(most, self.spare),
+            # Every trial starts alike, whatever its source, so that none is lucky in
+            # where it starts.
+            seed=self.problems[0].config.streams.integer("selection"),
+            steps=min(most, self.plan.trial_share(self.spare, sharing)),
             episodes=self.plan.trial_episodes,
             whole=most == self.plan.trial_steps,
         )
         trial = Trial(number, candidate, policy, rollout, target.budget.used)
         self.acted.append(trial)
         self.seen = Transitions.join(self.seen, rollout.transitions)
-        self.problem = problem.seeing(self.seen)
-        measured = [
-            replace(
-                trial,
-                candidate=replace(
-                    trial.candidate,
-                    alignment_error=self.problem.error_of(trial.candidate.mapping),
-                ),
-            )
-            for trial in self.acted
-        ]
-        self.ranking = preferred(
-            measured, self.random_returns, problem.config.selection
-        )
+        self._rank()
         self._watch.tried(trial, target.budget.used)
+
+    def _rank(self) -> None:
+        """Ranks the trials of the sources that are left, on all that was seen."""
+        for place in self.alive:
+            self.problems[place] = self.problems[place].seeing(self.seen)
+        measured = [
+            replace(trial, candidate=self._measured(trial.candidate))
+            for trial in self.acted
+            if trial.candidate.source in self.alive
+        ]
+        if measured:
+            config = self.problem.config.selection
+            self.ranking = preferred(measured, self.random_returns, config)
+            leader = self.ranking[0].candidate.source
+            self.alive.sort(key=lambda place: place != leader)
+
+    def _measured(self, candidate: Candidate) -> Candidate:
+        error = self.problems[candidate.source].error_of(candidate.mapping)
+        return replace(candidate, alignment_error=error)

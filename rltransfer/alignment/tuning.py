@@ -6,6 +6,7 @@ those that a body's size and strength change: how large each variable looks to t
 source's policy, and how strongly each of its motors is driven.
 """
 
+from dataclasses import replace
 from typing import final
 
 import numpy as np
@@ -16,7 +17,8 @@ from torch import Tensor
 
 from rltransfer.alignment.candidates import Candidate, Trial
 from rltransfer.alignment.families import TUNED
-from rltransfer.alignment.trials import Trials, Watcher
+from rltransfer.alignment.trials import Trials
+from rltransfer.alignment.watcher import Watcher
 from rltransfer.mapping import Affine, Chain, DomainMapping, Network
 from rltransfer.random_streams import INTEGER_SEEDS
 
@@ -65,9 +67,9 @@ def tune(trials: Trials, watch: Watcher) -> None:
         earned = [trials.earned(scales.at(values), steps, seed) for values in asked]
         search.tell([(x, -value) for x, value in zip(asked, earned, strict=True)])
         if number % config.generations == 0 or trials.spare < fewest:
-            mapping = scales.at(search.mean)
-            error, before = trials.problem.error_of(mapping), trials.ranking[0].policy
-            trials.add(last_round + 1, Candidate(TUNED, mapping, error))
+            tuned, before = scales.at(search.mean), trials.ranking[0].policy
+            error = trials.problem.error_of(tuned.mapping)
+            trials.add(last_round + 1, replace(tuned, alignment_error=error))
             improved = trials.ranking[0].policy is not before
             if trials.earns_enough is None and not improved:
                 break
@@ -84,6 +86,7 @@ class _Scales:
 
     def __init__(self, trials: Trials, start: Trial) -> None:
         problem = trials.problem
+        self._start = start.candidate
         self._mapping = start.candidate.mapping
         self._whitening = problem.model_data.model.whitening
         acted = problem.seeing(start.rollout.transitions).rows
@@ -96,11 +99,12 @@ class _Scales:
         self.count = len(self._centre) + self._motors
         """How many numbers are varied."""
 
-    def at(self, values: NDArray[np.float64]) -> DomainMapping:
-        """Returns the mapping with these logarithms of scales."""
+    def at(self, values: NDArray[np.float64]) -> Candidate:
+        """Returns the candidate with these logarithms of scales, not yet measured."""
         scale = torch.from_numpy(np.exp(values)).float()
         variables, motors = scale[: len(self._centre)], scale[len(self._centre) :]
-        return DomainMapping(self._state(variables), self._action(motors))
+        mapping = DomainMapping(self._state(variables), self._action(motors))
+        return Candidate(TUNED, mapping, np.inf, source=self._start.source)
 
     def _state(self, scale: Tensor) -> Network:
         white, state = self._whitening, self._mapping.state

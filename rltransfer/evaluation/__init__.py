@@ -13,7 +13,6 @@ from rltransfer.evaluation.aggregate import (
 from rltransfer.evaluation.comparison import Comparison as Comparison
 from rltransfer.evaluation.comparison import beats as beats
 from rltransfer.evaluation.comparison import beats_by_rank as beats_by_rank
-from rltransfer.evaluation.comparison import confidence_of_each as confidence_of_each
 from rltransfer.evaluation.comparison import difference_interval as difference_interval
 from rltransfer.evaluation.comparison import episodes_needed as episodes_needed
 from rltransfer.evaluation.curves import LearningCurve as LearningCurve

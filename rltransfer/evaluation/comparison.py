@@ -93,18 +93,6 @@ def beats_by_rank(
     return Comparison(p_value, p_value <= 1 - confidence + _ROUNDING, RANKS)
 
 
-def confidence_of_each(confidence: float, tests: int) -> float:
-    """Returns the confidence that each of some tests needs (Bonferroni, 1936).
-
-    Each test is one more chance to look good by luck.
-
-    Args:
-        confidence: wanted over all of them.
-        tests: how many.
-    """
-    return 1 - (1 - confidence) / tests
-
-
 def episodes_needed(baseline_episodes: int, confidence: float) -> int:
     """Returns how many episodes let ranks alone show that a candidate is better.
 

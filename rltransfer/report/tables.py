@@ -84,6 +84,28 @@ def verdict_word(accepted: bool | None) -> str:
     return "accepted" if accepted else "refused"
 
 
+SOURCE_COLUMNS = "source", "family", "error", "trials", "best trial", "steps", "verdict"
+"""Of the table of several sources."""
+
+
+def source_cells(record: Mapping[str, Any]) -> tuple[str, ...]:
+    """Returns the row of one source in the table of several.
+
+    Args:
+        record: as `transfer --json` has it.
+    """
+    error, trial = record["alignment_error"], record["trial_return"]
+    return (
+        record["source"],
+        record["family"] or "-",
+        "-" if error is None else f"{error:.3f}",
+        str(record["trials"]),
+        "-" if trial is None else f"{trial:.1f}",
+        f"{record['target_steps']:,}",
+        verdict_word(record["accepted"]) if record["kept"] else "dropped",
+    )
+
+
 def logged_steps(log: Mapping[str, Any] | None) -> str | None:
     """Returns in words where logged steps are from; None where there is no log."""
     if log is None:

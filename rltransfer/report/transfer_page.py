@@ -15,7 +15,12 @@ from rltransfer.report.html_page import WIDTH, data_uri, figure_svg, rendered
 from rltransfer.report.learning_curve import CurveShown, draw_curve
 from rltransfer.report.linear_maps import Meaning
 from rltransfer.report.return_chart import charted, draw_returns
-from rltransfer.report.tables import logged_steps, steps_by_purpose, verdict_word
+from rltransfer.report.tables import (
+    SOURCE_COLUMNS,
+    logged_steps,
+    source_cells,
+    steps_by_purpose,
+)
 from rltransfer.report.transfer_picture import (
     Attempt,
     LinearMap,
@@ -93,7 +98,8 @@ class TransferPage:
                 "weights": self._weights(),
                 "attempts": self._attempts() if len(self.attempts) > 1 else None,
                 "sources": self.record["sources"],
-                "verdict_word": verdict_word,
+                "source_columns": SOURCE_COLUMNS,
+                "source_cells": source_cells,
                 "command": self.command,
                 "facts": self.facts,
             },

@@ -9,12 +9,11 @@ from typing import final
 import numpy as np
 
 from rltransfer.alignment import Alignment
-from rltransfer.domain import Domain, Transitions
+from rltransfer.domain import Domain
 from rltransfer.io import storage_faults
 from rltransfer.workflows.learning_record import ArmRow, LearningRecord
 from rltransfer.workflows.progress_bars import AlignmentProgress
 from rltransfer.workflows.transfer_description import STUDENT_FOLDER
-from rltransfer.workflows.transfer_folder import AlignedSource
 from rltransfer.workflows.transfer_request import TransferRequest
 from rltransfer_agents.learning_on import (
     NOTHING_KNOWN,
@@ -85,9 +84,7 @@ class Improvement:
     """Of the student."""
     target: Domain
     alignment_steps: int
-    """Target steps that were taken before, for all sources together."""
-    elsewhere: int
-    """Those of them that were taken for other sources than the one that was kept."""
+    """Target steps that were taken before."""
 
     def student_files(self, request: TransferRequest, run: Path) -> RunFiles | None:
         """Returns where the model that came out lies; None where the mapped one did."""
@@ -98,7 +95,7 @@ class Improvement:
             self.algorithm,
             request.target.env_id,
             request.target.kwargs,
-            steps=self.elsewhere + self.target.budget.used,
+            steps=self.target.budget.used,
             seed=request.seed,
         )
 
@@ -131,10 +128,7 @@ class Improvement:
         learning, learned = request.learning, self.learned
         assert learning is not None
         files = self.student_files(request, run)
-        points = (
-            (self.elsewhere + at.target_steps, at.mean_return, at.arm)
-            for at in learned.curve
-        )
+        points = ((at.target_steps, at.mean_return, at.arm) for at in learned.curve)
         return LearningRecord(
             strategy=learning.strategy,
             algorithm=self.algorithm,
@@ -144,9 +138,7 @@ class Improvement:
             threshold=learning.threshold_in(request.target),
             alignment_budget=request.alignment_budget,
             alignment_steps=self.alignment_steps,
-            learning_steps=self.elsewhere
-            + self.target.budget.used
-            - self.alignment_steps,
+            learning_steps=self.target.budget.used - self.alignment_steps,
             curve=((0, random, "random"), *points),
             arms=tuple(map(_row, learned.arms)),
         )
@@ -169,9 +161,9 @@ _VALUE_UPDATES = 5_000
 """Of what values the source's states; a few seconds."""
 
 
-def _potential(request: TransferRequest, best: AlignedSource) -> Potential | None:
+def _potential(request: TransferRequest, alignment: Alignment) -> Potential | None:
     """Returns what shapes the rewards, where the strategy asks for that."""
-    learning, alignment = request.learning, best.alignment
+    learning = request.learning
     assert learning is not None
     if not STRATEGIES[learning.strategy].shapes or not alignment.acceptance.accepted:
         return None
@@ -182,34 +174,28 @@ def _potential(request: TransferRequest, best: AlignedSource) -> Potential | Non
 
 
 def learn_on_from(
-    request: TransferRequest,
-    aligned: Sequence[AlignedSource],
-    best: AlignedSource,
-    watch: AlignmentProgress,
+    request: TransferRequest, alignment: Alignment, watch: AlignmentProgress
 ) -> Improvement:
-    """Learns on in the target of the source that was kept, with all steps left.
+    """Learns on in the target with all steps left.
 
     Where its mapping was refused, what learns knows no mapping.
 
     Args:
         request: asks for it.
-        aligned: all sources.
-        best: the one that was kept.
+        alignment: of all sources.
         watch: is called while it goes on.
     """
-    learning, alignment = request.learning, best.alignment
+    learning, target, streams = request.learning, alignment.target, request.streams
     assert learning is not None
-    target, streams = alignment.target, request.streams
-    taken = sum(one.target_steps for one in aligned)
+    taken = target.budget.used
     left = request.budget - taken
     student = require_learning(request, target)
-    elsewhere = taken - target.budget.used
-    target.budget.raise_to(target.budget.used + left)
-    watch.learning(elsewhere, target.budget.used)
+    target.budget.raise_to(request.budget)
+    watch.phase("learning", taken)
     learned = learn_on(
         target,
         alignment.policy if alignment.acceptance.accepted else None,
-        Transitions.join(*(one.alignment.experience for one in aligned)),
+        alignment.experience,
         LearnOnConfig(
             strategy=learning.strategy,
             student=student,
@@ -220,21 +206,19 @@ def learn_on_from(
             # The episodes of the figures: all strategies are compared in the same.
             evaluation_seed=streams.integer("report"),
             seed=streams.sequence("learning"),
-            potential=_potential(request, best),
+            potential=_potential(request, alignment),
         ),
         watch,
         # What was altered since is another policy than the one that was tested.
-        NOTHING_KNOWN if request.alter is not None else _tested(aligned, alignment),
+        NOTHING_KNOWN if request.alter is not None else _tested(alignment),
     )
-    return Improvement(learned, student, target, taken, elsewhere)
+    return Improvement(learned, student, target, taken)
 
 
-def _tested(aligned: Sequence[AlignedSource], kept: Alignment) -> KnownReturns:
+def _tested(alignment: Alignment) -> KnownReturns:
     """Returns what the kept mapping earned in whole episodes that did not choose it."""
-    acceptance = kept.acceptance
+    acceptance = alignment.acceptance
     if not acceptance.accepted or acceptance.stopped_above is not None:
         return NOTHING_KNOWN
-    if sum(bool(one.alignment.acceptance.accepted) for one in aligned) > 1:
-        return NOTHING_KNOWN  # it was kept for them: the best of several is lucky
-    facts = kept.chosen.plan_facts(kept.target.episode_limit)
+    facts = alignment.chosen.plan_facts(alignment.target.episode_limit)
     return KnownReturns(tuple(acceptance.returns.tolist()), facts.episode_steps)

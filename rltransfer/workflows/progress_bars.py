@@ -44,23 +44,21 @@ def progress_bars(shown: bool) -> Progress:
 
 @final
 class AlignmentProgress:
-    """Shows and records the alignments of one transfer, one after the other.
+    """Shows and records the alignment of one transfer, and learning on.
 
     Args:
         bars: under way; where it is shown.
         events: where scalars go.
-        budget: target steps of all of them.
+        budget: target steps of both.
     """
 
     def __init__(self, bars: Progress, events: EventFile, budget: int) -> None:
         self._bars, self._events = bars, events
         self._task = bars.add_task("", total=budget, note="")
-        self._before = self._used = self._updates = 0
+        self._used = self._updates = 0
 
     def source(self, name: str) -> None:
-        """The alignment with the source of that name begins."""
-        self._before += self._used
-        self._used = 0
+        """What follows is about the source of that name."""
         self._say(name)
 
     def phase(self, name: str, used: int) -> None:
@@ -85,38 +83,27 @@ class AlignmentProgress:
             "transfer/selection_return": trial.score,
             "transfer/alignment_error": trial.candidate.alignment_error,
         }
-        self._events.add(measured, self._before + used)
+        self._events.add(measured, used)
         note = f"{trial.candidate.family.name}: return {trial.score:.1f}"
         self._move(used, None, note)
         self._say(f"round {trial.round + 1}, {note}")
 
-    def learning(self, before: int, used: int) -> None:
-        """Learning on begins in the target of one source.
-
-        Args:
-            before: target steps that alignments with the others took.
-            used: those taken in this target.
-        """
-        self._before = before
-        self.phase("learning", used)
-
     def learned(self, scalars: Mapping[str, float], used: int) -> None:
         """Shows and records how the last episode went."""
-        self._events.add(scalars, self._before + used)
+        self._events.add(scalars, used)
         mean = scalars.get("rollout/ep_rew_mean")
         self._move(used, None, "" if mean is None else f"mean return {mean:.1f}")
 
     def evaluated(self, point: CurvePoint) -> None:
         """Shows and records a point of the learning curve."""
-        at = self._before + point.target_steps
+        at = point.target_steps
         self._events.add({"eval/mean_reward": point.mean_return}, at)
         self._say(f"{at:,} steps, {point.arm}: return {point.mean_return:.1f}")
 
     def _move(self, used: int, description: str | None, note: str) -> None:
         self._used = used
-        done = self._before + used
         self._bars.update(
-            self._task, completed=done, description=description, note=note
+            self._task, completed=used, description=description, note=note
         )
 
     def _say(self, note: str) -> None:
@@ -128,10 +115,10 @@ class AlignmentProgress:
 def alignment_progress(
     budget: int, shown: bool, tensorboard_folder: Path, run: Path
 ) -> Iterator[AlignmentProgress]:
-    """Shows and records the alignments of one transfer.
+    """Shows and records the alignment of one transfer, and learning on.
 
     Args:
-        budget: target steps of all of them.
+        budget: target steps of both.
         shown: whether to show a bar.
         tensorboard_folder: where scalars go.
         run: folder of the run; a run that goes on writes its scalars anew.

@@ -6,7 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import final
 
-from rltransfer.alignment import Alignment
+import numpy as np
+
+from rltransfer.alignment import Alignment, SourceEvidence
 from rltransfer.domain import LoggedRows, describe_space
 from rltransfer.evaluation import ReturnSummary, beats
 from rltransfer.io import (
@@ -67,58 +69,94 @@ def weakness(
 @final
 @dataclass(frozen=True, eq=False)
 class AlignedSource:
-    """One source, and how aligning it went."""
+    """One source, and what aligning came to for it."""
 
     loaded: LoadedPolicy
     notes: tuple[str, ...]
     at_home: ReturnSummary
     """What it earns in its own environment."""
     random_at_home: ReturnSummary
-    alignment: Alignment
-    target_steps: int
-    """That its alignment took."""
-    target_log: LoggedRows | None = None
-    source_log: LoggedRows | None = None
+    evidence: SourceEvidence
+    log: LoggedRows | None = None
+    """What others did in its environment."""
 
-    def record(self, kept: bool) -> SourceRecord:
-        """Returns its row in the table of sources."""
-        acceptance, chosen = self.alignment.acceptance, self.alignment.chosen
-        tested = acceptance.returns
+    def record(self, alignment: Alignment) -> SourceRecord:
+        """Returns its row in the table of sources.
+
+        Args:
+            alignment: of all sources.
+        """
+        evidence, acceptance = self.evidence, alignment.acceptance
+        tested = acceptance.returns if evidence.kept else ()
+        candidate = evidence.candidate
         return SourceRecord(
             source=self.loaded.title,
             path=str(self.loaded.path),
-            family=chosen.candidate.family.name,
-            alignment_error=chosen.candidate.alignment_error,
-            acceptance_return=float(tested.mean()) if len(tested) else None,
-            acceptance_stopped=acceptance.stopped_above is not None,
+            sha256=self.loaded.sha256,
+            family=None if candidate is None else candidate.family.name,
+            alignment_error=None if candidate is None else candidate.alignment_error,
+            trials=evidence.trials,
+            trial_return=evidence.trial_return,
+            acceptance_return=float(np.mean(tested)) if len(tested) else None,
+            acceptance_stopped=evidence.kept and acceptance.stopped_above is not None,
             home_return=self.at_home.mean_return,
             random_home_return=self.random_at_home.mean_return,
-            target_steps=self.target_steps,
-            accepted=acceptance.accepted,
-            kept=kept,
-            verdict=acceptance.verdict,
+            target_steps=evidence.target_steps,
+            accepted=acceptance.accepted if evidence.kept else None,
+            kept=evidence.kept,
+            verdict=acceptance.verdict
+            if evidence.kept
+            else _not_tested(evidence, alignment),
         )
 
 
+def kept_of(aligned: Sequence[AlignedSource]) -> AlignedSource:
+    """Returns the source that was kept."""
+    return next(one for one in aligned if one.evidence.kept)
+
+
+def _not_tested(evidence: SourceEvidence, alignment: Alignment) -> str:
+    """Returns why the mapping to a source that was not kept was not tested."""
+    if evidence.candidate is None:
+        return "not tested: every mapping fitted to it diverged"
+    if evidence.trial_return is not None:
+        return (
+            f"not tested: its best candidate earned {evidence.trial_return:.1f} in its "
+            f"trial, that of the kept source {alignment.chosen.score:.1f}"
+        )
+    if alignment.acceptance.untested:
+        return (
+            "not tested: it explains the logged steps less, with an alignment error of "
+            f"{evidence.candidate.alignment_error:.3g} against "
+            f"{alignment.chosen.candidate.alignment_error:.3g} of the kept source"
+        )
+    return "not tested: no steps were left to act with a candidate of it; raise -n"
+
+
 def write_transfer(
-    request: TransferRequest, best: AlignedSource, result: TransferResult
+    request: TransferRequest,
+    alignment: Alignment,
+    best: AlignedSource,
+    target_log: LoggedRows | None,
+    result: TransferResult,
 ) -> TransferResult:
     """Writes all that a finished transfer leaves; returns the result that names it.
 
     Args:
         request: what was asked for.
+        alignment: of all sources.
         best: the source that was kept.
+        target_log: what was known of the target besides.
         result: what came of it.
     """
-    folder, target = result.folder, best.alignment.target
+    folder, target = result.folder, alignment.target
     _write_source(folder, best)
-    save_translation(folder / MAPPING_FOLDER, best.alignment.policy.translation)
-    kept = RunExperience.of(best.alignment, request.align_config().selection.resting)
+    save_translation(folder / MAPPING_FOLDER, alignment.policy.translation)
+    kept = RunExperience.of(alignment, request.align_config().selection.resting)
     kept.write(folder)
-    attempts = _attempts(best.alignment)
+    attempts = _attempts(alignment)
     draw(folder / "transfer.png", kept.maps, attempts, result)
-    policy = best.alignment.policy
-    result = with_report(request, best.loaded, policy, kept, attempts, result)
+    result = with_report(request, best.loaded, alignment.policy, kept, attempts, result)
     write_json(folder / RECORD, result.as_json())
     write_manifest(
         folder,
@@ -144,8 +182,8 @@ def write_transfer(
                 "source_sha256": best.loaded.sha256,
                 "source_statistics": best.loaded.statistics_choice,
                 "budget": request.budget,
-                "target_data": best.target_log and best.target_log.record(),
-                "source_data": best.source_log and best.source_log.record(),
+                "target_data": target_log and target_log.record(),
+                "source_data": best.log and best.log.record(),
                 "learning": None
                 if request.learning is None
                 else asdict(request.learning),
@@ -154,6 +192,7 @@ def write_transfer(
                 "accepted": result.accepted,
                 "verdict": result.verdict,
                 "winner": result.winner,
+                "sources": [asdict(source) for source in result.sources],
                 "resumed": result.resumed,
                 "reproducibility_warnings": list(result.reproducibility_warnings),
                 "seeds_ignored": list(result.seeds_ignored),

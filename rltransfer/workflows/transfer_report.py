@@ -1,14 +1,14 @@
 """The figures of a transfer over fresh episodes, and the result that they are in."""
 
-from collections import Counter
 from itertools import chain
 from pathlib import Path
 
-from rltransfer.domain import Domain, Policy, StickyRandomPolicy
+from rltransfer.alignment import Alignment
+from rltransfer.domain import Domain, LoggedRows, Policy, StickyRandomPolicy
 from rltransfer.evaluation import ReturnSummary, summarise
 from rltransfer.workflows.improvement import Improvement
 from rltransfer.workflows.policy_loading import environment_of
-from rltransfer.workflows.transfer_folder import AlignedSource
+from rltransfer.workflows.transfer_folder import AlignedSource, kept_of
 from rltransfer.workflows.transfer_request import TransferRequest
 from rltransfer.workflows.transfer_result import TransferResult
 
@@ -51,8 +51,9 @@ _ALONE = (
 
 def reported(
     request: TransferRequest,
+    alignment: Alignment,
     aligned: list[AlignedSource],
-    best: AlignedSource,
+    target_log: LoggedRows | None,
     improvement: Improvement | None,
     folder: Path,
 ) -> TransferResult:
@@ -60,12 +61,13 @@ def reported(
 
     Args:
         request: what was asked for.
-        aligned: all sources.
-        best: the one that was kept.
+        alignment: of all sources.
+        aligned: what is known of each of them.
+        target_log: what was known of the target besides.
         improvement: what learning on came to; None where the zero-shot policy stays.
         folder: of the run.
     """
-    alignment, target = best.alignment, best.alignment.target
+    target, best = alignment.target, kept_of(aligned)
     policy: Policy = alignment.policy
     accepted = alignment.acceptance.accepted
     zero_shot, random = None, None
@@ -83,9 +85,6 @@ def reported(
     stacked = alignment.policy.history.steps
     if stacked > 1 and policy is alignment.policy:
         notes.append(_REMEMBERS.format(stacked))
-    steps: Counter[str] = Counter()
-    for one in aligned:
-        steps.update(one.alignment.target.budget.taken)
     return TransferResult(
         policy=policy,
         folder=folder,
@@ -95,19 +94,19 @@ def reported(
         accepted=accepted,
         verdict=alignment.acceptance.verdict,
         budget=request.budget,
-        steps=dict(steps),
+        steps=target.budget.taken,
         random=random,
         zero_shot=zero_shot,
         source_at_home=best.at_home,
         random_at_home=best.random_at_home,
         improved=improved,
-        target_data=best.target_log and best.target_log.record(),
-        source_data=best.source_log and best.source_log.record(),
+        target_data=target_log and target_log.record(),
+        source_data=best.log and best.log.record(),
         # Counted by the episodes above.
         reported_steps=sum(target.budget.reported.values()),
         seed=request.seed,
         report_seed=request.streams.integer("report"),
-        sources=tuple(one.record(one is best) for one in aligned),
+        sources=tuple(one.record(alignment) for one in aligned),
         learning=learning,
         notes=tuple(notes),
         picture=folder / "transfer.png",

@@ -116,7 +116,7 @@ class TransferRequest:
 
     @property
     def alignment_budget(self) -> int:
-        """Target steps that the alignments may take, all sources together."""
+        """Target steps that the alignment may take, all sources together."""
         share = self.learning and self.learning.alignment_budget(self.budget)
         return self.budget if share is None else share
 
@@ -126,14 +126,13 @@ class TransferRequest:
         return streams_of(self.seed)
 
     def align_config(self) -> AlignConfig:
-        """Returns effort and rules of the alignment with each source."""
+        """Returns effort and rules of the alignment."""
         config = AlignConfig(
             seed=self.seed,
             spawn_key=self.streams.sequence("alignment").spawn_key,
-            sources=len(self.sources),
         )
         if self.learning is not None:
-            beyond = self.learning.to_decide(self.budget) // len(self.sources)
+            beyond = self.learning.to_decide(self.budget)
             config = replace(config, steps=replace(config.steps, to_decide=beyond))
         for name, value in self.hyperparams.items():
             config = with_value(config, name, value)

@@ -16,12 +16,13 @@ from rltransfer.io import copy_run
 from rltransfer.report import Result
 from rltransfer.report.learning_curve import CurveShown
 from rltransfer.report.tables import (
+    SOURCE_COLUMNS,
     facts,
     logged_steps,
     plain_table,
     returns_table,
+    source_cells,
     steps_by_purpose,
-    verdict_word,
 )
 from rltransfer.resume.reproducibility import Resumed
 from rltransfer.workflows.environments import EnvironmentChoice
@@ -34,15 +35,20 @@ RECORD = "transfer.json"
 @final
 @dataclass(frozen=True)
 class SourceRecord:
-    """How the alignment with one source went."""
+    """What is known of one source; only the mapping of the kept one is tested."""
 
     source: str
     path: str
-    family: str
-    """Of its best candidate, by name."""
-    alignment_error: float
+    sha256: str
+    family: str | None
+    """Of its best candidate, by name; None where every fit diverged."""
+    alignment_error: float | None
+    trials: int
+    """Candidates of it that acted."""
+    trial_return: float | None
+    """What the best of them earned in its trial; None where none acted."""
     acceptance_return: float | None
-    """Mean over the acceptance test; None where the budget left no episode for it."""
+    """Mean over the acceptance test; None where no episode of it was tested."""
     acceptance_stopped: bool
     """Whether episodes of it were stopped early: the mean is at least that."""
     home_return: float
@@ -50,9 +56,11 @@ class SourceRecord:
     random_home_return: float
     """There, of random actions."""
     target_steps: int
+    """Taken for it alone; exploring is shared."""
     accepted: bool | None
     kept: bool
     verdict: str
+    """Of the test; of a source that was not kept, why there was none."""
 
 
 @final
@@ -241,20 +249,7 @@ class TransferResult(Result):
 
 
 def _sources_table(sources: tuple[SourceRecord, ...]) -> RenderableType:
-    table = plain_table(
-        *("source", "family", "alignment error", "acceptance test"),
-        *("target steps", "verdict", "kept"),
-    )
+    table = plain_table(*SOURCE_COLUMNS)
     for row in sources:
-        tested = row.acceptance_return
-        least = "≥ " if row.acceptance_stopped else ""
-        table.add_row(
-            row.source,
-            row.family,
-            f"{row.alignment_error:.3f}",
-            "-" if tested is None else f"{least}{tested:.1f}",
-            f"{row.target_steps:,}",
-            verdict_word(row.accepted),
-            "yes" if row.kept else "no",
-        )
+        table.add_row(*source_cells(asdict(row)))
     return table

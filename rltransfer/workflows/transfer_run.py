@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
-from rltransfer.alignment import Alignment, align_each
+from rltransfer.alignment import Alignment, align
 from rltransfer.argument_checks import EPISODE_CAP, STEP_SECONDS, VecEnv
 from rltransfer.errors import InputError
 from rltransfer.evaluation import ReturnSummary
@@ -20,15 +20,20 @@ from rltransfer.translation.altered_translations import Alter
 from rltransfer.workflows.environments import Stepping
 from rltransfer.workflows.finished_transfer import FinishedTransfer
 from rltransfer.workflows.improvement import learn_on_from
-from rltransfer.workflows.opened_pairs import OpenedPair, opened_pairs
-from rltransfer.workflows.progress_bars import AlignmentProgress, alignment_progress
+from rltransfer.workflows.opened_transfer import OpenedTransfer, opened_transfer
+from rltransfer.workflows.progress_bars import alignment_progress
 from rltransfer.workflows.recorded_transfer import (
     interrupted_request,
     recorded_request,
     replay_log_folder,
     require_transfer,
 )
-from rltransfer.workflows.transfer_folder import AlignedSource, weakness, write_transfer
+from rltransfer.workflows.transfer_folder import (
+    AlignedSource,
+    kept_of,
+    weakness,
+    write_transfer,
+)
 from rltransfer.workflows.transfer_report import own_and_random, reported
 from rltransfer.workflows.transfer_request import TransferRequest
 from rltransfer.workflows.transfer_result import TransferResult
@@ -37,17 +42,17 @@ from rltransfer_agents.training.training_run import isolated
 
 
 def run_transfer(request: TransferRequest) -> TransferResult:
-    """Aligns every source with the target, keeps the best and reports on it."""
+    """Aligns the sources with the target, keeps the best and reports on it."""
     # One thread: on small networks more of them wait for one another, above all where
     # the machine has other work.
     with isolated():
         require_writable(request.log_folder)
         # Before there is a folder, so that wrong input leaves nothing behind.
-        with opened_pairs(request) as pairs:
+        with opened_transfer(request) as opened:
             env_id = request.target.env_id
             folder = next_run_folder(request.log_folder, "transfer", env_id)
             with locked(folder), _resumable(folder, request):
-                return _transfer(request, pairs, folder)
+                return _transfer(request, opened, folder)
 
 
 def resume_transfer(
@@ -88,8 +93,8 @@ def resume_transfer(
             stepping=stepping,
             handle_signals=handle_signals,
         )
-        with _resumable(folder, request), opened_pairs(request) as pairs:
-            return _transfer(request, pairs, folder)
+        with _resumable(folder, request), opened_transfer(request) as opened:
+            return _transfer(request, opened, folder)
 
 
 @contextmanager
@@ -110,9 +115,10 @@ def _resumable(folder: Path, request: TransferRequest) -> Iterator[None]:
 
 
 def _transfer(
-    request: TransferRequest, pairs: list[OpenedPair], folder: Path
+    request: TransferRequest, opened: OpenedTransfer, folder: Path
 ) -> TransferResult:
     began = time.monotonic()
+    sources, target, target_log = opened.sources, opened.target, opened.target_log
     # Acting comes to its end first; a second signal stops at once in any case, since an
     # environment may hang.
     signals = StopSignals(1, lambda: not replay_log.acting, request.handle_signals)
@@ -120,42 +126,50 @@ def _transfer(
         replay_log_folder(folder),
         recorded_request(
             request,
-            [pair.loaded for pair in pairs],
-            pairs[0].target_log,
-            [pair.source_log for pair in pairs] if request.source_data else [],
+            [one.loaded for one in sources],
+            target_log,
+            [one.log for one in sources] if request.source_data else [],
         ),
         signals.check,
     )
     with signals:
         with StepTimeout(request.stepping.step_seconds).active() as timeout:
-            for number, pair in enumerate(pairs, 1):
-                pair.source.domain.use_replay_log(replay_log, f"source {number}")
-                pair.target.use_replay_log(replay_log, "target")
-                for domain in (pair.source.domain, pair.target):
-                    domain.use_timeout(timeout)
-            domains = [pair.source.domain for pair in pairs]
-            if not request.untouched:
-                domains.insert(0, pairs[0].target)
+            domains = [target, *(one.source.domain for one in sources)]
+            for number, domain in enumerate(domains):
+                role = f"source {number}" if number else "target"
+                domain.use_replay_log(replay_log, role)
+                domain.use_timeout(timeout)
+            if request.untouched:
+                del domains[0]
             ignored = {one.name: one.ignores_seeds(request.seed) for one in domains}
-            at_home = _at_home(request, pairs, folder)
+            at_home = _at_home(request, opened, folder)
             logs = request.tensorboard_folder or folder / "tensorboard"
             shown = request.budget, request.progress
             with alignment_progress(*shown, logs, folder) as watch:
-                aligned = _aligned(request, pairs, at_home, watch)
-                best = min(aligned, key=lambda one: one.alignment.rank)
+                alignment = align(
+                    [one.source for one in sources],
+                    target,
+                    request.align_config(),
+                    watch,
+                    target_log and target_log.transitions,
+                )
+                if request.alter is not None:
+                    alignment = _altered(alignment, request.alter)
                 improvement = None
                 if request.learning is not None:
-                    improvement = learn_on_from(request, aligned, best, watch)
+                    improvement = learn_on_from(request, alignment, watch)
                     improvement.write(request, folder)
+            aligned = _aligned(opened, at_home, alignment)
             result = replace(
-                reported(request, aligned, best, improvement, folder),
+                reported(request, alignment, aligned, target_log, improvement, folder),
                 resumed=replay_log.resumed,
                 reproducibility_warnings=replay_log.reproducibility_warnings,
                 steps_taken_again=replay_log.interrupted_steps.get("target", 0),
                 seconds=time.monotonic() - began,
                 seeds_ignored=tuple(filter(ignored.get, ignored)),
             )
-        result = write_transfer(request, best, result)
+        kept = kept_of(aligned)
+        result = write_transfer(request, alignment, kept, target_log, result)
         # Only now: without it a run that has no manifest starts again from nothing.
         remove_replay_log(replay_log_folder(folder))
     return result
@@ -166,14 +180,14 @@ _AtHome: TypeAlias = tuple[ReturnSummary, ReturnSummary]
 
 
 def _at_home(
-    request: TransferRequest, pairs: list[OpenedPair], folder: Path
+    request: TransferRequest, opened: OpenedTransfer, folder: Path
 ) -> list[_AtHome]:
     """Returns the figures of every source, unless one is no better than random."""
     at_home = [
-        own_and_random(request, pair.source.domain, pair.loaded.policy, "home actions")
-        for pair in pairs
+        own_and_random(request, one.source.domain, one.loaded.policy, "home actions")
+        for one in opened.sources
     ]
-    weak = _weaknesses(pairs, at_home)
+    weak = _weaknesses(opened, at_home)
     if any(weak) and not request.weak_source:
         with storage_faults(folder):
             shutil.rmtree(folder)  # nothing is kept of wrong input
@@ -182,39 +196,31 @@ def _at_home(
     return at_home
 
 
-def _weaknesses(pairs: list[OpenedPair], at_home: list[_AtHome]) -> list[str | None]:
+def _weaknesses(opened: OpenedTransfer, at_home: list[_AtHome]) -> list[str | None]:
     return [
-        weakness(pair.loaded, *figures)
-        for pair, figures in zip(pairs, at_home, strict=True)
+        weakness(one.loaded, *figures)
+        for one, figures in zip(opened.sources, at_home, strict=True)
     ]
 
 
 def _aligned(
-    request: TransferRequest,
-    pairs: list[OpenedPair],
-    at_home: list[_AtHome],
-    watch: AlignmentProgress,
+    opened: OpenedTransfer, at_home: list[_AtHome], alignment: Alignment
 ) -> list[AlignedSource]:
-    """Aligns every source."""
-    sources, targets = [pair.source for pair in pairs], [pair.target for pair in pairs]
-    log = pairs[0].target_log
-    alignments = align_each(
-        sources, targets, request.align_config(), watch, log and log.transitions
-    )
-    if request.alter is not None:
-        alignments = [_altered(one, request.alter) for one in alignments]
+    """Returns what is known of every source, in their order."""
     return [
         AlignedSource(
-            pair.loaded,
-            (*filter(None, [fault]), *pair.notes, *pair.cache.notes),
+            one.loaded,
+            (*filter(None, [fault]), *one.notes, *one.cache.notes),
             *figures,
-            alignment,
-            alignment.target.budget.used,
-            pair.target_log,
-            pair.source_log,
+            evidence,
+            one.log,
         )
-        for pair, fault, figures, alignment in zip(
-            pairs, _weaknesses(pairs, at_home), at_home, alignments, strict=True
+        for one, fault, figures, evidence in zip(
+            opened.sources,
+            _weaknesses(opened, at_home),
+            at_home,
+            alignment.sources,
+            strict=True,
         )
     ]
 

@@ -53,13 +53,6 @@ class StepBudget:
             raise ValueError(f"a limit of {self.limit} is not raised by one of {limit}")
         self.limit = limit
 
-    def take_over(self, other: "StepBudget") -> None:
-        """Raises the limit by the steps that another budget has left, and ends that."""
-        if self.limit is None or other.limit is None:
-            raise ValueError("only what is limited can be handed on")
-        self.limit += other.limit - other.used
-        other.limit = other.used
-
     @contextmanager
     def purpose(self, name: str, *, reported: bool = False) -> Iterator[None]:
         """Says what the steps taken in the block are for.

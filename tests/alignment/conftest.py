@@ -55,7 +55,7 @@ def aligned(model_data: SourceModelData) -> Align:
         **world: Any,
     ) -> Alignment:
         target = Domain(lambda: Point(**world), "target", StepBudget(budget))
-        return align(source, target, config)
+        return align([source], target, config)
 
     return call
 

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from rltransfer.alignment import AlignConfig, Alignment, SourceModelData, Trial
+from rltransfer.alignment import AlignConfig, SourceModelData, Trial
 from rltransfer.alignment.acceptance_test import AcceptanceTest, accept, random_to_beat
 from rltransfer.alignment.candidates import Candidate
 from rltransfer.alignment.families import FAMILIES
 from rltransfer.alignment.problem import AlignmentProblem
 from rltransfer.alignment.source_model_data import exploring
 from rltransfer.alignment.step_plan import StepPlan
-from rltransfer.alignment.trials import Silent, Trials
+from rltransfer.alignment.trials import Trials
+from rltransfer.alignment.watcher import Silent
 from rltransfer.domain import Domain
 from rltransfer.mapping import Affine, DomainMapping
 from rltransfer.translation import MappedPolicy, Translation
@@ -31,20 +32,18 @@ def test_clearly_better_is_accepted_in_plain_words() -> None:
     )
 
 
-def test_of_several_sources_each_needs_more_and_it_says_why() -> None:
-    # 1 of 31 is 0.032: enough for 95 %, too much for one of two sources.
-    alone, one_of_two = (
-        AcceptanceTest(np.arange(30.0), np.array([500.0]), 0.95, sources)
-        for sources in (1, 2)
+def test_one_episode_too_few_says_what_is_missing() -> None:
+    # 1 of 31 is 0.032: enough for 95 %, too much for 97.5 %.
+    enough, more = (
+        AcceptanceTest(np.arange(30.0), np.array([500.0]), confidence)
+        for confidence in (0.95, 0.975)
     )
-    assert alone.accepted and not one_of_two.accepted
-    assert one_of_two.level == pytest.approx(0.975)
-    assert not one_of_two.decides
-    assert one_of_two.verdict == (
+    assert enough.accepted and not more.accepted
+    assert not more.decides
+    assert more.verdict == (
         "refused, too few episodes to decide: 500.0 over 1 episode against 14.5 over "
-        "30 at random (p = 0.032, exact rank test); 97.5 % confidence (95 % over all 2 "
-        "sources: each is one more chance to look good by luck) needs p = 0.025 or "
-        "less: raise -n"
+        "30 at random (p = 0.032, exact rank test); 97.5 % confidence needs p = 0.025 "
+        "or less: raise -n"
     )
 
 
@@ -131,8 +130,8 @@ def trials_with_left(
         steps=30,
     )
     problem = AlignmentProblem.of(model_data, target, explored.transitions, config)
-    plan = StepPlan(budget, config.steps, config.level).after(explored)
-    trials = Trials(problem, plan, explored, Silent())
+    plan = StepPlan(budget, config.steps, config.confidence).after(explored)
+    trials = Trials([problem], plan, explored, Silent())
     policy = MappedPolicy(STAY, Translation.identity(1), target.actions, target.actions)
     mapping = DomainMapping(Affine.of(torch.eye(1), torch.zeros(1)))
     for _ in range(2):
@@ -268,27 +267,3 @@ def test_what_was_stopped_does_not_count_where_a_reward_turns_out_negative(
     _, acceptance = accept(trials)
     assert acceptance.stopped_above is None
     assert not acceptance.accepted and "raise -n" in acceptance.verdict
-
-
-def test_sources_are_not_ranked_by_episodes_that_were_stopped(
-    model_data: SourceModelData,
-) -> None:
-    trials = trials_with_left(model_data, left=2)
-    problem, chosen = trials.problem, trials.ranking[0]
-    random, own = np.arange(20.0), np.array([30.0, 31.0])
-    whole = AcceptanceTest(random, own, 0.95)
-    for acceptance, measured in (
-        (whole, own.mean()),
-        (replace(whole, stopped_above=29.0), chosen.score),
-    ):
-        alignment = Alignment(
-            model_data,
-            problem.target,
-            problem.whitening,
-            (),
-            chosen,
-            acceptance,
-            trials.experience,
-            trials.acted_by(chosen.policy),
-        )
-        assert alignment.rank == (False, -measured)

@@ -13,7 +13,6 @@ from rltransfer.alignment import (
     Source,
     SourceModelData,
     align,
-    align_each,
 )
 from rltransfer.alignment.step_plan import StepPlanConfig
 from rltransfer.domain import Domain, Whitening
@@ -140,7 +139,7 @@ def test_unknown_families_and_all_of_them_cannot_be_left_out(
 
 def test_a_target_without_a_budget_is_refused(model_data: SourceModelData) -> None:
     with pytest.raises(InputError, match="needs a hard budget"):
-        align(model_data, Domain(Point, "target"), QUICK)
+        align([model_data], Domain(Point, "target"), QUICK)
 
 
 def test_a_fault_in_the_target_is_named_and_its_steps_are_counted(
@@ -148,7 +147,7 @@ def test_a_fault_in_the_target_is_named_and_its_steps_are_counted(
 ) -> None:
     target = Domain(lambda: Broken("reward", at=30), "Broken-v0", StepBudget(800))
     with pytest.raises(EnvironmentFault, match="step 30: reward is not finite: nan"):
-        align(model_data, target, QUICK)
+        align([model_data], target, QUICK)
     assert target.budget.used == 29
 
 
@@ -174,33 +173,15 @@ def test_where_every_mapping_diverges_none_is_kept(
 ) -> None:
     target = Domain(lambda: Point(MIRRORED), "target", StepBudget(900))
     with pytest.raises(InputError, match="every one fitted to target diverged"):
-        align(replace(model_data, model=Confused()), target, HASTY)
+        align([replace(model_data, model=Confused())], target, HASTY)
     assert set(target.budget.taken) == {"exploration"}
-
-
-def test_of_several_sources_the_one_that_works_ranks_first(
-    model_data: SourceModelData,
-) -> None:
-    sources = [
-        replace(model_data.source, policy=STILL, name="still"),
-        model_data.source,
-    ]
-    targets = [Domain(Point, "target", StepBudget(800)) for _ in range(2)]
-    config = replace(HASTY, learning=replace(QUICK.learning, updates=200))
-    still, home = align_each(sources, targets, config)
-    budgets = [target.budget.limit for target in targets]
-    # What the first one left, the second one could use.
-    assert budgets[0] == targets[0].budget.used
-    assert sum(budget or 0 for budget in budgets) == 1600
-    assert still.acceptance.sources == home.acceptance.sources == 2
-    assert home.rank < still.rank
 
 
 def test_a_source_in_which_nothing_happens_is_refused() -> None:
     still = Domain(lambda: Point(np.zeros((2, 2))), "still")
     with pytest.raises(InputError, match="must show what happens in it"):
         align(
-            Source(still, STILL, "still"),
+            [Source(still, STILL, "still")],
             Domain(Point, "target", StepBudget(800)),
             replace(HASTY, source_steps=300),
         )

@@ -135,7 +135,7 @@ def test_a_hidden_velocity_is_told_from_a_short_history(
     model_data: SourceModelData,
 ) -> None:
     target = Domain(lambda: Sliding(1), "target", StepBudget(1500))
-    found = align(model_data, target, HURRIED)
+    found = align([model_data], target, HURRIED)
     assert found.chosen.candidate.family.name == "history"
     home = model_data.source.domain.evaluate(BRAKING, episodes=20, seed=0).mean()
     there = target.evaluate(found.policy, episodes=20, seed=0).mean()

@@ -12,7 +12,6 @@ from rltransfer.alignment import (
     Source,
     SourceModelData,
     align,
-    align_each,
     learn_source_model,
 )
 from rltransfer.domain import Domain, LoggedRows, Transitions
@@ -51,7 +50,7 @@ def untouched() -> Domain:
 
 @pytest.fixture(scope="module")
 def unproved(model_data: SourceModelData) -> Alignment:
-    return align(model_data, untouched(), QUICK, logged=rows_of(600))
+    return align([model_data], untouched(), QUICK, logged=rows_of(600))
 
 
 def test_a_mapping_is_found_without_moving_the_target(unproved: Alignment) -> None:
@@ -95,7 +94,7 @@ def test_logged_rows_join_those_that_are_acted(
     model_data: SourceModelData, aligned: Align
 ) -> None:
     target = Domain(lambda: Point(MIRRORED), "target", StepBudget(500))
-    both = align(model_data, target, HASTY, logged=rows_of(300))
+    both = align([model_data], target, HASTY, logged=rows_of(300))
     alone = aligned(HASTY, 500, sensors=MIRRORED)
     assert both.target.budget.used <= 500
     # Exploring is the same, and what is learned on from is what was acted.
@@ -119,24 +118,27 @@ def test_of_several_sources_the_one_that_explains_the_log_best_is_kept(
         Source(Domain(Home2, "other"), Home(), "other"),
         Source(Domain(Point, "point"), Home(), "home", lambda *_: model_data),
     ]
-    targets = [untouched(), untouched()]
-    found = align_each(sources, targets, HASTY, logged=rows_of(300))
-    assert [one.acceptance.accepted for one in found] == [None, None]
-    best = min(found, key=lambda one: one.rank)
-    errors = [one.chosen.candidate.alignment_error for one in found]
-    if not any(one.chosen.candidate.settles for one in found):
-        assert best.chosen.candidate.alignment_error == min(errors)
-    assert best.rank <= found[1].rank
+    found = align(sources, untouched(), HASTY, logged=rows_of(300))
+    assert found.acceptance.accepted is None
+    assert [one.target_steps for one in found.sources] == [0, 0]
+    kept, dropped = sorted(found.sources, key=lambda one: not one.kept)
+    best, other = kept.candidate, dropped.candidate
+    assert best is not None and best is found.chosen.candidate and other is not None
+    assert (best.settles, -best.alignment_error) > (
+        other.settles,
+        -other.alignment_error,
+    )
+    assert (kept.trials, kept.trial_return) == (0, None)
 
 
 def test_no_step_and_no_log_is_no_way_to_know_anything(
     model_data: SourceModelData,
 ) -> None:
     with pytest.raises(InputError, match="at least 400 target steps, got 0"):
-        align(model_data, untouched(), HASTY)
+        align([model_data], untouched(), HASTY)
     few = Domain(Point, "target", StepBudget(100))
     with pytest.raises(InputError, match=r"at least 400 target steps \(or 0\), got"):
-        align(model_data, few, HASTY, logged=rows_of(300))
+        align([model_data], few, HASTY, logged=rows_of(300))
 
 
 def test_a_source_model_learns_from_logs_beside_its_own_steps() -> None:

@@ -28,6 +28,15 @@ def test_a_trial_that_only_ranks_is_short_where_no_episode_ends_early() -> None:
     assert replace(PLAN, none_ended=True).short_steps == 200
 
 
+def test_trials_of_several_sources_share_steps_but_last_a_random_episode() -> None:
+    assert PLAN.trial_share(240, 4) == 240  # useless ones end early
+    plan = replace(PLAN, none_ended=True)
+    assert [plan.trial_share(240, sharing) for sharing in (1, 4)] == [240, 60]
+    # Random episodes take 20 steps.
+    assert [plan.trial_share(spare, 8) for spare in (80, 12)] == [20, 12]
+    assert replace(plan, random_episodes=0).trial_share(80, 8) == 10
+
+
 @pytest.mark.parametrize(
     ("episodes", "steps", "expected"),
     [

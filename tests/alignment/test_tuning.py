@@ -15,8 +15,9 @@ from rltransfer.alignment.candidates import Candidate
 from rltransfer.alignment.families import FAMILIES
 from rltransfer.alignment.problem import AlignmentProblem
 from rltransfer.alignment.step_plan import StepPlan
-from rltransfer.alignment.trials import Silent, Trials
+from rltransfer.alignment.trials import Trials
 from rltransfer.alignment.tuning import tune
+from rltransfer.alignment.watcher import Silent
 from rltransfer.domain import Domain, StickyRandomPolicy
 from rltransfer.mapping import Affine, DomainMapping
 from rltransfer.wrappers import StepBudget
@@ -70,9 +71,9 @@ def tried(dial: SourceModelData, right: float, budget: int = 1500) -> Trials:
     target = Domain(lambda: Dial(right), "target", StepBudget(budget))
     policy = StickyRandomPolicy(target.actions, np.random.default_rng(0))
     explored = target.collect(policy, purpose="exploration", seed=0, steps=100)
-    plan = StepPlan(budget, STRICT.steps, STRICT.level, LIMIT).after(explored)
+    plan = StepPlan(budget, STRICT.steps, STRICT.confidence, LIMIT).after(explored)
     problem = AlignmentProblem.of(dial, target, explored.transitions, STRICT)
-    trials = Trials(problem, plan, explored, Silent())
+    trials = Trials([problem], plan, explored, Silent())
     unchanged = Affine.of(torch.eye(2), torch.zeros(2))
     mapping = DomainMapping(unchanged)
     trials.add(0, Candidate(IDENTITY, mapping, problem.error_of(mapping)))
@@ -139,7 +140,7 @@ def test_the_same_seed_tunes_alike(dial: SourceModelData) -> None:
     scores = [[trial.score for trial in trials.acted] for trials in both]
     assert scores[0] == scores[1]
     other = tried(dial, 2.0)
-    other.problem = replace(other.problem, config=replace(STRICT, seed=7))
+    other.problems[0] = replace(other.problem, config=replace(STRICT, seed=7))
     tune(other, Silent())
     assert [trial.score for trial in other.acted] != scores[0]
 

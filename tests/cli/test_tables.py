@@ -52,8 +52,11 @@ def test_a_transfer_is_told_with_all_its_steps() -> None:
     source = SourceRecord(
         source="ppo A-v0",
         path="runs/a",
+        sha256="ab" * 32,
         family="affine",
         alignment_error=0.5,
+        trials=2,
+        trial_return=7.5,
         acceptance_return=None,
         acceptance_stopped=False,
         home_return=1.0,
@@ -84,7 +87,7 @@ def test_a_transfer_is_told_with_all_its_steps() -> None:
         improved=figures,
         sources=(
             source,
-            replace(source, acceptance_return=60.0, acceptance_stopped=True),
+            replace(source, kept=False, accepted=None, family=None, trial_return=None),
         ),
         picture=LONG / "transfer.png",
     )
@@ -95,7 +98,8 @@ def test_a_transfer_is_told_with_all_its_steps() -> None:
         "1,234",
         "refused",
         "improved",
-        "≥ 60.0",
+        "dropped",
+        "7.5",
     ):
         assert told in text
     assert str(LONG / "transfer.png") in "".join(text.split())
@@ -116,6 +120,6 @@ def test_a_transfer_is_told_with_all_its_steps() -> None:
     )
     text = printed(unproved, 120)
     assert "600 of 9,000 in 30 episodes of minari:a/b-v0" in text
-    assert text.count("unproved") == 3 and "refused" not in text
+    assert text.count("unproved") == 2 and "refused" not in text
     assert "zero-shot" not in text and "not counted" not in text
     assert unproved.as_json()["zero_shot"] is None

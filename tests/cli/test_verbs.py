@@ -178,17 +178,20 @@ def test_several_sources_share_the_budget_and_the_table_shows_all(
     words = ("transfer", *sources, *TARGET, "-n", 1001, *QUICK, "-f", tmp_path)
     call = command(*words, "-P")
     assert call.exit_status == 0
-    for told in ("random", "zero-shot", "source at home", "kept", "target steps"):
+    for told in ("random", "zero-shot", "source at home", "best trial", "dropped"):
         assert told in call.output
     assert "round 1" in call.errors
     (path,) = tmp_path.glob("transfer/*/transfer.json")
     found = read_json(path)
     assert [row["path"] for row in found["sources"]] == [str(s) for s in sources[1:]]
-    # What the first one leaves of its share the second one may take.
-    assert found["sources"][0]["target_steps"] <= 500
+    # Exploring is shared.
     taken = sum(row["target_steps"] for row in found["sources"])
-    assert taken == found["target_steps"] <= 1001
+    assert found["steps"]["exploration"] + taken == found["target_steps"] <= 1001
     assert [row["kept"] for row in found["sources"]].count(True) == 1
+    (dropped,) = (row for row in found["sources"] if not row["kept"])
+    assert dropped["verdict"].startswith("not tested: ") and not dropped["accepted"]
+    manifest = read_manifest(path.parent)
+    assert manifest.results["sources"] == found["sources"]
 
 
 def test_the_demonstration_trains_and_transfers(tmp_path: Path) -> None:

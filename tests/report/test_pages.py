@@ -145,6 +145,30 @@ def test_a_page_holds_the_verdict_first_and_then_what_it_rests_on() -> None:
     assert b"currentColor" in html and b"#000000" not in html
 
 
+def test_several_sources_are_shown_with_what_is_known_of_each() -> None:
+    kept = {
+        "source": f"ppo {HOSTILE}",
+        "family": "affine",
+        "alignment_error": 0.0142,
+        "trials": 4,
+        "trial_return": 333.0,
+        "target_steps": 1_979,
+        "accepted": True,
+        "kept": True,
+        "verdict": "accepted: better than random",
+    }
+    dropped = {**kept, "kept": False, "accepted": None, "verdict": f"not {HOSTILE}"}
+    idle = {**dropped, "family": None, "alignment_error": None, "trial_return": None}
+    html = page_of(record={"sources": [kept, dropped, idle]}).html()
+    page = Page(html)
+    assert page.is_alone
+    for told in ("best trial", "0.014", "333.0", "1,979", "dropped"):
+        assert told in page.text
+    assert html.count(b'class="refused"') == 2 and b"<script" not in html
+    # One source is what the whole page is about.
+    assert "best trial" not in Page(page_of(record={"sources": [kept]}).html()).text
+
+
 def test_returns_are_not_compared_across_tasks() -> None:
     # Nobody has said that their rewards compare.
     page = Page(page_of().html())

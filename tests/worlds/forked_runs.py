@@ -55,7 +55,7 @@ def carried(folder: Path) -> dict[str, Any]:
     target = Domain(lambda: Point(MIRRORED), "target", StepBudget(900))
     home.use_replay_log(replay_log, "source 1")
     target.use_replay_log(replay_log, "target")
-    found = align(Source(home, Home(), "home"), target, TINY)
+    found = align([Source(home, Home(), "home")], target, TINY)
     returns = target.evaluate(found.policy, episodes=3, seed=9)
     mapping = found.chosen.candidate.mapping
     return {

@@ -21,38 +21,56 @@ from rltransfer_agents.loading.refusal import printable
 
 @final
 @dataclass(frozen=True, eq=False)
-class OpenedPair:
-    """A source, and the target with the source's own share of the budget."""
+class OpenedSource:
+    """A source, open and not yet acted in."""
 
     loaded: LoadedPolicy
     notes: tuple[str, ...]
     source: Source
-    target: Domain
     cache: SourceModelCache
+    log: LoggedRows | None
+    """What others did in its environment."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class OpenedTransfer:
+    """All sources of a transfer, and the target that they share."""
+
+    sources: tuple[OpenedSource, ...]
+    target: Domain
     target_log: LoggedRows | None
-    """What others did in the target; the same for all sources."""
-    source_log: LoggedRows | None
-    """What others did in the source's environment."""
+    """What others did in the target."""
 
 
 @contextmanager
-def opened_pairs(request: TransferRequest) -> Iterator[list[OpenedPair]]:
-    """Opens every source with a target of its own, or raises; closes them after."""
+def opened_transfer(request: TransferRequest) -> Iterator[OpenedTransfer]:
+    """Opens every source and the target, or raises; closes them after."""
     with ExitStack() as stack:
-        # Read once: it is the same for all sources.
         named = request.target_data
         file = None if named is None else read_logged_file(named)
         places = range(len(request.sources))
-        pairs = [_pair(request, place, file, stack) for place in places]
+        sources = tuple(_source(request, place, stack) for place in places)
+        target = domain_of(
+            request.target,
+            request.stepping,
+            StepBudget(request.alignment_budget),
+            kwargs_option="--target-kwargs",
+        )
+        stack.callback(target.close)
+        log = None if file is None else _rows(request, file, target)
+        try:
+            require_budget(target, logged=log and log.transitions)
+        except InputError as fault:
+            if request.learning is None:
+                raise
+            raise InputError(f"{fault} or --alignment-steps") from fault
         if request.learning is not None:
-            loaded = [pair.loaded for pair in pairs]
-            require_learning(request, pairs[0].target, loaded)
-        yield pairs
+            require_learning(request, target, [one.loaded for one in sources])
+        yield OpenedTransfer(sources, target, log)
 
 
-def _pair(
-    request: TransferRequest, place: int, file: LoggedFile | None, stack: ExitStack
-) -> OpenedPair:
+def _source(request: TransferRequest, place: int, stack: ExitStack) -> OpenedSource:
     loaded = load_agent(
         request.sources[place],
         env=request.source_environment(place),
@@ -63,31 +81,19 @@ def _pair(
     domain, notes = stack.enter_context(
         opened_home(loaded, request.stepping, kwargs_option="--source-kwargs")
     )
-    budget = StepBudget(request.alignment_budget // len(request.sources))
-    option = "--target-kwargs"
-    target = domain_of(request.target, request.stepping, budget, kwargs_option=option)
-    stack.callback(target.close)
-    target_log = None if file is None else _rows(request, file, target)
-    try:
-        require_budget(target, logged=target_log and target_log.transitions)
-    except InputError as fault:
-        if request.learning is None:
-            raise
-        raise InputError(f"{fault} or --alignment-steps") from fault
     named = request.source_data[place] if request.source_data else NO_LOG
-    source_log = None
+    log = None
     if named != NO_LOG:
-        source_log = _rows(request, read_logged_file(named), domain)
-    cache = SourceModelCache(loaded, source_log)
+        log = _rows(request, read_logged_file(named), domain)
+    cache = SourceModelCache(loaded, log)
     source = Source(
         domain,
         loaded.policy,
         loaded.title,
         cache if request.cache else None,
-        source_log and source_log.transitions,
+        log and log.transitions,
     )
-    notes = (*loaded.notes, *notes)
-    return OpenedPair(loaded, notes, source, target, cache, target_log, source_log)
+    return OpenedSource(loaded, (*loaded.notes, *notes), source, cache, log)
 
 
 def _rows(request: TransferRequest, file: LoggedFile, domain: Domain) -> LoggedRows:
