@@ -167,10 +167,9 @@ class Arm:
         if self.is_new:
             return
         *before, own = now.returns
-        # What fell is not as good as the weights before it, from where it began now
-        # and from elsewhere.
+        # What fell is not as good as the weights before it, there and elsewhere.
         alike = self.judged[: -len(now.returns)][-1:]
-        fell = bool(self.answer.returns) and own < min(np.median(before), *alike)
+        fell = bool(self.answer.returns) and own < min([np.median(before), *alike])
         if fell or now.mean < self.surest.at_least:
             return
         self.answer = now

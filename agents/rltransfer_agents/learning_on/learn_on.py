@@ -75,7 +75,7 @@ class _Learning:
         self._config, self._watch = config, watch
         self._streams = RandomStreams(config.seed, *_USES)
         self._resets, self._noise = map(self._streams.generator, ("resets", "noise"))
-        self._starts = self._resets.integers(INTEGER_SEEDS, size=FIRST_JUDGED)
+        self._starts = self._resets.integers(INTEGER_SEEDS, size=_STARTS)
         self._until = target.budget.used + config.steps
         self._curve = MeasuredCurve(target, config, watch)
         self._experience = experience
@@ -87,6 +87,7 @@ class _Learning:
         rows, arms = [self._experience], []
         if self._mapped is not None:
             arms.append(Arm("mapped", Answer(self._mapped), tested))
+            self._curve.measure(arms[0])
             rows += self._mapped_acts(arms[0])
         seen = Transitions.join(*rows)
         discount = config.learner.discount
@@ -156,11 +157,9 @@ class _Learning:
         )
 
     def _judged(self, arm: Arm, policy: Policy, steps: int) -> Rollout:
-        """Returns an episode to judge an arm by; all begin in turns at the same starts.
-
-        These may matter more than who acts.
-        """
-        start = self._starts[len(arm.judged) % FIRST_JUDGED]
+        """Returns an episode to judge an arm by; where it begins depends on no arm."""
+        known = len(arm.judged)
+        start = self._starts[known // _LOOKS % len(self._starts), known % FIRST_JUDGED]
         return self._acted(policy, steps, int(start))
 
     def _policy(self, learner: Learner) -> LearnedPolicy:
@@ -249,13 +248,8 @@ class _Learning:
     def _exploring(self, student: Student) -> Policy:
         strategy = STRATEGIES[self._config.strategy] if student.pull else None
         return Exploring(
-            student.learner,
-            self._units,
-            self._target,
-            self._noise,
-            self._mapped,
-            strategy,
-            student.pull,
+            *(student.learner, self._units, self._target, self._noise),
+            *(self._mapped, strategy, student.pull),
         )
 
     def _say(self, arm: Arm, rollout: Rollout) -> None:
@@ -298,3 +292,8 @@ class _Learning:
 
 
 _USES = ("resets", "noise", "student", "scratch")
+_LOOKS, _STARTS = 3 * FIRST_JUDGED, (1_000, FIRST_JUDGED)
+"""Judged episodes of an arm that begin in turns at the same few starts, which may
+matter more than who acts, before others take their place: nobody shall learn these by
+heart.
+"""

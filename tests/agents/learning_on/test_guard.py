@@ -201,3 +201,10 @@ def test_one_that_earned_more_from_the_same_start_did_not_fall() -> None:
         one.acted(20, [earned])
         one.takes(policy())
         assert (one.answer.policy is before) == kept
+
+
+def test_without_a_new_episode_nothing_new_is_judged() -> None:
+    one = arm("student", 1.0, 9.0, 8.0)
+    one.acted(20, [])  # cut off by the budget
+    one.takes(policy())
+    assert one.answer.returns == [1.0, 9.0, 8.0]
