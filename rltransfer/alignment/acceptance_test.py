@@ -79,6 +79,18 @@ class AcceptanceTest:
         """Whether there are episodes enough to accept a candidate."""
         return len(self.random_returns) > 0 and not self.missing
 
+    def is_lost(self, further: int) -> bool:
+        """Returns whether it decides against the candidate whatever comes.
+
+        Args:
+            further: episodes of the candidate that are still to come, at most.
+        """
+        if self.comparison is None or self.missing > further:
+            return False
+        above = 1.0 + float(max(self.returns.max(), self.random_returns.max()))
+        best = np.append(self.returns, np.full(further, above))
+        return not beats_by_rank(best, self.random_returns, self.confidence).better
+
     @property
     def open(self) -> bool:
         """Whether all its episodes are ahead, and are too few to decide."""
@@ -173,7 +185,8 @@ def accept(trials: Trials) -> tuple[Trial, AcceptanceTest]:
     ones do not fit, and no reward was ever negative, an episode is stopped once it
     outranks all random ones: by then its rank is the highest, however it goes on. So it
     is where the budget cuts the only one short. Where all were ahead and still too few,
-    as many more as decide may go past the budget, if the plan has steps for them.
+    as many more as decide may go past the budget, if the plan has steps for them. None
+    is taken where those of the trial have decided against the candidate already.
     """
     plan, target, chosen = trials.plan, trials.problem.target, trials.ranking[0]
     config = trials.problem.config
@@ -192,6 +205,16 @@ def accept(trials: Trials) -> tuple[Trial, AcceptanceTest]:
             **how,
         )
 
+    def tested() -> AcceptanceTest:
+        random_returns = random_to_beat(
+            held,
+            single,
+            len(returns),
+            config.confidence,
+            plan.config.fewest_random_episodes,
+        )
+        return AcceptanceTest(random_returns, returns, config.confidence, above)
+
     best = trials.best
     assert best is not None
     steps, episodes = plan.random_again(target.budget.used, best)
@@ -203,6 +226,13 @@ def accept(trials: Trials) -> tuple[Trial, AcceptanceTest]:
     left = target.budget.allowed(plan.budget)
     highest = float(np.concatenate([held, single, [-np.inf]]).max())
     above = highest if plan.stops(best, left) and not loses else None
+    # Of a single trial nothing was chosen: its episodes are as good as any.
+    known = chosen.rollout.returns
+    if len(trials.acted) > 1 or trials.returns_stopped:
+        known = np.zeros(0)
+    returns = known
+    if above is None and tested().is_lost(plan.fitting(left, best)):
+        return chosen, tested()
     rollout = act(
         chosen.policy,
         "acceptance",
@@ -220,20 +250,7 @@ def accept(trials: Trials) -> tuple[Trial, AcceptanceTest]:
         paid = rollout.unfinished_return
         if paid > highest:
             above, returns = highest, np.array([paid])
-    if len(trials.acted) == 1 and not trials.returns_stopped:
-        # Nothing was chosen by these: they are as good for a test as any.
-        returns = np.concatenate([chosen.rollout.returns, returns])
-
-    def tested() -> AcceptanceTest:
-        random_returns = random_to_beat(
-            held,
-            single,
-            len(returns),
-            config.confidence,
-            plan.config.fewest_random_episodes,
-        )
-        return AcceptanceTest(random_returns, returns, config.confidence, above)
-
+    returns = np.concatenate([known, returns])
     result = tested()
     left = target.budget.allowed(plan.budget)
     if result.decides or not len(result.random_returns):

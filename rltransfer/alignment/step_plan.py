@@ -140,6 +140,16 @@ class StepPlan:
         """Episodes that the acceptance test aims at."""
         return max(self.config.acceptance_episodes, self.needed_episodes)
 
+    def fitting(self, left: int, best: BestTrial) -> int:
+        """Returns the most episodes that the acceptance test may take of so many steps.
+
+        Where neither random episodes nor the best trial's end early, others do not.
+        """
+        limit = self.episode_limit
+        if limit is None or not self.none_ended or best.episode_steps < limit:
+            return self.acceptance_episodes
+        return min(self.acceptance_episodes, left // limit)
+
     @property
     def alone(self) -> bool:
         """Whether the acceptance test takes all the steps there are.

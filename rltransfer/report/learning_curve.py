@@ -51,7 +51,8 @@ def draw_curve(axes: Axes, curve: CurveShown) -> None:
             *zip(*own, strict=True),
             color=_COLOURS.get(arm, _OTHER),
             marker=_MARKERS.get(arm, "o"),
-            label=arm,
+            # The line of what does not learn has the name already.
+            label="_nolegend_" if arm in curve.marks else arm,
             zorder=3,
         )
     for place, (name, mean) in enumerate(curve.marks.items()):

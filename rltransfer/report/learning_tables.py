@@ -5,6 +5,7 @@ taken to the end of the pair's budget; steps before the first point count as ran
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
@@ -53,6 +54,8 @@ class LearningFigures:
     """Normalised return of the result above the zero-shot policy's, where both are."""
     seconds: float
     """Median."""
+    arms: Mapping[int, Mapping[int, str]]
+    """By seed and step, who would have been the answer there."""
 
     @property
     def areas(self) -> Float[np.ndarray, " run"]:
@@ -82,6 +85,14 @@ class LearningFigures:
             return []
         needed = [self._reached(curve, 1.0) for curve in self.scratch.values()]
         return [one.over(censored_median(needed)) for one in self.steps_to()]
+
+    @property
+    def reached_by(self) -> Counter[str]:
+        """How often who reached the threshold."""
+        runs = zip(self.curves, self.steps_to(), strict=True)
+        return Counter(
+            self.arms[seed][int(at.low)] for seed, at in runs if at.low == at.high
+        )
 
     def _reached(self, curve: LearningCurve, share: float) -> Censored:
         known = self.learning
@@ -113,6 +124,9 @@ class LearningFigures:
             "steps to 50 %": half,
             "75 %": most,
             "threshold": whole,
+            "reached by": ", ".join(
+                f"{arm} {times}" for arm, times in self.reached_by.most_common()
+            ),
             "of scratch's": str(censored_iqm(ratios)) if ratios else "",
             "area / scratch's": _ratio(ours, theirs),
             "harm": f"{(ours < theirs).sum()}/{len(ours)}" if len(ours) else "",
@@ -161,6 +175,10 @@ def figures_of(
         curves(scratch or {}),
         np.array(gains, np.float64) / (learning.final - learning.random),
         float(np.median([run["seconds"] for run in runs.values()])),
+        {
+            seed: {point["target_steps"]: point["arm"] for point in run["curve"]}
+            for seed, run in runs.items()
+        },
     )
 
 

@@ -1,12 +1,14 @@
 """Finished jobs as one small CSV file, which another run can go on from.
 
 A row is a job that learned: what decides it, how long it took, and its curve. Numbers
-are rounded to what figures need; steps and returns of a curve stand in one cell each.
+are rounded to what figures need; steps, returns and arms of a curve stand in one cell
+each.
 """
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import chain, groupby, repeat
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from rltransfer.workflows.benchmark_jobs import Job, JobKey
 _KEY = ("pair", "strategy", "seed", "alignment", "budget", "quick", "version")
 _FIGURES = ("zero_shot", "improved")
 """Mean returns; empty where there is none."""
-_COLUMNS = (*_KEY, "seconds", *_FIGURES, "steps", "returns")
+_COLUMNS = (*_KEY, "seconds", *_FIGURES, "steps", "returns", "arms")
 _LARGEST = 10**7
 """Bytes; the file of a large benchmark has a fiftieth of it."""
 
@@ -38,6 +40,7 @@ def write_csv(path: Path, jobs: Iterable[tuple[Job, dict[str, Any]]]) -> None:
                 *(_mean(record.get(name)) for name in _FIGURES),
                 " ".join(str(point["target_steps"]) for point in curve),
                 " ".join(f"{point['mean_return']:.5g}" for point in curve),
+                " ".join(_runs(point["arm"] for point in curve)),
             ]
         )
     write_atomically(path, text.getvalue().encode())
@@ -73,15 +76,23 @@ def _read(cells: list[str]) -> tuple[JobKey, dict[str, Any]]:
         *(int(row["alignment"]), int(row["budget"])),
         *(row["quick"] == "True", row["version"]),
     )
-    points = zip(row["steps"].split(), row["returns"].split(), strict=True)
+    runs = (run.rpartition("*") for run in row["arms"].split())
+    arms = chain.from_iterable(repeat(arm, int(count)) for arm, _, count in runs)
+    points = zip(row["steps"].split(), row["returns"].split(), arms, strict=True)
     figures = {
         name: {"mean_return": float(row[name])} for name in _FIGURES if row[name]
     }
     curve = [
-        {"target_steps": int(at), "mean_return": float(earned), "arm": ""}
-        for at, earned in points
+        {"target_steps": int(at), "mean_return": float(earned), "arm": arm}
+        for at, earned, arm in points
     ]
     return key, {"seconds": float(row["seconds"]), "curve": curve, **figures}
+
+
+def _runs(arms: Iterable[str]) -> Iterator[str]:
+    """Yields each arm with how many points running were its own."""
+    for arm, points in groupby(arms):
+        yield f"{arm}*{len(list(points))}"
 
 
 def _mean(figure: dict[str, Any] | None) -> str:

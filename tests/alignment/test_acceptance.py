@@ -267,3 +267,39 @@ def test_what_was_stopped_does_not_count_where_a_reward_turns_out_negative(
     _, acceptance = accept(trials)
     assert acceptance.stopped_above is None
     assert not acceptance.accepted and "raise -n" in acceptance.verdict
+
+
+def test_where_the_trial_has_decided_against_it_no_episode_is_taken(
+    model_data: SourceModelData,
+) -> None:
+    trials = trials_with_left(model_data, left=2 * LIMIT)
+    del trials.acted[1:]
+    used = trials.problem.target.budget.used
+    trials.random_returns = np.full(3, trials.ranking[0].score + 1)
+    trials.plan = replace(
+        trials.plan,
+        random_episodes=3,
+        random_steps=3 * LIMIT,
+        none_ended=True,
+        episode_limit=LIMIT,
+    )
+    _, acceptance = accept(trials)
+    assert trials.problem.target.budget.used == used
+    assert acceptance.verdict.startswith("refused: not better than random")
+    assert len(acceptance.returns) == 1
+
+
+@pytest.mark.parametrize(
+    ("own", "further", "lost"),
+    [
+        ([0.0], 2, True),  # below one of three: 2 of 20 is 0.1
+        ([0.0], 5, False),  # with five above all, 2 of 84 is 0.024
+        ([9.0], 2, False),
+        ([0.0], 1, False),  # two against three decide nothing in any case
+    ],
+)
+def test_what_has_to_come_is_taken_as_the_best_there_could_be(
+    own: list[float], further: int, lost: bool
+) -> None:
+    random = np.array([-1.0, -1.0, 1.0])
+    assert AcceptanceTest(random, np.array(own), 0.95).is_lost(further) == lost

@@ -100,3 +100,13 @@ def test_episodes_are_stopped_where_whole_ones_do_not_fit() -> None:
     assert PLAN.own_steps(best, left=209) == pytest.approx(42.0)
     # Where a reward was negative, what an episode was paid may be lost again.
     assert not PLAN.stops(best._replace(outranks_after=None), left=10)
+
+
+def test_so_many_episodes_fit_where_none_ends_early() -> None:
+    long = replace(PLAN, episode_limit=200, random_episodes=3, none_ended=True)
+    best = BestTrial(200.0, finished=True)
+    assert long.acceptance_episodes == 5
+    assert long.fitting(450, best) == 2
+    # One that ends early may be followed by shorter ones.
+    assert long.fitting(450, best._replace(episode_steps=90.0)) == 5
+    assert replace(long, none_ended=False).fitting(450, best) == 5

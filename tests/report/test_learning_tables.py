@@ -63,13 +63,14 @@ def test_the_row_of_a_quick_learner() -> None:
     assert row["area / scratch's"] == "1.28"
     assert row["harm"] == "0/2"
     assert row["asymptote"] == "1.00"
+    assert row["reached by"] == "any 2"
 
 
 def test_a_run_that_never_reached_the_threshold_is_no_number() -> None:
     found = figures({1: NEVER, 2: NEVER})
     assert found.steps_to() == [Censored(400.0, math.inf)] * 2
     row = found.row()
-    assert row["threshold"] == "≥ 400"
+    assert (row["threshold"], row["reached by"]) == ("≥ 400", "")
     assert row["of scratch's"] == "≥ 2.00"
     # Half of the way to the threshold is 0.375, and two points must be there.
     assert row["steps to 50 %"] == "≥ 400"

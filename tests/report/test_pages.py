@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import gymnasium as gym
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from rltransfer.evaluation import ReturnSummary
@@ -23,7 +24,7 @@ from rltransfer.report.benchmark_page import BenchmarkPage
 from rltransfer.report.clips import PANEL, encoded
 from rltransfer.report.explanation import Explanation, NamedMirror, Weight
 from rltransfer.report.filming import Actor, Clip, Filming, NoClip, filmed
-from rltransfer.report.learning_curve import CurveShown
+from rltransfer.report.learning_curve import CurveShown, draw_curve
 from rltransfer.report.linear_maps import Meaning
 from rltransfer.report.transfer_page import TransferPage
 from rltransfer.report.transfer_picture import Attempt, LinearMap
@@ -258,6 +259,10 @@ def test_a_learning_curve_is_drawn_where_there_is_one() -> None:
         "arms": [arm, {**arm, "final_return": 12.5, "final_episodes": 20}],
     }
     shown = CurveShown(points, 300.0, 500, {"random": 10.0})
+    axes = Figure().subplots()
+    draw_curve(axes, shown)
+    names = axes.get_legend_handles_labels()[1]
+    assert sorted(names) == ["random", "scratch", "student", "threshold"]
     said = "learned on: 400.0 over 20; the mapping was of no help"
     html = page_of(record=learned, learned=said, curve=shown).html().decode()
     for told in ("Learning on", f"<p>{said}.</p>", "not reached", "12.5 over 20"):

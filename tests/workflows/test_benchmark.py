@@ -247,6 +247,9 @@ def test_another_run_goes_on_from_the_csv_of_one(folder: Path, tmp_path: Path) -
     (before, after) = (one.learning[0] for one in (first, again))
     assert before.row()["area"] == after.row()["area"]
     assert list(after.curves) == [1, 2, 3]
+    assert after.arms[1] == before.arms[1] and set(after.arms[1].values()) >= {
+        "scratch"
+    }
     assert first.csv.read_text().count("scratch") == 2
 
 
@@ -255,9 +258,11 @@ def test_another_run_goes_on_from_the_csv_of_one(folder: Path, tmp_path: Path) -
     [
         ("", "first line"),
         ("pair,strategy\n", "first line"),
-        ("{header}tiny,scratch,x,400,768,False,1,1,,,0 1,0 1\n", "invalid literal"),
-        ("{header}tiny,scratch,1,400,768,no,1,1,,,0 1,0 1\n", "quick is True or False"),
-        ("{header}tiny,scratch,1,400,768,False,1,1,,,0 1,0\n", "shorter"),
+        ("{header}tiny,scratch,x,400,768,False,1,1,,,0 1,0 1,a*2\n", "invalid literal"),
+        ("{header}tiny,scratch,1,400,768,no,1,1,,,0 1,0 1,a*2\n", "True or False"),
+        ("{header}tiny,scratch,1,400,768,False,1,1,,,0 1,0,a*2\n", "shorter"),
+        ("{header}tiny,scratch,1,400,768,False,1,1,,,0 1,0 1,a*9\n", "longer"),
+        ("{header}tiny,scratch,1,400,768,False,1,1,,,0 1,0 1,a\n", "invalid literal"),
         ("{header}tiny\n", "shorter"),
     ],
 )
@@ -265,7 +270,7 @@ def test_a_file_of_something_else_is_refused(
     folder: Path, text: str, reason: str
 ) -> None:
     header = "pair,strategy,seed,alignment,budget,quick,version,seconds,"
-    header += "zero_shot,improved,steps,returns\n"
+    header += "zero_shot,improved,steps,returns,arms\n"
     path = folder / "known.csv"
     path.write_text(text.replace("{header}", header))
     with pytest.raises(ArtifactRefused, match=reason):

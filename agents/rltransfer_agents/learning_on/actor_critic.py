@@ -144,6 +144,11 @@ class ActorCritic(Learner):
         taken: Array = action.astype(np.float32)
         return taken
 
+    @property
+    @override
+    def rates_actions(self) -> bool:
+        return True
+
     @override
     def prefers(
         self,

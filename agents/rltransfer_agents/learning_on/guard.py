@@ -82,12 +82,19 @@ class Arm:
         name: what the report calls it.
         answer: who acts if this arm wins; of a learner, its best weights so far.
         tested: what is known of it already.
+        clone: whether it begins as another arm, and so has nothing new to show yet.
     """
 
     def __init__(
-        self, name: ArmName, answer: Answer, tested: KnownReturns = NOTHING_KNOWN
+        self,
+        name: ArmName,
+        answer: Answer,
+        tested: KnownReturns = NOTHING_KNOWN,
+        *,
+        clone: bool = False,
     ) -> None:
         self.name: ArmName = name
+        self.clone = clone
         self.answer, self._tested = answer, tested
         answer.returns += tested.returns
         self.surest = answer
@@ -135,6 +142,8 @@ class Arm:
     @property
     def explores(self) -> bool:
         """Whether its next episode is for learning something new."""
+        if self.clone:
+            return self.episodes % 2 == 0
         return not self.is_new and self.episodes % 2 == 1
 
     def acted(self, steps: int, judged: list[float]) -> None:
@@ -158,8 +167,9 @@ class Arm:
         if self.is_new:
             return
         *before, own = now.returns
-        # What fell is not as good as the weights before it.
-        fell = bool(self.answer.returns) and own < np.median(before)
+        # What fell is not as good as the weights before it, there and elsewhere.
+        alike = self.judged[: -len(now.returns)][-1:]
+        fell = bool(self.answer.returns) and own < min([np.median(before), *alike])
         if fell or now.mean < self.surest.at_least:
             return
         self.answer = now

@@ -15,7 +15,7 @@ from rltransfer_agents.learning_on.guard import (
 )
 
 EPISODES = 5
-"""Of each that steps are kept for, if that is no more than a quarter of all."""
+"""Of each that steps are kept for, if that is no more than a sixth of all."""
 _SURE = 5
 """Episodes of each that are enough by themselves."""
 
@@ -36,17 +36,24 @@ class Contender:
         return self.answer is self.arm.answer
 
 
-def contenders(arms: Sequence[Arm]) -> list[Contender]:
+def contenders(arms: Sequence[Arm], steps: int) -> list[Contender]:
     """Returns what takes part, the mapped policy first, then the better learner.
 
-    Of that one its surest weights take part beside its newest: learners may forget.
+    Of that one its surest weights take part beside its newest, since learners may
+    forget, where the steps are enough for them to be the result by what they earn now.
+
+    Args:
+        arms: that may be the result.
+        steps: of all who take part.
     """
     found = [Contender(arm, arm.answer) for arm in arms if arm.name == "mapped"]
     learners = [arm for arm in arms if arm.name != "mapped"]
     if learners:
         best = max(learners, key=lambda arm: arm.answer.mean)
         found.append(Contender(best, best.answer))
-        if best.surest is not best.answer:
+        longest = max(arm.episode_steps for arm in arms)
+        enough = steps >= _SURE * longest * (len(found) + 1)
+        if best.surest is not best.answer and enough:
             found.append(Contender(best, best.surest))
     return found
 

@@ -75,6 +75,7 @@ class _Learning:
         self._config, self._watch = config, watch
         self._streams = RandomStreams(config.seed, *_USES)
         self._resets, self._noise = map(self._streams.generator, ("resets", "noise"))
+        self._starts = self._resets.integers(INTEGER_SEEDS, size=_STARTS)
         self._until = target.budget.used + config.steps
         self._curve = MeasuredCurve(target, config, watch)
         self._experience = experience
@@ -86,6 +87,7 @@ class _Learning:
         rows, arms = [self._experience], []
         if self._mapped is not None:
             arms.append(Arm("mapped", Answer(self._mapped), tested))
+            self._curve.measure(arms[0])
             rows += self._mapped_acts(arms[0])
         seen = Transitions.join(*rows)
         discount = config.learner.discount
@@ -106,7 +108,7 @@ class _Learning:
         self._students["scratch"] = new_student(*known, streams.generator("scratch"))
         for name, student in self._students.items():
             answer = Answer(self._policy(student.learner.copy()))
-            arms.append(Arm(cast(ArmName, name), answer))
+            arms.append(Arm(cast(ArmName, name), answer, clone=student.clone))
         self._guard = Guard(arms, config.steps)
         self._drop_diverged()
         self._curve.measure(self._guard.best)
@@ -122,10 +124,9 @@ class _Learning:
         arms = self._guard.arms
         if len(arms) == 1:
             return 0
-        longest = max(arm.episode_steps for arm in arms)
-        wanted = round(len(arms) * EPISODES * longest)
+        wanted = round(len(arms) * EPISODES * max(arm.episode_steps for arm in arms))
         share = round(self._config.final_share * self._config.steps)
-        return max(share, min(wanted, self._config.steps // 4))
+        return max(share, min(wanted, self._config.steps // 6))
 
     @property
     def _left(self) -> int:
@@ -141,7 +142,7 @@ class _Learning:
             arm.shown < steps and len(arm.judged) < config.mapped_episodes
         ):
             # One that does not end leaves steps to learn from.
-            rollout = self._acted(arm.answer.policy, self._left // 2)
+            rollout = self._judged(arm, arm.answer.policy, self._left // 2)
             rows.append(rollout.transitions)
             arm.acted(len(rollout.transitions), rollout.returns.tolist())
             arm.answer.returns += rollout.returns.tolist()
@@ -149,15 +150,17 @@ class _Learning:
                 break
         return rows
 
-    def _acted(self, policy: Policy, steps: int) -> Rollout:
+    def _acted(self, policy: Policy, steps: int, seed: int) -> Rollout:
         """Returns one counted episode, which may be cut off by the budget."""
         return self._target.collect(
-            policy,
-            purpose="learning",
-            seed=int(self._resets.integers(INTEGER_SEEDS)),
-            steps=steps,
-            episodes=1,
+            policy, purpose="learning", seed=seed, steps=steps, episodes=1
         )
+
+    def _judged(self, arm: Arm, policy: Policy, steps: int) -> Rollout:
+        """Returns an episode to judge an arm by; where it begins depends on no arm."""
+        known = len(arm.judged)
+        start = self._starts[known // _LOOKS % len(self._starts), known % FIRST_JUDGED]
+        return self._acted(policy, steps, int(start))
 
     def _policy(self, learner: Learner) -> LearnedPolicy:
         return LearnedPolicy(learner, self._units, self._target.actions)
@@ -195,7 +198,7 @@ class _Learning:
             left = self._left - self._reserve
             if rollouts and left <= 0:
                 break
-            rollouts.append(self._acted(now, max(left, 1)))
+            rollouts.append(self._judged(arm, now, max(left, 1)))
             judged = rollouts[-1].returns.tolist()
             arm.acted(len(rollouts[-1].transitions), judged)
             if judged and student.pull is not None:
@@ -206,9 +209,9 @@ class _Learning:
     def _promises(self, arm: Arm) -> bool:
         """Whether a new learner may be better already than the mapped policy."""
         first = self._guard.arms[0]
-        if first.name != "mapped" or not arm.is_new:
+        if first.name != "mapped" or arm.clone or not arm.is_new:
             return False
-        return arm.mean >= first.answer.at_least
+        return arm.mean > first.answer.mean
 
     def _explores(self, arm: Arm, student: Student) -> list[Rollout]:
         """Returns an episode that is for learning, or as many as the learner needs."""
@@ -218,7 +221,8 @@ class _Learning:
             left = self._left - self._reserve
             if rollouts and left <= 0:
                 break
-            rollouts.append(self._acted(policy, left))
+            seed = int(self._resets.integers(INTEGER_SEEDS))
+            rollouts.append(self._acted(policy, left, seed))
             arm.acted(len(rollouts[-1].transitions), [])
             steps += len(rollouts[-1].transitions)
             self._curve.measure(self._guard.best)
@@ -244,23 +248,17 @@ class _Learning:
     def _exploring(self, student: Student) -> Policy:
         strategy = STRATEGIES[self._config.strategy] if student.pull else None
         return Exploring(
-            student.learner,
-            self._units,
-            self._target,
-            self._noise,
-            self._mapped,
-            strategy,
-            student.pull,
+            *(student.learner, self._units, self._target, self._noise),
+            *(self._mapped, strategy, student.pull),
         )
 
     def _say(self, arm: Arm, rollout: Rollout) -> None:
         if self._watch is None or not len(rollout.returns):
             return
-        names = [one.name for one in self._guard.arms]
         scalars = {
             "rollout/ep_rew_mean": rollout.mean_return,
             "rollout/ep_len_mean": float(len(rollout.transitions)),
-            "transfer/arm": float(names.index(arm.name)),
+            "transfer/arm": float(self._guard.arms.index(arm)),
         }
         pull = self._students[arm.name].pull
         if pull is not None:
@@ -270,8 +268,7 @@ class _Learning:
     def _compared(self) -> LearnedOn:
         """Compares what may be the result, and returns the best."""
         arms = self._guard.arms
-        known = contenders([arm for arm in arms if arm.stands])
-        # All begin alike, so that none is lucky in where it begins.
+        known = contenders([arm for arm in arms if arm.stands], self._left)
         seed = int(self._resets.integers(INTEGER_SEEDS))
         for number, one in enumerate(known if len(known) > 1 else ()):
             rollout = self._target.collect(
@@ -295,3 +292,8 @@ class _Learning:
 
 
 _USES = ("resets", "noise", "student", "scratch")
+_LOOKS, _STARTS = 3 * FIRST_JUDGED, (1_000, FIRST_JUDGED)
+"""Judged episodes of an arm that begin in turns at the same few starts, which may
+matter more than who acts, before others take their place: nobody shall learn these by
+heart.
+"""

@@ -70,6 +70,11 @@ class Learner(ABC):
     def begin_episode(self, rng: np.random.Generator) -> None:
         """Forgets what exploring remembers, and draws how widely it explores now."""
 
+    @property
+    @abstractmethod
+    def rates_actions(self) -> bool:
+        """Whether its critic tells actions apart; if not, it prefers none."""
+
     @abstractmethod
     def prefers(
         self,

@@ -146,6 +146,11 @@ class OnPolicy(Learner):
             drawn = np.clip(out + np.exp(self._log_std) * noise, -1, 1)
         return drawn
 
+    @property
+    @override
+    def rates_actions(self) -> bool:
+        return False  # values are of states
+
     @override
     def prefers(
         self,
@@ -154,7 +159,7 @@ class OnPolicy(Learner):
         other: Float32[Array, " action"],
     ) -> bool:
         del observation, one, other
-        return False  # values are of states: it rates no action above another
+        return False
 
     @property
     @override

@@ -144,6 +144,11 @@ class QLearner(Learner):
         best: Array = self.actions(observation[None])[0]
         return best
 
+    @property
+    @override
+    def rates_actions(self) -> bool:
+        return True
+
     @override
     def prefers(
         self,

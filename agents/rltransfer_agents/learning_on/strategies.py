@@ -179,7 +179,8 @@ class Exploring:
         self._learner, self._units, self._domain = learner, units, domain
         self._rng, self._pull = rng, pull
         self._acts = "never" if strategy is None else strategy.acts
-        if self._acts == "higher" and domain.actions.discrete:
+        rated = learner.rates_actions and not domain.actions.discrete
+        if self._acts == "higher" and not rated:
             # The best choice is never rated below the mapped policy's: only what is
             # drawn would be, and without drawing nothing new is seen.
             self._acts = "never"

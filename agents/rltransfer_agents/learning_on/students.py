@@ -23,6 +23,8 @@ class Student:
 
     learner: Learner
     pull: Pull | None = None
+    clone: bool = False
+    """Whether it begins as one, and learns from a few steps of exploring."""
 
     @property
     def guidance(self) -> Guidance:
@@ -53,7 +55,7 @@ def new_student(
     """
     strategy = STRATEGIES["scratch" if pull is None else config.strategy]
     learner = _learner(target, units, replay, config, rng, strategy.takes)
-    student = Student(learner, pull)
+    student = Student(learner, pull, strategy.clones and learner.draws == 1)
     if strategy.clones:
         clone(learner, replay, config, rng)
     if strategy.clones or strategy.takes is not None:

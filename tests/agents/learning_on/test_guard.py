@@ -182,3 +182,29 @@ def test_who_was_dropped_before_it_was_judged_does_not_stand() -> None:
     assert judged.stands and new.stands
     new.dropped = judged.dropped = "its weights were not finite"
     assert judged.stands and not new.stands
+
+
+def test_a_clone_explores_before_it_is_judged() -> None:
+    one = Arm("student", Answer(policy()), clone=True)
+    explored = []
+    for _ in range(8):
+        explored.append(one.explores)
+        one.acted(20, [] if one.explores else [1.0])
+    assert explored == [True, False] * 4
+
+
+def test_one_that_earned_more_from_the_same_start_did_not_fall() -> None:
+    one = arm("student", 1.0, 9.0, 8.0)
+    for earned, kept in ((2.0, False), (1.5, True)):
+        # Below the median of the two before it; only the second below its like too.
+        before = one.answer.policy
+        one.acted(20, [earned])
+        one.takes(policy())
+        assert (one.answer.policy is before) == kept
+
+
+def test_without_a_new_episode_nothing_new_is_judged() -> None:
+    one = arm("student", 1.0, 9.0, 8.0)
+    one.acted(20, [])  # cut off by the budget
+    one.takes(policy())
+    assert one.answer.returns == [1.0, 9.0, 8.0]

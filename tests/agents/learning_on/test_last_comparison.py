@@ -76,10 +76,12 @@ def test_the_surest_weights_take_part_beside_the_newest() -> None:
         arm.acted(20, [earned])
         arm.takes(policy)
     mapped = Arm("mapped", Answer(homeward(), [4.0, 4.0]))
-    found = contenders([mapped, arm])
+    found = contenders([mapped, arm], steps=5 * 3 * 20)
     assert [one.arm for one in found] == [mapped, arm, arm]
     assert found[1].answer.policy is newest and found[2].answer.policy is first
     assert "scratch at its best 5.0 (" in verdict(found[2], found)
+    # Of fewer episodes they could not be the result, so others have the steps.
+    assert len(contenders([mapped, arm], steps=5 * 3 * 20 - 1)) == 2
 
 
 def test_a_lone_learner_that_ended_early_is_said_to() -> None:

@@ -115,7 +115,7 @@ def test_every_curve_rises_strictly_in_steps(member: tuple[str, str]) -> None:
     world, learned = course(*member)
     steps = [point.target_steps for point in learned.curve]
     assert all(one < other for one, other in itertools.pairwise(steps))
-    assert steps[0] > SEEN or member[0] == "scratch"
+    assert steps[0] == SEEN  # the mapped policy could come out at once
     assert steps[-1] == world.domain.budget.used
     assert len(steps) >= 6
 

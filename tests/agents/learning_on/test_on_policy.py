@@ -228,6 +228,7 @@ def test_the_pull_holds_it_at_the_mapped_policy() -> None:
 
 def test_it_rates_no_action_above_another() -> None:
     learner = learner_of(True)
+    assert not learner.rates_actions
     one, other = np.eye(4, dtype=np.float32)[:2]
     assert not learner.prefers(ROWS[0], one, other)
     assert not learner.prefers(ROWS[0], other, one)
