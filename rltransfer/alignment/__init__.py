@@ -3,9 +3,9 @@
 from rltransfer.alignment.align import Alignment as Alignment
 from rltransfer.alignment.align import align as align
 from rltransfer.alignment.align import require_budget as require_budget
-from rltransfer.alignment.align_config import ActionFitConfig as ActionFitConfig
 from rltransfer.alignment.align_config import AlignConfig as AlignConfig
 from rltransfer.alignment.candidates import Trial as Trial
+from rltransfer.alignment.fitting_config import ActionFitConfig as ActionFitConfig
 from rltransfer.alignment.source_model_data import Source as Source
 from rltransfer.alignment.source_model_data import SourceModelData as SourceModelData
 from rltransfer.alignment.source_model_data import (

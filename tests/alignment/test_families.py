@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rltransfer.alignment import ActionFitConfig, Source, SourceModelData
-from rltransfer.alignment.align_config import MatchingConfig, ResidualConfig
 from rltransfer.alignment.candidates import Candidate
 from rltransfer.alignment.families import FAMILIES, propose
 from rltransfer.alignment.families.fitted_families import random_turns
 from rltransfer.alignment.families.structured_families import marginal_distances
+from rltransfer.alignment.fitting_config import MatchingConfig, ResidualConfig
 from rltransfer.alignment.matching.match_weights import SHIPPED
 from rltransfer.alignment.problem import AlignmentProblem
 from rltransfer.alignment.response_config import HistoryConfig
