@@ -1,15 +1,11 @@
 """Whether the chosen candidate beats acting at random, with confidence."""
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias, final
+from typing import TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rltransfer.alignment.candidates import Trial
-from rltransfer.alignment.source_model_data import exploring
-from rltransfer.alignment.trials import Trials
-from rltransfer.domain import Policy, Rollout, StickyRandomPolicy
 from rltransfer.evaluation import (
     Comparison,
     beats,
@@ -170,110 +166,3 @@ def random_to_beat(
     best = max(kinds, key=lambda returns: float(returns.mean()))
     enough = len(best) >= fewest and episodes_needed(len(best), confidence) <= episodes
     return best if enough else np.concatenate(kinds)
-
-
-def _loses(rollout: Rollout) -> bool:
-    return bool((rollout.transitions.reward < 0).any())
-
-
-def accept(trials: Trials) -> tuple[Trial, AcceptanceTest]:
-    """Acts with the best candidate on fresh episodes, and compares.
-
-    How many episodes are aimed at is settled before; where the budget is short, one
-    that would not end in time, going by the mean so far, is not begun. Where they turn
-    out to be too few to decide, the steps that are left are used for more. Where whole
-    ones do not fit, and no reward was ever negative, an episode is stopped once it
-    outranks all random ones: by then its rank is the highest, however it goes on. So it
-    is where the budget cuts the only one short. Where all were ahead and still too few,
-    as many more as decide may go past the budget, if the plan has steps for them. None
-    is taken where those of the trial have decided against the candidate already.
-    """
-    plan, target, chosen = trials.plan, trials.problem.target, trials.ranking[0]
-    config = trials.problem.config
-    held, single, loses = trials.random_returns, np.zeros(0), False
-
-    def random(use: str) -> np.random.Generator:
-        return config.streams.generator(f"{use} actions")
-
-    def act(policy: Policy, use: str, steps: int, episodes: int, **how: Any) -> Rollout:
-        return trials.collect(
-            policy,
-            purpose="acceptance",
-            seed=config.streams.integer(use),
-            steps=steps,
-            episodes=episodes,
-            **how,
-        )
-
-    def tested() -> AcceptanceTest:
-        random_returns = random_to_beat(
-            held,
-            single,
-            len(returns),
-            config.confidence,
-            plan.config.fewest_random_episodes,
-        )
-        return AcceptanceTest(random_returns, returns, config.confidence, above)
-
-    best = trials.best
-    assert best is not None
-    steps, episodes = plan.random_again(target.budget.used, best)
-    if episodes:
-        # Holding actions may be the better or the worse way to act at random.
-        policy = StickyRandomPolicy(target.actions, random("random again"), longest=1)
-        again = act(policy, "random again", steps, episodes)
-        single, loses = again.returns, _loses(again)
-    left = target.budget.allowed(plan.budget)
-    highest = float(np.concatenate([held, single, [-np.inf]]).max())
-    above = highest if plan.stops(best, left) and not loses else None
-    # Of a single trial nothing was chosen: its episodes are as good as any.
-    known = chosen.rollout.returns
-    if len(trials.acted) > 1 or trials.returns_stopped:
-        known = np.zeros(0)
-    returns = known
-    if above is None and tested().is_lost(plan.fitting(left, best)):
-        return chosen, tested()
-    rollout = act(
-        chosen.policy,
-        "acceptance",
-        plan.budget,
-        plan.acceptance_episodes,
-        whole=True,
-        expected_steps=best.episode_steps if above is None else best.outranks_after,
-        stop_above=above,
-    )
-    returns, loses = rollout.returns, loses or _loses(rollout)
-    if above is not None and loses:
-        # What was stopped may have lost again what it was paid.
-        above, returns = None, np.zeros(0)
-    elif best.outranks_after is not None and not len(returns) and not loses:
-        paid = rollout.unfinished_return
-        if paid > highest:
-            above, returns = highest, np.array([paid])
-    returns = np.concatenate([known, returns])
-    result = tested()
-    left = target.budget.allowed(plan.budget)
-    if result.decides or not len(result.random_returns):
-        return chosen, result
-    random_episodes = len(result.random_returns)
-    more = plan.random_to_decide(left, len(returns), random_episodes) if left else 0
-    if more:
-        # Of the kind whose length is known.
-        policy = exploring(target, config, random("random left over"))
-        added = act(policy, "random left over", left, more).returns
-        held = np.concatenate([held, added])
-    elif left:
-        # It may end before its mean; if the budget cuts it short, it does not count.
-        added = act(chosen.policy, "acceptance left over", left, 1).returns
-        returns = np.concatenate([returns, added])
-    result = tested()
-    beyond = plan.more_to_decide(result.missing, best) if result.open else 0
-    if beyond and above is None:
-        # What was begun last may have ended early, and have left more than that.
-        steps = max(beyond, target.budget.allowed(plan.budget))
-        target.budget.raise_to(target.budget.used + steps)
-        use = "acceptance past the budget"
-        added = act(chosen.policy, use, steps, result.missing).returns
-        returns = np.concatenate([returns, added])
-        result = tested()
-    return chosen, result

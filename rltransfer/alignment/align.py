@@ -7,7 +7,8 @@ from typing import final
 from jaxtyping import Bool
 from torch import Tensor
 
-from rltransfer.alignment.acceptance_test import AcceptanceTest, accept
+from rltransfer.alignment.accept import accept
+from rltransfer.alignment.acceptance_test import AcceptanceTest
 from rltransfer.alignment.align_config import AlignConfig
 from rltransfer.alignment.candidates import Candidate, Trial
 from rltransfer.alignment.families import propose, require_known_families

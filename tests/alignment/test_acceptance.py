@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from rltransfer.alignment import AlignConfig, SourceModelData, Trial
-from rltransfer.alignment.acceptance_test import AcceptanceTest, accept, random_to_beat
+from rltransfer.alignment.accept import accept
+from rltransfer.alignment.acceptance_test import AcceptanceTest, random_to_beat
 from rltransfer.alignment.candidates import Candidate
 from rltransfer.alignment.families import FAMILIES
 from rltransfer.alignment.problem import AlignmentProblem
