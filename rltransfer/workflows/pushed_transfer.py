@@ -199,6 +199,7 @@ def write_transfer_files(run: Path, to: Path) -> None:
     for named in ("source", "source_statistics"):
         if settings.get(named) is not None:
             settings[named], _ = public_place(str(settings[named]))
+    results["sources"] = _public_sources(results)
     write_manifest(to, replace(manifest, settings=settings, results=results))
 
 
@@ -206,12 +207,7 @@ def public_record(run: Path) -> dict[str, Any]:
     """Returns what `transfer --json` printed, without paths."""
     record = FinishedTransfer.at(run).record
     shown = {name: value for name, value in record.items() if name not in _PATHS}
-    sources = record.get("sources")
-    shown["sources"] = [
-        {**source, "path": public_place(str(source.get("path")))[0]}
-        for source in (sources if isinstance(sources, list) else [])
-        if isinstance(source, dict)
-    ]
+    shown["sources"] = _public_sources(record)
     shown.update(_public_logs(record))
     notes, home = record.get("notes"), str(Path.home())
     shown["notes"] = [
@@ -237,6 +233,16 @@ def public_page(page: bytes, settings: Mapping[str, Any]) -> bytes:
     for path, name in names.items():
         page = page.replace(escape(path).encode(), escape(name).encode())
     return page
+
+
+def _public_sources(told: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Returns what is told of each source, without folders."""
+    sources = told.get("sources")
+    return [
+        {**source, "path": public_place(str(source.get("path")))[0]}
+        for source in (sources if isinstance(sources, list) else [])
+        if isinstance(source, dict)
+    ]
 
 
 def _public_logs(told: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,12 +13,14 @@ from rltransfer.alignment import Alignment
 from rltransfer.alignment.mirror_symmetries import MirrorSymmetry, mirror_symmetries
 from rltransfer.domain import Transitions
 from rltransfer.errors import ArtifactRefused
+from rltransfer.io import make_folder
 from rltransfer.io.tensor_files import read_tensor_file, write_tensor_file
 from rltransfer.report.linear_maps import MapMatrices
 from rltransfer.translation import MappedPolicy
 
-EXPERIENCE = "experience.safetensors"
-"""Within a transfer's run folder."""
+EXPERIENCE_FOLDER = "experience"
+"""Within a transfer's run folder, whose own files may be agents."""
+EXPERIENCE = f"{EXPERIENCE_FOLDER}/steps.safetensors"
 MOST_ROWS = 10_000
 """The last ones, from the beginning of an episode on."""
 _KIND = "rltransfer-experience-1"
@@ -75,6 +77,7 @@ class RunExperience:
             "asked states": maps.asked_states,
             "asked action maps": maps.asked_actions,
         }
+        make_folder(folder / EXPERIENCE_FOLDER)
         write_tensor_file(folder / EXPERIENCE, _KIND, content, arrays)
 
     @classmethod

@@ -26,7 +26,7 @@ from rltransfer.report.transfer_picture import Attempt, draw_transfer
 from rltransfer.translation import save_translation
 from rltransfer.workflows.policy_loading import environment_of
 from rltransfer.workflows.report_html import with_report
-from rltransfer.workflows.run_experience import EXPERIENCE, RunExperience
+from rltransfer.workflows.run_experience import EXPERIENCE_FOLDER, RunExperience
 from rltransfer.workflows.transfer_description import (
     AGAIN,
     MAPPING_FOLDER,
@@ -211,7 +211,8 @@ def _write_source(folder: Path, best: AlignedSource) -> None:
         if is_transfer(path):
             # Hidden files, logs and pictures are not needed to act.
             unneeded = shutil.ignore_patterns(
-                *(".*", "tensorboard", STUDENT_FOLDER, "*.png", REPORT, EXPERIENCE)
+                *(".*", "tensorboard", STUDENT_FOLDER, "*.png", REPORT),
+                EXPERIENCE_FOLDER,
             )
             shutil.copytree(path, inside, ignore=unneeded)
             return
