@@ -145,8 +145,11 @@ class Trials:
     def _keep(self, sources: int) -> None:
         """Lets so many sources act on, those whose trials rank best."""
         ranked = [trial.candidate.source for trial in self.ranking]
-        self.alive = list(dict.fromkeys([*ranked, *self.alive]))[:sources]
-        self._rank()
+        left = list(dict.fromkeys([*ranked, *self.alive]))[:sources]
+        dropped = len(left) < len(self.alive)
+        self.alive = left
+        if dropped:
+            self._rank()
 
     def collect(self, policy: Policy, **how: Any) -> Rollout:
         """Acts in the target as `Domain.collect` does, and keeps what it showed."""
