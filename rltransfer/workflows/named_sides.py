@@ -13,7 +13,7 @@ from rltransfer.alignment.matching.match_proposals import (
     MatchSide,
 )
 from rltransfer.alignment.source_model_data import exploring
-from rltransfer.domain import Domain, LoggedRows, Transitions
+from rltransfer.domain import Domain, Transitions
 from rltransfer.random_streams import RandomStreams
 from rltransfer.report.variable_names import action_names, observation_names
 from rltransfer.workflows.environments import (
@@ -28,7 +28,6 @@ from rltransfer.workflows.policy_loading import environment_of, load_agent
 from rltransfer.wrappers import StepTimeout
 from rltransfer_agents.loading.hub import is_on_hub
 from rltransfer_agents.loading.logged_files import read_logged_file
-from rltransfer_agents.loading.refusal import printable
 
 SIDE_USES = ("source actions", "source", "target actions", "target")
 """Of random streams, by the role of the side."""
@@ -105,14 +104,7 @@ def _explored(
 def _logged(domain: Domain, data: str | Path) -> Transitions:
     """Returns logged rows, of a longer log whole episodes, evenly spread."""
     file = read_logged_file(data)
-    return LoggedRows.of(
-        file.columns,
-        domain,
-        origin=printable(file.origin),
-        sha256=file.sha256,
-        least=FEWEST_ROWS,
-        most=MOST_ROWS,
-    ).transitions
+    return file.rows(domain, least=FEWEST_ROWS, most=MOST_ROWS).transitions
 
 
 def _choice(

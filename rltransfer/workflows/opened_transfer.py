@@ -16,7 +16,6 @@ from rltransfer.workflows.transfer_request import NO_LOG, TransferRequest
 from rltransfer.wrappers import StepBudget
 from rltransfer_agents.loading import LoadedPolicy
 from rltransfer_agents.loading.logged_files import LoggedFile, read_logged_file
-from rltransfer_agents.loading.refusal import printable
 
 
 @final
@@ -99,11 +98,5 @@ def _source(request: TransferRequest, place: int, stack: ExitStack) -> OpenedSou
 def _rows(request: TransferRequest, file: LoggedFile, domain: Domain) -> LoggedRows:
     """Returns what a log says about a domain, or raises."""
     config = request.align_config()
-    return LoggedRows.of(
-        file.columns,
-        domain,
-        origin=printable(file.origin),
-        sha256=file.sha256,
-        least=config.steps.least_exploration,
-        most=config.logged_steps,
-    )
+    least, most = config.steps.least_exploration, config.logged_steps
+    return file.rows(domain, least=least, most=most)

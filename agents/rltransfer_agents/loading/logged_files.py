@@ -21,6 +21,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from rltransfer.domain import Domain, LoggedRows
 from rltransfer.domain.logged_rows import COLUMNS
 from rltransfer.errors import InputError
 from rltransfer.io import sha256_of, storage_faults
@@ -57,6 +58,17 @@ class LoggedFile:
     sha256: str
     """Of its one file; of an Arrow dataset, of what `sha256sum` prints of all."""
     columns: Mapping[str, NDArray[Any]]
+
+    def rows(self, domain: Domain, *, least: int, most: int) -> LoggedRows:
+        """Returns what it says about a domain; see `LoggedRows.of`."""
+        return LoggedRows.of(
+            self.columns,
+            domain,
+            origin=printable(self.origin),
+            sha256=self.sha256,
+            least=least,
+            most=most,
+        )
 
 
 def read_logged_file(reference: str | Path) -> LoggedFile:
