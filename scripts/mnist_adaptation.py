@@ -36,7 +36,13 @@ from torch import Generator, Tensor
 
 from digits.adaptation_pairs import HALVES, PAIRS, VIEWS, Pair
 from digits.digit_tasks import in_frame, mnist
-from digits.digit_training import accuracy, data_options, run_script, train
+from digits.digit_training import (
+    accuracy,
+    data_options,
+    require_different,
+    run_script,
+    train,
+)
 from rltransfer.errors import InputError
 from rltransfer.mapping import (
     Adaptation,
@@ -217,8 +223,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 )
         choose(options.data_dir, options.updates)
         return
-    if len(set(options.seeds)) < len(options.seeds):
-        raise InputError(f"seeds must differ, got {options.seeds}; drop one")
+    require_different(options.seeds)
     known = [zero_shot_network(options.data_dir, seed) for seed in options.seeds]
     for name in options.targets:
         pair = PAIRS[name](options.data_dir)

@@ -44,6 +44,7 @@ from digits.digit_training import (
     LEARNING_RATE,
     accuracy,
     data_options,
+    require_different,
     run_script,
 )
 from rltransfer.errors import InputError
@@ -160,15 +161,16 @@ def verdict(size: str, task: str, gains: Float[Tensor, " seed"]) -> str:
         gains: points that the shared model is above the single one.
     """
     more, less = int((gains > 0).sum()), int((gains < 0).sum())
-    did = "gains" if more == len(gains) else "loses" if less == len(gains) else "may do"
-    if did == "may do":
+    mean, seeds = float(gains.mean()), len(gains)
+    if seeds not in (more, less):
         return (
-            f"{task}, {size} labels: sharing may do either, {gains.mean():+.2f} points "
-            f"on average; above in {more} of {len(gains)} seeds."
+            f"{task}, {size} labels: sharing may do either, {mean:+.2f} points on "
+            f"average; above in {more} of {seeds} seeds."
         )
+    did = "gains" if more else "loses"
     return (
-        f"{task}, {size} labels: sharing {did} {abs(float(gains.mean())):.2f} points, "
-        f"in {len(gains)} of {len(gains)} seeds."
+        f"{task}, {size} labels: sharing {did} {abs(mean):.2f} points, in {seeds} of "
+        f"{seeds} seeds."
     )
 
 
@@ -180,8 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if options.epochs < 1:
         raise InputError(f"--epochs must be at least 1, got {options.epochs}; raise it")
-    if len(set(options.seeds)) < len(options.seeds):
-        raise InputError(f"seeds must differ, got {options.seeds}; drop one")
+    require_different(options.seeds)
     torch.set_num_threads(1)
     tasks = [mnist(options.data_dir), fashion_mnist(options.data_dir)]
     print(f"Per cent right, mean ± deviation of seeds {options.seeds}")

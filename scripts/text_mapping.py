@@ -42,8 +42,7 @@ from pathlib import Path
 import torch
 from torch import Generator
 
-from digits.digit_training import run_script
-from rltransfer.errors import InputError
+from digits.digit_training import require_different, run_script
 from rltransfer.io import make_folder
 from rltransfer.mapping import (
     Affine,
@@ -238,8 +237,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--picture", type=Path, metavar="PNG", help="draw the first language"
     )
     options = parser.parse_args(arguments)
-    if len(set(options.seeds)) < len(options.seeds):
-        raise InputError(f"seeds must differ, got {options.seeds}; drop one")
+    require_different(options.seeds)
     if options.picture:
         make_folder(options.picture.parent)
     torch.set_num_threads(1)

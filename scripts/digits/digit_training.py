@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Generator
 
-from rltransfer.errors import UserError
+from rltransfer.errors import InputError, UserError
 from rltransfer.mapping import CrossEntropy, Examples, FitConfig, Network, Progress, fit
 
 
@@ -32,6 +32,12 @@ def data_options(page: str | None, seeds: list[int]) -> argparse.ArgumentParser:
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=seeds, metavar="SEED")
     return parser
+
+
+def require_different(seeds: list[int]) -> None:
+    """Raises if a seed is given twice: deviations over them would be too small."""
+    if len(set(seeds)) < len(seeds):
+        raise InputError(f"seeds must differ, got {seeds}; drop one")
 
 
 def options_of(page: str | None, save: str) -> argparse.ArgumentParser:
