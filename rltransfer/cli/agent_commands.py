@@ -22,9 +22,9 @@ from rltransfer.cli.arguments import (
     TensorboardLog,
     VecEnvChoice,
     Words,
-    read_pairs,
-    read_whole,
+    timesteps,
 )
+from rltransfer.cli.typed_words import read_pairs
 from rltransfer.errors import InputError
 from rltransfer.report import Result
 
@@ -39,13 +39,7 @@ def train_source(
     ] = "ppo",
     n_timesteps: Annotated[
         int | None,
-        typer.Option(
-            "-n",
-            "--n-timesteps",
-            parser=read_whole,
-            metavar="N",
-            help="Steps to learn from; default: as the hyperparameters say.",
-        ),
+        timesteps("Steps to learn from; default: as the hyperparameters say."),
     ] = None,
     seed: Seed = 0,
     seeds: Annotated[
@@ -220,13 +214,7 @@ def export(
     ] = None,
     n_timesteps: Annotated[
         int,
-        typer.Option(
-            "-n",
-            "--n-timesteps",
-            parser=read_whole,
-            metavar="N",
-            help="Target steps to learn from, beside those that the run keeps.",
-        ),
+        timesteps("Target steps to learn from, beside those that the run keeps."),
     ] = 10_000,
     episodes: Annotated[
         int,

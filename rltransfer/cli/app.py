@@ -12,7 +12,6 @@ from typing_extensions import override
 
 from rltransfer import __version__
 from rltransfer.cli.agent_commands import demo, evaluate, export, inspect, train_source
-from rltransfer.cli.arguments import one_value_each, require_resume_alone
 from rltransfer.cli.benchmark_command import benchmark
 from rltransfer.cli.match_commands import explain, match, meta_train
 from rltransfer.cli.output import (
@@ -24,6 +23,7 @@ from rltransfer.cli.output import (
 )
 from rltransfer.cli.push_command import push
 from rltransfer.cli.transfer_command import transfer
+from rltransfer.cli.typed_words import one_value_each, require_resume_alone
 from rltransfer.errors import UNFORESEEN_STATUS, UserError
 
 

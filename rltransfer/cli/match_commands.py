@@ -16,9 +16,9 @@ from rltransfer.cli.arguments import (
     TargetKwargs,
     TensorboardLog,
     VecEnvChoice,
-    read_pairs,
-    read_whole,
+    timesteps,
 )
+from rltransfer.cli.typed_words import read_pairs
 from rltransfer.report import Result
 
 _Side = Annotated[
@@ -44,13 +44,7 @@ def match(
     target_data: _Log = None,
     n_timesteps: Annotated[
         int,
-        typer.Option(
-            "-n",
-            "--n-timesteps",
-            parser=read_whole,
-            metavar="N",
-            help="Random steps in each that has no log.",
-        ),
+        timesteps("Random steps in each that has no log."),
     ] = 1_000,
     seed: Seed = 0,
     network: Annotated[

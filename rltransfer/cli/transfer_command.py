@@ -30,9 +30,9 @@ from rltransfer.cli.arguments import (
     Threshold,
     VecEnvChoice,
     Words,
-    read_pairs,
-    read_whole,
+    timesteps,
 )
+from rltransfer.cli.typed_words import read_pairs
 from rltransfer.errors import InputError
 from rltransfer.report import Result
 
@@ -105,13 +105,9 @@ def transfer(
     ] = False,
     n_timesteps: Annotated[
         int,
-        typer.Option(
-            "-n",
-            "--n-timesteps",
-            parser=read_whole,
-            metavar="N",
-            help="Target steps of all sources together, and of learning on; a hard "
-            "limit. 0: none, the mapping is found from --target-data and unproved.",
+        timesteps(
+            "Target steps of all sources together, and of learning on; a hard "
+            "limit. 0: none, the mapping is found from --target-data and unproved."
         ),
     ] = TARGET_STEPS,
     improve: Annotated[

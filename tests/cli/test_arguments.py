@@ -6,7 +6,12 @@ from typing import Any
 import pytest
 import typer
 
-from rltransfer.cli.arguments import one_value_each, read_pairs, read_value, read_whole
+from rltransfer.cli.typed_words import (
+    one_value_each,
+    read_pairs,
+    read_value,
+    read_whole,
+)
 from rltransfer.errors import InputError
 
 

@@ -13,7 +13,7 @@ from typer.main import get_command
 
 import rltransfer
 from rltransfer.cli import app
-from rltransfer.cli.arguments import one_value_each
+from rltransfer.cli.typed_words import one_value_each
 
 from .conftest import Command
 

@@ -8,7 +8,7 @@ import pytest
 from typer.main import get_command
 
 from rltransfer.cli.app import app
-from rltransfer.cli.arguments import one_value_each, read_pairs
+from rltransfer.cli.typed_words import one_value_each, read_pairs
 from rltransfer.workflows.environments import EnvironmentChoice
 from rltransfer.workflows.learning_request import LearningRequest
 from rltransfer.workflows.report_html import command_of
