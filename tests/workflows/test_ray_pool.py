@@ -70,8 +70,8 @@ def ran(
 
 
 def figures(found: BenchmarkResult) -> dict[Any, Any]:
-    """All that jobs left but places and times."""
-    others = ("seconds", "run", "picture", "report")
+    """All that jobs left but places and times, which an agent's file holds too."""
+    others = ("seconds", "run", "picture", "report", "sha256")
 
     def cleaned(value: Any) -> Any:
         if isinstance(value, dict):

@@ -7,10 +7,12 @@ import shutil
 from pathlib import Path
 
 import gymnasium as gym
-from stable_baselines3 import A2C, DQN, PPO
+from stable_baselines3 import A2C, DQN, PPO, SAC
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 COMMIT = "1" * 40
+UNTRAINED = ((DQN, "MountainCar-v0"), (PPO, "CartPole-v1"), (SAC, "Pendulum-v1"))
+"""Agents that are only read, as the documents show no figure of theirs."""
 
 
 def stand_in_zoo(folder: Path) -> None:
@@ -21,6 +23,9 @@ def stand_in_zoo(folder: Path) -> None:
     """
     run = _run(folder, "dqn", "Acrobot-v1")
     DQN("MlpPolicy", gym.make("Acrobot-v1"), seed=0).learn(64).save(run / "Acrobot-v1")
+    for algorithm, env_id in UNTRAINED:
+        run = _run(folder, algorithm.__name__.lower(), env_id)
+        algorithm("MlpPolicy", gym.make(env_id), seed=0).save(run / env_id)
     run = _run(folder, "a2c", "LunarLander-v2")
     A2C("MlpPolicy", gym.make("LunarLander-v3"), seed=0).save(run / "LunarLander-v2")
     run = _run(folder, "ppo", "Hopper-v3")
