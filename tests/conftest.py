@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import pytest
 import torch
 from jaxtyping import install_import_hook
+from threadpoolctl import threadpool_limits
 
 from tests.effort import SCALE, SEED
 
@@ -30,15 +31,15 @@ def modules_with_shapes() -> list[str]:
     return sorted(found)
 
 
+# One thread for all tests and the processes that they start: the networks are small,
+# and threads that wait for each other take ten times as long.
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
+threadpool_limits(1)
+torch.set_num_threads(1)
+
 # Before any of them is imported. Types of the others are for mypy: to check them at
 # each call, each step of an environment among them, took as long as the tests.
 install_import_hook(modules_with_shapes(), "beartype.beartype")
-
-
-@pytest.fixture(autouse=True, scope="session")
-def one_thread() -> None:
-    # The networks are small, and test processes run side by side.
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -14,6 +14,7 @@ from rltransfer.argument_checks import require_at_least, require_seed
 from rltransfer.domain import Domain, Policy, StickyRandomPolicy
 from rltransfer.errors import InputError
 from rltransfer.mapping import FitConfig
+from rltransfer.one_thread import one_thread
 from rltransfer.random_streams import RandomStreams
 from rltransfer.report import Result
 from rltransfer.report.tables import facts
@@ -165,6 +166,7 @@ def distil(run: Path, config: DistilConfig, sha256: str | None = None) -> Distil
     count = of_policy(policy, loaded.action_space)
     streams = RandomStreams(config.seed, *_USES)
     with (
+        one_thread(),
         opened_home(loaded, config.stepping) as (domain, _),
         StepTimeout(config.stepping.step_seconds).active() as timeout,
     ):

@@ -25,6 +25,7 @@ from rltransfer.argument_checks import (
     require_at_least,
     require_seed,
 )
+from rltransfer.one_thread import one_thread
 from rltransfer.random_streams import RandomStreams
 from rltransfer.report import Result
 from rltransfer.report.tables import facts, plain_table
@@ -218,5 +219,6 @@ def match_sides(
     Raises:
         InputError: nothing can be told of these rows.
     """
-    proposals = match_proposals(source.side, target.side, network, _BEAM, rng)
+    with one_thread():
+        proposals = match_proposals(source.side, target.side, network, _BEAM, rng)
     return MatchResult(source, target, proposals)

@@ -1,13 +1,10 @@
 """Training the match network anew, and how well it then does on held-out systems."""
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-import torch
 from rich.console import Group, RenderableType
 from typing_extensions import override
 
@@ -25,6 +22,7 @@ from rltransfer.io import (
     require_writable,
     sha256_of,
 )
+from rltransfer.one_thread import one_thread
 from rltransfer.report import Result
 from rltransfer.report.tables import facts, plain_table
 from rltransfer.resume.stop_signals import StopSignals, resumable, resume_command
@@ -174,21 +172,10 @@ def _finished(
 
     stop = StopSignals(1, lambda: evaluating, handle_signals)
     evaluating = False
-    with resumable(command, handle_signals), stop, _one_thread():
+    with resumable(command, handle_signals), stop, one_thread():
         run.train(shown, stop)
         evaluating = True
         return _result(run.folder, held_out)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Computes with one thread: the products are small, and another process draws."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _result(folder: Path, held_out: int) -> MetaTrainingResult:

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 from pydantic import TypeAdapter, ValidationError
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from rltransfer.domain import describe_space
 from rltransfer.errors import ArtifactRefused, InputError
@@ -27,6 +26,7 @@ from rltransfer.io import (
     storage_faults,
     write_manifest,
 )
+from rltransfer.one_thread import one_thread
 from rltransfer.resume.stop_signals import StopSignals, resumable, resume_command
 from rltransfer.wrappers import make_in_time
 from rltransfer_agents.training.algorithms import require_spaces, tuned_hyperparameters
@@ -51,20 +51,17 @@ from rltransfer_envs.making import make
 def isolated() -> Iterator[None]:
     """Leaves the global generators and the threads as they were found.
 
-    Inside the block torch and NumPy have one thread: small networks are fastest so, and
-    sums are taken in one order.
+    Inside the block PyTorch and NumPy have one thread.
     """
     python, numpy = random.getstate(), np.random.get_state()
-    generator, threads = torch.get_rng_state(), torch.get_num_threads()
-    torch.set_num_threads(1)
+    generator = torch.get_rng_state()
     try:
-        with threadpool_limits(1, "blas"):
+        with one_thread():
             yield
     finally:
         random.setstate(python)
         np.random.set_state(numpy)
         torch.set_rng_state(generator)
-        torch.set_num_threads(threads)
 
 
 _VERB = "train-source"

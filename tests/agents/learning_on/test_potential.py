@@ -13,7 +13,7 @@ from rltransfer.translation import MappedPolicy, Translation
 from rltransfer_agents.learning_on.actor_critic import ActorCritic
 from rltransfer_agents.learning_on.learner import Guidance
 from rltransfer_agents.learning_on.learner_config import LearnerConfig
-from rltransfer_agents.learning_on.potential import Potential, source_value
+from rltransfer_agents.learning_on.potential import Potential, SourceValue, source_value
 from rltransfer_agents.learning_on.q_learner import QLearner
 from rltransfer_agents.learning_on.replay import Replay, Units
 from tests.worlds.line import Line
@@ -74,22 +74,24 @@ def source(size: int = 600) -> SourceModelData:
     )
 
 
-def test_a_value_is_that_of_the_policys_own_actions() -> None:
-    value = source_value(source(), 0.5, 1_500, np.random.default_rng(0))
+@pytest.fixture(scope="module")
+def value() -> SourceValue:
+    return source_value(source(), 0.5, 1_500, np.random.default_rng(0))
+
+
+def test_a_value_is_that_of_the_policys_own_actions(value: SourceValue) -> None:
     # 1 + 1/2 + 1/4 and so on where it goes on; 1 where it is over. States are doubled.
     found = value(np.float32([[2.0], [-2.0]]))
     np.testing.assert_allclose(found, [2.0, 1.0], atol=0.1)
 
 
-def test_no_value_is_beyond_what_could_be_paid() -> None:
-    value = source_value(source(), 0.5, 300, np.random.default_rng(0))
+def test_no_value_is_beyond_what_could_be_paid(value: SourceValue) -> None:
     far = value(np.float32([[1e6], [-1e6]]))
     # 50 a step for ever at worst, 1 at best; to rounding.
     assert far.min() > -100.01 and far.max() < 2.01
 
 
-def test_a_potential_is_the_value_of_the_mapped_state() -> None:
-    value = source_value(source(), 0.5, 1_500, np.random.default_rng(0))
+def test_a_potential_is_the_value_of_the_mapped_state(value: SourceValue) -> None:
     turned = Affine.of(-2 * torch.eye(1), torch.zeros(1))
     unwhiten = Affine.of(torch.eye(1) / 2, torch.zeros(1))
     codec = Domain(lambda: Line(continuous=False), "line").actions
