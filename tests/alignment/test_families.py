@@ -242,6 +242,15 @@ def test_mixed_sensors_are_matched_with_nothing(swing: SourceModelData) -> None:
     assert torch.equal(problem.generator.get_state(), before)
 
 
+def test_logged_rows_alone_are_matched(swing: SourceModelData) -> None:
+    target = Domain(WORLDS["matched"].make, "target")
+    rows = experience(target, 1)
+    problem = AlignmentProblem.of(swing, target, rows[:0], CONFIG, rows)
+    assert problem.explored == 0
+    found = FAMILY["matched"].propose(problem, (), silent)
+    assert found and found[0].settles
+
+
 def test_a_damaged_match_network_is_said_and_does_without(
     swing: SourceModelData, tmp_path: Path
 ) -> None:

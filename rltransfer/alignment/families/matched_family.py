@@ -95,7 +95,10 @@ def usable_network(path: Path = SHIPPED) -> MatchNetwork | None:
 
 
 def _sides(problem: AlignmentProblem) -> tuple[MatchSide, MatchSide] | None:
-    """Returns what acting at random showed of source and target, as they show it."""
+    """Returns what acting at random showed of source and target, as they show it.
+
+    Of a target that is known from logs alone, whoever acted in them.
+    """
     if problem.history.steps > 1:
         return None
     source, target = problem.source.actions, problem.target.actions
@@ -103,7 +106,7 @@ def _sides(problem: AlignmentProblem) -> tuple[MatchSide, MatchSide] | None:
         return None  # some would stand for nothing
     known, explored = (
         problem.model_data.model.whitening,
-        problem.rows[: problem.explored],
+        problem.rows[: problem.explored or None],
     )
     sides = (
         MatchSide.of(_unwhitened(problem.model_data.at_random, known), source),

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.torture
 pytest.importorskip("minari", reason="the extra minari is missing")
 
 _SCRIPT = Path(__file__).parent / "torture" / "hostile_logs.py"
-_FLIPS = 5_000
+_FLIPS = 2_500
 
 
 @pytest.fixture(scope="module")
