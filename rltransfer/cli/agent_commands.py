@@ -55,6 +55,10 @@ def train_source(
         ),
     ] = None,
     ray: Ray = None,
+    shared: Annotated[
+        bool,
+        typer.Option("--shared", help="One agent learns all environments of --env."),
+    ] = False,
     log_folder: LogFolder = Path("runs"),
     env_kwargs: EnvKwargs = None,
     hyperparams: Hyperparams = None,
@@ -110,6 +114,7 @@ def train_source(
         seeds=seeds,
         jobs=jobs,
         ray=ray,
+        shared=shared,
         log_folder=log_folder,
         device=device,
         tensorboard_log=tensorboard_log,

@@ -40,6 +40,7 @@ from rltransfer_agents.training import (
     train_sources,
 )
 from rltransfer_agents.training.parallel_training import AT_ONCE
+from rltransfer_envs.multi_task import ENV_ID as MULTI_TASK
 
 _CAPPED = (
     "{:,} evaluated episodes were ended by --episode-cap: their returns are of their "
@@ -126,6 +127,7 @@ def train_source(
     seeds: int = 1,
     jobs: int | None = None,
     ray: str | None = None,
+    shared: bool = False,
     log_folder: str | Path = "runs",
     device: str = "auto",
     tensorboard_log: str | Path | None = None,
@@ -149,6 +151,9 @@ def train_source(
         jobs: trainings at once; by default as many as there are CPUs.
         ray: `local`, or the address of a Ray cluster whose machines all see the log
             folder; what that has of these trainings is not trained again.
+        shared: whether one agent learns all environments, an episode of one after the
+            other: in `rltransfer/MultiTask-v0`, whose `task` says which one a transfer
+            takes as its source.
         log_folder: a run's folder becomes `log_folder/ALGO/ENV_N`, as RL Zoo names it.
         device: cpu, cuda, or auto.
         tensorboard_log: folder for TensorBoard; by default in the run's folder.
@@ -173,6 +178,14 @@ def train_source(
         device = "cpu"
     environments = [env] if isinstance(env, str) or callable(env) else env
     kwargs = require_plain("--env-kwargs", env_kwargs or {})
+    if shared:
+        tasks = [environment_id(one) for one in environments]
+        if len(tasks) < 2:
+            raise InputError(
+                f"--shared needs two environments or more, got {', '.join(tasks)}; "
+                "name several with --env"
+            )
+        environments, kwargs = [MULTI_TASK], {**kwargs, "tasks": tasks}
     logs = None if tensorboard_log is None else Path(tensorboard_log)
     configs = [
         TrainConfig(

@@ -56,6 +56,11 @@ TASKS = [
     sensors("positions", "Pendulum-v1", 200),
     sensors("delayed", "Pendulum-v1", 200),
     sensors("buttons", "CartPole-v1", 500, lasts=False),
+    Task(
+        "rltransfer/MultiTask-v0",
+        200,
+        {"tasks": ["Pendulum-v1", {"id": "rltransfer/Pendulum-v0", "gravity": 14.0}]},
+    ),
     Task("rltransfer/CartPole-v0", 500, {"pole_mass": 0.3}, lasts=False),
     Task("rltransfer/Acrobot-v0", 500, {"lower_mass": 2}),
     Task("rltransfer/Pendulum-v0", 200, {"max_torque": 3.0, "max_speed": 6.0}),
