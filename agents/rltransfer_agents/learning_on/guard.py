@@ -101,6 +101,8 @@ class Arm:
         """The one that earned most, less a standard error."""
         self.judged: list[float] = list(tested.returns)
         """Returns of the episodes that were acted without exploring."""
+        self._offered = len(self.judged)
+        """How many of them there were when it was last asked for an answer."""
         self.episodes = self.steps = 0
         self.dropped: str | None = None
         """Why it is out, if it is."""
@@ -164,7 +166,10 @@ class Arm:
         the highest mean of a few episodes is mostly lucky.
         """
         now = Answer(policy, list(self.window))
-        if self.is_new:
+        # An episode that the budget cut off says nothing of these weights.
+        unjudged = len(self.judged) == self._offered
+        self._offered = len(self.judged)
+        if self.is_new or unjudged:
             return
         *before, own = now.returns
         # What fell is not as good as the weights before it, there and elsewhere.

@@ -110,6 +110,14 @@ def test_one_lucky_mean_does_not_keep_out_what_came_after_it() -> None:
     assert one.answer.policy is newest and one.answer.mean < lucky
 
 
+def test_weights_that_no_whole_episode_judged_are_not_its_answer() -> None:
+    one = arm("student", *evenly(5.0))
+    kept = one.answer
+    one.acted(7, [])
+    one.takes(policy())
+    assert one.answer is kept
+
+
 def test_few_episodes_make_no_answer() -> None:
     one = arm("student", *evenly(5.0, rules.FIRST_JUDGED - 1))
     assert one.answer.returns == [] and one.answer.mean == float("-inf")
