@@ -48,11 +48,14 @@ def main() -> None:
         print("\n| by | jobs | ms a job |\n|---|---|---|")
         took = _handed_out(ProcessPool(_WORKERS), record, _PROCESS_JOBS)
         print(f"| processes | {_PROCESS_JOBS} | {took:.1f} |", flush=True)
+        rows = []
         with ray_pool(LOCAL, _WORKERS, Path(folder)) as pool:
             _handed_out(pool, record, _WORKERS)  # until its workers are there
             for jobs in sorted(chosen.scheduled):
                 took = _handed_out(pool, record, jobs)
-                print(f"| Ray | {jobs:,} | {took:.2f} |", flush=True)
+                rows.append(f"| Ray | {jobs:,} | {took:.2f} |")
+        # What is printed beside a Ray goes to standard error.
+        print(*rows, sep="\n")
 
 
 def _real(log: Path) -> dict[str, Any]:

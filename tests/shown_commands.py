@@ -100,6 +100,8 @@ def cheaper(words: Sequence[str]) -> list[str]:
             rest = _at_most(rest, "-n", 600)
         case "export" if "--distil" in rest:
             rest = [*_at_most(rest, "--episodes", 1), "--force"]
+        case "push" if "transfer" in Path(rest[0]).parts:
+            rest = [*rest, "--force"]
         case "demo" | "meta-train":
             rest = [*rest, "--help"]
         case "evaluate":

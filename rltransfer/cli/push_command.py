@@ -30,10 +30,14 @@ def push(
         bool,
         typer.Option("--private", help="A repository that is made is for you alone."),
     ] = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Push a mapping even if it was refused."),
+    ] = False,
     json: Json = False,
 ) -> Result:
     """Share a run on the hub, with a model card; by the token of hf auth login."""
     del json  # what prints the result reads it
     import rltransfer
 
-    return rltransfer.push(run, repository, env=env, private=private)
+    return rltransfer.push(run, repository, env=env, private=private, force=force)

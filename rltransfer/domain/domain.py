@@ -194,7 +194,11 @@ class Domain:
     def evaluate(
         self, policy: Policy, *, episodes: int, seed: int
     ) -> NDArray[np.float64]:
-        """Returns the undiscounted return of each of `episodes` fresh episodes.
+        """Returns the undiscounted return of each episode; see `report`."""
+        return self.report(policy, episodes=episodes, seed=seed).returns
+
+    def report(self, policy: Policy, *, episodes: int, seed: int) -> Rollout:
+        """Returns what fresh episodes were paid and how long they were, without rows.
 
         Episode i is reset with `seed` + i. Nothing may be chosen by what comes back:
         the steps are booked as reported, not as taken.
@@ -208,7 +212,7 @@ class Domain:
             "seed": seed,
             "reported episodes": episodes,
         }
-        returns = np.zeros(episodes)
+        returns, lengths = np.zeros(episodes), np.zeros(episodes, np.int64)
 
         def act() -> Rollout:
             for episode in range(episodes):
@@ -220,11 +224,13 @@ class Domain:
                     action, state = policy.predict(observation, state, None, True)
                     observation, reward, *ended = self.step(action)
                     returns[episode] += reward
+                    lengths[episode] += 1
                     over = any(ended)
-            # Only the returns are kept: nothing else is asked for again.
-            return replace(Recorder().rollout(0, 0), returns=returns)
+            # No rows are kept: nobody asks for them again.
+            nothing = Recorder().rollout(0, 0)
+            return replace(nothing, returns=returns, lengths=lengths)
 
-        return self._acted(act, asked, policy, reported=True).returns
+        return self._acted(act, asked, policy, reported=True)
 
     def ignores_seeds(self, seed: int) -> bool:
         """Tells whether two resets with one seed show different observations."""

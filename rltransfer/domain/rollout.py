@@ -26,6 +26,8 @@ class Rollout:
     unfinished_return: float
     """Paid so far in the episode that the last step did not finish."""
     unfinished_steps: int
+    lengths: NDArray[np.int64]
+    """Steps of each finished episode."""
 
     @property
     def mean_return(self) -> float:
@@ -61,6 +63,7 @@ class Recorder:
         self._rows: list[tuple[Any, ...]] = []
         self.returns: list[float] = []
         """Of the episodes that are finished."""
+        self._lengths: list[int] = []
         self._paid, self._length = 0.0, 0
         self._episode, self._all_cut_off = -1, True
 
@@ -115,6 +118,7 @@ class Recorder:
         over = bool(terminated or truncated or self._paid > self._stop_above)
         if over:
             self.returns.append(self._paid)
+            self._lengths.append(self._length)
             self._all_cut_off &= not terminated
             self._paid, self._length = 0.0, 0
         return over
@@ -137,10 +141,11 @@ class Recorder:
             torch.tensor(terminated, dtype=torch.bool),
             torch.tensor(truncated, dtype=torch.bool),
         )
-        return Rollout(transitions, np.array(self.returns), self._paid, self._length)
+        returns, lengths = np.array(self.returns), np.array(self._lengths, np.int64)
+        return Rollout(transitions, returns, self._paid, self._length, lengths)
 
 
-_RETURNS = "returns"
+_RETURNS, _LENGTHS = "returns", "lengths"
 _COMPARED = 64
 """Observations on which a policy must choose as it did."""
 
@@ -161,7 +166,8 @@ def entry_of(rollout: Rollout, steps: int, policy: Policy | None) -> Entry:
         "unfinished_steps": rollout.unfinished_steps,
         "policy_state": None if policy is None else policy_state(policy),
     }
-    return Entry(content, arrays | {_RETURNS: rollout.returns})
+    episodes = {_RETURNS: rollout.returns, _LENGTHS: rollout.lengths}
+    return Entry(content, arrays | episodes)
 
 
 def replayed(
@@ -187,12 +193,13 @@ def replayed(
     content = entry.content
     with damage_named(place):
         arrays = {name: torch.from_numpy(rows) for name, rows in entry.arrays.items()}
-        returns = arrays.pop(_RETURNS).numpy()
+        returns, lengths = (arrays.pop(name).numpy() for name in (_RETURNS, _LENGTHS))
         rollout = Rollout(
             Transitions(**arrays),
             returns,
             float(content["unfinished_return"]),
             int(content["unfinished_steps"]),
+            lengths,
         )
         steps, state = int(content["steps"]), content["policy_state"]
         if isinstance(policy, StatefulPolicy) and state is not None:

@@ -12,6 +12,8 @@ from rltransfer.evaluation import ReturnSummary
 
 Rows: TypeAlias = Sequence[Mapping[str, str]]
 """Cells by heading; all rows have the same headings."""
+MISSED = "no"
+"""A cell about a goal that was not reached, which is set in bold."""
 
 
 def plain_table(*headings: str, title: str | None = None) -> Table:
@@ -62,14 +64,24 @@ def rows_table(
     shown = headings or list(rows[0])
     table = plain_table(*shown, title=title)
     for row in rows:
-        table.add_row(*(Text(row[heading]) for heading in shown))
+        cells = [row[heading] for heading in shown]
+        table.add_row(*(Text(cell, _style(cell)) for cell in cells))
     return table
 
 
 def markdown(rows: Rows) -> str:
     """Returns rows as a table in Markdown; at least one."""
-    lines = [list(rows[0]), ["---"] * len(rows[0]), *(row.values() for row in rows)]
+    cells = [[_bold(cell) for cell in row.values()] for row in rows]
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *cells]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _style(cell: str) -> str:
+    return "bold" if cell == MISSED else ""
+
+
+def _bold(cell: str) -> str:
+    return f"**{cell}**" if cell == MISSED else cell
 
 
 def steps_by_purpose(steps: Mapping[str, int]) -> str:

@@ -32,6 +32,8 @@ _ROUNDING = 0.005
 """Of the numbers on cells."""
 _DARK = 0.6
 """Share of the largest value from which a cell needs white ink."""
+_LEAST_RANGE = 0.1
+"""Of colours, to either side of zero: next to nothing shall not look like much."""
 _INK = "#010101"
 """Of numbers on cells; pages that turn dark exchange pure black only."""
 _RETURN, _ALIGNMENT_ERROR, _CHOSEN = "tab:blue", "tab:gray", "tab:green"
@@ -162,7 +164,7 @@ def draw_map(axes: Axes, linear: LinearMap, title: str, of: str = "variable") ->
     """
     values = linear.values
     rows, columns = values.shape
-    largest = float(np.abs(values).max()) or 1.0
+    largest = max(float(np.abs(values).max()), _LEAST_RANGE)
     image = axes.imshow(values, cmap="RdBu_r", vmin=-largest, vmax=largest)
     axes.set_aspect("auto")
     axes.set(title=title, xlabel=f"target {of}", ylabel=f"source {of}")

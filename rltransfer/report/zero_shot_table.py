@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from rltransfer.evaluation import difference_interval, summarise
+from rltransfer.report.tables import MISSED
 from rltransfer_envs.pairs import Goal, Pair
 
 Run = Mapping[str, Any]
@@ -37,7 +38,7 @@ def zero_shot_row(
         "budget": f"{pair.budget:,}",
         "used": f"{np.median([run['target_steps'] for run in runs]):,.0f}",
         "goal": goal,
-        "reached": "" if reached is None else "yes" if reached else "**no**",
+        "reached": "" if reached is None else "yes" if reached else MISSED,
         "median": f"{np.median(zero_shot):.1f}",
         "95 % interval": "n/a"
         if interval is None

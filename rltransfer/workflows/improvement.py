@@ -30,6 +30,7 @@ from rltransfer_agents.learning_on.learner_config import LearnerConfig
 from rltransfer_agents.learning_on.potential import Potential, source_value
 from rltransfer_agents.learning_on.source_networks import require_networks
 from rltransfer_agents.loading import LoadedPolicy
+from rltransfer_agents.training.evaluations import EvaluationHistory
 from rltransfer_agents.training.run_files import RunFiles
 from rltransfer_agents.training.student_files import (
     student_files,
@@ -113,7 +114,17 @@ class Improvement:
         files, learner = self.student_files(request, run), self.learned.learner
         if files is not None and learner is not None:
             spaces = self.target.observation_space, self.target.action_space
-            write_student(files, learner.model, spaces)
+            write_student(files, learner.model, spaces, self._history)
+
+    @property
+    def _history(self) -> EvaluationHistory:
+        """The curve of what would have come out, whoever it was at each point."""
+        curve = self.learned.curve
+        return EvaluationHistory(
+            steps=[at.target_steps for at in curve],
+            returns=[np.array(at.returns) for at in curve],
+            lengths=[np.array(at.lengths) for at in curve],
+        )
 
     def record(
         self, request: TransferRequest, run: Path, random: float

@@ -104,7 +104,12 @@ class PushResult(Result):
 
 
 def push(
-    run: str | Path, repository: str, *, env: str | None = None, private: bool = False
+    run: str | Path,
+    repository: str,
+    *,
+    env: str | None = None,
+    private: bool = False,
+    force: bool = False,
 ) -> PushResult:
     """Puts a finished run onto the Hugging Face Hub, in one commit.
 
@@ -123,10 +128,11 @@ def push(
             file may not import one.
         private: whether a repository that is made for this is; a public one that is
             there is then refused.
+        force: whether a mapping that was refused is pushed all the same.
 
     Raises:
-        InputError: there is no such run, no repository may have that name, or the hub
-            refuses or cannot be reached.
+        InputError: there is no such run, its mapping was refused, no repository may
+            have that name, or the hub refuses or cannot be reached.
         ArtifactRefused: a file of the run is damaged.
         EnvironmentFault: the environment broke its contract.
         StorageError: the disk refused.
@@ -145,6 +151,7 @@ def push(
     if manifest.verb == "transfer":
         load_transfer(run)  # whatever acts, the mapped policy is sound
         record = TransferRecord.of(run)
+    _require_worth(run, record, force)
     hub = Repository(name, TAG, private)
     with TemporaryDirectory(prefix="rltransfer-push-") as folder:
         to = Path(folder)
@@ -153,6 +160,22 @@ def push(
             done = hub.put(to, f"Push {card.title} in {card.env_id}", _WRITTEN)
     reward = card.mean_reward
     return PushResult(name, done.url, done.commit, done.files, reward, notes)
+
+
+def _require_worth(run: Path, record: TransferRecord | None, force: bool) -> None:
+    """Raises unless what acts passed its test, or is pushed all the same."""
+    if record is None:
+        if force:
+            raise InputError(
+                f"--force is for a mapping that was refused, {printable(run)} is of a "
+                "training; leave it out"
+            )
+    elif record.acts_refused and not force:
+        raise InputError(
+            "a push shares what beats random actions with confidence, the mapping of "
+            f"{printable(run)} was refused; transfer with more -n or with --improve, "
+            "or push it as it is with --force"
+        )
 
 
 def _manifest_of(run: Path) -> Manifest:

@@ -83,6 +83,7 @@ class TransferRecord:
     __pydantic_config__: ClassVar[ConfigDict] = {"extra": "ignore"}
 
     source: str
+    accepted: bool
     verdict: str
     learning_verdict: str | None
     seconds: float
@@ -120,6 +121,11 @@ class TransferRecord:
                 f"({FirstError.of(fault)}); restore the file, or repeat the run"
             ) from fault
         return read
+
+    @property
+    def acts_refused(self) -> bool:
+        """Whether a mapping acts that was refused: nothing was learned on."""
+        return not self.accepted and self.improved is None
 
     @property
     def figures(self) -> dict[str, ReturnSummary]:

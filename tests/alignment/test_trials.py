@@ -45,7 +45,8 @@ def trial(
     steps: int = 100,
     unfinished: tuple[float, int] = (0.0, 0),
 ) -> Trial:
-    rollout = Rollout(rows(steps), np.array(returns, np.float64), *unfinished)
+    lengths = np.ones(len(returns), np.int64)
+    rollout = Rollout(rows(steps), np.array(returns, np.float64), *unfinished, lengths)
     return Trial(0, candidate(family, error), POLICY, rollout, used=steps)
 
 

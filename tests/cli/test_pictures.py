@@ -100,6 +100,13 @@ def test_colours_diverge_from_zero_and_small_maps_have_their_numbers() -> None:
     assert texts == ["0.50", "-2.00", "0.00", "0.00"]
 
 
+def test_a_map_of_next_to_nothing_is_pale() -> None:
+    axes = Figure().add_subplot()
+    draw_map(axes, named(np.array([[1e-5, -1e-5], [0.0, 0.0]])), "title")
+    (image,) = axes.get_images()
+    assert image.get_clim() == (-0.1, 0.1)
+
+
 def test_a_curve_shows_its_arms_and_what_they_are_compared_with() -> None:
     axes = Figure().add_subplot()
     draw_curve(axes, CURVE)

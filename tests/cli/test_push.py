@@ -44,6 +44,8 @@ gym.register("Plain-v0", make, max_episode_steps=20)
 """
 """A module with an environment that renders nothing."""
 SHORT = ("--target-kwargs", "max_episode_steps=20")
+FORCED = ("--force", "--json")
+"""In 20 steps nobody is better than random actions: such mappings are refused."""
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +60,7 @@ def misbehaving(hub: StandIn) -> Iterator[StandIn]:
     yield hub
     hub.refused.clear()
     hub.cut.clear()
+    hub.silent.clear()
 
 
 @pytest.fixture(scope="module")
@@ -224,10 +227,11 @@ def test_its_curves_are_where_the_zoo_looks_for_them(
     assert kept == (agent / "evaluations.npz").read_bytes()
 
 
+@pytest.mark.usefixtures("pushed")
 def test_no_token_and_no_folder_of_this_machine_travels(
     agent: Path, transfer: Path, hub: StandIn, typist: Typist, home: Path
 ) -> None:
-    answered(typist("push", transfer, "me/places", "--json"))
+    answered(typist("push", transfer, "me/places", *FORCED))
     repos = [hub.repos[name] for name in ("me/ppo-CartPole-v1", "me/places")]
     # The page has the command as it was typed.
     contents = [
@@ -245,7 +249,7 @@ def test_no_token_and_no_folder_of_this_machine_travels(
 def test_a_mapped_policy_comes_back_equal(
     transfer: Path, hub: StandIn, typist: Typist
 ) -> None:
-    told = answered(typist("push", transfer, "me/mapped", "--private", "--json"))
+    told = answered(typist("push", transfer, "me/mapped", "--private", *FORCED))
     repo, record = (
         hub.repos["me/mapped"],
         json.loads((transfer / "transfer.json").read_text()),
@@ -312,7 +316,7 @@ def test_a_transfer_from_the_hub_names_its_repository(
     words = ("--target", "CartPole-v1", *SHORT, "-n", 600, *REPORTED)
     source = ("--source", "hf://me/ppo-CartPole-v1")
     run = answered(typist("transfer", *source, *words, "-f", tmp_path, "--json"))["run"]
-    answered(typist("push", run, "me/again", "--json"))
+    answered(typist("push", run, "me/again", *FORCED))
     repo = hub.repos["me/again"]
     assert front_of(repo)["base_model"] == "me/ppo-CartPole-v1"
     place = f"hf://me/ppo-CartPole-v1@{pushed['commit']}"
@@ -325,7 +329,7 @@ def test_a_transfer_from_the_hub_names_its_repository(
     told = answered(typist("transfer", *source, *words, "-f", tmp_path, "--json"))
     here = call("evaluate", told["run"], "--seed", told["report_seed"], "--json").json
     assert here["returns"] == told["zero_shot"]["returns"]
-    answered(typist("push", told["run"], "me/chain", "--json"))
+    answered(typist("push", told["run"], "me/chain", *FORCED))
     asked = ("--seed", told["report_seed"], "--json")
     there = answered(typist("evaluate", "hf://me/chain", *asked))
     assert there["returns"] == told["zero_shot"]["returns"]
@@ -337,7 +341,7 @@ def test_a_second_push_leaves_nothing_of_the_first(
     answered(typist("push", agent, "me/changing", "--json"))
     repo = hub.repos["me/changing"]
     repo.files["LICENSE"] = b"by hand"
-    answered(typist("push", transfer, "me/changing", "--json"))
+    answered(typist("push", transfer, "me/changing", *FORCED))
     assert not _OF_PPO & {*repo.files}
     assert repo.files["LICENSE"] == b"by hand"
     assert len(repo.commits) == 2
@@ -404,6 +408,21 @@ def test_a_connection_that_is_cut_is_told_and_nothing_is_half_there(
     assert _OF_PPO < {*misbehaving.repos.pop("me/cut").files}
 
 
+def test_a_hub_that_never_answers_is_not_waited_for(
+    agent: Path, misbehaving: StandIn, home: Path
+) -> None:
+    hurried = {**variables_of(misbehaving), "HF_HUB_DOWNLOAD_TIMEOUT": "1"}
+    typist = Typist({**hurried, "HF_HOME": str(home)}, modules=home)
+    try:
+        for place in ("whoami", "models/me/mute"):
+            misbehaving.silent = {place}
+            line = refused(typist("push", agent, "me/mute"))
+            assert "gives no answer in time (HF_HUB_DOWNLOAD_TIMEOUT)" in line
+            assert misbehaving.repos.get("me/mute", Repo()).files == {}
+    finally:
+        typist.close()
+
+
 def test_a_wrong_token_is_told_and_not_shown(
     agent: Path, hub: StandIn, typist: Typist
 ) -> None:
@@ -430,7 +449,12 @@ def test_a_token_that_login_kept_is_found(
 
 
 def test_a_wrong_name_or_run_is_told_before_the_hub_is_asked(
-    agent: Path, learned: Path, hub: StandIn, typist: Typist, tmp_path: Path
+    agent: Path,
+    transfer: Path,
+    learned: Path,
+    hub: StandIn,
+    typist: Typist,
+    tmp_path: Path,
 ) -> None:
     unfinished = tmp_path / "unfinished"
     shutil.copytree(agent, unfinished)
@@ -457,6 +481,8 @@ def test_a_wrong_name_or_run_is_told_before_the_hub_is_asked(
         ((student, "me/x"), 2, "name the folder of the transfer itself"),
         ((linked, "me/x"), 76, "holds plain files"),
         ((untried, "me/x"), 2, "was never tried; transfer with -n steps"),
+        ((transfer, "me/x"), 2, "was refused; transfer with more -n or with --improve"),
+        ((agent, "me/x", "--force"), 2, "is of a training; leave it out"),
         ((agent, "me/x", "--env", "Acrobot-v1"), 2, "CartPole-v1, got 'Acrobot-v1'"),
     ):
         assert said in refused(typist("push", *words), status)

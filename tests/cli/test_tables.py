@@ -7,7 +7,13 @@ import pytest
 from rich.console import Console
 
 from rltransfer.evaluation import ReturnSummary
-from rltransfer.report.tables import facts, returns_table, steps_by_purpose
+from rltransfer.report.tables import (
+    facts,
+    markdown,
+    returns_table,
+    rows_table,
+    steps_by_purpose,
+)
 from rltransfer.workflows.environments import EnvironmentChoice
 from rltransfer.workflows.transfer_result import SourceRecord, TransferResult
 
@@ -38,6 +44,12 @@ def test_figures_of_one_episode_have_no_interval() -> None:
 def test_steps_are_told_by_purpose() -> None:
     told = steps_by_purpose({"exploration": 1500, "acceptance": 20})
     assert told == "exploration 1,500, acceptance 20"
+
+
+def test_markdown_is_for_files_and_not_for_a_screen() -> None:
+    rows = [{"pair": "one", "reached": "no"}, {"pair": "two", "reached": "yes"}]
+    assert "*" not in printed(rows_table(rows)) and "no" in printed(rows_table(rows))
+    assert markdown(rows).splitlines()[2:] == ["| one | **no** |", "| two | yes |"]
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])

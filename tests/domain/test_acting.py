@@ -70,6 +70,9 @@ def test_episodes_that_report_are_booked_apart() -> None:
     returns = domain.evaluate(Home(), episodes=5, seed=3)
     assert returns.shape == (5,) and domain.budget.used == 0
     assert domain.budget.reported["evaluation"] > 0
+    shown = domain.report(Home(), episodes=5, seed=3)
+    np.testing.assert_array_equal(shown.returns, returns)
+    assert shown.lengths.sum() * 2 == domain.budget.reported["evaluation"]
     np.testing.assert_array_equal(returns, domain.evaluate(Home(), episodes=5, seed=3))
 
 

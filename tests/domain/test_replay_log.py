@@ -44,14 +44,15 @@ def act(place: Domain, seed: int = 3) -> dict[str, Any]:
         place.collect(policy, purpose="exploration", seed=seed + i, steps=40)
         for i, policy in enumerate(policies)
     ]
-    reported = place.evaluate(explorer, episodes=2, seed=seed)
+    reported = place.report(explorer, episodes=2, seed=seed)
     return {
         "observations": [r.transitions.observation.tolist() for r in rollouts],
         "rewards": [r.transitions.reward.tolist() for r in rollouts],
         "terminated": [r.transitions.terminated.tolist() for r in rollouts],
         "returns": [r.returns.tolist() for r in rollouts],
         "unfinished": [(r.unfinished_return, r.unfinished_steps) for r in rollouts],
-        "reported": reported.tolist(),
+        "lengths": [r.lengths.tolist() for r in (*rollouts, reported)],
+        "reported": reported.returns.tolist(),
         "taken": place.budget.taken,
         "budget reported": place.budget.reported,
         "last draw": rng.random(),

@@ -19,11 +19,11 @@ def test_every_goal_counts_by_the_median_run() -> None:
     assert found["harm"] == "0"
     assert found["used"] == "90"
     short = zero_shot_row(TINY, [told(79.0), told(79.5), told(90.0)])
-    assert short["reached"] == "**no**"
+    assert short["reached"] == "no"
     refused = zero_shot_row(TINY, [told(90.0), told(90.0, accepted=False)])
-    assert refused["reached"] == "**no**"
+    assert refused["reached"] == "no"
     strong = [told(90.0, unmapped={"mean_return": 91.0})]
-    assert zero_shot_row(TINY, strong)["reached"] == "**no**"
+    assert zero_shot_row(TINY, strong)["reached"] == "no"
 
 
 def test_a_share_of_the_expert_starts_at_random_actions() -> None:
@@ -33,7 +33,7 @@ def test_a_share_of_the_expert_starts_at_random_actions() -> None:
     near = told(-15.4, random=-40.0, unmapped=expert)
     far = told(-15.6, random=-40.0, unmapped=expert)
     assert zero_shot_row(pair, [near])["reached"] == "yes"
-    assert zero_shot_row(pair, [far])["reached"] == "**no**"
+    assert zero_shot_row(pair, [far])["reached"] == "no"
 
 
 def test_harm_is_how_often_and_how_far_below_random() -> None:
@@ -46,7 +46,7 @@ def test_an_unrelated_source_is_accepted_rightly_only_where_the_gap_is_sure() ->
     wrong = zero_shot_row(pair, [told(10.5), told(9.0, accepted=False)])
     refused = zero_shot_row(pair, [told(x, accepted=False) for x in (10.5, 9.0)])
     assert wrong["95 % interval"] == refused["95 % interval"] == "9.0 to 10.5"
-    assert wrong["reached"] == "**no**"
+    assert wrong["reached"] == "no"
     assert wrong["accepted"].startswith("1/2; -2.9 to 3.9 above random, seed 0")
     assert wrong["share of home"] == ""
     assert zero_shot_row(pair, [told(20.0)])["reached"] == "yes"
@@ -58,7 +58,7 @@ def test_where_refusal_is_as_good_it_must_be_of_all_seeds() -> None:
     refused, solved = told(10.0, accepted=False), told(109.0)
     assert zero_shot_row(pair, [refused, refused])["reached"] == "yes"
     assert zero_shot_row(pair, [solved, solved])["reached"] == "yes"
-    assert zero_shot_row(pair, [refused, solved, solved])["reached"] == "**no**"
+    assert zero_shot_row(pair, [refused, solved, solved])["reached"] == "no"
     assert zero_shot_row(pair, [refused])["goal"] == "≥ 0.9 of home 110.0, or refused"
 
 

@@ -177,6 +177,24 @@ def test_a_transfer_acts_as_what_came_out(
     assert files[0].is_file()
 
 
+def test_the_curve_lies_beside_the_student_as_the_zoo_plots_it(
+    learner_won: TransferResult,
+) -> None:
+    said = learner_won.as_json()
+    assert learner_won.student is not None
+    path = learner_won.student.parent / "evaluations.npz"
+    with np.load(path, allow_pickle=False) as found:
+        assert {*found} == {"timesteps", "results", "ep_lengths"}
+        steps, results, lengths = (found[name] for name in found)
+    # The record has one point more: random actions, where nothing was learned.
+    points = said["curve"][1:]
+    assert results.shape == lengths.shape == (len(points), 20)
+    assert steps.tolist() == [point["target_steps"] for point in points]
+    assert results.mean(axis=1).tolist() == [point["mean_return"] for point in points]
+    assert lengths.min() > 0 and lengths.max() <= 50
+    assert results[-1].tolist() == said["improved"]["returns"]
+
+
 def test_the_manifest_vouches_for_the_student(learner_won: TransferResult) -> None:
     result = learner_won
     manifest = read_manifest(result.folder)

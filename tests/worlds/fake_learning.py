@@ -46,14 +46,14 @@ class FakeLearning:
         curve: list[CurvePoint] = []
 
         def measure() -> None:
-            returns = target.evaluate(
+            shown = target.report(
                 mapped,
                 episodes=config.evaluation_episodes,
                 seed=config.evaluation_seed,
             )
-            curve.append(
-                CurvePoint(target.budget.used, float(returns.mean()), "mapped")
-            )
+            returns, lengths = shown.returns.tolist(), shown.lengths.tolist()
+            used = target.budget.used
+            curve.append(CurvePoint(used, "mapped", tuple(returns), tuple(lengths)))
             watch.evaluated(curve[-1])
 
         def act(purpose: str, steps: int, episodes: int | None) -> Any:

@@ -56,6 +56,10 @@ class StandIn:
     """Status by the place that gives it: a part of an address."""
     cut: set[str] = field(default_factory=set)
     """Places where the connection ends without an answer."""
+    silent: set[str] = field(default_factory=set)
+    """Places where it stays open without one, to the end."""
+    over: threading.Event = field(default_factory=threading.Event)
+    """That end."""
     asked: list[str] = field(default_factory=list)
 
 
@@ -79,7 +83,9 @@ def _answering(hub: StandIn) -> type[BaseHTTPRequestHandler]:
         def _answer(self) -> None:
             data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             path = unquote(self.path.partition("?")[0])
-            if any(place in path for place in hub.cut):
+            if any(place in path for place in hub.silent):
+                hub.over.wait()
+            if any(place in path for place in hub.cut | hub.silent):
                 self.log_message()
                 self.close_connection = True
                 return None
@@ -216,6 +222,7 @@ def stand_in_hub() -> Iterator[StandIn]:
     try:
         yield hub
     finally:
+        hub.over.set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import final
 
 from rltransfer.errors import InputError, UserError
-from rltransfer_agents.loading.hub import SCHEME
+from rltransfer_agents.loading.hub import SCHEME, answers_in_time
 from rltransfer_agents.loading.refusal import quoted
 
 _REPOSITORY = re.compile(rf"(?:{SCHEME})?([\w.-]+/[\w.-]+)")
 _OF_THE_HUB = ".gitattributes"
+_LONGER = 3
+"""The hub takes longer to answer a commit than a question, by so much at most."""
 _LOG_IN = "log in with a token that may write: hf auth login"
 _ANSWERS = {
     401: f"the hub does not know the token (401); {_LOG_IN}",
@@ -143,7 +145,7 @@ class Repository:
             if any(_matches(name, pattern) for pattern in replaced)
         ]
         additions = [CommitOperationAdd(name, path) for name, path in names.items()]
-        with _told_faults(self._name):
+        with _told_faults(self._name, _LONGER):
             if self._head is None:
                 self._api.create_repo(self._name, private=self._private or None)
             done = self._api.create_commit(
@@ -162,7 +164,7 @@ def _matches(name: str, pattern: str) -> bool:
 
 
 @contextmanager
-def _told_faults(name: str) -> Iterator[None]:
+def _told_faults(name: str, patience: int = 1) -> Iterator[None]:
     """Turns what the hub answers into one line, which never holds a token."""
     from huggingface_hub import errors
 
@@ -171,7 +173,8 @@ def _told_faults(name: str) -> Iterator[None]:
     lost: tuple[type[BaseException], ...] = errors.HfHubHTTPError.__bases__[:1]
     lost += (ConnectionError, TimeoutError, RuntimeError)
     try:
-        yield
+        with answers_in_time(patience):
+            yield
     except UserError:
         raise
     except errors.HfHubHTTPError as fault:
@@ -180,8 +183,9 @@ def _told_faults(name: str) -> Iterator[None]:
         raise InputError(f"{SCHEME}{name}: {answer}") from fault
     except lost as fault:
         raise InputError(
-            f"{SCHEME}{name}: the hub cannot be reached, or the connection broke off; "
-            "what is there is whole: push again"
+            f"{SCHEME}{name}: the hub cannot be reached, or gives no answer in time "
+            "(HF_HUB_DOWNLOAD_TIMEOUT), or the connection broke off; what is there is "
+            "whole: push again"
         ) from fault
     except ValueError as fault:
         reason = quoted(str(fault).partition("\n")[0])

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, final, runtime_checkable
 
+import numpy as np
+
 from rltransfer.domain import Policy
 from rltransfer_agents.learning_on.guard import Arm, ArmName
 from rltransfer_agents.learning_on.learner import Learner
@@ -15,9 +17,16 @@ class CurvePoint:
     """What the answer was worth at some step, in episodes that do not count."""
 
     target_steps: int
-    mean_return: float
     arm: str
     """Who would have been the answer."""
+    returns: tuple[float, ...]
+    lengths: tuple[int, ...]
+    """Steps of the episodes."""
+
+    @property
+    def mean_return(self) -> float:
+        """Mean over the episodes."""
+        return float(np.mean(self.returns))
 
 
 @final

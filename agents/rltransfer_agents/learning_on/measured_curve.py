@@ -5,7 +5,7 @@ Its episodes only report: they are not counted, and choose nothing.
 
 from typing import final
 
-from rltransfer.domain import Domain, Policy
+from rltransfer.domain import Domain, Policy, Rollout
 from rltransfer_agents.learning_on.guard import Arm
 from rltransfer_agents.learning_on.learn_on_config import LearnOnConfig
 from rltransfer_agents.learning_on.learned import CurvePoint, LearningWatcher
@@ -27,7 +27,7 @@ class MeasuredCurve:
         self._target, self._config, self._watch = target, config, watch
         self._every = max(1, config.steps // config.points)
         self._next = target.budget.used
-        self._measured: tuple[Policy, float] | None = None
+        self._measured: tuple[Policy, Rollout] | None = None
         self.points: list[CurvePoint] = []
 
     def measure(self, best: Arm) -> None:
@@ -48,18 +48,19 @@ class MeasuredCurve:
         self._add(policy, winner)
 
     def _add(self, policy: Policy, arm: Arm) -> None:
-        used = self._target.budget.used
-        self.points.append(CurvePoint(used, self._worth(policy), arm.name))
+        used, shown = self._target.budget.used, self._shown(policy)
+        returns, lengths = tuple(shown.returns.tolist()), tuple(shown.lengths.tolist())
+        self.points.append(CurvePoint(used, arm.name, returns, lengths))
         if self._watch is not None:
             self._watch.evaluated(self.points[-1])
 
-    def _worth(self, policy: Policy) -> float:
+    def _shown(self, policy: Policy) -> Rollout:
         # One policy in the same episodes earns the same.
         if self._measured is None or self._measured[0] is not policy:
-            returns = self._target.evaluate(
+            shown = self._target.report(
                 policy,
                 episodes=self._config.evaluation_episodes,
                 seed=self._config.evaluation_seed,
             )
-            self._measured = policy, float(returns.mean())
+            self._measured = policy, shown
         return self._measured[1]

@@ -15,6 +15,34 @@ from rltransfer_agents.loading.refusal import Refusal, quoted
 
 
 @contextmanager
+def answers_in_time(patience: int = 1) -> Iterator[None]:
+    """Bounds every wait for the hub: for most answers its client waits for ever.
+
+    Args:
+        patience: how often the seconds of `HF_HUB_DOWNLOAD_TIMEOUT` (default 10) may
+            pass before an answer.
+    """
+    from huggingface_hub import constants, get_session
+
+    seconds = float(patience * constants.HF_HUB_DOWNLOAD_TIMEOUT)
+
+    def bound(request: Any) -> None:
+        # Each wait has its own; the client asks for none by passing None.
+        asked = request.extensions.get("timeout", {})
+        kinds = ("connect", "read", "write", "pool")
+        bounds = {kind: asked.get(kind) or seconds for kind in kinds}
+        request.extensions = {**request.extensions, "timeout": bounds}
+
+    session = get_session()
+    hooks = session.event_hooks
+    session.event_hooks = {**hooks, "request": [*hooks.get("request", ()), bound]}
+    try:
+        yield
+    finally:
+        session.event_hooks = hooks
+
+
+@contextmanager
 def _told_faults(reference: str) -> Iterator[None]:
     """Turns what the hub answers, or the disk refuses, into one line."""
     from huggingface_hub import errors
@@ -40,7 +68,8 @@ def _told_faults(reference: str) -> Iterator[None]:
         "path of a file"
     )
     try:
-        yield
+        with answers_in_time():
+            yield
     except tuple(answers) as fault:
         told = next(text for kind, text in answers.items() if isinstance(fault, kind))
         raise InputError(f"{reference}{told}") from fault

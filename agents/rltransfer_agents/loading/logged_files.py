@@ -95,6 +95,12 @@ def read_logged_file(reference: str | Path) -> LoggedFile:
             f"{SCHEME}ID, and there is no {printable(path)}; check the path"
         )
     data = read_bounded(path, what=_LOG)
+    if path.suffix != ".npz" and not data.startswith(b"PK"):
+        raise InputError(
+            f"logged data in a file is an .npz of numpy.savez, {printable(path)} is "
+            "none; save its columns by numpy.savez, or name the folder of the Minari "
+            "dataset that it belongs to"
+        )
     with refusals_about(printable(path)):
         columns = npz_columns(data)
     return LoggedFile(str(path.resolve()), sha256_of(data), columns)

@@ -134,6 +134,17 @@ class EvaluationHistory(BaseModel):
             raise ValueError("every evaluation must have as many episodes")
         return self
 
+    def write(self, path: Path) -> None:
+        """Writes the file of Stable-Baselines3's `EvalCallback`."""
+        buffer = io.BytesIO()
+        np.savez(
+            buffer,
+            timesteps=np.array(self.steps),
+            results=np.array(self.returns),
+            ep_lengths=np.array(self.lengths),
+        )
+        write_atomically(path, buffer.getvalue())
+
 
 @final
 class Evaluations:
@@ -179,14 +190,7 @@ class Evaluations:
         history.steps.append(steps)
         history.returns.append(returns)
         history.lengths.append(lengths)
-        buffer = io.BytesIO()
-        np.savez(
-            buffer,
-            timesteps=np.array(history.steps),
-            results=np.array(history.returns),
-            ep_lengths=np.array(history.lengths),
-        )
-        write_atomically(self._path, buffer.getvalue())
+        history.write(self._path)
         # Of two equal ones the later, which has learnt from more.
         return float(returns.mean()) >= best
 

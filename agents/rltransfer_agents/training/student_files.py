@@ -18,6 +18,7 @@ from rltransfer.io import (
 from rltransfer.wrappers import CheckedEnv, ReplayableEnv
 from rltransfer_agents.training.agent_saving import save_agent
 from rltransfer_agents.training.algorithms import Learner
+from rltransfer_agents.training.evaluations import EvaluationHistory
 from rltransfer_agents.training.run_files import RunFiles, as_stored, write_settings
 from rltransfer_agents.training.train_config import TrainConfig
 from rltransfer_agents.training.vector_env import VectorEnv
@@ -80,6 +81,7 @@ def write_student(
     files: RunFiles,
     make_model: Callable[[gym.Env[Any, Any]], Learner],
     spaces: tuple[gym.Space[Any], gym.Space[Any]],
+    history: EvaluationHistory | None = None,
 ) -> None:
     """Writes a student with all that opening it needs.
 
@@ -87,6 +89,8 @@ def write_student(
         files: where it goes; nothing of it is there yet.
         make_model: makes the model for an environment with the target's spaces.
         spaces: observations and actions, as the target declares them.
+        history: the learning curve of the transfer, for RL Zoo's plots; no file of it
+            where it is left out.
 
     Raises:
         InputError: a number in it is not finite; nothing is saved.
@@ -98,6 +102,8 @@ def write_student(
     make_folder(files.folder)
     write_settings(files, _hyperparameters(model, config.steps or 0))
     save_agent(model, files.agent, files.statistics)
+    if history is not None:
+        history.write(files.evaluations)
     shown = zip(("observation", "action"), map(describe_space, spaces), strict=True)
     write_manifest(
         files.folder,

@@ -2,6 +2,7 @@ import errno
 import hashlib
 import json
 import os
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from rltransfer.errors import InputError, StorageError
 from rltransfer_agents.loading import LoadedPolicy, Refusal, load_agent
 from rltransfer_agents.loading.hub import fetch_agent, is_on_hub
 
-pytest.importorskip("huggingface_hub", reason="the extra hub is not installed")
+hub = pytest.importorskip("huggingface_hub", reason="the extra hub is not installed")
 
 _REPOSITORY = "zoo/ppo-CartPole-v1"
 _COMMIT = "1" * 40
@@ -168,6 +169,23 @@ def test_without_network_and_cache_the_way_out_is_named(tmp_path: Path) -> None:
         fetch_agent(
             f"hf://{_REPOSITORY}", endpoint="http://127.0.0.1:1", cache=tmp_path / "no"
         )
+
+
+def test_a_hub_that_never_answers_is_not_waited_for(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DOWNLOAD_TIMEOUT", 1)
+    before = hub.get_session().event_hooks
+    # The system takes connections for it, nobody reads them.
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = "http://{}:{}".format(*silent.getsockname())
+        asked = f"hf://{_REPOSITORY}"
+        with pytest.raises(InputError, match="not in the cache and the hub cannot be"):
+            fetch_agent(asked, endpoint=endpoint, cache=tmp_path / "no")
+        cache = tmp_path / "cache"
+        fetched = fetch_agent(asked, endpoint=shelf.url, cache=cache)
+        assert fetch_agent(asked, endpoint=endpoint, cache=cache) == fetched
+    assert hub.get_session().event_hooks == before
 
 
 def test_statistics_come_with_the_agent(load: Load, shelf: Shelf) -> None:

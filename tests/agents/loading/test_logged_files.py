@@ -164,6 +164,26 @@ def test_an_npz_of_anything_but_numbers_is_refused(
     assert "numpy.savez" in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("steps.csv", b"observation,action\n0.5,1\n"),
+        ("main_data.hdf5", b"\x89HDF\r\n\x1a\n"),
+        ("reward.npy", npy(HEADER % 1)),
+        ("steps", b""),
+    ],
+)
+def test_a_file_of_another_kind_is_not_called_damaged(
+    name: str, data: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputError, match=f"an .npz of numpy.savez, .*{name} is none"):
+        read_logged_file(tmp_path / name)
+    np.savez(tmp_path / "named.npz", reward=np.zeros(1))
+    other = (tmp_path / "named.npz").rename(tmp_path / name)
+    assert read_logged_file(other).columns["reward"].shape == (1,)
+
+
 def test_what_a_dataset_says_of_environments_is_not_looked_at(
     local: Path, tmp_path: Path
 ) -> None:
