@@ -15,8 +15,7 @@ import numpy as np
 import torch
 from stable_baselines3 import DQN, PPO, SAC
 
-from rltransfer.domain import Policy, codec_of
-from rltransfer.domain.action_codec import observation_size_of
+from rltransfer.domain import Policy, codec_of, observation_codec_of
 from rltransfer.mapping import Affine, Mlp, Network
 from rltransfer.translation import MappedPolicy, Translation
 from rltransfer_agents.loading import load_agent
@@ -54,7 +53,8 @@ def mapped(
     generator = torch.Generator().manual_seed(0)
     ours, theirs = (codec_of(env.action_space, "bench") for env in (source, target))
     states, seen = (
-        observation_size_of(env.observation_space, "bench") for env in (source, target)
+        observation_codec_of(env.observation_space, "bench").size
+        for env in (source, target)
     )
     ends = "sum_to_one" if ours.discrete else "identity"
     action: Network = Affine(

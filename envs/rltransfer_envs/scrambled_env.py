@@ -6,12 +6,13 @@ from typing import Any, TypeVar, final
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
-from numpy.typing import NDArray
 from typing_extensions import override
 
 from rltransfer.errors import InputError
 from rltransfer_envs.making import make
 from rltransfer_envs.true_mapping import (
+    Numbers,
+    Sensors,
     TrueMapping,
     random_actuator_map,
     random_sensors,
@@ -24,8 +25,10 @@ _ON_BASES = (ENV_ID, "rltransfer/Sensors-v0")
 
 
 @final
-class Scrambled(gym.Env[NDArray[np.float32], Any]):
+class Scrambled(gym.Env[Any, Any]):
     """Shows a base through unknown sensors and drives it by unknown actuators.
+
+    Sensors that show a number of a state show another number for each.
 
     It is not a `gymnasium.Wrapper`: those give access to what they wrap. Rewards,
     terminations, the time limit and rendering are the base's.
@@ -37,16 +40,25 @@ class Scrambled(gym.Env[NDArray[np.float32], Any]):
         Raises:
             InputError: if the base's spaces cannot be scrambled.
         """
-        observed = require_vectors(base)
-        rng = np.random.default_rng(seed)
-        env_id = base.spec.id if base.spec is not None else None
-        sensors = random_sensors(typical_spread(observed, env_id), rng)
+        observed, rng = base.observation_space, np.random.default_rng(seed)
+        sensors: Sensors | Numbers
+        if isinstance(observed, spaces.Discrete):
+            sensors = Numbers(observed, rng.permutation(int(observed.n)))
+            self.observation_space = spaces.Discrete(
+                int(observed.n), start=int(observed.start)
+            )
+        else:
+            observed = require_vectors(base)
+            env_id = base.spec.id if base.spec is not None else None
+            sensors = random_sensors(typical_spread(observed, env_id), rng)
+            # Bounds of a rotated box would give the rotation away.
+            self.observation_space = spaces.Box(
+                -np.inf, np.inf, observed.shape, np.float32
+            )
         self._base = base
         self._mapping = TrueMapping(
             sensors, random_actuator_map(base.action_space, rng)
         )
-        # Bounds of a rotated box would give the rotation away.
-        self.observation_space = spaces.Box(-np.inf, np.inf, observed.shape, np.float32)
         self.action_space = self._mapping.actuators.space
         self.metadata = base.metadata
         self.render_mode = base.render_mode
@@ -54,19 +66,21 @@ class Scrambled(gym.Env[NDArray[np.float32], Any]):
     @override
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
+    ) -> tuple[Any, dict[str, Any]]:
         super().reset(seed=seed)
         observation, info = self._base.reset(seed=seed, options=options)
-        return self._mapping.sensors.reading(observation), info
+        return self._mapping.sensors.reading(observation), self._told(info)
 
     @override
-    def step(
-        self, action: Any
-    ) -> tuple[NDArray[np.float32], Any, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         inner = self._mapping.actuators.source_action(action)
         observation, reward, terminated, truncated, info = self._base.step(inner)
         reading = self._mapping.sensors.reading(observation)
-        return reading, reward, terminated, truncated, info
+        return reading, reward, terminated, truncated, self._told(info)
+
+    def _told(self, info: dict[str, Any]) -> dict[str, Any]:
+        # Taxi's mask says which actions do something; their order would be told by it.
+        return {name: told for name, told in info.items() if name != "action_mask"}
 
     @override
     def render(self) -> Any:
@@ -81,7 +95,7 @@ def scramble(base: object = None, seed: object = 0, **kwargs: Any) -> Scrambled:
     """Returns the registered environment `base` behind unknown sensors and actuators.
 
     Args:
-        base: id of an environment with vectors for observations.
+        base: id of an environment with vectors or numbered states for observations.
         seed: which sensors and actuators; any whole number from 0 up.
         kwargs: passed on to the base, `render_mode` among them.
 

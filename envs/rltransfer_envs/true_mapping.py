@@ -250,8 +250,28 @@ def random_actuator_map(
 
 @final
 @dataclass(frozen=True, eq=False)
+class Numbers:
+    """Shows numbered states by other numbers."""
+
+    source: spaces.Discrete
+    order: Int64[np.ndarray, " state"]
+    """Of each state, counted from 0, the number that is shown."""
+
+    def reading(self, observation: Any) -> np.int64:
+        """Returns what is shown of a state."""
+        start = int(self.source.start)
+        return np.int64(self.order[int(observation) - start] + start)
+
+    def observation(self, reading: Any) -> np.int64:
+        """Returns what was observed: the inverse of `reading`."""
+        start = int(self.source.start)
+        return np.int64(np.argsort(self.order)[int(reading) - start] + start)
+
+
+@final
+@dataclass(frozen=True, eq=False)
 class TrueMapping:
     """Sensors and actuators of a scrambled environment, for tests to compare with."""
 
-    sensors: Sensors
+    sensors: Sensors | Numbers
     actuators: ActuatorMap

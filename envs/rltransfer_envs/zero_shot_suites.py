@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from gymnasium.envs.registration import registry
+
 from rltransfer_envs.transfer_pair import SCRAMBLED, SENSORS, Agent, Goal, Pair
 
 CARTPOLE = Agent("CartPole-v1", "ppo", 30_000)
@@ -213,6 +215,43 @@ _REWIRED = tuple(
     )
 )
 
+
+def newest(name: str) -> str:
+    """Returns the id of Gymnasium's newest version of an environment."""
+    versions = [
+        spec.version or 0
+        for spec in registry.values()
+        if spec.name == name and spec.namespace is None
+    ]
+    return f"{name}-v{max(versions)}"
+
+
+# Which of two agents of one environment is meant is told by the algorithm.
+_SLIPPERY = Agent("FrozenLake-v1", "ppo", 200_000)
+_FIRM = Agent("FrozenLake-v1", "dqn", 20_000, {"is_slippery": False})
+_CLIFF = Agent(newest("CliffWalking"), "dqn", 40_000, {"max_episode_steps": 200})
+_TAXI = Agent(newest("Taxi"), "dqn", 150_000)
+
+
+def _renumbered(name: str, source: Agent, budget: int, notes: str) -> Pair:
+    return Pair(
+        f"{name}-renumbered",
+        source,
+        SCRAMBLED,
+        budget,
+        (Goal("home", 0.95),),
+        notes,
+        {"base": source.env_id, **source.env_kwargs},
+    )
+
+
+_GAMES = (
+    _renumbered("frozenlake-slippery", _SLIPPERY, 5_000, "a third goes as it is meant"),
+    _renumbered("frozenlake-firm", _FIRM, 5_000, "the same without slipping"),
+    _renumbered("cliffwalking", _CLIFF, 5_000, "a fall costs a hundred steps"),
+    _renumbered("taxi", _TAXI, 20_000, "500 states; most are far from any pay"),
+)
+
 _UNRELATED = tuple(
     Pair(
         name,
@@ -238,5 +277,6 @@ ZERO_SHOT_SUITES = {
     "bodies": _BODIES,
     "sensors": _SENSORS,
     "rewired": _REWIRED,
+    "games": _GAMES,
     "unrelated": _UNRELATED,
 }

@@ -12,7 +12,7 @@ from rltransfer.alignment.acceptance_test import AcceptanceTest
 from rltransfer.alignment.align_config import AlignConfig
 from rltransfer.alignment.candidates import Candidate, Trial
 from rltransfer.alignment.families import propose, require_known_families
-from rltransfer.alignment.problem import AlignmentProblem
+from rltransfer.alignment.problem import AlignmentProblem, require_same_kind
 from rltransfer.alignment.source_model_data import (
     Source,
     SourceModelData,
@@ -93,6 +93,9 @@ def align(
         InputError: the budget is too small for one round, or every fit diverged.
     """
     require_known_families(config.without)
+    for source in sources:
+        own = source if isinstance(source, Source) else source.source
+        require_same_kind(own.domain, target)
     watch, budget = watch or Silent(), target.budget
     plan = StepPlan(
         require_budget(target, config.steps, logged),

@@ -11,6 +11,7 @@ from rltransfer.alignment.fitting_config import (
     MatchingConfig,
     ResidualConfig,
 )
+from rltransfer.alignment.renumbering import RenumberingConfig
 from rltransfer.alignment.response_config import HistoryConfig, ResponseConfig
 from rltransfer.alignment.step_plan import StepPlanConfig
 from rltransfer.errors import InputError
@@ -128,6 +129,7 @@ class AlignConfig:
     actions: ActionFitConfig = field(default_factory=ActionFitConfig)
     affine: AffineConfig = field(default_factory=AffineConfig)
     residual: ResidualConfig = field(default_factory=ResidualConfig)
+    renumbering: RenumberingConfig = field(default_factory=RenumberingConfig)
     tuning: TuningConfig = field(default_factory=TuningConfig)
 
     def __post_init__(self) -> None:
@@ -204,4 +206,5 @@ _USES = (
     "tuning starts",
     "acceptance past the budget",
     "matching",
+    "renumbering",
 )

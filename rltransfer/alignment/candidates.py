@@ -35,6 +35,8 @@ class CandidateFamily:
     """Whether it fits more than scales and offsets; what does not acts first."""
     once: bool = False
     """Whether it proposes in the first round only, as it would the same again."""
+    numbered: bool = False
+    """Whether it is about numbered states; the others are about quantities."""
     refines: bool = False
     """Whether it starts from the best affine map, and so needs one worth refining."""
 

@@ -13,6 +13,7 @@ from rltransfer.alignment.align_config import AlignConfig
 from rltransfer.alignment.sensor_views import hides_state
 from rltransfer.alignment.source_model_data import SourceModelData
 from rltransfer.domain import Domain, History, Transitions, Whitening
+from rltransfer.errors import InputError
 from rltransfer.mapping import (
     Affine,
     DomainMapping,
@@ -88,10 +89,15 @@ class AlignmentProblem:
             History(steps, target.observation_size, target.actions.size)
             for steps in (1, config.history.steps)
         )
+        finite = target.finite
         fewer = one.observation < model_data.rows.observation.shape[1]
-        hides = fewer and hides_state(known, several, config.history)
+        hides = fewer and not finite and hides_state(known, several, config.history)
         history = several if hides else one
-        whitening = Whitening.of(history.stacked(known).observation)
+        whitening = (
+            Whitening.unchanged(one.observation)
+            if finite
+            else Whitening.of(history.stacked(known).observation)
+        )
         generator = torch.Generator().manual_seed(config.streams.integer("fit"))
         own = config, generator, len(explored)
         problem = cls(model_data, target, whitening, history, known, *own)
@@ -100,8 +106,11 @@ class AlignmentProblem:
     def seeing(self, rows: Transitions) -> "AlignmentProblem":
         """Returns the problem with these rows, as the target shows them.
 
-        Their rewards are brought to standard units.
+        Their rewards are brought to standard units; in finite worlds, where they are
+        compared one by one, to the source's.
         """
+        if self.finite:
+            return replace(self, rows=self.model_data.model.standardised(rows))
         rows = self.history.stacked(rows)
         spread = float(rows.reward.std()) + 1e-3
         standard = replace(
@@ -116,6 +125,11 @@ class AlignmentProblem:
     def source(self) -> Domain:
         """The source's domain."""
         return self.model_data.source.domain
+
+    @property
+    def finite(self) -> bool:
+        """Whether both domains have finitely many states, which are numbered."""
+        return self.target.finite
 
     @property
     def same_sensors(self) -> bool:
@@ -285,3 +299,39 @@ class AlignmentProblem:
                 bool((place - other.state(self.rows.observation)).norm() > least)
                 for other in others
             )
+
+
+MOST_CELLS = 20_000_000
+"""Of a table of states, actions and next states: 80 MB."""
+
+
+def require_same_kind(source: Domain, target: Domain) -> None:
+    """Raises unless both are finite worlds that can be compared, or neither is one.
+
+    Raises:
+        InputError: only one has numbered states, they have unequal numbers of actions,
+            or tables would be too large.
+    """
+    numbered = [one.observations.numbered for one in (source, target)]
+    if not any(numbered):
+        return
+    if not (source.finite and target.finite):
+        raise InputError(
+            "numbered states are mapped to numbered states, and with Discrete actions "
+            f"on both sides; {source.name} has {source.observation_space} and "
+            f"{source.action_space}, {target.name} {target.observation_space} and "
+            f"{target.action_space}: choose another source"
+        )
+    if source.actions.size != target.actions.size:
+        raise InputError(
+            "numbered states are told apart by what each action does, so both sides "
+            f"need as many; {source.name} has {source.actions.size}, {target.name} "
+            f"{target.actions.size}: choose another source"
+        )
+    states = max(source.observation_size, target.observation_size)
+    if states**2 * target.actions.size > MOST_CELLS:
+        raise InputError(
+            f"a table of states, actions and next states has at most {MOST_CELLS:,} "
+            f"cells, {target.name} and its source would need more ({states} states, "
+            f"{target.actions.size} actions): choose a smaller world"
+        )

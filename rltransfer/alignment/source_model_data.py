@@ -1,7 +1,7 @@
 """A source, its experience and the model of it, before the target is looked at."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -13,11 +13,12 @@ from rltransfer.domain import (
     Domain,
     MixturePolicy,
     Policy,
+    SeekingPolicy,
     StickyRandomPolicy,
     Transitions,
 )
 from rltransfer.errors import InputError
-from rltransfer.source_models import SourceModel, fit_source_model
+from rltransfer.source_models import TABULAR, SourceModel, fit_source_model
 
 
 @final
@@ -82,10 +83,14 @@ def learn_source_model(
     """
     streams = config.source_streams
     rng = streams.generator("source actions")
-    explorer = exploring(source.domain, config, rng)
+    explorer, random = exploring(source.domain, config, rng), None
+    if source.domain.finite:
+        # What seeks must be told of every step; in a mixture others act as well.
+        random = holding(source.domain, config, rng)
+    other = random or explorer
     behaviours: dict[str, Policy] = {
         "source at random": explorer,
-        "source mixed": MixturePolicy(source.policy, explorer, config.mixed_share, rng),
+        "source mixed": MixturePolicy(source.policy, other, config.mixed_share, rng),
         "source policy": source.policy,
     }
     parts = [
@@ -106,7 +111,9 @@ def learn_source_model(
             f"{source.domain.name} was {rows.observation[0].tolist()}: use another one"
         )
     generator = torch.Generator().manual_seed(streams.integer("source model"))
-    model = fit_source_model(rows, config.learning, generator)
+    kind = TABULAR if source.domain.finite else config.learning.kind
+    learning = replace(config.learning, kind=kind)
+    model = fit_source_model(rows, learning, generator)
     rows = model.standardised(rows)
     at_random = rows[: len(parts[0].transitions)]
     return SourceModelData(source, model, at_random, rows, parts[-1].returns)
@@ -114,8 +121,17 @@ def learn_source_model(
 
 def exploring(
     domain: Domain, config: AlignConfig, rng: np.random.Generator
+) -> StickyRandomPolicy | SeekingPolicy:
+    """Returns the policy that explores `domain`: at random, where it is not finite."""
+    if domain.finite:
+        return SeekingPolicy(domain.observations, domain.actions, rng)
+    return holding(domain, config, rng)
+
+
+def holding(
+    domain: Domain, config: AlignConfig, rng: np.random.Generator
 ) -> StickyRandomPolicy:
-    """Returns the policy that explores `domain`."""
+    """Returns the policy that acts at random and holds each action for a while."""
     return StickyRandomPolicy(
         domain.actions, rng, exponent=config.hold_exponent, longest=config.longest_hold
     )

@@ -250,6 +250,7 @@ class Trials:
             ),
             problem.source.actions,
             problem.target.actions,
+            (problem.source.observations, problem.target.observations),
         )
 
     def add(self, number: int, candidate: Candidate, sharing: int = 1) -> None:

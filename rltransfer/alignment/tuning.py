@@ -37,8 +37,8 @@ def tune(trials: Trials, watch: Watcher) -> None:
         watch: is called with each generation.
     """
     problem, budget = trials.problem, trials.problem.target.budget
-    if not problem.config.uses(TUNED.name):
-        return
+    if not problem.config.uses(TUNED.name) or problem.finite:
+        return  # numbers of states have no scale
     config, streams = problem.config.tuning, problem.config.streams
     start = trials.ranking[0]
     scales, last_round = _Scales(trials, start), trials.acted[-1].round

@@ -1,4 +1,4 @@
-"""Spaces as vectors: the one place where observations and actions are encoded."""
+"""Actions as vectors: the one place where they are encoded."""
 
 import math
 from abc import ABC, abstractmethod
@@ -12,6 +12,9 @@ from typing_extensions import override
 
 from rltransfer.errors import InputError
 from rltransfer.wrappers.observation_check import counted_choices
+
+MOST_COMBINATIONS = 256
+"""Of several choices at once: each is an action of its own, to be met and matched."""
 
 
 class ActionCodec(ABC):
@@ -78,6 +81,50 @@ class OneHotActions(ActionCodec):
 
 
 @final
+class ListedActions(ActionCodec):
+    """Several choices at once: each of their combinations is one of a list.
+
+    Which choices act on their own is not known, so none is taken to.
+
+    Args:
+        space: MultiDiscrete or MultiBinary, of one dimension.
+    """
+
+    discrete = True
+
+    def __init__(self, space: spaces.MultiDiscrete | spaces.MultiBinary) -> None:
+        self._choices = tuple(counted_choices(space).tolist())
+        self._dtype = space.dtype
+        self.size = math.prod(self._choices)
+        self._rows = np.eye(self.size, dtype=np.float32)
+
+    @override
+    def encode(self, action: Any) -> NDArray[np.float32]:
+        choices = np.moveaxis(np.asarray(action), -1, 0)
+        if len(choices) != len(self._choices) or not all(
+            np.all((own >= 0) & (own < count))
+            for own, count in zip(choices, self._choices, strict=True)
+        ):
+            raise InputError(
+                f"an action is one choice each of {list(self._choices)}, counted from "
+                f"0, got {action}; use a policy that was made for this environment"
+            )
+        rows: NDArray[np.float32] = self._rows[
+            np.ravel_multi_index(tuple(choices), self._choices)
+        ]
+        return rows
+
+    @override
+    def decode(self, vector: NDArray[Any]) -> NDArray[Any]:
+        choices = np.unravel_index(vector.argmax(axis=-1), self._choices)
+        return np.stack(choices, axis=-1).astype(self._dtype)
+
+    @override
+    def draw(self, rng: np.random.Generator) -> NDArray[Any]:
+        return rng.integers(self._choices).astype(self._dtype)
+
+
+@final
 class BoxActions(ActionCodec):
     """Continuous actions, each side of the box scaled to [-1, 1]."""
 
@@ -136,8 +183,13 @@ def codec_of(space: gym.Space[Any], name: str) -> ActionCodec:
         return OneHotActions(space)
     if isinstance(space, spaces.Box) and len(space.shape) == 1:
         return BoxActions(space)
+    if isinstance(space, spaces.MultiDiscrete | spaces.MultiBinary):
+        choices = counted_choices(space)
+        if choices.ndim == 1 and math.prod(choices.tolist()) <= MOST_COMBINATIONS:
+            return ListedActions(space)
     raise InputError(
-        f"actions must be Discrete or a Box of one dimension, but {name} has {space}: "
+        "actions must be a Box of one dimension, Discrete, or several choices of at "
+        f"most {MOST_COMBINATIONS} combinations, but {name} has {space}: "
         + _action_remedy(space)
     )
 
@@ -146,11 +198,7 @@ def _action_remedy(space: gym.Space[Any]) -> str:
     wrapper = "with a gymnasium.ActionWrapper"
     match space:
         case spaces.MultiDiscrete() | spaces.MultiBinary():
-            choices = math.prod(counted_choices(space).ravel().tolist())
-            return (
-                "several choices at once cannot be mapped yet; where their "
-                f"combinations are few, list them as one Discrete({choices}) {wrapper}"
-            )
+            return f"leave out choices that hardly matter, {wrapper}"
         case spaces.Box():
             size = int(np.prod(space.shape))
             return f"reshape them to a Box of shape ({size},) {wrapper}"
@@ -158,44 +206,6 @@ def _action_remedy(space: gym.Space[Any]) -> str:
             return f"join the parts to one Box or one Discrete {wrapper}"
         case _:
             return f"make them one of these {wrapper}"
-
-
-def observation_size_of(space: gym.Space[Any], name: str) -> int:
-    """Returns the length of an observation of `space`.
-
-    Raises:
-        InputError: observations of this kind cannot be mapped.
-    """
-    if isinstance(space, spaces.Box) and len(space.shape) == 1 and space.shape[0]:
-        return space.shape[0]
-    raise InputError(
-        f"observations must be a Box of one dimension, but {name} has {space}: "
-        + _observation_remedy(space)
-    )
-
-
-def _observation_remedy(space: gym.Space[Any]) -> str:
-    flatten = "gymnasium.wrappers.FlattenObservation"
-    match space:
-        case spaces.Discrete() | spaces.MultiDiscrete() | spaces.MultiBinary():
-            return (
-                f"numbered states have no distances; make them one-hot with {flatten}"
-            )
-        case spaces.Dict() | spaces.Tuple():
-            return f"where all parts are numbers, join them with {flatten}"
-        case spaces.Box() if len(space.shape) > 2 or (
-            len(space.shape) == 2 and space.dtype == np.uint8
-        ):
-            return (
-                "images cannot be mapped yet; make features of them with a "
-                "gymnasium.ObservationWrapper"
-            )
-        case spaces.Box() if 0 in space.shape:
-            return "there is nothing to see in it; show at least one number"
-        case spaces.Box():
-            return f"flatten them with {flatten}"
-        case _:
-            return "show numbers instead, with a gymnasium.ObservationWrapper"
 
 
 def describe_space(space: spaces.Space[Any]) -> dict[str, Any]:
@@ -211,6 +221,11 @@ def describe_space(space: spaces.Space[Any]) -> dict[str, Any]:
             }
         case spaces.Discrete():
             return {"kind": "Discrete", "n": int(space.n), "start": int(space.start)}
+        case spaces.MultiDiscrete():
+            rows = {"nvec": space.nvec, "start": space.start}
+            return {"kind": "MultiDiscrete", **{k: v.tolist() for k, v in rows.items()}}
+        case spaces.MultiBinary():
+            return {"kind": "MultiBinary", "n": list(space.shape)}
         case spaces.Dict():
             parts = {name: describe_space(part) for name, part in space.spaces.items()}
             return {"kind": "Dict", "spaces": parts}

@@ -11,7 +11,8 @@ from gymnasium.utils.env_checker import data_equivalence
 from numpy.typing import NDArray
 
 from rltransfer.argument_checks import EPISODE_CAP
-from rltransfer.domain.action_codec import codec_of, observation_size_of
+from rltransfer.domain.action_codec import codec_of
+from rltransfer.domain.observation_codec import observation_codec_of
 from rltransfer.domain.policies import Policy
 from rltransfer.domain.rollout import (
     Recorder,
@@ -71,8 +72,11 @@ class Domain:
         self.observation_space: gym.Space[Any] = declared[0]
         self.action_space: gym.Space[Any] = declared[1]
         if mapped:
-            self.observation_size = observation_size_of(self.observation_space, name)
+            self.observations = observation_codec_of(self.observation_space, name)
+            self.observation_size = self.observations.size
             self.actions = codec_of(self.action_space, name)
+            self.finite = self.observations.numbered and self.actions.discrete
+            """Whether there are finitely many states and actions."""
         self.episode_limit = None if env.spec is None else env.spec.max_episode_steps
         """Steps after which episodes are truncated, where the environment says."""
         self._replay_log: ReplayLog | None = None
@@ -136,6 +140,7 @@ class Domain:
 
         def act() -> Rollout:
             recorder, observation, state = Recorder(stop_above), None, None
+            encode = self.observations.encode
             while len(recorder.returns) != episodes:
                 allowed = min(recorder.worth_taking(steps, wanted), longest)
                 if recorder.steps >= allowed:
@@ -149,8 +154,8 @@ class Domain:
                 action, state = policy.predict(observation, state, deterministic=True)
                 taken = self.actions.encode(action)
                 after, reward, *ended = self.step(action)
-                over = recorder.add(observation, taken, reward, after, *ended)
-                observation = None if over else after
+                shown = encode(observation), taken, reward, encode(after)
+                observation = None if recorder.add(*shown, *ended) else after
             return recorder.rollout(self.observation_size, self.actions.size)
 
         return self._acted(act, asked, policy, logged=logged)
@@ -178,13 +183,14 @@ class Domain:
         }
 
         def act() -> Rollout:
-            recorder = Recorder()
+            recorder, encode = Recorder(), self.observations.encode
             for number, rows in enumerate(given):
                 observation = self.reset(seed + number)
                 recorder.begin()
                 for row, action in zip(rows, self.actions.decode(rows), strict=True):
                     after, reward, *ended = self.step(action)
-                    if recorder.add(observation, row, reward, after, *ended):
+                    shown = encode(observation), row, reward, encode(after)
+                    if recorder.add(*shown, *ended):
                         break
                     observation = after
             return recorder.rollout(self.observation_size, self.actions.size)
@@ -291,7 +297,8 @@ class Domain:
         self, log: ReplayLog, policy: Policy | None, past: Entry, seed: int
     ) -> Rollout:
         """Returns a logged stretch, with its steps counted again."""
-        replay = replayed(past, log.place, policy, self.actions.encode)
+        codecs = self.observations, self.actions
+        replay = replayed(past, log.place, policy, *codecs)
         rollout, steps, warning = replay
         self._checked.steps += steps
         self.budget.count(steps)
@@ -299,7 +306,10 @@ class Domain:
             log.warn(warning)
         # A reset costs no step, and shows whether the environment follows its seed.
         shown = rollout.transitions.observation
-        if len(shown) and not np.array_equal(self.reset(seed), shown[0].numpy()):
+        encode = self.observations.encode
+        if len(shown) and not np.array_equal(
+            encode(self.reset(seed)), shown[0].numpy()
+        ):
             log.warn(
                 f"{self.name} shows another state than before when reset with one seed"
             )

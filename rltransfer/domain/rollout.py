@@ -1,6 +1,5 @@
 """What acting leaves behind; as an entry of the replay log, and back from one."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple, final
 
@@ -8,6 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from rltransfer.domain.action_codec import ActionCodec
+from rltransfer.domain.observation_codec import ObservationCodec
 from rltransfer.domain.policies import Policy, StatefulPolicy, policy_state
 from rltransfer.errors import ArtifactRefused
 from rltransfer.mapping import Transitions
@@ -174,7 +175,8 @@ def replayed(
     entry: Entry,
     place: str,
     policy: Policy | None,
-    encode: Callable[[Any], NDArray[np.float32]],
+    observations: ObservationCodec,
+    actions: ActionCodec,
 ) -> tuple[Rollout, int, str | None]:
     """Returns what a logged stretch left, its steps, and a warning if there is one.
 
@@ -185,7 +187,8 @@ def replayed(
         entry: of the replay log.
         place: where it was read, for the message.
         policy: that the stretch was acted with; None where actions were given.
-        encode: of the domain's actions.
+        observations: how the domain's are encoded.
+        actions: likewise.
 
     Raises:
         ArtifactRefused: it is no stretch of acting, or of another policy.
@@ -217,6 +220,7 @@ def replayed(
     for episode, observation in zip(rows.episode, rows.observation, strict=True):
         if episode != number:
             memory, number = None, int(episode)
-        action, memory = policy.predict(observation.numpy(), memory, None, True)
-        chosen.append(encode(action))
+        seen = observations.decode(observation.numpy())
+        action, memory = policy.predict(seen, memory, None, True)
+        chosen.append(actions.encode(action))
     return rollout, steps, compare_actions(np.stack(chosen), rows.action.numpy())

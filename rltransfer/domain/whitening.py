@@ -48,6 +48,12 @@ class Whitening:
         inverse = vectors @ torch.diag(values.sqrt()) @ vectors.T * deviation
         return cls(mean.float(), matrix.float(), inverse.float())
 
+    @classmethod
+    def unchanged(cls, size: int) -> "Whitening":
+        """Returns coordinates that are those of the domain itself."""
+        turn = torch.eye(size)
+        return cls(torch.zeros(size), turn, turn)
+
     def whiten(
         self, observation: Float[Tensor, "*step observation"]
     ) -> Float[Tensor, "*step observation"]:

@@ -17,6 +17,8 @@ from rltransfer.source_models.control_affine import (
 from rltransfer.source_models.control_affine import LearnConfig as LearnConfig
 from rltransfer.source_models.control_affine import fit_control_affine
 from rltransfer.source_models.source_model import SourceModel as SourceModel
+from rltransfer.source_models.tabular import TabularModel as TabularModel
+from rltransfer.source_models.tabular import fit_tabular
 
 
 class SourceModelKind(NamedTuple):
@@ -27,8 +29,12 @@ class SourceModelKind(NamedTuple):
     """Of numbers, the size of an observation and of an encoded action."""
 
 
+TABULAR = "tabular"
+"""The kind for finite worlds; nothing else is learned there."""
+
 SOURCE_MODELS = {
-    "control-affine": SourceModelKind(fit_control_affine, ControlAffineModel.restored)
+    "control-affine": SourceModelKind(fit_control_affine, ControlAffineModel.restored),
+    TABULAR: SourceModelKind(fit_tabular, TabularModel.restored),
 }
 
 

@@ -9,7 +9,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rltransfer.domain import ActionCodec, History, Policy, Whitening
+from rltransfer.domain import (
+    ActionCodec,
+    History,
+    ObservationCodec,
+    Policy,
+    Whitening,
+)
+from rltransfer.domain.observation_codec import VectorObservations
 from rltransfer.domain.policies import State
 from rltransfer.errors import ArtifactRefused
 from rltransfer.mapping import (
@@ -93,6 +100,8 @@ class MappedPolicy:
         translation: from the target to the source.
         source: how the source's actions are encoded.
         target: how the target's actions are encoded.
+        shown: how the observations of the source and of the target are encoded; by
+            default both are vectors.
     """
 
     def __init__(
@@ -101,9 +110,14 @@ class MappedPolicy:
         translation: Translation,
         source: ActionCodec,
         target: ActionCodec,
+        shown: tuple[ObservationCodec, ObservationCodec] | None = None,
     ) -> None:
         self.policy, self.translation = policy, translation
         self._source, self._target = source, target
+        self._codecs = shown or (
+            VectorObservations(translation.unwhiten.outputs),
+            VectorObservations(translation.state.inputs),
+        )
         self.history = _history(translation, target.size)
         self._observe = _observer(translation.state, translation.unwhiten)
         self._translate = self._order = None
@@ -115,7 +129,13 @@ class MappedPolicy:
 
     def through(self, translation: Translation) -> "MappedPolicy":
         """Returns the same source's policy, acting through another translation."""
-        return MappedPolicy(self.policy, translation, self._source, self._target)
+        actions = self._source, self._target
+        return MappedPolicy(self.policy, translation, *actions, self._codecs)
+
+    @property
+    def numbered(self) -> bool:
+        """Whether observations are numbers of states."""
+        return self._codecs[1].numbered
 
     def source_observation(
         self, observation: NDArray[np.float32]
@@ -141,13 +161,14 @@ class MappedPolicy:
         """Returns the target action for one observation, or one for each row.
 
         Args:
-            observation: of the target; shape (observation,) or (row, observation).
+            observation: of the target; shape (observation,) or (row, observation), of
+                numbered states () or (row,).
             state: what the call before returned in the same episodes, as for every
                 recurrent policy; None where they begin.
             episode_start: for each row whether its episode begins.
             deterministic: whether the source's policy may draw.
         """
-        shown = np.asarray(observation, np.float32)
+        shown = self._codecs[1].encode(observation)
         if self.history.steps == 1:
             return self._act(shown, state, episode_start, deterministic)
         memory, *inner = (None,) if state is None else state
@@ -168,6 +189,7 @@ class MappedPolicy:
         deterministic: bool,
     ) -> tuple[Any, State]:
         white, seen = self._observe(shown)
+        seen = self._codecs[0].decode(seen)
         action, state = self.policy.predict(seen, state, episode_start, deterministic)
         wanted = self._source.encode(action)
         if self._translate is None:

@@ -163,6 +163,12 @@ def distil(run: Path, config: DistilConfig, sha256: str | None = None) -> Distil
             "a student sees one observation, this mapping is of the last "
             f"{policy.history.steps}; act with rltransfer.load_agent instead"
         )
+    if not isinstance(loaded.action_space, spaces.Box | spaces.Discrete):
+        raise InputError(
+            "a student has Discrete actions or a Box, the target of "
+            f"{printable(run)} has {loaded.action_space}; act with "
+            "rltransfer.load_agent instead"
+        )
     count = of_policy(policy, loaded.action_space)
     streams = RandomStreams(config.seed, *_USES)
     with (

@@ -91,6 +91,11 @@ def why_not(results: Mapping[str, Any], policy: MappedPolicy) -> str | None:
             "what acts is what learned on in the target, a network of its own that "
             "no map runs through"
         )
+    if policy.numbered:
+        return (
+            "its states are numbered: each is taken for one of the source's, and no "
+            "variable means anything"
+        )
     if not isinstance(policy.policy, FrozenPolicy):
         return "it acts through another transfer: explain that one, then this one's map"
     return None

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import final
 
 import numpy as np
+from gymnasium import spaces
 
 from rltransfer.alignment import Alignment
 from rltransfer.domain import Domain
+from rltransfer.errors import InputError
 from rltransfer.io import storage_faults
 from rltransfer.workflows.learning_record import ArmRow, LearningRecord
 from rltransfer.workflows.progress_bars import AlignmentProgress
@@ -63,6 +65,14 @@ def require_learning(
         target.name,
         target.action_space,
     )
+    if target.observations.numbered or not isinstance(
+        target.action_space, spaces.Box | spaces.Discrete
+    ):
+        raise InputError(
+            "learning on needs vectors, and Discrete actions or a Box; "
+            f"{target.name} has {target.observation_space} and {target.action_space}: "
+            "leave out --improve, or train in it with train-source"
+        )
     learning.threshold_in(request.target)
     takes = STRATEGIES[learning.strategy].takes
     for source in sources:

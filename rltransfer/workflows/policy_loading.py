@@ -11,8 +11,7 @@ from typing import Any, TypeAlias
 import gymnasium as gym
 import numpy as np
 
-from rltransfer.domain import Domain, codec_of
-from rltransfer.domain.action_codec import observation_size_of
+from rltransfer.domain import Domain, codec_of, observation_codec_of
 from rltransfer.errors import ArtifactRefused, InputError, UserError
 from rltransfer.io import MANIFEST_NAME, Manifest, read_manifest
 from rltransfer.translation import MappedPolicy, load_translation
@@ -203,13 +202,15 @@ def load_transfer(
     translation = load_translation(path / MAPPING_FOLDER)
     name, home = settings.target, settings.source_env
     try:
+        shown = observation_codec_of(observation_space, name)
         mapped = MappedPolicy(
             source.policy,
             translation,
             codec_of(source.action_space, home),
             codec_of(action_space, name),
+            (observation_codec_of(source.observation_space, home), shown),
         )
-        rows = np.zeros((1, observation_size_of(observation_space, name)), np.float32)
+        rows = shown.decode(np.zeros((1, shown.size), np.float32))
         mapped.predict(rows, deterministic=True)
     except (*_OF_MISFITS, UserError) as fault:
         raise ArtifactRefused(

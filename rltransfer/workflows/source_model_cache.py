@@ -67,6 +67,8 @@ class SourceModelCache:
         """Returns what is learned of `source` with these settings."""
         if environment_of(self._loaded).env_id.startswith(MADE_BY_CALLABLE):
             return learn_source_model(source, config)  # the name says nothing of it
+        if source.domain.finite:
+            return learn_source_model(source, config)  # it is counted at once
         identity = self._identity(config)
         name = f"{self._loaded.sha256[:16]}-{_digest(identity)[:16]}.safetensors"
         places = [folder / name for folder in self._folders()]

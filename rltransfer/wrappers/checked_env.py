@@ -116,6 +116,9 @@ class CheckedEnv(gym.Wrapper[Any, Any, Any, Any]):
                 f"the actions of {self.name} are counted from 0 to {choices - 1}, the "
                 f"policy chose {action}; use a policy made for this environment"
             )
+        if type(choices) is int and isinstance(action, np.ndarray):
+            # Tables look an action up, and an array of no dimension cannot be.
+            action = action[()]
         self.steps += 1
         timeout = self.timeout
         timeout.calls += 1

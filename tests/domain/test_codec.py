@@ -4,7 +4,8 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from rltransfer.domain.action_codec import codec_of, describe_space, observation_size_of
+from rltransfer.domain.action_codec import codec_of, describe_space
+from rltransfer.domain.observation_codec import observation_codec_of
 from rltransfer.errors import InputError
 
 
@@ -47,8 +48,8 @@ def test_drawn_actions_are_of_the_space_and_survive_the_coding(
 @pytest.mark.parametrize(
     ("space", "remedy"),
     [
-        (gym.spaces.MultiDiscrete([2, 3]), r"list them as one Discrete\(6\)"),
-        (gym.spaces.MultiBinary(3), r"list them as one Discrete\(8\)"),
+        (gym.spaces.MultiDiscrete([20, 30]), "leave out choices"),
+        (gym.spaces.MultiBinary(9), "leave out choices"),
         (gym.spaces.Dict({"a": gym.spaces.Discrete(2)}), "join the parts"),
         (gym.spaces.Text(3), "make them one of these"),
         (gym.spaces.Box(-1.0, 1.0, (2, 2)), r"a Box of shape \(4,\)"),
@@ -72,8 +73,9 @@ def test_actions_that_cannot_be_translated_are_refused(
         (gym.spaces.Box(0, 255, (8, 8, 3), np.uint8), "images cannot be mapped yet"),
         (gym.spaces.Box(-1.0, 1.0, (2, 2)), "flatten them with"),
         (gym.spaces.Box(-1.0, 1.0, (0,)), "at least one number"),
-        (gym.spaces.Discrete(3), "one-hot with"),
-        (gym.spaces.MultiBinary(3), "one-hot with"),
+        (gym.spaces.Discrete(1_001), "what the number is made of"),
+        (gym.spaces.MultiDiscrete([3, 2]), "one-hot with"),
+        (gym.spaces.MultiBinary((3, 2)), "flatten them with"),
         (gym.spaces.Text(3), "show numbers instead"),
     ],
     ids=str,
@@ -82,15 +84,59 @@ def test_observations_that_cannot_be_mapped_are_refused_by_name(
     space: gym.Space[object], remedy: str
 ) -> None:
     with pytest.raises(
-        InputError, match=f"Box of one dimension, but World-v0 has .*: .*{remedy}"
+        InputError, match=f"1,000 states, but World-v0 has .*: .*{remedy}"
     ):
-        observation_size_of(space, "World-v0")
+        observation_codec_of(space, "World-v0")
 
 
-@pytest.mark.parametrize("space", [gym.spaces.Discrete(16), gym.spaces.MultiBinary(3)])
-def test_the_remedy_for_numbered_states_works(space: gym.Space[object]) -> None:
-    flat = gym.spaces.flatten_space(space)
-    assert observation_size_of(flat, "World-v0") == gym.spaces.flatdim(space)
+def test_numbered_states_are_one_hot() -> None:
+    codec = observation_codec_of(gym.spaces.Discrete(3), "World-v0")
+    assert (codec.numbered, codec.size) == (True, 3)
+    assert codec.encode(np.int64(2)).tolist() == [0, 0, 1]
+    assert codec.encode(np.array([1, 0])).tolist() == [[0, 1, 0], [1, 0, 0]]
+    assert codec.decode(np.array([[0.1, 0.7, 0.2], [1, 0, 0]])).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("number", [-1, 3, 0.5])
+def test_a_state_that_is_none_is_refused(number: float) -> None:
+    codec = observation_codec_of(gym.spaces.Discrete(3), "World-v0")
+    with pytest.raises(InputError, match="counted from 0 to 2, got"):
+        codec.encode(number)
+
+
+def test_zeros_and_ones_are_a_vector() -> None:
+    codec = observation_codec_of(gym.spaces.MultiBinary(3), "World-v0")
+    assert (codec.numbered, codec.size) == (False, 3)
+    assert codec.encode(np.array([1, 0, 1], np.int8)).dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("space", "choice", "place"),
+    [
+        (gym.spaces.MultiDiscrete([2, 3]), [1, 0], 3),
+        (gym.spaces.MultiBinary(3), [1, 0, 1], 5),
+    ],
+    ids=str,
+)
+def test_several_choices_are_one_of_their_combinations(
+    space: gym.Space[object], choice: list[int], place: int
+) -> None:
+    codec = codec_of(space, "w")
+    assert codec.discrete
+    row = codec.encode(np.array(choice))
+    assert row.argmax() == place
+    assert len(row) == codec.size
+    assert codec.decode(row).tolist() == choice
+    assert codec.decode(codec.encode(np.array([choice] * 2))).tolist() == [choice] * 2
+    drawn = codec.draw(np.random.default_rng(0))
+    assert space.contains(drawn)
+
+
+def test_a_choice_that_is_none_is_refused() -> None:
+    codec = codec_of(gym.spaces.MultiDiscrete([2, 3]), "w")
+    for wrong in ([2, 0], [-1, 0], [1, 1, 1]):
+        with pytest.raises(InputError, match="one choice each of"):
+            codec.encode(np.array(wrong))
 
 
 def test_spaces_without_bounds_can_be_written() -> None:

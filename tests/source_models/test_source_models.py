@@ -10,6 +10,7 @@ from rltransfer.domain import Domain, StickyRandomPolicy, Transitions
 from rltransfer.errors import InputError
 from rltransfer.source_models import (
     SOURCE_MODELS,
+    TABULAR,
     ControlAffineModel,
     LearnConfig,
     SourceModel,
@@ -31,7 +32,9 @@ def rows() -> Transitions:
     ).transitions
 
 
-@pytest.fixture(scope="module", params=SOURCE_MODELS)
+@pytest.fixture(
+    scope="module", params=[kind for kind in SOURCE_MODELS if kind != TABULAR]
+)
 def config(request: pytest.FixtureRequest) -> LearnConfig:
     return replace(QUICK, kind=request.param)
 

@@ -124,6 +124,12 @@ class MappedModule(nn.Module):
                 f"{translation.steps} and has to remember them; act with "
                 "rltransfer.load_agent instead"
             )
+        for space in (source.action_space, action_space):
+            if not isinstance(space, spaces.Box | spaces.Discrete):
+                raise InputError(
+                    "a mapped policy is written with Discrete actions or a Box, this "
+                    f"one has {space}; act with rltransfer.load_agent instead"
+                )
         self._source, self._target = source.action_space, action_space
         self._codec = codec_of(action_space, "the target")
         self._policy = FrozenModule(source)

@@ -15,7 +15,7 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from rltransfer.argument_checks import data_of_code
-from rltransfer.domain.action_codec import codec_of, observation_size_of
+from rltransfer.domain import codec_of, observation_codec_of
 from rltransfer.errors import InputError
 from rltransfer.io import FirstError
 from rltransfer_agents.training.hyperparameters import (
@@ -51,10 +51,16 @@ class Algorithm:
     """What each of its hyperparameters may be, as pydantic checks it."""
 
 
+_CHOICES: tuple[type[spaces.Space[Any]], ...] = (
+    spaces.Discrete,
+    spaces.MultiDiscrete,
+    spaces.MultiBinary,
+)
+
 ALGORITHMS: dict[str, Algorithm] = {
     "a2c": Algorithm(
         A2C,
-        (spaces.Discrete, spaces.Box),
+        (*_CHOICES, spaces.Box),
         {**ON_POLICY, "use_rms_prop": bool, "rms_prop_eps": Positive},
     ),
     "dqn": Algorithm(
@@ -71,7 +77,7 @@ ALGORITHMS: dict[str, Algorithm] = {
     ),
     "ppo": Algorithm(
         PPO,
-        (spaces.Discrete, spaces.Box),
+        (*_CHOICES, spaces.Box),
         {
             **ON_POLICY,
             "batch_size": Rows,
@@ -124,8 +130,8 @@ def require_spaces(
 
     They must also be ones that can be mapped: a source is trained to transfer from.
     """
-    observation_size_of(observations, env_id)
-    if isinstance(actions, spaces.Discrete | spaces.Box):
+    observation_codec_of(observations, env_id)
+    if isinstance(actions, (*_CHOICES, spaces.Box)):
         codec_of(actions, env_id)
     if _takes(algorithm, actions):
         return

@@ -8,6 +8,7 @@ from typing import Any, final
 
 import numpy as np
 import torch
+from gymnasium import spaces
 from stable_baselines3.common.noise import (
     NormalActionNoise,
     OrnsteinUhlenbeckActionNoise,
@@ -124,7 +125,9 @@ def _make_learner(
     """Returns a fresh model; the process's global generators are seeded by it."""
     normalize = hyperparameters.get("normalize", False)
     if normalize is not False:
-        parts = {} if normalize is True else normalize
+        parts = {} if normalize is True else dict(normalize)
+        if not isinstance(envs.observation_space, spaces.Box):
+            parts["norm_obs"] = False  # numbers of states have no mean
         envs = VecNormalize(envs, gamma=hyperparameters.get("gamma", 0.99), **parts)
     arguments = {
         name: _number_or_schedule(value)

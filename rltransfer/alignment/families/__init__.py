@@ -15,6 +15,7 @@ from rltransfer.alignment.candidates import (
 from rltransfer.alignment.families.fitted_families import affine, residual
 from rltransfer.alignment.families.history_family import history
 from rltransfer.alignment.families.matched_family import matched
+from rltransfer.alignment.families.renumbered_family import renumbered
 from rltransfer.alignment.families.response_families import responses
 from rltransfer.alignment.families.structured_families import (
     identity,
@@ -36,6 +37,7 @@ FAMILIES = (
     CandidateFamily("affine", 4, affine),
     CandidateFamily("signed permutation", 2, signed_permutation, refines=True),
     CandidateFamily("residual", 5, residual, refines=True),
+    CandidateFamily("renumbered", 8, renumbered, fits=False, numbered=True),
 )
 """In the order in which they propose."""
 TUNED = CandidateFamily("tuned", 7, lambda problem, known, watch: ())
@@ -44,7 +46,8 @@ TUNED = CandidateFamily("tuned", 7, lambda problem, known, watch: ())
 
 def require_known_families(without: str) -> None:
     """Raises `InputError` unless all names are of candidate families, but not all."""
-    names = [family.name for family in (*FAMILIES, TUNED)]
+    # Of numbered states one family alone knows anything; without it none is left.
+    names = [family.name for family in (*FAMILIES, TUNED) if not family.numbered]
     given = [name for name in without.split(",") if name]
     if not set(given) < set(names):
         raise InputError(
@@ -72,6 +75,8 @@ def propose(
     found: list[Candidate] = []
     for family in FAMILIES:
         if not problem.config.uses(family.name) or _was_asked(family, known):
+            continue
+        if family.numbered != problem.finite:
             continue
         if family.refines and found and found[0].family.trusts_sensors:
             continue

@@ -319,7 +319,7 @@ gym.register("training-tests/Spaces-v0", Spaces)
             ("observations", kind, "FlattenObservation")
             for kind in (
                 *("scalar", "matrix"),
-                *("discrete", "several", "bits", "parts", "pair"),
+                *("several", "parts", "pair"),
             )
         ),
         ("observations", "nothing", "at least one number"),
@@ -328,8 +328,6 @@ gym.register("training-tests/Spaces-v0", Spaces)
         ("actions", "infinite", "finite bounds"),
         ("actions", "huge", "finite bounds"),
         ("actions", "whole", "a Box of floats"),
-        ("actions", "several", "Discrete or Box actions"),
-        ("actions", "bits", "Discrete or Box actions"),
         ("actions", "parts", "Discrete or Box actions"),
         ("actions", "pair", "Discrete or Box actions"),
     ],
@@ -348,6 +346,17 @@ def test_spaces_that_cannot_be_learnt_in_are_refused_before_there_is_a_folder(
         train_source(config)
     assert "\n" not in str(refusal.value)
     assert list(config.log_folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("algorithm", ["dqn", "sac", "td3"])
+@pytest.mark.parametrize("kind", ["several", "bits"])
+def test_several_choices_are_for_algorithms_that_take_them(
+    configure: Configure, algorithm: str, kind: str
+) -> None:
+    kwargs = {"actions": kind}
+    config = configure(algorithm, env_id="training-tests/Spaces-v0", env_kwargs=kwargs)
+    with pytest.raises(InputError, match="--algo a2c or ppo can"):
+        train_source(config)
 
 
 @pytest.mark.parametrize("algorithm", ["sac", "td3"])

@@ -1,0 +1,142 @@
+"""Observations as vectors: the one place where they are encoded.
+
+What a mapping is between are vectors. A vector stands for itself; a numbered state has
+no distances to others, so it is one-hot: a place of its own.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Any, final
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from rltransfer.errors import InputError
+
+MOST_STATES = 1_000
+"""That may be numbered: a table of where each action leads from each grows squared."""
+
+
+class ObservationCodec(ABC):
+    """Observations of one space as vectors of a fixed size; one, or one per row.
+
+    States are counted from 0, whatever the `start` of their space.
+    """
+
+    size: int
+    """Length of an encoded observation."""
+    numbered: bool
+    """Whether observations are numbers of states, encoded one-hot."""
+
+    @abstractmethod
+    def encode(self, observation: Any) -> NDArray[np.float32]:
+        """Returns `observation` as a vector.
+
+        Raises:
+            InputError: there is no such state.
+        """
+
+    @abstractmethod
+    def decode(self, vector: NDArray[Any]) -> Any:
+        """Returns the observation nearest to `vector`, as a policy is shown it."""
+
+
+@final
+class VectorObservations(ObservationCodec):
+    """Vectors of numbers, among them those of zeros and ones; nothing is changed."""
+
+    numbered = False
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    @override
+    def encode(self, observation: Any) -> NDArray[np.float32]:
+        return np.asarray(observation, np.float32)
+
+    @override
+    def decode(self, vector: NDArray[Any]) -> NDArray[Any]:
+        return vector
+
+
+@final
+class OneHotObservations(ObservationCodec):
+    """Numbered states, each a one-hot vector."""
+
+    numbered = True
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._rows = np.eye(size, dtype=np.float32)
+        self._rows.flags.writeable = False
+
+    @override
+    def encode(self, observation: Any) -> NDArray[np.float32]:
+        number = np.asarray(observation)
+        if number.dtype.kind not in "iu" or not np.all(
+            (number >= 0) & (number < self.size)
+        ):
+            raise InputError(
+                f"states are counted from 0 to {self.size - 1}, got {observation}; use "
+                "the environment that the mapping was made for"
+            )
+        # A plain number gives a view: thousands of rows are then kept at no cost.
+        rows: NDArray[np.float32] = self._rows[number if number.ndim else int(number)]
+        return rows
+
+    @override
+    def decode(self, vector: NDArray[Any]) -> Any:
+        return vector.argmax(axis=-1)
+
+
+def observation_codec_of(space: gym.Space[Any], name: str) -> ObservationCodec:
+    """Returns the codec for the observations of `space`.
+
+    Args:
+        space: of the observations.
+        name: of the environment, for the error.
+
+    Raises:
+        InputError: observations of this kind cannot be mapped.
+    """
+    match space:
+        case spaces.Discrete() if space.n <= MOST_STATES:
+            return OneHotObservations(int(space.n))
+        case spaces.Box() | spaces.MultiBinary() if (
+            len(space.shape) == 1 and space.shape[0]
+        ):
+            return VectorObservations(space.shape[0])
+    raise InputError(
+        "observations must be a Box or MultiBinary of one dimension, or Discrete of at "
+        f"most {MOST_STATES:,} states, but {name} has {space}: " + _remedy(space)
+    )
+
+
+def _remedy(space: gym.Space[Any]) -> str:
+    flatten = "gymnasium.wrappers.FlattenObservation"
+    match space:
+        case spaces.Discrete():
+            return (
+                "show what the number is made of, with a gymnasium.ObservationWrapper"
+            )
+        case spaces.MultiDiscrete():
+            return f"make its numbers one-hot with {flatten}"
+        case spaces.MultiBinary() if 0 not in space.shape:
+            return f"flatten them with {flatten}"
+        case spaces.Dict() | spaces.Tuple():
+            return f"where all parts are numbers, join them with {flatten}"
+        case spaces.Box() if len(space.shape) > 2 or (
+            len(space.shape) == 2 and space.dtype == np.uint8
+        ):
+            return (
+                "images cannot be mapped yet; make features of them with a "
+                "gymnasium.ObservationWrapper"
+            )
+        case spaces.Box() | spaces.MultiBinary() if 0 in space.shape:
+            return "there is nothing to see in it; show at least one number"
+        case spaces.Box():
+            return f"flatten them with {flatten}"
+        case _:
+            return "show numbers instead, with a gymnasium.ObservationWrapper"
