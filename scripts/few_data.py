@@ -53,8 +53,8 @@ PEER = "dcc"
 
 def without(used: Iterable[str]) -> str:
     """Returns the value of `without` that leaves these families alone."""
-    names = {family.name for family in FAMILIES} | {"tuned"}
-    return ",".join(sorted(names - set(used)))
+    names = {family.name for family in FAMILIES if not family.numbered}
+    return ",".join(sorted((names | {"tuned"}) - set(used)))
 
 
 class Measurement:
