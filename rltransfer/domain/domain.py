@@ -287,7 +287,7 @@ class Domain:
         """Returns a logged stretch, with its steps counted again."""
         replay = replayed(past, log.place, policy, self.actions.encode)
         rollout, steps, warning = replay
-        self._checked.steps += steps
+        self._checked.go_on(self._checked.steps + steps)
         self.budget.count(steps)
         if warning is not None:
             log.warn(warning)
