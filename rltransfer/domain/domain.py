@@ -192,12 +192,18 @@ class Domain:
         return self._acted(act, asked, None).transitions
 
     def evaluate(
-        self, policy: Policy, *, episodes: int, seed: int
+        self, policy: Policy, *, episodes: int, seed: int, counted: bool = False
     ) -> NDArray[np.float64]:
         """Returns the undiscounted return of each of `episodes` fresh episodes.
 
         Episode i is reset with `seed` + i. Nothing may be chosen by what comes back:
-        the steps are booked as reported, not as taken.
+        the steps are booked as reported, not as taken, unless they are `counted`.
+
+        Args:
+            policy: acts deterministically.
+            episodes: how many.
+            seed: of the first reset.
+            counted: whether the policy learns from them.
 
         Raises:
             EnvironmentFault: an episode has not ended after `episode_cap` steps.
@@ -224,7 +230,7 @@ class Domain:
             # Only the returns are kept: nothing else is asked for again.
             return replace(Recorder().rollout(0, 0), returns=returns)
 
-        return self._acted(act, asked, policy, reported=True).returns
+        return self._acted(act, asked, policy, reported=not counted).returns
 
     def ignores_seeds(self, seed: int) -> bool:
         """Tells whether two resets with one seed show different observations."""
