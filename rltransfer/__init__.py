@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
+    from rltransfer.workflows.adaptation import load_adaptive
     from rltransfer.workflows.benchmark import benchmark
     from rltransfer.workflows.demo import demo
     from rltransfer.workflows.evaluate import evaluate
@@ -32,6 +33,7 @@ __all__ = [
     "explain",
     "export",
     "inspect",
+    "load_adaptive",
     "load_agent",
     "match",
     "meta_train",
@@ -76,6 +78,10 @@ def __getattr__(name: str) -> Any:
             from rltransfer.workflows.meta_train import meta_train
 
             return meta_train
+        case "load_adaptive":
+            from rltransfer.workflows.adaptation import load_adaptive
+
+            return load_adaptive
         case "load_agent":
             from rltransfer.workflows.policy_loading import load_agent
 

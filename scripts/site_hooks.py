@@ -24,7 +24,7 @@ _ROOT = Path(__file__).parents[1]
 _ROOMS = (
     *("rltransfer/wrappers", "rltransfer/evaluation", "rltransfer/mapping"),
     *("rltransfer/domain", "rltransfer/source_models", "rltransfer/translation"),
-    *("rltransfer/alignment", "agents/rltransfer_agents/loading"),
+    *("rltransfer/meta", "rltransfer/alignment", "agents/rltransfer_agents/loading"),
     *("agents/rltransfer_agents/policies", "agents/rltransfer_agents/training"),
     *("agents/rltransfer_agents/learning_on", "agents/rltransfer_agents/export"),
 )

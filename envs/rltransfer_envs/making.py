@@ -17,6 +17,7 @@ REGISTRATIONS: dict[str, tuple[str, int | None, float | None]] = {
     "rltransfer/Sensors-v0": ("sensors_env:make_sensors", None, None),
     # Each task has its own limit.
     "rltransfer/MultiTask-v0": ("multi_task:make_multi_task", None, None),
+    "rltransfer/Drifting-v0": ("drifting_env:drifting", None, None),
     "rltransfer/CartPole-v0": ("classic_control:cart_pole", 500, 475.0),
     "rltransfer/Acrobot-v0": ("classic_control:acrobot", 500, -100.0),
     "rltransfer/Pendulum-v0": ("classic_control:pendulum", 200, None),

@@ -21,7 +21,7 @@ from rltransfer_envs.true_mapping import (
 
 ENV_ID = "rltransfer/Scrambled-v0"
 E = TypeVar("E", bound=gym.Env[Any, Any])
-_ON_BASES = (ENV_ID, "rltransfer/Sensors-v0")
+_ON_BASES = (ENV_ID, "rltransfer/Sensors-v0", "rltransfer/Drifting-v0")
 
 
 @final

@@ -6,7 +6,9 @@ from typing import final
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from numpy.typing import NDArray
+from torch import Tensor
 
 from rltransfer.alignment.align_config import AlignConfig
 from rltransfer.domain import (
@@ -52,6 +54,20 @@ class SourceModelData:
     """All that was seen, logged rows last; in the model's coordinates."""
     home_returns: NDArray[np.float64]
     """Of the source's policy, one for each episode that it finished."""
+
+    @property
+    def by_policy(self) -> Transitions:
+        """Seen while the source's policy acted; in the model's coordinates."""
+        third = len(self.at_random)
+        return self.rows[2 * third : 3 * third]
+
+    @property
+    def starts(self) -> Float[Tensor, "episode state"]:
+        """First states of all episodes; in the model's coordinates."""
+        episode = self.rows.episode
+        first = torch.ones(len(episode), dtype=torch.bool)
+        first[1:] = episode[1:] != episode[:-1]
+        return self.rows.observation[first]
 
     @property
     def terminates(self) -> bool:

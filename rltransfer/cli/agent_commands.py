@@ -151,6 +151,22 @@ def evaluate(
     step_seconds: StepSeconds = STEP_SECONDS,
     episode_cap: EpisodeCap = EPISODE_CAP,
     progress: Progress = False,
+    adapt: Annotated[
+        bool,
+        typer.Option(
+            "--adapt",
+            help="Correct the mapping of a transfer while it acts, in a target that "
+            "changes; its steps are learned from.",
+        ),
+    ] = False,
+    tensorboard_log: Annotated[
+        Path | None,
+        typer.Option(
+            "--tensorboard-log",
+            file_okay=False,
+            help="With --adapt: folder for TensorBoard; default: none.",
+        ),
+    ] = None,
     json: Json = False,
 ) -> Result:
     """Report the returns of an agent or of a transfer, with their interval."""
@@ -170,6 +186,8 @@ def evaluate(
         step_seconds=step_seconds,
         episode_cap=episode_cap,
         progress=progress,
+        adapt=adapt,
+        tensorboard_log=tensorboard_log,
     )
 
 

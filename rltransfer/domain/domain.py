@@ -198,16 +198,26 @@ class Domain:
         return self._acted(act, asked, None).transitions
 
     def evaluate(
-        self, policy: Policy, *, episodes: int, seed: int
+        self, policy: Policy, *, episodes: int, seed: int, counted: bool = False
     ) -> NDArray[np.float64]:
         """Returns the undiscounted return of each episode; see `report`."""
-        return self.report(policy, episodes=episodes, seed=seed).returns
+        return self.report(
+            policy, episodes=episodes, seed=seed, counted=counted
+        ).returns
 
-    def report(self, policy: Policy, *, episodes: int, seed: int) -> Rollout:
+    def report(
+        self, policy: Policy, *, episodes: int, seed: int, counted: bool = False
+    ) -> Rollout:
         """Returns what fresh episodes were paid and how long they were, without rows.
 
         Episode i is reset with `seed` + i. Nothing may be chosen by what comes back:
-        the steps are booked as reported, not as taken.
+        the steps are booked as reported, not as taken, unless they are `counted`.
+
+        Args:
+            policy: acts deterministically.
+            episodes: how many.
+            seed: of the first reset.
+            counted: whether the policy learns from them.
 
         Raises:
             EnvironmentFault: an episode has not ended after `episode_cap` steps.
@@ -236,7 +246,7 @@ class Domain:
             nothing = Recorder().rollout(0, 0)
             return replace(nothing, returns=returns, lengths=lengths)
 
-        return self._acted(act, asked, policy, reported=True)
+        return self._acted(act, asked, policy, reported=not counted)
 
     def ignores_seeds(self, seed: int) -> bool:
         """Tells whether two resets with one seed show different observations."""
@@ -300,7 +310,7 @@ class Domain:
         codecs = self.observations, self.actions
         replay = replayed(past, log.place, policy, *codecs)
         rollout, steps, warning = replay
-        self._checked.steps += steps
+        self._checked.go_on(self._checked.steps + steps)
         self.budget.count(steps)
         if warning is not None:
             log.warn(warning)

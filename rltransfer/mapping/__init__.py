@@ -5,6 +5,7 @@ from rltransfer.mapping.fit import FitReport as FitReport
 from rltransfer.mapping.fit import FitWatcher as FitWatcher
 from rltransfer.mapping.fit import Progress as Progress
 from rltransfer.mapping.fit import fit as fit
+from rltransfer.mapping.least_squares import least_squares_near as least_squares_near
 from rltransfer.mapping.mapping_store import load_about as load_about
 from rltransfer.mapping.mapping_store import load_network as load_network
 from rltransfer.mapping.mapping_store import save_network as save_network
@@ -17,6 +18,7 @@ from rltransfer.mapping.networks import Mlp as Mlp
 from rltransfer.mapping.networks import Network as Network
 from rltransfer.mapping.networks import Rescaling as Rescaling
 from rltransfer.mapping.networks import ResidualAffine as ResidualAffine
+from rltransfer.mapping.networks import in_turn as in_turn
 from rltransfer.mapping.objectives.adaptation import Adaptation as Adaptation
 from rltransfer.mapping.objectives.adaptation import FeatureMatching as FeatureMatching
 from rltransfer.mapping.objectives.adaptation import SampleMatching as SampleMatching
@@ -36,6 +38,9 @@ from rltransfer.mapping.objectives.unpaired import (
 )
 from rltransfer.mapping.objectives.unpaired import MomentMatching as MomentMatching
 from rltransfer.mapping.objectives.unpaired import Prediction as Prediction
+from rltransfer.mapping.objectives.unpaired import (
+    relative_residuals as relative_residuals,
+)
 from rltransfer.mapping.rows import Examples as Examples
 from rltransfer.mapping.rows import Transitions as Transitions
 from rltransfer.mapping.rows import Unpaired as Unpaired

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from rltransfer.domain import Domain
-from rltransfer.mapping import Affine, Chain, Network
+from rltransfer.mapping import Affine, in_turn
 from rltransfer.translation.mapped_policy import MappedPolicy
 
 Alter: TypeAlias = Callable[[MappedPolicy, Domain], MappedPolicy]
@@ -31,7 +31,7 @@ def shuffled(policy: MappedPolicy, rng: np.random.Generator) -> MappedPolicy:
     while state.inputs > 1 and (order == np.arange(state.inputs)).any():
         order = rng.permutation(state.inputs)
     chosen = torch.eye(state.inputs)[:, torch.as_tensor(order)]
-    mixed = _after(state, Affine.of(chosen, torch.zeros(state.inputs)))
+    mixed = in_turn(Affine.of(chosen, torch.zeros(state.inputs)), state)
     return policy.through(replace(policy.translation, state=mixed))
 
 
@@ -39,7 +39,7 @@ def opposite(policy: MappedPolicy) -> MappedPolicy:
     """Returns the policy that sees the mirror image of every source state."""
     size = policy.translation.state.outputs
     mirror = Affine.of(-torch.eye(size), torch.zeros(size))
-    mirrored = _after(mirror, policy.translation.state)
+    mirrored = in_turn(policy.translation.state, mirror)
     return policy.through(replace(policy.translation, state=mirrored))
 
 
@@ -55,10 +55,10 @@ def noisy(policy: MappedPolicy, scale: float, rng: np.random.Generator) -> Mappe
         rng: draws the noise.
     """
     found = policy.translation
-    state = _after(_noise(found.state.outputs, scale, rng), found.state)
+    state = in_turn(found.state, _noise(found.state.outputs, scale, rng))
     action = found.action
     if action is not None:
-        action = _after(_noise(action.outputs, scale, rng), action)
+        action = in_turn(action, _noise(action.outputs, scale, rng))
     return policy.through(replace(found, state=state, action=action))
 
 
@@ -88,14 +88,6 @@ def spoilt(
             if left < low:
                 break  # more noise in this direction leaves less
     return min(tried, key=lambda one: one[0])[1]
-
-
-def _after(last: Network, first: Network) -> Network:
-    """Returns `last` done after `first`, as one layer where that is possible."""
-    if isinstance(first, Affine) and first.activation == "identity":
-        if isinstance(last, Affine):
-            return last.after(first.weight, first.bias)
-    return Chain(first, last)
 
 
 def _noise(size: int, scale: float, rng: np.random.Generator) -> Affine:

@@ -113,7 +113,7 @@ class MappedPolicy:
         shown: tuple[ObservationCodec, ObservationCodec] | None = None,
     ) -> None:
         self.policy, self.translation = policy, translation
-        self._source, self._target = source, target
+        self._source, self.target = source, target
         self._codecs = shown or (
             VectorObservations(translation.unwhiten.outputs),
             VectorObservations(translation.state.inputs),
@@ -129,7 +129,7 @@ class MappedPolicy:
 
     def through(self, translation: Translation) -> "MappedPolicy":
         """Returns the same source's policy, acting through another translation."""
-        actions = self._source, self._target
+        actions = self._source, self.target
         return MappedPolicy(self.policy, translation, *actions, self._codecs)
 
     @property
@@ -168,18 +168,36 @@ class MappedPolicy:
             episode_start: for each row whether its episode begins.
             deterministic: whether the source's policy may draw.
         """
-        shown = self._codecs[1].encode(observation)
+        stack = self.stacked(observation, state, episode_start)
         if self.history.steps == 1:
-            return self._act(shown, state, episode_start, deterministic)
-        memory, *inner = (None,) if state is None else state
-        stack = np.concatenate(
-            [shown, self.history.recalled(shown, memory, episode_start)], axis=-1
-        )
+            return self._act(stack, state, episode_start, deterministic)
+        inner = () if state is None else state[1:]
         action, after = self._act(
             stack, tuple(inner) or None, episode_start, deterministic
         )
-        memory = self.history.after(stack, self._target.encode(action))
+        memory = self.history.after(stack, self.target.encode(action))
         return action, (memory, *(after or ()))
+
+    def stacked(
+        self,
+        observation: Any,
+        state: State = None,
+        episode_start: NDArray[Any] | None = None,
+    ) -> NDArray[np.float32]:
+        """Returns what the state map is shown: the observation, or a stack of them.
+
+        Args:
+            observation: as for `predict`; so are the others.
+            state: of the call before.
+            episode_start: for each row whether its episode begins.
+        """
+        shown = self._codecs[1].encode(observation)
+        if self.history.steps == 1:
+            return shown
+        memory = None if state is None else state[0]
+        return np.concatenate(
+            [shown, self.history.recalled(shown, memory, episode_start)], axis=-1
+        )
 
     def _act(
         self,
@@ -194,9 +212,9 @@ class MappedPolicy:
         wanted = self._source.encode(action)
         if self._translate is None:
             # Equal in number, but perhaps counted or bounded otherwise.
-            return self._target.decode(wanted), state
+            return self.target.decode(wanted), state
         if self._order is not None:
-            return self._target.decode(wanted @ self._order), state
+            return self.target.decode(wanted @ self._order), state
         gain = self._gain(white)
         if gain.ndim == 1:
             gain = gain.reshape(self._gain_shape)
@@ -204,7 +222,7 @@ class MappedPolicy:
         else:
             gain = gain.reshape(len(gain), *self._gain_shape)
             metric = np.swapaxes(gain, -1, -2) @ gain
-        return self._target.decode(self._translate(wanted, metric)), state
+        return self.target.decode(self._translate(wanted, metric)), state
 
 
 def _history(translation: Translation, action: int) -> History:

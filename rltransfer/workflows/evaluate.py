@@ -2,7 +2,8 @@
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, final
 
 import numpy as np
@@ -22,6 +23,7 @@ from rltransfer.errors import UserError
 from rltransfer.evaluation import ReturnSummary, summarise
 from rltransfer.report import Result
 from rltransfer.report.tables import facts, returns_table
+from rltransfer.workflows.adaptation import Adaptation, adapting
 from rltransfer.workflows.environments import (
     EnvironmentChoice,
     MakeEnv,
@@ -57,6 +59,8 @@ class EvaluationResult(Result):
     summary: ReturnSummary
     seeds_ignored: bool
     """Whether two resets with one seed show different observations."""
+    adaptation: Adaptation | None = None
+    """What correcting the map came to; None where it was left as it is."""
 
     @property
     def mean_return(self) -> float:
@@ -84,6 +88,7 @@ class EvaluationResult(Result):
             "notes": list(self.notes),
             "seeds_ignored": self.seeds_ignored,
             "made_for": self.agent.provenance.get(MADE_FOR),
+            "adaptation": self.adaptation and asdict(self.adaptation),
         }
 
     @override
@@ -100,6 +105,7 @@ class EvaluationResult(Result):
                     ("statistics", self.agent.statistics),
                     ("mapping", other and f"made for {other.title}"),
                     ("seeds", f"{self.seed} to {last}") if several else ("seed", last),
+                    ("adapted", self.adaptation and str(self.adaptation)),
                     *(("note", note) for note in self.notes),
                 ]
             ),
@@ -119,6 +125,8 @@ def evaluate(
     step_seconds: float = STEP_SECONDS,
     episode_cap: int = EPISODE_CAP,
     progress: bool = False,
+    adapt: bool = False,
+    tensorboard_log: str | Path | None = None,
 ) -> EvaluationResult:
     """Returns the returns of an agent or of a transfer, with their interval.
 
@@ -135,6 +143,9 @@ def evaluate(
         step_seconds: longest time of one step of the environment, in seconds.
         episode_cap: most steps of one reported episode; longer ones are a fault.
         progress: whether to show it on standard error.
+        adapt: whether to correct the mapping of a transfer while it acts, for a target
+            that changes; see `rltransfer.load_adaptive`. Its steps are learned from.
+        tensorboard_log: folder for TensorBoard, with `adapt`; by default none.
 
     Raises:
         InputError: the agent does not fit the environment, or an argument is wrong.
@@ -147,8 +158,10 @@ def evaluate(
     loaded = load_agent(
         agent, env=env, env_kwargs=env_kwargs, sha256=sha256, statistics=statistics
     )
+    logs = None if tensorboard_log is None else Path(tensorboard_log)
     with (
         opened_home(loaded, stepping, mapped=False, remedy=_remedy) as (domain, notes),
+        adapting(loaded, adapt, seed, logs) as corrected,
         StepTimeout(step_seconds).active() as timeout,
         progress_bars(progress) as bars,
     ):
@@ -156,9 +169,13 @@ def evaluate(
         seeds_ignored = domain.ignores_seeds(seed)
         bar = bars.add_task("episodes", total=episodes, note="")
         returns = np.zeros(episodes)
+        policy = loaded.policy if corrected is None else corrected.policy
         for episode in range(episodes):
-            one = domain.evaluate(loaded.policy, episodes=1, seed=seed + episode)
+            first = seed + episode
+            one = domain.evaluate(policy, episodes=1, seed=first, counted=adapt)
             returns[episode] = one[0]
+            if corrected is not None:
+                corrected.ended(one[0])
             bars.update(bar, advance=1, note=f"return {one[0]:.1f}")
     summary = summarise(returns, seed)
     more = (SEEDS_IGNORED if seeds_ignored else None, summary.warning)
@@ -170,6 +187,7 @@ def evaluate(
         returns,
         summary,
         seeds_ignored,
+        corrected and corrected.outcome,
     )
 
 

@@ -234,6 +234,22 @@ def load_transfer(
     )
 
 
+def load_source_of(path: Path) -> LoadedPolicy:
+    """Returns what the transfer in a folder acts through, with its home as recorded.
+
+    Raises:
+        InputError: the agent is gone.
+        ArtifactRefused: a file is damaged, or its environment may not be made.
+    """
+    manifest = read_manifest(path)
+    with refusals_about(printable(path / MANIFEST_NAME)):
+        settings = TransferSettings.of(manifest.settings)
+        require_harmless(settings.source_kwargs, typed=[])
+        home = require_registered(settings.source_env, typed=[])
+    source = _source(path, manifest, settings, (path.resolve(),))
+    return replace(source, env_id=home, env_kwargs=settings.source_kwargs)
+
+
 def _source(
     path: Path,
     manifest: Manifest,

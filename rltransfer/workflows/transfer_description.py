@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, ClassVar, final
 
@@ -102,6 +102,8 @@ class TransferSettings:
     """Where logged steps of the target are from, with their hash; None without."""
     source_data: dict[str, Any] | None = None
     """Likewise of the source's environment."""
+    hyperparams: dict[str, Any] = field(default_factory=dict)
+    """What replaced values of `AlignConfig`; runs of earlier versions do not say."""
     learning: dict[str, Any] | None = None
     """How it was to learn on in the target; None where it was not."""
 

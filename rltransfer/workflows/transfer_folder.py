@@ -182,6 +182,7 @@ def write_transfer(
                 "source_sha256": best.loaded.sha256,
                 "source_statistics": best.loaded.statistics_choice,
                 "budget": request.budget,
+                "hyperparams": dict(request.hyperparams),
                 "target_data": target_log and target_log.record(),
                 "source_data": best.log and best.log.record(),
                 "learning": None

@@ -95,6 +95,15 @@ class CheckedEnv(gym.Wrapper[Any, Any, Any, Any]):
         except Cause as cause:
             raise self._fault(cause) from cause
 
+    def go_on(self, steps: int) -> None:
+        """Counts `steps` as taken; what drifts with its steps is where it was then.
+
+        An environment says that it does by an attribute `drift_steps`, which is set.
+        """
+        self.steps = steps
+        if hasattr(self.unwrapped, "drift_steps"):
+            self.unwrapped.drift_steps = steps
+
     @override
     def step(self, action: Any) -> Step:
         observation, reward, terminated, truncated, info = self.step_unchecked(action)

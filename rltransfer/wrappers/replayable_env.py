@@ -107,6 +107,10 @@ class ReplayableEnv(gym.Wrapper[Any, Any, Any, Any]):
             info = {**info, "episode": {"r": self._return, "l": len(self._actions)}}
         return observation, reward, terminated, truncated, info
 
+    def go_on(self, steps: int) -> None:
+        """Counts `steps` as taken, see `CheckedEnv.go_on`."""
+        self.checked.go_on(steps)
+
     def snapshot(self) -> EnvSnapshot:
         """Returns where the environment is."""
         return EnvSnapshot(

@@ -119,6 +119,12 @@ class SubprocessEnv(gym.Env[Any, Any]):
         observation, info = self.receive()
         return observation, info
 
+    def go_on(self, steps: int) -> None:
+        """Counts `steps` as taken, see `CheckedEnv.go_on`."""
+        self.steps = steps
+        self._send("go_on", steps=steps)
+        self.receive()
+
     @override
     def step(self, action: Any) -> Step:
         self.send_step(action)

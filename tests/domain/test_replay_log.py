@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
@@ -93,6 +94,22 @@ def test_what_was_logged_is_not_acted_again(written: Path) -> None:
         assert act(domain(again)) == without
     assert events["step"] == 0
     assert (again.resumed, again.reproducibility_warnings) == ("exact", ())
+
+
+def test_an_environment_that_drifts_is_where_it_was(tmp_path: Path) -> None:
+    kwargs = {"base": "Pendulum-v1", "seed": 3, "steps": 300}
+    make = partial(gym.make, "rltransfer_envs:rltransfer/Drifting-v0", **kwargs)
+
+    def acted(log: ReplayLog | None, stretches: int) -> list[Any]:
+        place = domain(log, make)
+        policy = StickyRandomPolicy(place.actions, np.random.default_rng(0))
+        steps: dict[str, Any] = {"purpose": "exploration", "seed": 3, "steps": 40}
+        seen = [place.collect(policy, **steps) for _ in range(stretches)]
+        return [rollout.transitions.observation.tolist() for rollout in seen]
+
+    acted(ReplayLog(tmp_path, {"seed": 1}), stretches=2)
+    resumed = acted(ReplayLog(tmp_path, {"seed": 1}), stretches=3)
+    assert resumed == acted(None, stretches=3)
 
 
 def test_a_stretch_that_was_interrupted_is_acted_again_and_its_steps_are_counted(

@@ -113,3 +113,20 @@ def test_closing_ends_the_process_even_where_it_hangs() -> None:
         env.step(0)
     env.close()
     assert not vars(env)["_process"].is_alive()
+
+
+class Ageing(gym.Env[Any, Any]):
+    """Shows how many steps it was told that it took."""
+
+    observation_space, action_space = spaces.Box(0, 99, (1,)), spaces.Discrete(2)
+    drift_steps = 0
+
+    def reset(self, *, seed: Any = None, options: Any = None) -> Any:
+        return np.full(1, self.drift_steps, np.float32), {}
+
+
+def test_what_drifts_with_its_steps_goes_on_from_where_it_was() -> None:
+    env = SubprocessEnv(Ageing, "Ageing-v0", 30.0)
+    env.go_on(7)
+    assert (env.steps, env.reset()[0].tolist()) == (7, [7.0])
+    env.close()

@@ -54,6 +54,14 @@ class Chain(Network):
         return features
 
 
+def in_turn(first: Network, last: Network) -> Network:
+    """Returns `last` done after `first`, as one layer where that is possible."""
+    if isinstance(first, Affine) and first.activation == "identity":
+        if isinstance(last, Affine):
+            return last.after(first.weight, first.bias)
+    return Chain(first, last)
+
+
 @final
 class DomainMapping(Stackable):
     """Maps target states and target actions to the source.

@@ -57,6 +57,16 @@ def relative_error(
     return error / (delta.square().mean(dim=-1) + floor)
 
 
+def relative_residuals(
+    predicted: Float[Tensor, "*batch state"],
+    delta: Float[Tensor, "*batch state"],
+    floor: float,
+) -> Float[Tensor, "*batch state"]:
+    """Returns what `relative_error` is the sum of squares of, row by row."""
+    size = (delta.square().mean(dim=-1, keepdim=True) + floor) * delta.shape[-1]
+    return (predicted - delta) / size.sqrt()
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class DynamicsAgreement(Objective[DomainMapping, Transitions]):
