@@ -93,35 +93,36 @@ class ListedActions(ActionCodec):
     discrete = True
 
     def __init__(self, space: spaces.MultiDiscrete | spaces.MultiBinary) -> None:
-        self._choices = tuple(counted_choices(space).tolist())
+        self.choices: tuple[int, ...] = tuple(counted_choices(space).tolist())
+        """How many there are of each."""
         self._dtype = space.dtype
-        self.size = math.prod(self._choices)
+        self.size = math.prod(self.choices)
         self._rows = np.eye(self.size, dtype=np.float32)
 
     @override
     def encode(self, action: Any) -> NDArray[np.float32]:
         choices = np.moveaxis(np.asarray(action), -1, 0)
-        if len(choices) != len(self._choices) or not all(
+        if len(choices) != len(self.choices) or not all(
             np.all((own >= 0) & (own < count))
-            for own, count in zip(choices, self._choices, strict=True)
+            for own, count in zip(choices, self.choices, strict=True)
         ):
             raise InputError(
-                f"an action is one choice each of {list(self._choices)}, counted from "
+                f"an action is one choice each of {list(self.choices)}, counted from "
                 f"0, got {action}; use a policy that was made for this environment"
             )
         rows: NDArray[np.float32] = self._rows[
-            np.ravel_multi_index(tuple(choices), self._choices)
+            np.ravel_multi_index(tuple(choices), self.choices)
         ]
         return rows
 
     @override
     def decode(self, vector: NDArray[Any]) -> NDArray[Any]:
-        choices = np.unravel_index(vector.argmax(axis=-1), self._choices)
+        choices = np.unravel_index(vector.argmax(axis=-1), self.choices)
         return np.stack(choices, axis=-1).astype(self._dtype)
 
     @override
     def draw(self, rng: np.random.Generator) -> NDArray[Any]:
-        return rng.integers(self._choices).astype(self._dtype)
+        return rng.integers(self.choices).astype(self._dtype)
 
 
 @final

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Int64
 from numpy.typing import NDArray
 
-from rltransfer.domain.action_codec import BoxActions
+from rltransfer.domain.action_codec import BoxActions, ListedActions
 from rltransfer.domain.domain import Domain
 from rltransfer.errors import InputError
 from rltransfer.mapping import Transitions
@@ -145,6 +145,8 @@ class _Check:
 
     def observations(self, name: str, rows: NDArray[Any]) -> NDArray[np.float32]:
         """Returns observations; they must be vectors as the domain shows them."""
+        if self._domain.observations.numbered:
+            return self._states(name, rows)
         shape = rows.shape[1:]
         if shape != (self._domain.observation_size,):
             raise InputError(
@@ -159,6 +161,21 @@ class _Check:
                 "same; record another one"
             )
         return values
+
+    def _states(self, name: str, rows: NDArray[Any]) -> NDArray[np.float32]:
+        codec, space = self._domain.observations, self._domain.observation_space
+        numbers = self._single(name, rows)
+        known = numbers - int(getattr(space, "start", 0))
+        if numbers.dtype.kind not in "iu" or not self._within(known, codec.size):
+            raise InputError(
+                f"{self._domain.name} shows states of {space}, {name} of "
+                f"{self._origin} has others: name the log of this environment"
+            )
+        return codec.encode(known)
+
+    @staticmethod
+    def _within(numbers: NDArray[Any], most: Any) -> bool:
+        return bool(((numbers >= 0) & (numbers < most)).all())
 
     def rewards(self, rows: NDArray[Any]) -> NDArray[np.float32]:
         """Returns rewards, one number each."""
@@ -187,6 +204,13 @@ class _Check:
                 place = int(outside.argmax())
                 raise self._other_actions(f"has {rows[place].tolist()} at step {place}")
             return np.clip(encoded, -1, 1)
+        if isinstance(codec, ListedActions):
+            if rows.shape[1:] != (len(codec.choices),) or rows.dtype.kind not in "iu":
+                raise self._other_actions(f"has rows of shape {rows.shape[1:]}")
+            several = rows.astype(np.int64) - getattr(space, "start", 0)
+            if not self._within(several, codec.choices):
+                raise self._other_actions("has others")
+            return codec.encode(several)
         choices = self._single("action", rows)
         if choices.dtype.kind not in "iu":
             raise self._other_actions(f"is of {choices.dtype}")

@@ -14,6 +14,7 @@ from rltransfer.alignment.matching.match_proposals import (
 )
 from rltransfer.alignment.source_model_data import exploring
 from rltransfer.domain import Domain, Transitions
+from rltransfer.errors import InputError
 from rltransfer.random_streams import RandomStreams
 from rltransfer.report.variable_names import action_names, observation_names
 from rltransfer.workflows.environments import (
@@ -77,6 +78,11 @@ def named_side(
     domain = domain_of(choice, stepping, kwargs_option=f"--{role}-kwargs")
     with closing(domain), StepTimeout(stepping.step_seconds).active() as timeout:
         domain.use_timeout(timeout)
+        if domain.observations.numbered:
+            raise InputError(
+                f"match tells variables apart, {domain.name} shows a number of a state "
+                f"({domain.observation_space}); transfer tells its states apart"
+            )
         if data is None:
             rows = _explored(domain, role, steps, streams)
         else:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import final
 
 from rltransfer.alignment import Source, require_budget
+from rltransfer.alignment.problem import require_same_kind
 from rltransfer.domain import Domain, LoggedRows
 from rltransfer.errors import InputError
 from rltransfer.workflows.environments import domain_of
@@ -57,6 +58,8 @@ def opened_transfer(request: TransferRequest) -> Iterator[OpenedTransfer]:
             kwargs_option="--target-kwargs",
         )
         stack.callback(target.close)
+        for one in sources:
+            require_same_kind(one.source.domain, target)
         log = None if file is None else _rows(request, file, target)
         try:
             require_budget(target, logged=log and log.transitions)

@@ -3,16 +3,18 @@
 from collections.abc import Callable
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
 
-from rltransfer.domain import Domain, LoggedRows, Transitions
+from rltransfer.domain import Domain, LoggedRows, StickyRandomPolicy, Transitions
 from rltransfer.domain.logged_rows import spread_over
 from rltransfer.errors import InputError
 from tests.worlds.line import Line
 from tests.worlds.logs import Columns, columns_of
 from tests.worlds.points import Point
+from tests.worlds.rings import Ring
 
 
 def rows_of(columns: Columns, domain: Domain, most: int = 10_000) -> LoggedRows:
@@ -120,3 +122,41 @@ def test_actions_in_other_units_are_refused_and_rounding_is_not() -> None:
         rows_of(other, domain)
     columns["action"][3] = 2.0001  # of bounds at 2
     assert float(rows_of(columns, domain).transitions.action[3]) == 1.0
+
+
+def test_a_log_of_numbered_states_holds_their_numbers() -> None:
+    columns, domain = columns_of(Ring(4), 120), Domain(lambda: Ring(4), "ring")
+    taken = rows_of(columns, domain).transitions
+    assert taken.observation.argmax(dim=1).tolist() == columns["observation"].tolist()
+    columns["observation"][3] = 4
+    with pytest.raises(InputError, match=r"shows states of Discrete\(4\), observation"):
+        rows_of(columns, domain)
+
+
+class Switches(Line):
+    """Pushed by the sum of two choices."""
+
+    def __init__(self) -> None:
+        super().__init__(continuous=False)
+        self.action_space = gym.spaces.MultiDiscrete([2, 3])
+
+    def step(self, action: Any) -> Any:
+        return super().step(int(action.sum() > 1))
+
+
+def test_a_log_of_several_choices_holds_a_row_of_them() -> None:
+    columns, domain = columns_of(Switches(), 120), Domain(Switches, "switches")
+    taken = rows_of(columns, domain).transitions
+    decoded = domain.actions.decode(taken.action.numpy())
+    assert decoded.tolist() == columns["action"].tolist()
+    for wrong in (columns["action"] + 1, columns["action"][:, :1]):
+        with pytest.raises(InputError, match="as they were handed to step"):
+            rows_of({**columns, "action": wrong}, domain)
+
+
+def test_who_chooses_several_at_once_acts_and_is_recorded() -> None:
+    domain = Domain(Switches, "switches")
+    policy = StickyRandomPolicy(domain.actions, np.random.default_rng(0), longest=1)
+    rows = domain.collect(policy, purpose="x", seed=0, steps=60).transitions
+    assert rows.action.shape == (60, 6)
+    assert set(rows.action.argmax(dim=1).tolist()) == set(range(6))
