@@ -17,7 +17,6 @@ from rltransfer.errors import InputError
 from rltransfer_envs.parametrised import read_parameters
 from rltransfer_envs.scrambled_env import on_base, require_vectors
 from rltransfer_envs.true_mapping import (
-    TrueMapping,
     by_name,
     random_actuator_map,
     random_rotation,
@@ -101,10 +100,8 @@ class Drifting(gym.Env[NDArray[np.float32], Any]):
         observed = require_vectors(base)
         rng = np.random.default_rng(seed)
         env_id = base.spec.id if base.spec is not None else None
-        sensors = random_sensors(typical_spread(observed, env_id), rng)
-        self._mapping = TrueMapping(
-            sensors, random_actuator_map(base.action_space, rng)
-        )
+        self._sensors = random_sensors(typical_spread(observed, env_id), rng)
+        self._actuators = random_actuator_map(base.action_space, rng)
         self._planes = random_rotation(observed.shape[0], rng)
         self._base, self._drift = base, drift
         self._set_gravity = _unchanged if drift.gravity == 1 else _gravity_of(base)
@@ -117,7 +114,7 @@ class Drifting(gym.Env[NDArray[np.float32], Any]):
         self.drift_steps = 0
         """Steps taken since the environment was made."""
         self.observation_space = spaces.Box(-np.inf, np.inf, observed.shape, np.float32)
-        self.action_space = self._mapping.actuators.space
+        self.action_space = self._actuators.space
         self.metadata = base.metadata
         self.render_mode = base.render_mode
 
@@ -140,7 +137,7 @@ class Drifting(gym.Env[NDArray[np.float32], Any]):
     ) -> tuple[NDArray[np.float32], Any, bool, bool, dict[str, Any]]:
         self._set_gravity(1 + self.progress * (self._drift.gravity - 1))
         self._set_force(1 - self.progress * (1 - self._drift.motor))
-        inner = self._weakened(self._mapping.actuators.source_action(action))
+        inner = self._weakened(self._actuators.source_action(action))
         observation, reward, terminated, truncated, info = self._base.step(inner)
         self.drift_steps += 1
         return self._reading(observation), reward, terminated, truncated, info
@@ -154,7 +151,7 @@ class Drifting(gym.Env[NDArray[np.float32], Any]):
         self._base.close()
 
     def _reading(self, observation: NDArray[Any]) -> Float32[np.ndarray, " d"]:
-        sensors = self._mapping.sensors
+        sensors = self._sensors
         turned = turn_in(self._planes, np.radians(self.progress * self._drift.turn))
         shown: NDArray[np.float64] = turned @ (sensors.matrix @ observation)
         reading: NDArray[np.float32] = (shown + sensors.offset).astype(np.float32)
