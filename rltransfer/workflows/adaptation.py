@@ -57,6 +57,11 @@ def load_adaptive(
             f"--adapt corrects the mapping of a transfer, {printable(loaded.path)} "
             "acts without one; name a transfer that acts as its mapped policy"
         )
+    if policy.numbered:
+        raise InputError(
+            "--adapt corrects maps of quantities, the states of "
+            f"{printable(loaded.path)} are numbers; transfer to it anew"
+        )
     source, align = load_source_of(loaded.path), AlignConfig()
     told = TransferDescription.at(loaded.path).settings
     for name, value in told.hyperparams.items():

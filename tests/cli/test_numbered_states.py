@@ -36,6 +36,9 @@ def test_states_are_told_and_the_transfer_is_opened_again(
     assert np.shape(mapped.policy.predict(np.int64(3), deterministic=True)[0]) == ()
     several = mapped.policy.predict(np.arange(16), deterministic=True)[0]
     assert several.shape == (16,)
+    adapted = command("evaluate", made["run"], "--adapt")
+    assert adapted.exit_status == 2
+    assert "are numbers; transfer to it anew" in adapted.error
     exported = command("export", made["run"], tmp_path / "lake.onnx")
     assert exported.exit_status == 2
     assert "only policies of vectors" in exported.error
