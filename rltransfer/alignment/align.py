@@ -23,7 +23,13 @@ from rltransfer.alignment.step_plan import StepPlan, StepPlanConfig
 from rltransfer.alignment.trials import Trials
 from rltransfer.alignment.tuning import tune
 from rltransfer.alignment.watcher import Silent, Watcher
-from rltransfer.domain import Domain, Rollout, Transitions, Whitening
+from rltransfer.domain import (
+    Domain,
+    Rollout,
+    SeekingPolicy,
+    Transitions,
+    Whitening,
+)
 from rltransfer.errors import InputError
 from rltransfer.translation import MappedPolicy
 
@@ -210,15 +216,30 @@ def _evidence(trials: Trials, chosen: Trial, steps: int) -> tuple[SourceEvidence
 
 
 def explore(target: Domain, plan: StepPlan, config: AlignConfig) -> Rollout:
-    """Acts at random in the target, until some episodes are finished if that can be."""
+    """Acts at random in the target, until some episodes are finished if that can be.
+
+    A finite world is explored further while an action is known to be untried, up to
+    half of the budget.
+    """
     streams = config.streams
-    return target.collect(
-        exploring(target, config, streams.generator("exploration actions")),
+    policy = exploring(target, config, streams.generator("exploration actions"))
+    explored = target.collect(
+        policy,
         purpose="exploration",
         seed=streams.integer("exploration"),
         steps=plan.exploration,
         wanted=plan.wanted_episodes,
     )
+    seed = streams.integer("further exploration")
+    while isinstance(policy, SeekingPolicy) and not policy.finished:
+        left = plan.budget // 2 - len(explored.transitions)
+        if left <= 0:
+            break
+        further = target.collect(
+            policy, purpose="exploration", seed=seed, steps=left, episodes=1
+        )
+        explored, seed = explored.followed_by(further), seed + 1
+    return explored
 
 
 def require_budget(

@@ -207,4 +207,5 @@ _USES = (
     "acceptance past the budget",
     "matching",
     "renumbering",
+    "further exploration",
 )

@@ -37,8 +37,8 @@ class StepFactor:
     head: Int64[np.ndarray, " edge"]
     tail: Int64[np.ndarray, " edge"]
     times: Float32[np.ndarray, " edge"]
-    ahead: tuple[Int64[np.ndarray, "source way"], Float32[np.ndarray, "source way"]]
-    behind: tuple[Int64[np.ndarray, "source way"], Float32[np.ndarray, "source way"]]
+    ahead: tuple[Int64[np.ndarray, "source next"], Float32[np.ndarray, "source next"]]
+    behind: tuple[Int64[np.ndarray, "source last"], Float32[np.ndarray, "source last"]]
     floor: Float32[np.ndarray, " source"]
     to_head: Float32[np.ndarray, "edge source"]
     to_tail: Float32[np.ndarray, "edge source"]
@@ -61,7 +61,7 @@ class StepFactor:
             unlikely: probability of what it never did where it did try.
             untried: probability of anything where it never tried.
         """
-        head, tail = count.nonzero()
+        head, tail = (ends.astype(np.int64) for ends in count.nonzero())
         share = csr_array(known.multiply(1 / np.maximum(tried, 1)[:, None]))
         floor = np.log(np.where(tried > 0, unlikely, untried)).astype(np.float32)
         none = np.zeros((len(head), len(tried)), np.float32)

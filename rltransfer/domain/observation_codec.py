@@ -109,8 +109,8 @@ def observation_codec_of(space: gym.Space[Any], name: str) -> ObservationCodec:
         ):
             return VectorObservations(space.shape[0])
     raise InputError(
-        "observations must be a Box or MultiBinary of one dimension, or Discrete of at "
-        f"most {MOST_STATES:,} states, but {name} has {space}: " + _remedy(space)
+        "observations must be a Box of one dimension, MultiBinary of one, or Discrete "
+        f"of at most {MOST_STATES:,} states, but {name} has {space}: " + _remedy(space)
     )
 
 

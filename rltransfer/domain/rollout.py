@@ -37,6 +37,15 @@ class Rollout:
             float(self.returns.mean()) if len(self.returns) else self.unfinished_return
         )
 
+    def followed_by(self, other: "Rollout") -> "Rollout":
+        """Returns both as one; what neither finished is counted as unfinished."""
+        return Rollout(
+            Transitions.join(self.transitions, other.transitions),
+            np.concatenate([self.returns, other.returns]),
+            other.unfinished_return,
+            self.unfinished_steps + other.unfinished_steps,
+        )
+
 
 class WantedEpisodes(NamedTuple):
     """Episodes to finish, for which acting may go on past its steps."""

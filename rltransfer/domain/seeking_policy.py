@@ -69,9 +69,14 @@ class SeekingPolicy:
         action = self._actions.decode(self._choices[towards])
         return action, (np.array([here, towards]),)
 
+    @property
+    def finished(self) -> bool:
+        """Whether every action of every state that it acted in was tried."""
+        return not any(0 in tried for tried in self._tried.values())
+
     def _towards_untried(self, here: int) -> int | None:
         """Returns the first action of the shortest way; None where there is none."""
-        if not any(0 in tried for tried in self._tried.values()):
+        if self.finished:
             return None
         reached, waiting = {here}, deque([(here, -1)])
         while waiting:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from rltransfer.alignment import AlignConfig, Source, align
+from rltransfer.alignment.align import explore
 from rltransfer.alignment.counted_steps import CountedSteps, Outcome
 from rltransfer.alignment.renumbering import (
     Renumbering,
@@ -14,6 +15,7 @@ from rltransfer.alignment.renumbering import (
     renumberings,
     tied,
 )
+from rltransfer.alignment.step_plan import StepPlan, StepPlanConfig
 from rltransfer.domain import Domain, SeekingPolicy, Transitions
 from rltransfer.errors import InputError
 from rltransfer.wrappers import StepBudget
@@ -139,3 +141,22 @@ def test_both_sides_need_as_many_actions() -> None:
     target = Domain(lambda: gym.make("FrozenLake-v1"), "FrozenLake-v1", StepBudget(800))
     with pytest.raises(InputError, match="home has 3, FrozenLake-v1 4: choose"):
         align([Source(home, OnPolicy(), "on")], target, AlignConfig())
+
+
+@pytest.mark.parametrize(("states", "whole"), [(12, True), (64, False)])
+def test_a_world_is_explored_until_all_was_tried_or_half_of_the_budget_is_gone(
+    states: int, whole: bool
+) -> None:
+    def world() -> gym.Env:
+        return gym.wrappers.TimeLimit(Ring(states), 70)
+
+    target = Domain(world, "target", StepBudget(400))
+    plan = StepPlan(400, StepPlanConfig(), 0.95)
+    explored = explore(target, plan, AlignConfig())
+    rows = explored.transitions
+    pairs = rows.observation.argmax(dim=1) * 3 + rows.action.argmax(dim=1)
+    assert (len(set(pairs.tolist())) == (states - 1) * 3) == whole
+    assert 100 <= len(rows) <= 200
+    assert whole or len(rows) == 200
+    # Only whole episodes count as random ones.
+    assert plan.after(explored).random_steps == len(rows) - explored.unfinished_steps

@@ -36,3 +36,12 @@ def test_it_goes_on_from_its_state_as_if_never_stopped() -> None:
     )
     assert once.action.equal(twice.action)
     assert once.observation.equal(twice.observation)
+
+
+def test_it_knows_when_nothing_is_left_to_try() -> None:
+    world = domain()
+    seeking = policy(world)
+    world.collect(seeking, purpose="x", seed=0, steps=20)
+    assert not seeking.finished
+    world.collect(seeking, purpose="x", seed=1, steps=200)
+    assert seeking.finished
