@@ -5,6 +5,12 @@ printed with the counts at the end, so that every run can be repeated.
 """
 
 import os
+from collections.abc import Iterable, Sequence
+from itertools import product
+from typing import TypeVar
+
+Row = TypeVar("Row")
+Column = TypeVar("Column")
 
 SCALE = int(os.environ.get("RLTRANSFER_SCALE", "1"))
 """How many times the size of CI."""
@@ -20,3 +26,10 @@ QUICK = {
     "actions.updates": 20,
 }
 """Hyperparameters of transfers that take little effort."""
+
+
+def paired(rows: Iterable[Row], columns: Sequence[Column]) -> list[tuple[Row, Column]]:
+    """Returns all pairs; in CI each row with one of the columns, in turns."""
+    if SCALE > 1:
+        return list(product(rows, columns))
+    return [(row, columns[n % len(columns)]) for n, row in enumerate(rows)]

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from rltransfer.errors import StorageError
-from tests.effort import SCALE, SEED
+from tests.effort import SCALE, SEED, paired
 from tests.worlds.fault_injection import Fault, refuse, remove
 
 from .conftest import Ended, can_go_on, left, run_in
@@ -41,8 +41,7 @@ def require_said(ended: Ended, reason: str, told: str = "") -> None:
     assert ";" in ended.error, told
 
 
-@pytest.mark.parametrize("code", CODES, ids=errno.errorcode.get)
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize(("point", "code"), paired(POINTS, list(CODES)))
 def test_a_disk_fault_is_said_and_the_transfer_goes_on(
     transfers: Any, count: Any, tmp_path: Path, point: str, code: int
 ) -> None:

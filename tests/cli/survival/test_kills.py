@@ -15,7 +15,7 @@ from .conftest import can_go_on, curves, left, run_in
 
 pytestmark = pytest.mark.torture
 
-KILLS = 10 * SCALE
+KILLS = 7 * SCALE
 """For each configuration."""
 KILLS_IN_A_ROW = 5
 KILL = send(signal.SIGKILL)

@@ -1,5 +1,6 @@
 """A disk that fails is said in one line, and what was whole before still loads."""
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -7,17 +8,16 @@ import pytest
 
 from rltransfer.errors import StorageError
 from tests.conftest import Count
+from tests.effort import paired
 from tests.worlds.os_calls import DRAFT, PREVIOUS, ROWS
 
 pytestmark = pytest.mark.torture
 
 POINTS = (*ROWS, *PREVIOUS, *DRAFT)
+CODES = errno.ENOSPC, errno.EIO, errno.EROFS, errno.ENOENT
 
 
-@pytest.mark.parametrize(
-    "code", [28, 5, 30, 2], ids=["full", "EIO", "read-only", "gone"]
-)
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize(("point", "code"), paired(POINTS, CODES))
 def test_a_disk_fault_is_said_and_the_last_state_loads(
     fork_server: Any,
     uninterrupted: Any,

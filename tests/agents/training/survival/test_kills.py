@@ -12,7 +12,7 @@ from tests.worlds.os_calls import DRAFT, PREVIOUS, ROWS
 
 pytestmark = pytest.mark.torture
 
-KILLS = 10 * SCALE
+KILLS = 7 * SCALE
 """Of each configuration."""
 KILLS_IN_A_ROW = 5
 
