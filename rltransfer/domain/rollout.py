@@ -44,6 +44,7 @@ class Rollout:
             np.concatenate([self.returns, other.returns]),
             other.unfinished_return,
             self.unfinished_steps + other.unfinished_steps,
+            np.concatenate([self.lengths, other.lengths]),
         )
 
 
