@@ -50,28 +50,25 @@ def least_squares_near(
 
     found: Tensor = start
     damping, unit = _FIRST_DAMPING, torch.eye(len(start)).double()
-    with torch.no_grad():
-        least = total(found)
-        for _ in range(iterations):
-            slope = slopes(found, *rows).reshape(-1, len(start))
-            error = of_all(found, *rows).reshape(-1)
-            curvature = (slope.T @ slope).double() + ridge * unit
-            downhill = (slope.T @ error + ridge * (found - start)).double()
-            for _ in range(_TRIES):
-                # A singular one comes back not finite, and is not stepped to.
-                step, _info = torch.linalg.solve_ex(
-                    curvature + damping * unit, downhill
-                )
-                tried = found - step.to(found.dtype)
-                there = total(tried)
-                if there < least:
-                    break
-                damping = max(10 * damping, _FIRST_DAMPING)
-            else:
-                return found
-            worth = there < (1 - _WORTH) * least
-            found, least = tried, there
-            damping = max(damping / 10, _LEAST_DAMPING)
-            if not worth:
-                return found
+    least = total(found)
+    for _ in range(iterations):
+        slope = slopes(found, *rows).detach().reshape(-1, len(start))
+        error = of_all(found, *rows).detach().reshape(-1)
+        curvature = (slope.T @ slope).double() + ridge * unit
+        downhill = (slope.T @ error + ridge * (found - start)).double()
+        for _ in range(_TRIES):
+            # A singular one comes back not finite, and is not stepped to.
+            step, _info = torch.linalg.solve_ex(curvature + damping * unit, downhill)
+            tried = found - step.to(found.dtype)
+            there = total(tried)
+            if there < least:
+                break
+            damping = max(10 * damping, _FIRST_DAMPING)
+        else:
+            return found
+        worth = there < (1 - _WORTH) * least
+        found, least = tried, there
+        damping = max(damping / 10, _LEAST_DAMPING)
+        if not worth:
+            return found
     return found

@@ -164,20 +164,22 @@ def test_what_is_not_finite_is_not_learned_from() -> None:
 
 @final
 class Broken:
-    """A source model that says nothing finite of what it has not seen."""
+    """A source model that says nothing finite any more once it is broken."""
 
     def __init__(self) -> None:
-        self._linear = Linear()
+        self._linear, self.broken = Linear(), False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._linear, name)
 
     def predict(self, state: Tensor, action: Tensor) -> Prediction:
-        return self._linear.predict(state * float("nan"), action)
+        return self._linear.predict(state * float("nan" if self.broken else 1), action)
 
 
 def test_the_last_map_stays_where_no_fit_explains_more() -> None:
-    policy = adaptive(model=Broken())
+    model = Broken()
+    policy = adaptive(model=model)
+    model.broken = True
     act(policy, 200, turned(20))
     assert policy.refits == 0 and policy.refused > 0
     torch.testing.assert_close(mapped(policy)[:2], torch.eye(2), atol=0, rtol=0)
