@@ -76,11 +76,15 @@ def test_agents_of_every_space_are_evaluated(kind: str, tmp_path: Path) -> None:
 
 def test_what_cannot_be_mapped_is_said_by_transfer(tmp_path: Path) -> None:
     def make() -> Short:
-        return Short(_NUMBERS, spaces.MultiDiscrete([2, 3]))
+        return Short(*_KINDS["many places"])
 
     path = saved(make(), tmp_path)
-    with pytest.raises(InputError, match="actions must be Discrete or a Box"):
+    with pytest.raises(InputError, match="FlattenObservation"):
         rltransfer.transfer(path, "CartPole-v1", source_env=make, log_folder=tmp_path)
+
+
+def test_choices_of_other_numbers_are_others(tmp_path: Path) -> None:
+    path = saved(Short(_NUMBERS, spaces.MultiDiscrete([2, 3])), tmp_path)
     with pytest.raises(InputError, match="differ in nvec"):
         rltransfer.evaluate(
             path, lambda: Short(_NUMBERS, spaces.MultiDiscrete([3, 2])), episodes=1
