@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, final
 from zipfile import ZipFile
 
+import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -254,10 +255,16 @@ def left(run: Path) -> dict[str, Any]:
         **mapping,
         # The zip itself has times in it.
         "weights": [ZipFile(zip).read("policy.pth") for zip in students],
+        "evaluations": [_arrays(path) for path in run.rglob("evaluations.npz")],
         "counted": steps,
         "curves": curves(run / "tensorboard"),
         "files": sorted(names),
     }
+
+
+def _arrays(path: Path) -> dict[str, Any]:
+    with np.load(path, allow_pickle=False) as found:
+        return {name: found[name].tolist() for name in found.files}
 
 
 def curves(folder: Path) -> list[str]:

@@ -27,6 +27,7 @@ MATTERS = {
     "next_observation": ("discrete", LAST),
     "terminated": ("discrete", LAST),
     "returns": ("discrete", LAST),
+    "lengths": ("continuous, learned on", LAST),
     "unfinished_return": ("continuous", LAST),
     "unfinished_steps": ("discrete", LAST),
     "steps": ("discrete", LAST),
