@@ -29,11 +29,11 @@ def require_writable(log_folder: Path, option: str = "--log-folder") -> Path:
             known = known.parent
         is_folder = known.is_dir()
     if not is_folder:
-        raise StorageError(f"{option} must be a folder, {known} is none; choose another")
-    if not os.access(known, os.W_OK | os.X_OK):
         raise StorageError(
-            f"{option} must be writable, {known} is not; choose another"
+            f"{option} must be a folder, {known} is none; choose another"
         )
+    if not os.access(known, os.W_OK | os.X_OK):
+        raise StorageError(f"{option} must be writable, {known} is not; choose another")
     return log_folder
 
 
