@@ -18,6 +18,9 @@ REGISTRATIONS: dict[str, tuple[str, int | None, float | None]] = {
     # Each task has its own limit.
     "rltransfer/MultiTask-v0": ("multi_task:make_multi_task", None, None),
     "rltransfer/Drifting-v0": ("drifting_env:drifting", None, None),
+    # A game ends by itself.
+    "rltransfer/TicTacToe-v0": ("line_games:tic_tac_toe", None, None),
+    "rltransfer/ConnectFour-v0": ("line_games:connect_four", None, None),
     "rltransfer/CartPole-v0": ("classic_control:cart_pole", 500, 475.0),
     "rltransfer/Acrobot-v0": ("classic_control:acrobot", 500, -100.0),
     "rltransfer/Pendulum-v0": ("classic_control:pendulum", 200, None),

@@ -5,6 +5,7 @@ from typing import Any, final
 
 import numpy as np
 
+from rltransfer.alignment.board_squares import BoardConfig
 from rltransfer.alignment.fitting_config import (
     ActionFitConfig,
     AffineConfig,
@@ -129,6 +130,7 @@ class AlignConfig:
     actions: ActionFitConfig = field(default_factory=ActionFitConfig)
     affine: AffineConfig = field(default_factory=AffineConfig)
     residual: ResidualConfig = field(default_factory=ResidualConfig)
+    board: BoardConfig = field(default_factory=BoardConfig)
     renumbering: RenumberingConfig = field(default_factory=RenumberingConfig)
     tuning: TuningConfig = field(default_factory=TuningConfig)
 
@@ -206,6 +208,7 @@ _USES = (
     "tuning starts",
     "acceptance past the budget",
     "matching",
+    "board",
     "renumbering",
     "further exploration",
 )

@@ -6,6 +6,7 @@ from typing import final
 
 import numpy as np
 import torch
+from gymnasium import spaces
 from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
@@ -147,7 +148,13 @@ def exploring(
 def holding(
     domain: Domain, config: AlignConfig, rng: np.random.Generator
 ) -> StickyRandomPolicy:
-    """Returns the policy that acts at random and holds each action for a while."""
+    """Returns the policy that acts at random and holds each action for a while.
+
+    Where switches are shown, as the marks of a game, it holds none: what is on already
+    is not switched on again.
+    """
+    binary = isinstance(domain.observation_space, spaces.MultiBinary)
+    longest = 1 if binary else config.longest_hold
     return StickyRandomPolicy(
-        domain.actions, rng, exponent=config.hold_exponent, longest=config.longest_hold
+        domain.actions, rng, exponent=config.hold_exponent, longest=longest
     )

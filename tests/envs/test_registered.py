@@ -79,6 +79,8 @@ TASKS = [
     Task("rltransfer/HalfCheetah-v0", 1000, {"gravity": 5, "mass": 1.2}, draws=False),
     Task("rltransfer/HalfCheetah-v0", 1000, {"legs": 3, "torso": 1.2}, draws=False),
     Task("rltransfer/Hopper-v0", 1000, {"torso": 1.2}, lasts=False, draws=False),
+    Task("rltransfer/TicTacToe-v0", 9, {"swapped": True}, lasts=False, draws=False),
+    Task("rltransfer/ConnectFour-v0", 42, {"plies": 1}, lasts=False, draws=False),
     Task("rltransfer/Reacher-v0", 50, {"joints": 3}, draws=False),
 ]
 

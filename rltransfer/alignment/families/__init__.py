@@ -12,6 +12,7 @@ from rltransfer.alignment.candidates import (
     CandidateFamily,
     by_alignment_error,
 )
+from rltransfer.alignment.families.board_family import board
 from rltransfer.alignment.families.fitted_families import affine, residual
 from rltransfer.alignment.families.history_family import history
 from rltransfer.alignment.families.matched_family import matched
@@ -30,6 +31,7 @@ FAMILIES = (
     CandidateFamily(
         "identity", 0, identity, trusts_sensors=True, fits=False, once=True
     ),
+    CandidateFamily("board", 2, board, fits=False),
     CandidateFamily("matched", 3, matched, fits=False, once=True),
     CandidateFamily("responses", 4, responses, once=True),
     CandidateFamily("history", 6, history, once=True),

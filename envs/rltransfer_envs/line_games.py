@@ -1,0 +1,198 @@
+"""TicTacToe and Connect Four against an opponent that is part of the environment."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Protocol, final
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from rltransfer.errors import InputError
+from rltransfer_envs.line_rules import MOST_PLIES, LineGame
+
+TIC_TAC_TOE = "rltransfer/TicTacToe-v0"
+CONNECT_FOUR = "rltransfer/ConnectFour-v0"
+_RANDOM, _MINIMAX = OPPONENTS = ("random", "minimax")
+_FIRST: Mapping[str, tuple[bool, ...]] = MappingProxyType(
+    {"random": (True, False), "agent": (True,), "opponent": (False,)}
+)
+"""Who may begin: the agent does, or does not."""
+
+
+class Opponent(Protocol):
+    """A policy of the game's own spaces, neither renumbered nor swapped."""
+
+    def predict(
+        self,
+        observation: NDArray[np.int8],
+        state: Any = None,
+        episode_start: Any = None,
+        deterministic: bool = False,
+    ) -> tuple[Any, Any]:
+        """Returns a move and what it remembers, as Stable-Baselines3's policies do."""
+
+
+@final
+class LineGameEnv(gym.Env[NDArray[np.int8], Any]):
+    """One side of a game; the other side's answer is part of a step.
+
+    An observation is 0 or 1 for each square twice: whether one's own mark is there,
+    then whether the opponent's is. A win pays 1 and a loss -1; an illegal move loses.
+    `info` has an `action_mask` of the legal moves.
+    """
+
+    def __init__(
+        self,
+        game: LineGame,
+        *,
+        opponent: str | Opponent = _RANDOM,
+        plies: int = MOST_PLIES,
+        blunder_rate: float = 0.3,
+        first: str = "random",
+        renumbering: int | None = None,
+        swapped: bool = False,
+        mirrored: bool = False,
+    ) -> None:
+        """Draws other numbers for squares and moves, the same for the same seed.
+
+        Args:
+            game: what is played.
+            opponent: `random`, `minimax`, or a policy.
+            plies: that minimax looks ahead.
+            blunder_rate: share of minimax's moves that are drawn at random instead.
+            first: who begins: `random`, `agent` or `opponent`.
+            renumbering: seed of an order of the squares and one of the moves; None
+                leaves both as they are.
+            swapped: whether the opponent's marks are shown first.
+            mirrored: whether left and right are exchanged.
+
+        Raises:
+            InputError: a value that there is not.
+        """
+        if isinstance(opponent, str) and opponent not in OPPONENTS:
+            raise InputError(
+                f"opponent is {' or '.join(OPPONENTS)}, or a policy with predict, got "
+                f"{opponent!r}"
+            )
+        if not 1 <= plies <= MOST_PLIES:
+            raise InputError(f"plies is from 1 to {MOST_PLIES}, got {plies}")
+        if not 0 <= blunder_rate <= 1:
+            raise InputError(f"blunder_rate is a share from 0 to 1, got {blunder_rate}")
+        if first not in _FIRST:
+            raise InputError(f"first is one of {', '.join(_FIRST)}, got {first!r}")
+        self.observation_space = spaces.MultiBinary(2 * game.squares)
+        self.action_space = spaces.Discrete(game.moves)
+        self._game, self._opponent, self._plies = game, opponent, plies
+        self._blunder_rate, self._first = blunder_rate, _FIRST[first]
+        self._squares = np.arange(game.squares)
+        self._moves = np.arange(game.moves)
+        if mirrored:
+            self._squares = self._mirror(self._squares)
+            self._moves = self._mirror(self._moves)
+        if renumbering is not None:
+            rng = np.random.default_rng(renumbering)
+            self._squares = self._squares[rng.permutation(game.squares)]
+            self._moves = self._moves[rng.permutation(game.moves)]
+        self._swapped = swapped
+        self._own = self._other = 0
+        self._memory: Any = None
+
+    @override
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[np.int8], dict[str, Any]]:
+        super().reset(seed=seed)
+        self._own = self._other = 0
+        self._memory = None
+        if not self._first[int(self.np_random.integers(len(self._first)))]:
+            self._answer()
+        return self._shown(), self._info()
+
+    @override
+    def step(
+        self, action: Any
+    ) -> tuple[NDArray[np.int8], float, bool, bool, dict[str, Any]]:
+        game, move = self._game, int(self._moves[int(action)])
+        place = game.square(move, self._own | self._other)
+        if place is None:
+            return self._shown(), -1.0, True, False, self._info()
+        self._own |= 1 << place
+        reward = float(game.won(self._own))
+        if not (reward or game.full(self._own | self._other)):
+            reward = -self._answer()
+        over = bool(reward) or game.full(self._own | self._other)
+        return self._shown(), reward, over, False, self._info()
+
+    def _answer(self) -> float:
+        """Lets the opponent move; returns 1 where it wins, -1 where it may not."""
+        move, legal = self._reply(), self._game.legal(self._own | self._other)
+        if move not in legal:
+            return -1.0
+        place = self._game.square(move, self._own | self._other)
+        assert place is not None
+        self._other |= 1 << place
+        return float(self._game.won(self._other))
+
+    def _reply(self) -> int:
+        game, legal = self._game, self._game.legal(self._own | self._other)
+        if not isinstance(self._opponent, str):
+            seen = _bits(self._other, self._own, game.squares)
+            move, self._memory = self._opponent.predict(
+                seen, self._memory, None, deterministic=False
+            )
+            return int(move)
+        if self._opponent == _MINIMAX and self.np_random.random() >= self._blunder_rate:
+            legal = game.best_moves(self._other, self._own, self._plies)
+        return int(self.np_random.choice(legal))
+
+    def _mirror(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        turned = numbers.reshape(-1, self._game.columns)[:, ::-1]
+        return np.ascontiguousarray(turned).reshape(-1)
+
+    def _shown(self) -> NDArray[np.int8]:
+        sides = (self._own, self._other)
+        if self._swapped:
+            sides = (self._other, self._own)
+        bits = _bits(*sides, self._game.squares).reshape(2, -1)
+        return np.ascontiguousarray(bits[:, self._squares]).reshape(-1)
+
+    def _info(self) -> dict[str, Any]:
+        legal = np.isin(self._moves, self._game.legal(self._own | self._other))
+        return {"action_mask": legal.astype(np.int8)}
+
+
+def _bits(first: int, second: int, squares: int) -> NDArray[np.int8]:
+    sides = np.array([[first], [second]], np.uint64)
+    bits = sides >> np.arange(squares, dtype=np.uint64) & np.uint64(1)
+    return bits.reshape(-1).astype(np.int8)
+
+
+def tic_tac_toe(
+    *, rows: int = 3, columns: int = 3, in_line: int = 3, **options: Any
+) -> LineGameEnv:
+    """Returns TicTacToe; the board may be larger.
+
+    Args:
+        rows: of the board.
+        columns: likewise.
+        in_line: marks that win.
+        options: see `LineGameEnv`.
+    """
+    return LineGameEnv(LineGame(rows, columns, in_line), **options)
+
+
+def connect_four(
+    *, rows: int = 6, columns: int = 7, in_line: int = 4, **options: Any
+) -> LineGameEnv:
+    """Returns Connect Four; the board may have another size.
+
+    Args:
+        rows: of the board.
+        columns: likewise.
+        in_line: marks that win.
+        options: see `LineGameEnv`.
+    """
+    return LineGameEnv(LineGame(rows, columns, in_line, drops=True), **options)

@@ -1,0 +1,277 @@
+"""Which square and which move of one board game are which of another.
+
+Nothing is told of the board but two blocks of zeros and ones, each side's marks on the
+same squares. What a move marks is told by what it switches on, and as the how-manieth;
+that leaves the order of the moves open. It is told by what ends a game: sets of squares
+that end it whenever one side has all of them are found in the source's games (frequent
+itemsets: Agrawal & Srikant, 1994), and the order is sought under which they explain how
+the target's games ended, by exchanging two moves while that is an improvement (2-opt).
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from typing import final
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int64
+from numpy.typing import NDArray
+
+from rltransfer.domain import Transitions
+
+_FEW = 1_000
+
+
+@final
+@dataclass(frozen=True)
+class BoardConfig:
+    """How squares and moves of board games are told."""
+
+    longest_line: int = 5
+    """Squares of a set that ends a game."""
+    covered: float = 0.98
+    """Share of won games that sets of one size must explain to be the lines."""
+    least_seen: int = 2
+    """Games that a set must have ended."""
+    open_positions: int = 300
+    """That are looked at, evenly drawn, for lines that did not end a game."""
+    restarts: int = 40
+    """Orders of the moves that are improved, each from one at random, until one settles
+    it.
+    """
+    explained: float = 0.95
+    """Share of the target's won games at which an order settles it."""
+    broken: float = 0.02
+    """Share of its open positions that may hold a line all the same."""
+    least_games: int = 20
+    """That were won, by either side, before an order can settle it."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class BoardGames:
+    """What games showed, told by squares; marks of either side are alike.
+
+    Args:
+        own_first: whether the first block holds one's own marks.
+        marked: of each move the squares it marked, in the order in which it does so.
+        ended: marks of the side that completed something, where that ended the game.
+        last: the square that completed it.
+        open: marks of one side where the game went on.
+    """
+
+    own_first: bool
+    marked: tuple[tuple[int, ...], ...]
+    ended: Bool[np.ndarray, "game square"]
+    last: Int64[np.ndarray, " game"]
+    open: Bool[np.ndarray, "position square"]
+
+    @classmethod
+    def of(cls, rows: Transitions) -> "BoardGames":
+        """Returns what these steps showed.
+
+        Args:
+            rows: as the environment shows them: zeros and ones, one-hot moves; the
+                greatest reward is that of a win, the least that of a loss.
+        """
+        before, after = (
+            part.numpy().round().astype(bool).reshape(len(rows), 2, -1)
+            for part in (rows.observation, rows.next_observation)
+        )
+        move = rows.action.argmax(dim=1).numpy()
+        counts = np.zeros((2, rows.action.shape[1], before.shape[2]))
+        for place, block in enumerate(np.moveaxis(after & ~before, 1, 0)):
+            np.add.at(counts[place], move, block)
+        # A mark of one's own comes from one move only, the other side's with any.
+        purity = counts.max(axis=1).sum(axis=1) / np.maximum(counts.sum(axis=(1, 2)), 1)
+        own = int(purity.argmax())
+        sides = [own, 1 - own]
+        before, after = before[:, sides], after[:, sides]
+        switched: NDArray[np.bool] = np.logical_and(after, ~before)
+        over = rows.terminated.numpy()
+        reward = rows.reward.numpy()
+        finals, last = [], []
+        for side, paid in enumerate((reward.max(), reward.min())):
+            ends = over & (reward == paid) & (switched[:, side].sum(axis=1) == 1)
+            if reward.max() > reward.min():
+                finals.append(after[ends, side])
+                last.append(switched[ends, side].argmax(axis=1))
+        empty = np.zeros((0, before.shape[2]), bool)
+        return cls(
+            own == 0,
+            _in_order(
+                counts[own],
+                np.logical_or(*np.moveaxis(before, 1, 0)),
+                switched[:, 0],
+                move,
+            ),
+            np.concatenate([empty, *finals]),
+            np.concatenate([np.zeros(0, np.int64), *last]),
+            after[~over].reshape(-1, before.shape[2]),
+        )
+
+    @cached_property
+    def squares(self) -> int:
+        """How many there are."""
+        return int(self.open.shape[1])
+
+    def lines(self, config: BoardConfig) -> Float32[np.ndarray, "line square"]:
+        """Returns sets of equally many squares that ended a game, whoever had them.
+
+        None where no size explains how games ended.
+        """
+        if not len(self.ended):
+            return np.zeros((0, self.squares), np.float32)
+        packed = {row.tobytes(): row for row in np.packbits(self.open, axis=1)}
+        known = np.unpackbits(
+            np.array(list(packed.values()), np.uint8).reshape(len(packed), -1),
+            axis=1,
+            count=self.squares,
+        ).astype(np.float32)
+        for size in range(2, config.longest_line + 1):
+            seen: Counter[tuple[int, ...]] = Counter()
+            for marks, last in zip(self.ended, self.last, strict=True):
+                others = [n for n in np.flatnonzero(marks).tolist() if n != last]
+                for rest in combinations(others, size - 1):
+                    seen[tuple(sorted((*rest, int(last))))] += 1
+            often = [line for line, times in seen.items() if times >= config.least_seen]
+            lines = np.zeros((len(often), self.squares), np.float32)
+            for place, line in enumerate(often):
+                lines[place, list(line)] = 1.0
+            # Few positions rule most of them out.
+            for part in (known[:: max(1, len(known) // _FEW)], known):
+                lines = lines[~_holds(part, lines).any(axis=0)]
+            if _completed(self.ended, self.last, lines).mean() >= config.covered:
+                return lines
+        return np.zeros((0, self.squares), np.float32)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class BoardMatch:
+    """What each target square and move is taken for."""
+
+    square: Int64[np.ndarray, " target_square"]
+    move: tuple[int, ...]
+    explained: float
+    """Share of the target's won games that a line of the source's explains."""
+    broken: float
+    """Share of its open positions that hold one all the same."""
+
+    @property
+    def score(self) -> float:
+        """What the best one has most of."""
+        return self.explained - self.broken
+
+    def settles(self, config: BoardConfig) -> bool:
+        """Returns whether it explains what was seen as well as need be."""
+        return self.explained >= config.explained and self.broken <= config.broken
+
+
+def board_matches(
+    source: BoardGames,
+    target: BoardGames,
+    config: BoardConfig,
+    rng: np.random.Generator,
+) -> list[BoardMatch]:
+    """Returns matches, the best first; none where lines or ends are unknown.
+
+    Args:
+        source: well known.
+        target: a game of as many squares and moves.
+        config: effort.
+        rng: of the orders that are begun with.
+    """
+    lines = source.lines(config)
+    if not len(lines) or not len(target.ended):
+        return []
+    chosen = np.arange(len(target.open))
+    if len(chosen) > config.open_positions:
+        chosen = rng.choice(chosen, config.open_positions, replace=False)
+    open_positions = target.open[chosen]
+    moves = len(target.marked)
+
+    def match(order: tuple[int, ...]) -> BoardMatch:
+        square = _squares(source, target, order)
+        carried = lines[:, square]
+        ended = _completed(target.ended, target.last, carried).mean()
+        broken = _holds(open_positions.astype(np.float32), carried).any(axis=1)
+        return BoardMatch(square, order, float(ended), float(broken.mean()))
+
+    found: dict[tuple[int, ...], BoardMatch] = {}
+    for _ in range(config.restarts):
+        best = match(tuple(rng.permutation(moves).tolist()))
+        while True:
+            near = [
+                match(_exchanged(best.move, *pair))
+                for pair in combinations(range(moves), 2)
+            ]
+            better = max(near, key=lambda one: one.score, default=best)
+            if better.score <= best.score:
+                break
+            best = better
+        found[best.move] = best
+        if best.settles(config):
+            break
+    return sorted(found.values(), key=lambda one: -one.score)
+
+
+def _in_order(
+    counts: Float64[np.ndarray, "move square"],
+    taken: NDArray[np.bool],
+    switched: NDArray[np.bool],
+    move: Int64[np.ndarray, " step"],
+) -> tuple[tuple[int, ...], ...]:
+    """Returns the squares of each move, those that it marks first at the front."""
+    owner = np.where(counts.any(axis=0), counts.argmax(axis=0), -1)
+    found = []
+    for number in range(len(counts)):
+        squares = np.flatnonzero(owner == number)
+        own = taken[move == number][:, squares].sum(axis=1)
+        at = switched[move == number][:, squares]
+        height = (own[:, None] * at).sum(axis=0) / np.maximum(at.sum(axis=0), 1)
+        found.append(tuple(squares[np.argsort(height, kind="stable")].tolist()))
+    return tuple(found)
+
+
+def _squares(
+    source: BoardGames, target: BoardGames, order: tuple[int, ...]
+) -> Int64[np.ndarray, " target_square"]:
+    """Returns the square that each target square is, if its moves are these.
+
+    What was never marked gets one that is left over.
+    """
+    square = np.full(target.squares, -1)
+    for own, other in zip(target.marked, order, strict=True):
+        for here, there in zip(own, source.marked[other], strict=False):
+            square[here] = there
+    left = sorted(set(range(source.squares)) - set(square.tolist()))
+    square[square < 0] = left
+    return square
+
+
+def _exchanged(order: tuple[int, ...], one: int, other: int) -> tuple[int, ...]:
+    changed = list(order)
+    changed[one], changed[other] = changed[other], changed[one]
+    return tuple(changed)
+
+
+def _holds(
+    marks: Float32[np.ndarray, "position square"],
+    lines: Float32[np.ndarray, "line square"],
+) -> Bool[np.ndarray, "position line"]:
+    held: Bool[np.ndarray, "position line"] = marks @ lines.T >= lines.sum(axis=1) - 0.5
+    return held
+
+
+def _completed(
+    ended: Bool[np.ndarray, "game square"],
+    last: Int64[np.ndarray, " game"],
+    lines: Float32[np.ndarray, "line square"],
+) -> Bool[np.ndarray, " game"]:
+    """Returns of each game whether its last mark completed a line."""
+    held = _holds(ended.astype(np.float32), lines)
+    done = np.logical_and(held, lines[:, last].T > 0)
+    completed: Bool[np.ndarray, " game"] = done.any(axis=1)
+    return completed

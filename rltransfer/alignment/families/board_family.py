@@ -1,0 +1,78 @@
+"""The family for board games whose squares, moves or marks are others."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from gymnasium import spaces
+
+from rltransfer.alignment.board_squares import BoardGames, BoardMatch, board_matches
+from rltransfer.alignment.candidates import Candidate
+from rltransfer.alignment.problem import AlignmentProblem, Measured
+from rltransfer.domain import Domain, Transitions, Whitening
+from rltransfer.mapping import DomainMapping, FitWatcher
+
+
+def board(
+    problem: AlignmentProblem, known: Sequence[Candidate], watch: FitWatcher
+) -> list[Measured]:
+    """Maps under which the source's lines are what ends the target's games.
+
+    Both show two blocks of zeros and ones, one for each side's marks, and have as many
+    squares and moves; where not, nothing is proposed. It settles the matter where lines
+    explain how nearly all games ended.
+    """
+    del known, watch
+    sides = problem.source, problem.target
+    if not (
+        all(map(_is_board, sides)) and problem.same_sensors and problem.same_actions
+    ):
+        return []
+    data, config = problem.model_data, problem.config.board
+    source = BoardGames.of(_shown(data.rows, data.model.whitening))
+    target = BoardGames.of(_shown(problem.rows, problem.whitening))
+    rng = problem.config.streams.generator("board")
+    measured: list[Measured] = []
+    for one in board_matches(source, target, config, rng)[: problem.config.beam]:
+        enough = len(target.ended) >= config.least_games
+        settles = not measured and enough and one.settles(config)
+        mapping = _mapping(problem, source, target, one)
+        measured += [
+            each._replace(settles=settles) for each in problem.measured(mapping)
+        ]
+    return measured
+
+
+def _is_board(domain: Domain) -> bool:
+    shown, taken = domain.observation_space, domain.action_space
+    return (
+        isinstance(shown, spaces.MultiBinary)
+        and shown.shape[0] % 2 == 0
+        and isinstance(taken, spaces.Discrete)
+    )
+
+
+def _shown(rows: Transitions, whitening: Whitening) -> Transitions:
+    return replace(
+        rows,
+        observation=whitening.unwhiten(rows.observation),
+        next_observation=whitening.unwhiten(rows.next_observation),
+    )
+
+
+def _mapping(
+    problem: AlignmentProblem, source: BoardGames, target: BoardGames, found: BoardMatch
+) -> DomainMapping:
+    squares = target.squares
+    weight = torch.zeros(2 * squares, 2 * squares)
+    here, there = np.arange(squares), found.square
+    for side in (0, 1):
+        own, other = (
+            squares * (side if world.own_first else 1 - side)
+            for world in (target, source)
+        )
+        weight[own + here, other + there] = 1.0
+    state = problem.between(weight, torch.zeros(2 * squares))
+    taken = np.eye(problem.source.actions.size)[:, list(found.move)]
+    return DomainMapping(state, problem.wired(taken))

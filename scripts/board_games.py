@@ -1,0 +1,162 @@
+"""Board games whose squares, moves or sides are others: share of games won.
+
+    python scripts/board_games.py -f runs/boards
+
+An agent is trained on each board against each opponent and transferred to changed
+boards with 5,000 target steps, which are moves. Each policy then plays 1,000 games
+against the same opponent. A larger board cannot be matched square by square; beside it
+stands an agent that learned there from scratch, from as many moves.
+"""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from scipy.stats import binomtest
+
+import rltransfer
+from rltransfer.errors import InputError
+from rltransfer.report.tables import markdown
+from rltransfer.workflows.policy_loading import AgentLike
+from rltransfer_envs.line_games import CONNECT_FOUR, TIC_TAC_TOE
+
+BUDGET = 5_000
+GAMES = 1_000
+TRAINING = 300_000
+
+
+class Home(NamedTuple):
+    """A board and who is played against."""
+
+    env: str
+    opponent: Mapping[str, Any]
+
+
+HOMES: Mapping[str, Home] = MappingProxyType(
+    {
+        "TicTacToe, random": Home(TIC_TAC_TOE, {}),
+        "TicTacToe, minimax": Home(TIC_TAC_TOE, {"opponent": "minimax"}),
+        "Connect Four, random": Home(CONNECT_FOUR, {}),
+        "Connect Four, minimax": Home(
+            CONNECT_FOUR, {"opponent": "minimax", "plies": 2}
+        ),
+    }
+)
+"""Minimax looks 4 moves ahead, in Connect Four 2; 3 of 10 moves are at random."""
+
+
+def changes(home: Home, seed: int) -> dict[str, dict[str, Any]]:
+    """Returns the arguments of each changed board."""
+    found: dict[str, dict[str, Any]] = {
+        "renumbered": {"renumbering": seed},
+        "swapped": {"renumbering": seed, "swapped": True},
+        "mirrored": {"mirrored": True},
+    }
+    if home.env == TIC_TAC_TOE:
+        found["4 x 4"] = {"rows": 4, "columns": 4}
+    return found
+
+
+class Won(NamedTuple):
+    """Games that were won, of how many."""
+
+    wins: int
+    games: int
+
+    @property
+    def share(self) -> float:
+        """Of all games."""
+        return self.wins / self.games
+
+    def __str__(self) -> str:
+        low, high = binomtest(self.wins, self.games).proportion_ci(method="wilson")
+        return f"{self.share:.2f} ({low:.2f} to {high:.2f})"
+
+
+def won(agent: AgentLike, env: str, kwargs: Mapping[str, Any], seed: int) -> Won:
+    """Returns how many games a policy wins."""
+    result = rltransfer.evaluate(
+        agent, env, env_kwargs=kwargs, episodes=GAMES, seed=seed
+    )
+    return Won(int((result.returns > 0).sum()), len(result.returns))
+
+
+def trained(folder: Path, env: str, kwargs: Mapping[str, Any], **how: Any) -> Path:
+    """Returns the run folder of an agent, trained where it is not there yet."""
+    found = sorted(folder.glob("ppo/*/manifest.json"))
+    if found:
+        return found[-1].parent
+    result = rltransfer.train_source(
+        env, "ppo", env_kwargs=kwargs, log_folder=folder, progress=True, **how
+    )
+    return result.runs[0].folder
+
+
+def rows_of(name: str, folder: Path, seeds: list[int]) -> list[dict[str, str]]:
+    """Returns the rows of one home, a change and a seed each."""
+    home = HOMES[name]
+    own = folder / name.replace(", ", "-").replace(" ", "-")
+    agent = trained(own, home.env, home.opponent, steps=TRAINING, seed=0)
+    rows = []
+    for seed in seeds:
+        at_home = won(agent, home.env, home.opponent, 10_000 + seed)
+        for change, how in changes(home, seed).items():
+            kwargs = {**home.opponent, **how}
+            row = {"game, opponent": name, "board": change, "seed": str(seed)}
+            row |= {"at home": str(at_home), "as it is": "", "scratch": ""}
+            try:
+                result = rltransfer.transfer(
+                    agent,
+                    home.env,
+                    target_kwargs=kwargs,
+                    steps=BUDGET,
+                    seed=seed,
+                    log_folder=own / change,
+                    report=False,
+                )
+            except InputError as fault:
+                row |= {"transferred": f"refused: {fault}", "share of home": ""}
+                row |= {"accepted": "no", "steps": "0"}
+            else:
+                found = won(result.folder, home.env, kwargs, 10_000 + seed)
+                row["transferred"] = str(found)
+                row["share of home"] = f"{found.share / at_home.share:.2f}"
+                row["accepted"] = "yes" if result.accepted else "no"
+                row["steps"] = f"{result.target_steps:,}"
+            if change == "4 x 4":
+                place = own / "scratch" / str(seed)
+                alone = trained(place, home.env, kwargs, steps=BUDGET, seed=seed)
+                row["scratch"] = str(won(alone, home.env, kwargs, 10_000 + seed))
+            else:
+                unchanged = won(agent, home.env, kwargs, 10_000 + seed)
+                row["as it is"] = str(unchanged)
+            rows.append(row)
+            print(row, flush=True)
+    return rows
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Prints the table in Markdown."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--games", nargs="+", choices=HOMES, default=list(HOMES))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[101, 102, 103])
+    parser.add_argument("-f", "--log-folder", type=Path, default=Path("runs/boards"))
+    asked = parser.parse_args(arguments)
+    rows = [
+        row
+        for name in asked.games
+        for row in rows_of(name, asked.log_folder, asked.seeds)
+    ]
+    columns = (
+        *("game, opponent", "board", "seed", "at home", "as it is", "transferred"),
+        *("share of home", "accepted", "steps", "scratch"),
+    )
+    print(markdown([{name: row[name] for name in columns} for row in rows]))
+
+
+if __name__ == "__main__":
+    main()
