@@ -14,6 +14,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 import rltransfer
@@ -65,6 +67,11 @@ class Won(NamedTuple):
     wins: int
     games: int
 
+    @classmethod
+    def of(cls, returns: NDArray[np.float64]) -> "Won":
+        """Counts the games that paid something."""
+        return cls(int((returns > 0).sum()), len(returns))
+
     @property
     def share(self) -> float:
         """Of all games."""
@@ -80,7 +87,7 @@ def won(agent: AgentLike, env: str, kwargs: Mapping[str, Any], seed: int) -> Won
     result = rltransfer.evaluate(
         agent, env, env_kwargs=kwargs, episodes=GAMES, seed=seed
     )
-    return Won(int((result.returns > 0).sum()), len(result.returns))
+    return Won.of(result.returns)
 
 
 def trained(folder: Path, env: str, kwargs: Mapping[str, Any], **how: Any) -> Path:

@@ -1,6 +1,6 @@
 """TicTacToe and Connect Four against an opponent that is part of the environment."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol, final
 
@@ -137,7 +137,8 @@ class LineGameEnv(gym.Env[NDArray[np.int8], Any]):
         return float(self._game.won(self._other))
 
     def _reply(self) -> int:
-        game, legal = self._game, self._game.legal(self._own | self._other)
+        game = self._game
+        legal: Sequence[int] = game.legal(self._own | self._other)
         if not isinstance(self._opponent, str):
             seen = _bits(self._other, self._own, game.squares)
             move, self._memory = self._opponent.predict(
@@ -146,7 +147,7 @@ class LineGameEnv(gym.Env[NDArray[np.int8], Any]):
             return int(move)
         if self._opponent == _MINIMAX and self.np_random.random() >= self._blunder_rate:
             legal = game.best_moves(self._other, self._own, self._plies)
-        return int(self.np_random.choice(legal))
+        return legal[int(self.np_random.integers(len(legal)))]
 
     def _mirror(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
         turned = numbers.reshape(-1, self._game.columns)[:, ::-1]

@@ -99,14 +99,9 @@ class LineGame:
 
         return tuple(sorted(range(self.moves), key=off))
 
-    def best_moves(self, own: int, other: int, plies: int) -> list[int]:
+    def best_moves(self, own: int, other: int, plies: int) -> tuple[int, ...]:
         """Returns the moves that minimax finds best when it looks so far ahead."""
-        worth = {
-            move: self._after(own, other, move, plies, -_MOST)
-            for move in self.legal(own | other)
-        }
-        best = max(worth.values())
-        return [move for move, value in worth.items() if value == best]
+        return _best_moves(self, own, other, plies)
 
     def _after(self, own: int, other: int, move: int, plies: int, least: int) -> int:
         place = self.square(move, own | other)
@@ -121,6 +116,16 @@ class LineGame:
 
 _WON = 100
 _MOST = 1_000  # above any worth
+
+
+@lru_cache(maxsize=200_000)
+def _best_moves(game: LineGame, own: int, other: int, plies: int) -> tuple[int, ...]:
+    worth = {
+        move: game._after(own, other, move, plies, -_MOST)
+        for move in game.legal(own | other)
+    }
+    best = max(worth.values())
+    return tuple(move for move, value in worth.items() if value == best)
 
 
 @lru_cache(maxsize=200_000)

@@ -54,13 +54,13 @@ def test_a_mark_drops_to_the_lowest_free_square_of_its_column() -> None:
 
 
 def test_minimax_wins_where_it_can_and_stops_a_line_where_it_must() -> None:
-    assert THREE.best_moves(squares(0, 1), squares(3, 4), 1) == [2]
-    assert THREE.best_moves(squares(0, 8), squares(3, 4), 2) == [5]
+    assert THREE.best_moves(squares(0, 1), squares(3, 4), 1) == (2,)
+    assert THREE.best_moves(squares(0, 8), squares(3, 4), 2) == (5,)
     # A win at once is better than stopping the other's.
-    assert THREE.best_moves(squares(0, 1), squares(3, 4), 4) == [2]
+    assert THREE.best_moves(squares(0, 1), squares(3, 4), 4) == (2,)
     # Two open ends cannot both be stopped: the fork needs three plies to be seen.
     assert set(THREE.best_moves(squares(0, 8), squares(1, 4), 3)) == {7}
-    assert FOUR.best_moves(squares(0, 1, 2), squares(7, 8, 9), 2) == [3]
+    assert FOUR.best_moves(squares(0, 1, 2), squares(7, 8, 9), 2) == (3,)
 
 
 def test_two_perfect_players_never_win_tic_tac_toe() -> None:
