@@ -26,7 +26,7 @@ from rltransfer_envs.line_games import CONNECT_FOUR, TIC_TAC_TOE
 
 BUDGET = 5_000
 GAMES = 1_000
-TRAINING = 300_000
+TRAINING = 150_000
 
 
 class Home(NamedTuple):
