@@ -32,17 +32,17 @@ FAMILIES = (
         "identity", 0, identity, trusts_sensors=True, fits=False, once=True
     ),
     CandidateFamily("board", 2, board, fits=False),
-    CandidateFamily("matched", 3, matched, fits=False, once=True),
-    CandidateFamily("responses", 4, responses, once=True),
-    CandidateFamily("history", 6, history, once=True),
+    CandidateFamily("matched", 4, matched, fits=False, once=True),
+    CandidateFamily("responses", 5, responses, once=True),
+    CandidateFamily("history", 7, history, once=True),
     CandidateFamily("same sensors", 1, same_sensors, trusts_sensors=True),
-    CandidateFamily("affine", 4, affine),
-    CandidateFamily("signed permutation", 2, signed_permutation, refines=True),
-    CandidateFamily("residual", 5, residual, refines=True),
-    CandidateFamily("renumbered", 8, renumbered, fits=False, numbered=True),
+    CandidateFamily("affine", 5, affine),
+    CandidateFamily("signed permutation", 3, signed_permutation, refines=True),
+    CandidateFamily("residual", 6, residual, refines=True),
+    CandidateFamily("renumbered", 9, renumbered, fits=False, numbered=True),
 )
 """In the order in which they propose."""
-TUNED = CandidateFamily("tuned", 7, lambda problem, known, watch: ())
+TUNED = CandidateFamily("tuned", 8, lambda problem, known, watch: ())
 """What tuning leaves; it proposes nothing by itself."""
 
 
