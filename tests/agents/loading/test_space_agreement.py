@@ -118,3 +118,7 @@ def test_at_home_choices_may_be_counted_from_another_start() -> None:
     # An agent that counts from elsewhere was not trained so.
     with pytest.raises(InputError, match="differ in start"):
         notes(shifted, own, at_home=True)
+
+
+def test_switches_agree_however_their_number_is_written() -> None:
+    assert notes(Spaces(spaces.MultiBinary(3)), Spaces(spaces.MultiBinary((3,)))) == ()
