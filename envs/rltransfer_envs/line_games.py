@@ -122,7 +122,7 @@ class LineGameEnv(gym.Env[NDArray[np.int8], Any]):
         self._own |= 1 << place
         reward = float(game.won(self._own))
         if not (reward or game.full(self._own | self._other)):
-            reward = -self._answer()
+            reward -= self._answer()
         over = bool(reward) or game.full(self._own | self._other)
         return self._shown(), reward, over, False, self._info()
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from rltransfer.alignment.acceptance_test import AcceptanceTest, random_to_beat
 from rltransfer.alignment.candidates import Trial
-from rltransfer.alignment.source_model_data import exploring
+from rltransfer.alignment.source_model_data import exploring, holding_helps
 from rltransfer.alignment.trials import Trials
 from rltransfer.domain import Policy, Rollout, StickyRandomPolicy
 
@@ -47,6 +47,7 @@ class _Testing:
         self._trials, self._plan, self._best = trials, trials.plan, best
         self._config, self._budget = trials.problem.config, trials.problem.target.budget
         self.chosen = trials.ranking[0]
+        self._aimed = self._plan.aimed_at(self._left, best)
         self._held, self._single = trials.random_returns, np.zeros(0)
         self._loses = False
         """Whether a reward was negative since exploring."""
@@ -74,7 +75,7 @@ class _Testing:
     @property
     def lost(self) -> bool:
         """Whether the trial has decided against the candidate already."""
-        fitting = self._plan.fitting(self._left, self._best)
+        fitting = self._plan.fitting(self._left, self._best, self._aimed)
         return not self._stops and self.result.is_lost(fitting)
 
     @property
@@ -88,6 +89,8 @@ class _Testing:
 
     def act_at_random_again(self) -> None:
         """Takes random episodes of the other kind, if the plan has steps for them."""
+        if not holding_helps(self._trials.problem.target):
+            return  # there is but one kind
         steps, episodes = self._plan.random_again(self._budget.used, self._best)
         if episodes:
             # Holding actions may be the better or the worse way to act at random.
@@ -112,7 +115,7 @@ class _Testing:
             self.chosen.policy,
             "acceptance",
             self._plan.budget,
-            self._plan.acceptance_episodes,
+            self._aimed,
             whole=True,
             expected_steps=best.episode_steps if above is None else best.outranks_after,
             stop_above=above,

@@ -142,8 +142,9 @@ class BoardGames:
             # Few positions rule most of them out.
             for part in (known[:: max(1, len(known) // _FEW)], known):
                 lines = lines[~_holds(part, lines).any(axis=0)]
-            if _completed(self.ended, self.last, lines).mean() >= config.covered:
-                return lines
+            completed = _completed(self.ended, self.last, lines)
+            if completed.any(axis=1).mean() >= config.covered:
+                return lines[_enough(completed, config.least_seen)]
         return np.zeros((0, self.squares), np.float32)
 
 
@@ -195,7 +196,7 @@ def board_matches(
     def match(order: tuple[int, ...]) -> BoardMatch:
         square = _squares(source, target, order)
         carried = lines[:, square]
-        ended = _completed(target.ended, target.last, carried).mean()
+        ended = _completed(target.ended, target.last, carried).any(axis=1).mean()
         broken = _holds(open_positions.astype(np.float32), carried).any(axis=1)
         return BoardMatch(square, order, float(ended), float(broken.mean()))
 
@@ -269,9 +270,25 @@ def _completed(
     ended: Bool[np.ndarray, "game square"],
     last: Int64[np.ndarray, " game"],
     lines: Float32[np.ndarray, "line square"],
-) -> Bool[np.ndarray, " game"]:
-    """Returns of each game whether its last mark completed a line."""
+) -> Bool[np.ndarray, "game line"]:
+    """Returns of each game which lines its last mark completed."""
     held = _holds(ended.astype(np.float32), lines)
-    done = np.logical_and(held, lines[:, last].T > 0)
-    completed: Bool[np.ndarray, " game"] = done.any(axis=1)
-    return completed
+    done: Bool[np.ndarray, "game line"] = np.logical_and(held, lines[:, last].T > 0)
+    return done
+
+
+def _enough(completed: Bool[np.ndarray, "game line"], least: int) -> list[int]:
+    """Returns lines that explain all games which any explain: the greedy set cover.
+
+    Others ended a game only where one of these did: they had a square in common with
+    it, and were never seen without it.
+    """
+    chosen: list[int] = []
+    left = completed.any(axis=1)
+    while True:
+        gains = completed[left].sum(axis=0)
+        best = int(gains.argmax()) if gains.size else 0
+        if not gains.size or gains[best] < least:
+            return chosen
+        chosen.append(best)
+        left &= ~completed[:, best]

@@ -150,11 +150,18 @@ def holding(
 ) -> StickyRandomPolicy:
     """Returns the policy that acts at random and holds each action for a while.
 
-    Where switches are shown, as the marks of a game, it holds none: what is on already
-    is not switched on again.
+    Where holding makes no sense, it holds none.
     """
-    binary = isinstance(domain.observation_space, spaces.MultiBinary)
-    longest = 1 if binary else config.longest_hold
+    longest = config.longest_hold if holding_helps(domain) else 1
     return StickyRandomPolicy(
         domain.actions, rng, exponent=config.hold_exponent, longest=longest
     )
+
+
+def holding_helps(domain: Domain) -> bool:
+    """Returns whether an action that is held may go further than single ones.
+
+    Where switches are shown, as the marks of a game, what is on is not switched on
+    again.
+    """
+    return not isinstance(domain.observation_space, spaces.MultiBinary)

@@ -44,6 +44,10 @@ class StepPlanConfig:
     """Most of the budget that is kept back for the acceptance test."""
     acceptance_episodes: int = 5
     """Taken where the budget allows, even where fewer could show the difference."""
+    cheap_share: float = 0.05
+    """Of the steps left, for more episodes of the acceptance test than these."""
+    most_cheap_episodes: int = 20
+    """Of the acceptance test, however short they are."""
     alone_from: int = 10
     """Episodes needed by the acceptance test at which no steps are left to choose by.
 
@@ -140,15 +144,28 @@ class StepPlan:
         """Episodes that the acceptance test aims at."""
         return max(self.config.acceptance_episodes, self.needed_episodes)
 
-    def fitting(self, left: int, best: BestTrial) -> int:
+    def aimed_at(self, left: int, best: BestTrial) -> int:
+        """Returns how many episodes the acceptance test aims at.
+
+        Of short ones more are taken, which cost little: where an episode is won or
+        lost, five tell one that mostly wins from luck in three of four cases only.
+
+        Args:
+            left: steps that may be taken.
+            best: trial of the candidate.
+        """
+        room = int(self.config.cheap_share * left / max(best.episode_steps, 1.0))
+        return max(self.acceptance_episodes, min(room, self.config.most_cheap_episodes))
+
+    def fitting(self, left: int, best: BestTrial, aimed: int) -> int:
         """Returns the most episodes that the acceptance test may take of so many steps.
 
         Where neither random episodes nor the best trial's end early, others do not.
         """
         limit = self.episode_limit
         if limit is None or not self.none_ended or best.episode_steps < limit:
-            return self.acceptance_episodes
-        return min(self.acceptance_episodes, left // limit)
+            return aimed
+        return min(aimed, left // limit)
 
     @property
     def alone(self) -> bool:

@@ -106,7 +106,16 @@ def test_so_many_episodes_fit_where_none_ends_early() -> None:
     long = replace(PLAN, episode_limit=200, random_episodes=3, none_ended=True)
     best = BestTrial(200.0, finished=True)
     assert long.acceptance_episodes == 5
-    assert long.fitting(450, best) == 2
+    assert long.fitting(450, best, 5) == 2
     # One that ends early may be followed by shorter ones.
-    assert long.fitting(450, best._replace(episode_steps=90.0)) == 5
-    assert replace(long, none_ended=False).fitting(450, best) == 5
+    assert long.fitting(450, best._replace(episode_steps=90.0), 5) == 5
+    assert replace(long, none_ended=False).fitting(450, best, 5) == 5
+
+
+def test_more_short_episodes_are_aimed_at_where_they_cost_little() -> None:
+    plan = replace(PLAN, random_episodes=30)
+    assert plan.acceptance_episodes == 5
+    # A twentieth of 1,000 steps is 50.
+    assert plan.aimed_at(1_000, BestTrial(5.0, finished=True)) == 10
+    assert plan.aimed_at(1_000, BestTrial(20.0, finished=True)) == 5
+    assert plan.aimed_at(9_000, BestTrial(5.0, finished=True)) == 20

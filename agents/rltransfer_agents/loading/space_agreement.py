@@ -129,7 +129,9 @@ def _difference(
     is_box = isinstance(own, spaces.Box)
     for name in ("shape", "n", "nvec", "start", *(of_boxes if is_box else ())):
         # `n` of MultiBinary may be a number or a shape of one; shapes come first.
-        one, another = (np.ravel(getattr(s, name, None)) for s in (own, other))
+        one, another = (
+            np.asarray(getattr(s, name, None)).ravel() for s in (own, other)
+        )
         equal = _close if name in _BOUNDS else np.array_equal
         if not equal(one, another):
             return name
