@@ -53,6 +53,8 @@ USED = {
 """Families that propose, by what the table calls them: two refine an affine map, and
 by default all are asked in their order."""
 PEER = "dcc"
+_ASIDE = 1.12
+"""Factor in target steps by which families stand apart in the figure."""
 KEY = "pair", "seed", "family", "steps"
 Key = tuple[str, int, str, int]
 
@@ -164,13 +166,22 @@ def drawn(shares: Shares, to: Path) -> None:
         for family, by_steps in families.items():
             steps = sorted(by_steps)
             earned = [[share or 0.0 for share in by_steps[n]] for n in steps]
-            color = f"C{names.index(family)}"
-            style = ":" if family == PEER else "-"
-            middle = np.median(earned, axis=1)
-            low, high = np.min(earned, axis=1), np.max(earned, axis=1)
-            (lines[family],) = panel.plot(steps, middle, style, color=color, marker=".")
-            panel.fill_between(steps, low, high, color=color, alpha=0.12)
-        panel.set(xscale="log", title=pair, ylim=(-0.3, 1.1), xlabel="target steps")
+            # Side by side, as many of them earn the same.
+            number = names.index(family)
+            places = [n * _ASIDE ** (number - len(names) / 2) for n in steps]
+            # Some may have been measured on fewer seeds.
+            middle, low, high = (
+                np.array([of(seeds) for seeds in earned])
+                for of in (np.median, np.min, np.max)
+            )
+            lines[family] = panel.errorbar(
+                *(places, middle, [middle - low, high - middle]),
+                fmt=".:" if family in (PEER, "default") else ".-",
+                color=f"C{number}",
+                elinewidth=1.0,
+                linewidth=0.8,
+            )
+        panel.set(xscale="log", title=pair, ylim=(-0.5, 1.1), xlabel="target steps")
         panel.axhline(1, color="0.7", lw=0.8, zorder=0)
     panels[0].set_ylabel("share of what the source earns at home")
     figure.legend(lines.values(), lines, loc="outside lower center", ncol=len(lines))
@@ -233,9 +244,11 @@ def cell(shares: Sequence[float | None]) -> str:
     found = [share for share in shares if share is not None]
     if not found:
         return "none" if shares else ""
-    told = f"{np.median(found):.2f}"
-    if len(found) > 1:
-        told += f" ({min(found):.2f} {max(found):.2f})"
+    middle, low, high = (
+        f"{round(float(of(found)), 2) + 0.0:.2f}"  # not -0.00
+        for of in (np.median, min, max)
+    )
+    told = middle if len(found) == 1 else f"{middle} ({low} {high})"
     missing = len(shares) - len(found)
     return told + (f", none for {missing}" if missing else "")
 

@@ -19,7 +19,10 @@ def test_no_other_family_proposes(name: str) -> None:
 
 def test_a_panel_for_each_pair_is_drawn(tmp_path: Path) -> None:
     shares: Shares = {
-        pair: {family: {n: [0.5, None] for n in STEPS} for family in ("affine", PEER)}
+        pair: {
+            family: {n: [0.5, None][: n // 100] for n in STEPS}
+            for family in ("affine", PEER)
+        }
         for pair in ("one", "two", "three")
     }
     drawn(shares, tmp_path / "shares.png")
@@ -30,7 +33,7 @@ def test_a_panel_for_each_pair_is_drawn(tmp_path: Path) -> None:
 def test_seeds_of_a_cell_are_gathered_and_none_is_told_from_random() -> None:
     lines = [
         {"pair": "one", "seed": seed, "family": "affine", "steps": 50, "share": share}
-        for seed, share in ((1, 0.0), (2, None), (3, 0.5))
+        for seed, share in ((1, -0.001), (2, None), (3, 0.501))
     ]
     shares = gathered(lines)["one"]["affine"][50]
     assert cell(shares) == "0.25 (0.00 0.50), none for 1"
