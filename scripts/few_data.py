@@ -1,18 +1,20 @@
 """Which candidate family needs how many target steps.
 
-    python scripts/few_data.py -f runs/measured --seeds 1 2 --figure docs/few-data.png
+    python scripts/few_data.py -f runs/measured --seeds 1 2 --lines runs/few-data.jsonl
+        --figure docs/few-data.png
 
 A log of random actions in the target is cut to its first rows, and each family alone
 finds a mapping of them by its alignment error, without acting (`transfer -n 0`). It
 then acts in fresh episodes, which choose nothing. The peer `dcc` has as many target
-steps, half of which try its checkpoints.
+steps, half of which try its checkpoints. What is in the file of lines is not measured
+again.
 """
 
 import argparse
 import json
 import tempfile
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby, product
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,7 @@ NAMES = (
     *("cartpole-rewired", "acrobot-rewired", "pendulum-rewired"),
     *("cartpole-scrambled", "pendulum-scrambled"),
 )
-STEPS = (100, 250, 1_000, 4_000)
+STEPS = (100, 1_000, 10_000)
 EPISODES = 20
 USED = {
     "identity": ["identity"],
@@ -46,9 +48,15 @@ USED = {
     "responses": ["responses"],
     "affine": ["affine"],
     "residual": ["affine", "residual"],
+    "default": [family.name for family in FAMILIES if not family.numbered],
 }
-"""Families that propose, by what the table calls them: two refine an affine map."""
+"""Families that propose, by what the table calls them: two refine an affine map, and
+by default all are asked in their order."""
 PEER = "dcc"
+_ASIDE = 1.12
+"""Factor in target steps by which families stand apart in the figure."""
+KEY = "pair", "seed", "family", "steps"
+Key = tuple[str, int, str, int]
 
 
 def without(used: Iterable[str]) -> str:
@@ -128,66 +136,86 @@ class Measurement:
         return float(returns.mean())
 
 
-def drawn(shares: dict[str, dict[str, dict[int, list[float]]]], to: Path) -> None:
+Shares = dict[str, dict[str, dict[int, list[float | None]]]]
+"""By pair, family and steps, one for each seed; None where nothing was found."""
+
+
+def gathered(lines: Iterable[dict[str, Any]]) -> Shares:
+    """Returns measured shares in the order of their lines."""
+    shares: Shares = {}
+    for told in lines:
+        by_steps = shares.setdefault(told["pair"], {}).setdefault(told["family"], {})
+        by_steps.setdefault(told["steps"], []).append(told["share"])
+    return shares
+
+
+def drawn(shares: Shares, to: Path) -> None:
     """Draws a panel for each pair: share of home over steps, a line for each family.
 
     Args:
-        shares: by pair, family and steps; one for each seed.
+        shares: of which None counts as random actions do.
         to: picture to write.
     """
     figure = Figure(figsize=(3.0 * len(shares), 3.4), layout="constrained")
     panels = figure.subplots(1, len(shares), sharey=True, squeeze=False)[0]
-    for panel, (name, families) in zip(panels, shares.items(), strict=True):
-        for number, (family, by_steps) in enumerate(families.items()):
+    names = list(
+        dict.fromkeys(name for families in shares.values() for name in families)
+    )
+    lines: dict[str, Any] = {}
+    for panel, (pair, families) in zip(panels, shares.items(), strict=True):
+        for family, by_steps in families.items():
             steps = sorted(by_steps)
-            middle = [np.median(by_steps[n]) for n in steps]
-            low, high = ([f(by_steps[n]) for n in steps] for f in (min, max))
-            style = ":" if family == PEER else "-"
-            panel.plot(steps, middle, style, color=f"C{number}", marker="o", ms=3)
-            panel.fill_between(steps, low, high, color=f"C{number}", alpha=0.12)
-        panel.set(xscale="log", title=name, ylim=(-0.3, 1.1), xlabel="target steps")
+            earned = [[share or 0.0 for share in by_steps[n]] for n in steps]
+            # Side by side, as many of them earn the same.
+            number = names.index(family)
+            places = [n * _ASIDE ** (number - len(names) / 2) for n in steps]
+            # Some may have been measured on fewer seeds.
+            middle, low, high = (
+                np.array([of(seeds) for seeds in earned])
+                for of in (np.median, np.min, np.max)
+            )
+            lines[family] = panel.errorbar(
+                *(places, middle, [middle - low, high - middle]),
+                fmt=".:" if family in (PEER, "default") else ".-",
+                color=f"C{number}",
+                elinewidth=1.0,
+                linewidth=0.8,
+            )
+        panel.set(xscale="log", title=pair, ylim=(-0.5, 1.1), xlabel="target steps")
         panel.axhline(1, color="0.7", lw=0.8, zorder=0)
     panels[0].set_ylabel("share of what the source earns at home")
-    names = list(next(iter(shares.values())))
-    figure.legend(
-        panels[0].lines[: len(names)], names, loc="outside lower center", ncol=7
-    )
+    figure.legend(lines.values(), lines, loc="outside lower center", ncol=len(lines))
     figure.savefig(to, dpi=110)
 
 
 def main() -> None:
-    """Prints a line for each measured share, then a table, and draws the figure."""
+    """Prints a line for each share that it measures, then a table; draws the figure."""
     parser = argparse.ArgumentParser()
     parser.add_argument("-f", "--log-folder", type=Path, default=Path("runs"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--pairs", nargs="+", default=list(NAMES), choices=PAIRS)
     parser.add_argument("--families", nargs="+", default=[*USED, PEER])
     parser.add_argument("--steps", type=int, nargs="+", default=list(STEPS))
+    parser.add_argument("--lines", type=Path, required=True)
     parser.add_argument("--figure", type=Path)
     options = parser.parse_args()
-    shares: dict[str, Any] = {}
-    for name in options.pairs:
-        shares[name] = {family: defaultdict(list) for family in options.families}
-        for seed in options.seeds:
-            with tempfile.TemporaryDirectory() as work:
-                measured = Measurement(name, options.log_folder, seed, Path(work))
-                for family in options.families:
-                    for steps in options.steps:
-                        told: dict[str, Any]
-                        told = {"pair": name, "seed": seed, "family": family}
-                        try:
-                            share = measured.share(family, steps)
-                        except InputError as error:
-                            # Worth as much as random actions.
-                            share, told["error"] = 0.0, str(error)
-                        told |= {"steps": steps, "share": share}
-                        print(json.dumps(told), flush=True)
-                        shares[name][family][steps].append(share)
-                measured.close()
+    options.lines.touch()
+    lines = [json.loads(line) for line in options.lines.read_text().splitlines()]
+    known = {tuple(line[name] for name in KEY) for line in lines}
+    wanted = product(options.pairs, options.seeds, options.families, options.steps)
+    missing = [key for key in wanted if key not in known]
+    with options.lines.open("a") as kept:
+        for (pair, seed), keys in groupby(missing, lambda key: key[:2]):
+            for told in measured(pair, seed, options.log_folder, keys):
+                lines.append(told)
+                print(json.dumps(told), file=kept, flush=True)
+                print(json.dumps(told), flush=True)
+    shares = gathered(sorted(lines, key=_place))
+    steps = sorted({line["steps"] for line in lines})
     table = [
-        {"pair": name, "family": family}
-        | {f"{n:,} steps": _cell(by_steps[n]) for n in options.steps}
-        for name, families in shares.items()
+        {"pair": pair, "family": family}
+        | {f"{n:,} steps": cell(by_steps.get(n, [])) for n in steps}
+        for pair, families in shares.items()
         for family, by_steps in families.items()
     ]
     print(markdown(table))
@@ -195,9 +223,39 @@ def main() -> None:
         drawn(shares, options.figure)
 
 
-def _cell(shares: list[float]) -> str:
-    told = f"{np.median(shares):.2f}"
-    return told if len(shares) == 1 else f"{told} ({min(shares):.2f} {max(shares):.2f})"
+def measured(
+    pair: str, seed: int, folder: Path, keys: Iterable[Key]
+) -> Iterator[dict[str, Any]]:
+    """Yields a line for each of these, which are of one pair and seed."""
+    with tempfile.TemporaryDirectory() as work:
+        measurement = Measurement(pair, folder, seed, Path(work))
+        for key in keys:
+            told: dict[str, Any] = dict(zip(KEY, key, strict=True))
+            try:
+                told["share"] = measurement.share(*key[2:])
+            except InputError as error:
+                told |= {"share": None, "error": str(error)}
+            yield told
+        measurement.close()
+
+
+def cell(shares: Sequence[float | None]) -> str:
+    """Returns median, least and most; says of how many seeds nothing was found."""
+    found = [share for share in shares if share is not None]
+    if not found:
+        return "none" if shares else ""
+    middle, low, high = (
+        f"{round(float(of(found)), 2) + 0.0:.2f}"  # not -0.00
+        for of in (np.median, min, max)
+    )
+    told = middle if len(found) == 1 else f"{middle} ({low} {high})"
+    missing = len(shares) - len(found)
+    return told + (f", none for {missing}" if missing else "")
+
+
+def _place(line: dict[str, Any]) -> tuple[int, ...]:
+    names, families = [*dict.fromkeys((*NAMES, *PAIRS))], [*USED, PEER]
+    return names.index(line["pair"]), families.index(line["family"])
 
 
 if __name__ == "__main__":

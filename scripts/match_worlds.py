@@ -1,6 +1,6 @@
 """Whether whole matches are found, with and without the network, on Gymnasium's worlds.
 
-    python scripts/match_worlds.py --seeds 10
+    python scripts/match_worlds.py --seeds 10 [--network FILE]
 
 Each world is acted in at random twice; the second time its sensors and motors are put
 in another order, some turned round, with other units and origins. A match is right if
@@ -13,21 +13,26 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple, final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rltransfer.alignment.matching.influence_matching import influence_matches
+from rltransfer.alignment.matching.influence_matching import (
+    influence_matches,
+    refined_matches,
+)
 from rltransfer.alignment.matching.match_decoding import Match, network_matches
+from rltransfer.alignment.matching.match_network import MatchNetwork
 from rltransfer.alignment.matching.match_proposals import MatchSide, in_turn
 from rltransfer.alignment.matching.match_weights import SHIPPED, read_match_network
 from rltransfer.domain import Domain, StickyRandomPolicy, Transitions
 from rltransfer_envs.making import make
 
 BEAM = 8
-SOURCE_ROWS, SOURCE_SEED, FIRST_SEED = 1536, 7, 500
+SOURCE_ROWS, SOURCE_SEED, FIRST_SEED = 1536, 7, 600
 Array = NDArray[Any]
 
 
@@ -192,13 +197,13 @@ def is_right(match: Match, world: World, moved: Symmetry) -> bool:
 
 
 def measured(
-    worlds: Sequence[World], rows: int, seeds: Sequence[int]
+    network: MatchNetwork, worlds: Sequence[World], rows: int, seeds: Sequence[int]
 ) -> Iterator[tuple[str, Array, float]]:
     """Yields of each world shares of seeds, and seconds of a proposal.
 
-    Shares: first and within a beam, by the network; likewise without; a beam of both.
+    Shares: first and within a beam, by the network alone; likewise by the search alone;
+    a beam of the network's and what the search finds near.
     """
-    network = read_match_network(SHIPPED)
     for world in worlds:
         source = explored(world, SOURCE_ROWS, SOURCE_SEED)
         found, spent = [], 0.0
@@ -208,9 +213,9 @@ def measured(
             begun = time.process_time()
             graphs = source.graph, target.graph
             told = network_matches(network, *graphs, BEAM)
-            without = influence_matches(*graphs, BEAM, np.random.default_rng(0))
-            both = in_turn(told, without, BEAM)
+            both = in_turn(told, refined_matches(*graphs, told, BEAM), BEAM)
             spent += time.process_time() - begun
+            without = influence_matches(*graphs, BEAM, np.random.default_rng(0))
             right = [
                 [is_right(match, world, moved) for match in matches]
                 for matches in (told, without, both)
@@ -227,15 +232,17 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--rows", type=int, nargs="*", default=[256, 1000])
     parser.add_argument("--worlds", nargs="*", default=[w.name for w in WORLDS])
+    parser.add_argument("--network", type=Path, default=SHIPPED)
     options = parser.parse_args()
+    network = read_match_network(options.network)
     worlds = [world for world in WORLDS if world.name in options.worlds]
     torch.set_num_threads(1)
     seeds = range(FIRST_SEED, FIRST_SEED + options.seeds)
-    heading = "network | in a beam | without | in a beam | beam of both"
+    heading = "network | in a beam | search | in a beam | beam of both"
     for rows in options.rows:
         print(f"\n| {rows} rows | {heading} |\n|---|---|---|---|---|---|", flush=True)
         shares, seconds = [], []
-        for name, share, spent in measured(worlds, rows, seeds):
+        for name, share, spent in measured(network, worlds, rows, seeds):
             shares.append(share)
             seconds.append(spent)
             print(f"| {name} | {_cells(share)} |", flush=True)

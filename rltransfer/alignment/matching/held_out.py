@@ -6,7 +6,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from rltransfer.alignment.matching.influence_matching import influence_matches
+from rltransfer.alignment.matching.influence_matching import (
+    influence_matches,
+    refined_matches,
+)
 from rltransfer.alignment.matching.match_decoding import Match, network_matches
 from rltransfer.alignment.matching.match_network import MatchNetwork
 from rltransfer.alignment.matching.match_proposals import in_turn
@@ -34,11 +37,11 @@ class HeldOutScores(NamedTuple):
     first: float
     """Share of pairs whose whole match is the network's first one."""
     beam: float
-    """Likewise within a beam of the network's."""
+    """Likewise within a beam of the network's alone."""
     influence: float
-    """Within a beam found without the network."""
+    """Within a beam found by the search alone."""
     union: float
-    """Within a beam of both, in turn."""
+    """Within a beam of the network's and what the search finds near, in turn."""
 
 
 def held_out_scores(
@@ -76,9 +79,10 @@ def _scores(
         variables = float(match_score(network, example, no_tags()).right)
     graphs = example.source, example.target
     told = network_matches(network, *graphs, BEAM)
+    refined = refined_matches(*graphs, told, BEAM)
     without = influence_matches(*graphs, BEAM, rng)
     ours, others, both = (
         [right(match) for match in matches]
-        for matches in (told, without, in_turn(told, without, BEAM))
+        for matches in (told, without, in_turn(told, refined, BEAM))
     )
     return (variables, *map(float, (ours[0], any(ours), any(others), any(both))))

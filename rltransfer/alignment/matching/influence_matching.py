@@ -1,9 +1,12 @@
-"""Matches without a network: the signed permutation that influences agree under best.
+"""Matches by influences: the signed permutation that they agree under best.
 
 A fused Gromov-Wasserstein problem (Vayer et al., 2019) between the graphs of two
-domains, with signs: each source variable has one partner, as it is or turned round.
+domains, with signs: each source variable has one partner, as it is or turned round. The
+search starts anywhere, or near matches of the network.
 """
 
+from collections.abc import Sequence
+from itertools import combinations
 from typing import Any, final
 
 import numpy as np
@@ -24,6 +27,10 @@ _NODE_WEIGHT = 1.0
 _KEPT_EVEN = (*range(10), 11, *range(14, 18))
 """Features of nodes that compare between domains: not how fast, nor how many rows."""
 _LEAST_GAIN = 1e-6
+_VARIED = 2
+"""Matches that are varied, of those that agree best."""
+_VARIATIONS = 40
+"""Of each."""
 
 
 def influence_matches(
@@ -45,18 +52,36 @@ def influence_matches(
     found = []
     for start in range(_STARTS):
         plan = problem.start(rng, noise=_START_NOISE if start else 0.0)
-        for _ in range(_STEPS):
-            gradient = problem.gradient(plan)
-            step = problem.corner(gradient) - plan
-            slope = float((gradient * step).sum())
-            if slope < _LEAST_GAIN:
-                break
-            bend = problem.quadratic(step)
-            length = 1.0 if bend >= 0 else min(1.0, -slope / (2 * bend))
-            plan = plan + length * step
-        found.append(
-            problem.match(problem.settled(problem.corner(problem.gradient(plan))))
-        )
+        found.append(problem.match(problem.searched(plan)))
+    return distinct_matches(found)[:beam]
+
+
+def refined_matches(
+    source: DomainGraph, target: DomainGraph, matches: Sequence[Match], beam: int
+) -> list[Match]:
+    """Returns at most `beam` different matches, sought near others, best first.
+
+    The network decides pair by pair and sees no whole match; influences say how well a
+    whole one agrees, but from anywhere the search ends elsewhere. So it starts halfway
+    between each match and the even plan. What looks alike is told by a few turns and
+    swaps of the best ones.
+
+    Args:
+        source: one graph.
+        target: one graph.
+        matches: of the two; they are among what is compared.
+        beam: at least 1.
+    """
+    problem = _Agreement(source, target)
+    # Without noise nothing is left of what is drawn.
+    even = problem.start(np.random.default_rng(0), noise=0.0)
+    plans = [problem.plan(match) for match in matches]
+    plans += [problem.searched((plan + even) / 2) for plan in plans]
+    found = distinct_matches([problem.match(plan) for plan in plans])
+    for match in found[:_VARIED]:
+        found += [
+            problem.match(plan) for plan in problem.variations(problem.plan(match))
+        ]
     return distinct_matches(found)[:beam]
 
 
@@ -133,6 +158,19 @@ class _Agreement:
         plan[1] = plan[0] * sides
         return plan
 
+    def searched(self, plan: Array) -> Array:
+        """Returns a plan of whole pairs that the search comes to from another."""
+        for _ in range(_STEPS):
+            gradient = self.gradient(plan)
+            step = self.corner(gradient) - plan
+            slope = float((gradient * step).sum())
+            if slope < _LEAST_GAIN:
+                break
+            bend = self.quadratic(step)
+            length = 1.0 if bend >= 0 else min(1.0, -slope / (2 * bend))
+            plan = plan + length * step
+        return self.settled(self.corner(self.gradient(plan)))
+
     def settled(self, plan: Array) -> Array:
         """Returns a plan of whole pairs after which no such step helps."""
         best = self.value(plan)
@@ -142,6 +180,47 @@ class _Agreement:
             if value <= best + _LEAST_GAIN:
                 break
             plan, best = further, value
+        return plan
+
+    def variations(self, plan: Array) -> list[Array]:
+        """Returns plans with one variable turned or two swapped, likeliest first."""
+        by_pair, by_sign = self.gradient(plan)
+        places, side = plan[0].argmax(axis=1).tolist(), plan[1].sum(axis=1).tolist()
+        kept = np.flatnonzero(plan[0].any(axis=1)).tolist()
+
+        def varied(*pairs: tuple[int, int, float]) -> tuple[float, Array]:
+            changed = plan.copy()
+            changed[:, [row for row, _, _ in pairs]] = 0
+            gain = 0.0
+            for row, place, sign in pairs:
+                changed[:, row, place] = 1, sign
+                gain += by_pair[row, place] + sign * by_sign[row, place]
+                gain -= (
+                    by_pair[row, places[row]] + side[row] * by_sign[row, places[row]]
+                )
+            return gain, changed
+
+        def better(row: int, place: int) -> tuple[int, int, float]:
+            turned = self._turns[row] and by_sign[row, place] < 0
+            return row, place, -1.0 if turned else 1.0
+
+        found = [varied((i, places[i], -side[i])) for i in kept if self._turns[i]]
+        found += [
+            varied(better(i, places[j]), better(j, places[i]))
+            for i, j in combinations(kept, 2)
+            if self._allowed[i, places[j]] and self._allowed[j, places[i]]
+        ]
+        found.sort(key=lambda one: -one[0])
+        return [changed for _, changed in found[:_VARIATIONS]]
+
+    def plan(self, match: Match) -> Array:
+        """Returns a match as a plan; reward and termination are partners."""
+        count, places = self._variables
+        plan = np.zeros((2, *self._allowed.shape))
+        rows = np.flatnonzero(match.partner >= 0)
+        plan[:, rows, match.partner[rows]] = np.ones(len(rows)), match.sign[rows]
+        for fixed in range(2):
+            plan[:, count + fixed, places + fixed] = 1
         return plan
 
     def match(self, plan: Array) -> Match:

@@ -1,4 +1,4 @@
-"""Proposals of which variable is which, from the network and without it."""
+"""Proposals of which variable is which, from the network or without it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,10 @@ import numpy as np
 from jaxtyping import Float64
 
 from rltransfer.alignment.matching.domain_graph import DomainGraph
-from rltransfer.alignment.matching.influence_matching import influence_matches
+from rltransfer.alignment.matching.influence_matching import (
+    influence_matches,
+    refined_matches,
+)
 from rltransfer.alignment.matching.match_decoding import (
     Match,
     leave_one_out,
@@ -103,14 +106,14 @@ def match_proposals(
     beam: int,
     rng: np.random.Generator,
 ) -> MatchProposals:
-    """Returns at most `beam` matches, in turn from the network and without it.
+    """Returns at most `beam` matches, by the network if there is one.
 
     Args:
         source: rows of the source.
         target: rows of the target.
         network: None where there is none to be used.
         beam: at least 2.
-        rng: of the search without a network.
+        rng: of the search without one.
 
     Raises:
         InputError: nothing can be told of these rows.
@@ -119,26 +122,26 @@ def match_proposals(
     if reason is not None:
         raise InputError(reason)
     graphs = source.graph, target.graph
-    without = influence_matches(*graphs, beam, rng)
     if network is None:
-        return MatchProposals(tuple(without[:beam]), None)
+        without = influence_matches(*graphs, beam, rng)
+        return MatchProposals(tuple(without), None)
     told = network_matches(network, *graphs, beam)
-    joined = in_turn(told, without, beam)
+    joined = in_turn(told, refined_matches(*graphs, told, beam), beam)
     return MatchProposals(joined, leave_one_out(network, *graphs, joined[0]))
 
 
 def in_turn(
-    told: Sequence[Match], without: Sequence[Match], beam: int
+    told: Sequence[Match], refined: Sequence[Match], beam: int
 ) -> tuple[Match, ...]:
     """Returns the first of each, then the second of each, and so on; each match once.
 
     Args:
         told: by the network.
-        without: found without it.
+        refined: found near those.
         beam: most matches.
     """
     joined: dict[tuple[float, ...], Match] = {}
-    for pair in zip_longest(told, without):
+    for pair in zip_longest(told, refined):
         for match in filter(None, pair):
             joined.setdefault(match.key, match)
     return tuple(joined.values())[:beam]

@@ -8,7 +8,10 @@ import torch
 
 from rltransfer.alignment.matching.domain_graph import DomainGraph
 from rltransfer.alignment.matching.held_out import held_out_scores
-from rltransfer.alignment.matching.influence_matching import influence_matches
+from rltransfer.alignment.matching.influence_matching import (
+    influence_matches,
+    refined_matches,
+)
 from rltransfer.alignment.matching.match_decoding import Match
 from rltransfer.alignment.matching.match_network import MatchNetwork
 from rltransfer.alignment.matching.match_proposals import (
@@ -92,6 +95,31 @@ def test_a_known_order_is_found_without_a_network(
     best = influence_matches(source, target, 4, np.random.default_rng(0))[0]
     assert best.partner.tolist() == PARTNER
     assert best.sign.tolist() == TURNED
+
+
+@pytest.mark.parametrize("swapped", [(0, 1), (0, 2), (3, 4)])
+def test_a_match_that_is_nearly_right_is_put_right(
+    sides: tuple[MatchSide, MatchSide], swapped: tuple[int, int]
+) -> None:
+    source, target = (side.graph for side in sides)
+    wrong, sign = np.array(PARTNER), np.array(TURNED)
+    wrong[list(swapped)] = wrong[list(swapped)[::-1]]
+    sign[2] = -sign[2]
+    given = Match(wrong, sign, 0.0)
+    found = refined_matches(source, target, [given], 4)
+    assert (found[0].partner.tolist(), found[0].sign.tolist()) == (PARTNER, TURNED)
+    assert len({match.key for match in found}) == len(found) == 4
+    scores = [match.score for match in found]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_what_has_no_partner_may_be_given_to_be_refined(
+    sides: tuple[MatchSide, MatchSide],
+) -> None:
+    source, target = (side.graph for side in sides)
+    given = Match(np.array([1, -1, 0, 4, 3]), np.ones(5), 0.0)
+    best = refined_matches(source, target, [given], 4)[0]
+    assert (best.partner.tolist(), best.sign.tolist()) == (PARTNER, TURNED)
 
 
 def test_a_known_order_is_found_with_the_shipped_network(
