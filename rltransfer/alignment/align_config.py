@@ -17,6 +17,7 @@ from rltransfer.alignment.step_plan import StepPlanConfig
 from rltransfer.errors import InputError
 from rltransfer.random_streams import RandomStreams
 from rltransfer.source_models import LearnConfig
+from rltransfer.translation import EnsembleConfig
 
 
 @final
@@ -131,6 +132,7 @@ class AlignConfig:
     residual: ResidualConfig = field(default_factory=ResidualConfig)
     renumbering: RenumberingConfig = field(default_factory=RenumberingConfig)
     tuning: TuningConfig = field(default_factory=TuningConfig)
+    ensemble: EnsembleConfig = field(default_factory=EnsembleConfig)
 
     def __post_init__(self) -> None:
         names = "restarts", "updates", "batch_size", "rounds", "beam"

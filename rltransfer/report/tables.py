@@ -107,6 +107,11 @@ def source_cells(record: Mapping[str, Any]) -> tuple[str, ...]:
         record: as `transfer --json` has it.
     """
     error, trial = record["alignment_error"], record["trial_return"]
+    verdict = verdict_word(record["accepted"]) if record["kept"] else "dropped"
+    if record.get("members"):
+        # Runs of earlier versions do not say.
+        joins = verdict if record["kept"] else "joins"
+        verdict = f"{joins}: {record['say']:.0%} of {record['members']} members' say"
     return (
         record["source"],
         record["family"] or "-",
@@ -114,7 +119,7 @@ def source_cells(record: Mapping[str, Any]) -> tuple[str, ...]:
         str(record["trials"]),
         "-" if trial is None else f"{trial:.1f}",
         f"{record['target_steps']:,}",
-        verdict_word(record["accepted"]) if record["kept"] else "dropped",
+        verdict,
     )
 
 
