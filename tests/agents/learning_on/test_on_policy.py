@@ -187,7 +187,7 @@ def test_the_pull_is_gated_by_the_confidence_of_each_row(discrete: bool) -> None
     _, first_half = improved([1] * 16 + [0] * 16)
     _, alone = improved([1] * 16)
     _, whole = improved([1] * 32)
-    np.testing.assert_allclose(first_half, alone, atol=1e-5)
+    np.testing.assert_allclose(first_half, alone, atol=2e-4)
     assert np.abs(first_half - whole).max() > 1e-3
 
 
