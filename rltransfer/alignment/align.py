@@ -12,7 +12,7 @@ from rltransfer.alignment.accept import accept
 from rltransfer.alignment.acceptance_test import AcceptanceTest
 from rltransfer.alignment.align_config import AlignConfig
 from rltransfer.alignment.candidates import Candidate, Trial
-from rltransfer.alignment.ensembling import combine, member_sources
+from rltransfer.alignment.ensembling import ENSEMBLE, combine, member_sources
 from rltransfer.alignment.families import propose, require_known_families
 from rltransfer.alignment.problem import AlignmentProblem, require_same_kind
 from rltransfer.alignment.source_model_data import (
@@ -132,9 +132,10 @@ def align(
         for number in range(config.rounds):
             watch.phase(f"round {number + 1}", budget.used)
             candidates = _proposed(trials, watch)
-            if not candidates or not trials.act(number, candidates):
+            goes_on = bool(candidates) and trials.act(number, candidates)
+            combine(trials, watch)
+            if not goes_on:
                 break
-        combine(trials, watch)
         tune(trials, watch)
         watch.phase("acceptance", budget.used)
         chosen, acceptance = accept(trials)
@@ -182,6 +183,7 @@ def _proposed(trials: Trials, watch: Watcher) -> dict[int, list[Candidate]]:
             trial.candidate
             for trial in trials.ranking
             if trial.candidate.source == place
+            and trial.candidate.family is not ENSEMBLE
         ]
         candidates = [
             replace(candidate, source=place)

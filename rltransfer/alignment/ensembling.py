@@ -28,17 +28,18 @@ ENSEMBLE = CandidateFamily("ensemble", 9, lambda problem, known, watch: ())
 def combine(trials: Trials, watch: Watcher) -> None:
     """Acts with those that acted as one policy, if that is asked for and may help.
 
-    It may not where fewer than two look at one observation at a time, where the best
-    one explains the target and earns what it can, where states are numbered, and where
-    the acceptance test needs the steps.
+    It may not where nobody new has acted, where fewer than two look at one observation
+    at a time, where the best one explains the target and earns what it can, where
+    states are numbered, and where the acceptance test needs the steps.
 
     Args:
-        trials: at least one; that of the ensemble is added.
+        trials: of a round and those before it; that of the ensemble is added.
         watch: is told of it.
     """
     problem, budget = trials.problem, trials.problem.target.budget
     most = problem.config.ensemble.members
-    if not most or problem.finite or trials.settled:
+    new = isinstance(trials.acted[-1].policy, MappedPolicy)
+    if not most or not new or problem.finite or trials.settled:
         return
     members = _members(trials, most)
     if len(members) < 2 or not trials.plan.affords_trial(budget.used, trials.best):
@@ -50,7 +51,7 @@ def combine(trials: Trials, watch: Watcher) -> None:
     # The source of the first member is kept, and its mapping stands for all.
     first = members[0].candidate
     candidate = replace(first, family=ENSEMBLE, retraced=False)
-    trials.add(trials.acted[-1].round + 1, candidate, policy=policy)
+    trials.add(trials.acted[-1].round, candidate, policy=policy)
 
 
 def member_sources(trial: Trial, acted: Sequence[Trial]) -> tuple[int, ...]:
