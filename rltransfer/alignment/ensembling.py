@@ -89,14 +89,15 @@ def _members(trials: Trials, most: int) -> list[Trial]:
 def _returns(trials: Trials, members: Sequence[Trial]) -> list[float]:
     """Returns what members earned, as parts of the way from random to the best.
 
-    Where none is better than random, returns tell nothing apart.
+    Less than random counts as random: who knows a part of the target may do worse than
+    chance in the others. Where none is better than random, returns tell nothing apart.
     """
     cut_short = trials.problem.config.selection.cut_short
     scores, known = comparable_scores(members, cut_short), trials.random_returns
     whole = len(known) and any(len(one.rollout.returns) for one in members)
     floor = float(known.mean()) if whole else min(scores)
     way = max(scores) - floor
-    return [(score - floor) / way if way > 0 else 0.0 for score in scores]
+    return [max(score - floor, 0.0) / way if way > 0 else 0.0 for score in scores]
 
 
 def _regions(trials: Trials, members: Sequence[Trial]) -> Regions:

@@ -49,8 +49,9 @@ class EnsembleConfig:
     return_scale: float = 0.1
     """τ_R: part of the way from random to the best by which a member that earns so much
     less has its weight divided by e."""
-    error_scale: float = 0.1
-    """τ_e: an error of 1 is as bad as predicting no change; so much divides by e."""
+    error_scale: float = 0.05
+    """τ_e: an error of 1 is as bad as predicting no change; so much divides by e. Half
+    of τ_R: who earned nothing as a whole may be the one that is right here."""
     width: float = 0.25
     """s: actions this far apart, as a part of half the box, agree by 0.6."""
     neighbours: int = 16

@@ -6,11 +6,16 @@ through lies beside them, so that the mapping's folder needs nothing else.
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from rltransfer.errors import InputError
 from rltransfer.io import Manifest, make_folder
 from rltransfer.translation import EnsemblePolicy, MappedPolicy, Translation
-from rltransfer.translation.ensemble_store import load_ensemble, save_ensemble
+from rltransfer.translation.ensemble_store import (
+    StoredEnsemble,
+    load_ensemble,
+    save_ensemble,
+)
 from rltransfer.workflows.transfer_description import MAPPING_FOLDER, is_transfer
 from rltransfer_agents import loading
 from rltransfer_agents.export import export_agent
@@ -62,47 +67,52 @@ def write_ensemble(
         )
 
 
-def stored_ensemble(
-    folder: Path,
-    manifest: Manifest,
-    kept: LoadedPolicy,
-    mapped: Callable[[LoadedPolicy, Translation], MappedPolicy],
-) -> EnsemblePolicy | None:
+class OpenedEnsemble(NamedTuple):
+    """An ensemble in a folder, and the agents that its members act through."""
+
+    stored: StoredEnsemble
+    sources: tuple[LoadedPolicy, ...]
+
+    def through(
+        self, mapped: Callable[[LoadedPolicy, Translation], MappedPolicy]
+    ) -> EnsemblePolicy:
+        """Returns the ensemble.
+
+        Args:
+            mapped: returns the policy of a source through a translation.
+        """
+        pairs = zip(self.stored.sources, self.stored.translations, strict=True)
+        return self.stored.of([mapped(self.sources[n], own) for n, own in pairs])
+
+
+def opened_ensemble(
+    folder: Path, manifest: Manifest, kept: LoadedPolicy
+) -> OpenedEnsemble | None:
     """Returns the ensemble in the folder of a transfer; None where there is none.
 
     Args:
         folder: of the transfer.
         manifest: of it, which says whether there is one.
         kept: the source that was kept.
-        mapped: returns the policy of a source through a translation.
 
     Raises:
+        InputError: the agent of a member is gone.
         ArtifactRefused: it is damaged.
     """
     if not any(name.startswith(f"{ENSEMBLE_FOLDER}/") for name in manifest.files):
         return None
     inside = folder / ENSEMBLE_FOLDER
-    stored = load_ensemble(inside)
-    sources = [kept]
+    stored, sources = load_ensemble(inside), [kept]
     for number, home in enumerate(stored.homes, 1):
         bundle = _bundle(inside, number)
-        name = bundle.relative_to(folder).as_posix()
+        digest = manifest.files.get(bundle.relative_to(folder).as_posix())
         if not bundle.is_file():
             raise InputError(
                 f"{printable(folder)} acts through {printable(bundle)} too, which is "
                 "gone: put it back or make the transfer again"
             )
-        sources.append(
-            loading.load_agent(bundle, env_id=home, sha256=manifest.files.get(name))
-        )
-    return stored.of(
-        [
-            mapped(sources[place], translation)
-            for place, translation in zip(
-                stored.sources, stored.translations, strict=True
-            )
-        ]
-    )
+        sources.append(loading.load_agent(bundle, env_id=home, sha256=digest))
+    return OpenedEnsemble(stored, tuple(sources))
 
 
 def _bundle(inside: Path, number: int) -> Path:

@@ -20,7 +20,7 @@ from rltransfer.translation import (
     Translation,
     load_translation,
 )
-from rltransfer.workflows.ensemble_files import stored_ensemble
+from rltransfer.workflows.ensemble_files import opened_ensemble
 from rltransfer.workflows.environments import (
     EnvironmentChoice,
     MakeEnv,
@@ -206,6 +206,7 @@ def load_transfer(
         observation_space, action_space = _spaces(manifest)
     source = _source(path, manifest, settings, (*outer, here))
     translation = load_translation(path / MAPPING_FOLDER)
+    ensemble = opened_ensemble(path, manifest, source)
     name, home = settings.target, settings.source_env
     try:
         shown = observation_codec_of(observation_space, name)
@@ -216,8 +217,12 @@ def load_transfer(
             codecs = codec_of(own.action_space, home), acting
             return MappedPolicy(own.policy, translation, *codecs, (there, shown))
 
-        mapped: MappedPolicy | EnsemblePolicy = through(source, translation)
-        mapped = stored_ensemble(path, manifest, source, through) or mapped
+        mapped: MappedPolicy | EnsemblePolicy
+        mapped = (
+            through(source, translation)
+            if ensemble is None
+            else ensemble.through(through)
+        )
         rows = shown.decode(np.zeros((1, shown.size), np.float32))
         mapped.predict(rows, deterministic=True)
     except (*_OF_MISFITS, UserError) as fault:
