@@ -46,12 +46,12 @@ class EnsembleConfig:
 
     members: int = 0
     """Most members, those that earned most; 0: no ensemble is made."""
-    return_scale: float = 0.1
+    return_scale: float = 0.2
     """τ_R: part of the way from random to the best by which a member that earns so much
-    less has its weight divided by e."""
+    less has its weight divided by e. Returns of a few episodes are partly luck."""
     error_scale: float = 0.05
-    """τ_e: an error of 1 is as bad as predicting no change; so much divides by e. Half
-    of τ_R: who earned nothing as a whole may be the one that is right here."""
+    """τ_e: an error of 1 is as bad as predicting no change; so much divides by e. Less
+    than τ_R: who earned nothing as a whole may be the one that is right here."""
     width: float = 0.25
     """s: actions this far apart, as a part of half the box, agree by 0.6."""
     neighbours: int = 16

@@ -23,7 +23,7 @@ for _side, _home in HOMES.items():
     gym.register(_home, HalfLine, kwargs={"side": _side})
 PLAIN = "matched,responses,history,residual,affine,signed permutation,same sensors"
 EFFORT = (
-    *("source_steps=3000", "learning.width=32", "learning.updates=400"),
+    *("source_steps=1500", "learning.width=16", "learning.updates=200"),
     *("restarts=4", "updates=20", f"without={PLAIN},tuned", "ensemble.members=4"),
 )
 

@@ -27,7 +27,7 @@ from tests.worlds.points import Chooser
 BOX = codec_of(spaces.Box(-2.0, 2.0, (1,), np.float32), "line")
 TWO = codec_of(spaces.Discrete(2), "line")
 THREE = codec_of(spaces.Discrete(3), "three")
-CONFIG = EnsembleConfig(members=4, neighbours=2)
+CONFIG = EnsembleConfig(members=4, neighbours=2, return_scale=0.1)
 
 
 def mapped(policy: Any, codec: Any = BOX) -> MappedPolicy:
