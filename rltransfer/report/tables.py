@@ -111,7 +111,7 @@ def source_cells(record: Mapping[str, Any]) -> tuple[str, ...]:
     if record.get("members"):
         # Runs of earlier versions do not say.
         joins = verdict if record["kept"] else "joins"
-        verdict = f"{joins}: {record['say']:.0%} of {record['members']} members' say"
+        verdict = f"{joins}, say {record['say']:.0%}"
     return (
         record["source"],
         record["family"] or "-",
