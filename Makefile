@@ -24,8 +24,9 @@ lint: install
 	$(BIN)/mypy scripts
 	$(BIN)/lint-imports
 
+# Whole files are handed out, so that what a file's tests share is made once.
 test: lint
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # The oldest and the newest versions that are supported, an environment for each.
 test-matrix:

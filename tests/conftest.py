@@ -19,6 +19,23 @@ Count: TypeAlias = Callable[..., None]
 _PROPERTY = "count"
 _ROOT = Path(__file__).parent.parent
 
+_LONGEST = (
+    "test_shown_commands.py",
+    "test_kills.py",
+    "test_ray_pool.py",
+    "test_improvement.py",
+    "test_signals.py",
+    "test_verbs.py",
+    "test_benchmark.py",
+)
+"""Files that take minutes, the longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begins with the longest files: at the end no process waits for another's."""
+    places = {name: place for place, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
 
 def modules_with_shapes() -> list[str]:
     """Returns the modules whose annotations give the shapes of arrays."""

@@ -19,12 +19,21 @@ def folder_name(env_id: str) -> str:
 
 
 def require_writable(log_folder: Path, option: str = "--log-folder") -> Path:
-    """Returns the folder that an option names, made where missing, before any work."""
-    make_folder(log_folder)
-    if not os.access(log_folder, os.W_OK | os.X_OK):
+    """Returns the folder that an option names, if it is there or can be made.
+
+    Nothing is made yet: what is found to be wrong later leaves no folder behind.
+    """
+    with storage_faults(log_folder):
+        known = log_folder.absolute()
+        while not known.exists():
+            known = known.parent
+        is_folder = known.is_dir()
+    if not is_folder:
         raise StorageError(
-            f"{option} must be writable, {log_folder} is not; choose another"
+            f"{option} must be a folder, {known} is none; choose another"
         )
+    if not os.access(known, os.W_OK | os.X_OK):
+        raise StorageError(f"{option} must be writable, {known} is not; choose another")
     return log_folder
 
 

@@ -99,4 +99,5 @@ def draw_returns(
     axes.grid(alpha=0.3, axis="x")
     counts = " or ".join(map(str, sorted({s.episodes for s in figures.values()})))
     axes.set_title("Returns in fresh episodes")
+    axes.locator_params(axis="x", nbins=5)
     axes.set_xlabel(f"mean return of {counts} episodes, 95 % interval")

@@ -1,10 +1,19 @@
 """Results as a person reads them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import Any, TypeAlias, final
 
 from rich import box
-from rich.console import Group, JustifyMethod, RenderableType
+from rich.console import (
+    Console,
+    ConsoleOptions,
+    Group,
+    JustifyMethod,
+    RenderableType,
+    RenderResult,
+)
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -12,6 +21,8 @@ from rltransfer.evaluation import ReturnSummary
 
 Rows: TypeAlias = Sequence[Mapping[str, str]]
 """Cells by heading; all rows have the same headings."""
+_AMPLE = 10_000
+"""Columns of characters, more than any table has."""
 MISSED = "no"
 """A cell about a goal that was not reached, which is set in bold."""
 
@@ -51,22 +62,54 @@ def returns_table(rows: Mapping[str, ReturnSummary], title: str | None = None) -
     return table
 
 
-def rows_table(
-    rows: Rows, title: str | None = None, headings: Sequence[str] = ()
-) -> Table:
-    """Returns rows as a table.
+@final
+@dataclass(frozen=True)
+class RowsTable:
+    """Rows as a table; columns that a screen has no room for go on below.
 
     Args:
         rows: at least one.
         title: above the table.
-        headings: of the columns to show, where all are too many for a screen.
+        headings: of the columns to show, where not all are.
+        keys: first columns, by which a row is known: they stand in every part.
     """
-    shown = headings or list(rows[0])
-    table = plain_table(*shown, title=title)
-    for row in rows:
-        cells = [row[heading] for heading in shown]
-        table.add_row(*(Text(cell, _style(cell)) for cell in cells))
-    return table
+
+    rows: Rows
+    title: str | None = None
+    headings: Sequence[str] = ()
+    keys: int = 1
+
+    def __rich_console__(
+        self, console: Console, options: ConsoleOptions
+    ) -> RenderResult:
+        shown = list(self.headings or self.rows[0])
+        keys, rest = shown[: self.keys], shown[self.keys :]
+        title = self.title
+        while True:
+            fitting = len(rest)
+            while fitting > 1 and not self._fits(keys + rest[:fitting], options):
+                fitting -= 1
+            yield self._part(keys + rest[:fitting], title)
+            rest, title = rest[fitting:], None
+            if not rest:
+                return
+
+    def _fits(self, headings: Sequence[str], options: ConsoleOptions) -> bool:
+        # Of a word and a number, nothing may go on in the next line; a title may.
+        table = self._part(headings, None)
+        ample = options.update(max_width=_AMPLE)
+        needed = Measurement.get(Console(width=_AMPLE), ample, table).minimum
+        return needed <= options.max_width
+
+    def _part(self, headings: Sequence[str], title: str | None) -> Table:
+        table = plain_table(*headings, title=title)
+        for row in self.rows:
+            cells = [row[heading] for heading in headings]
+            table.add_row(*(Text(cell, _style(cell)) for cell in cells))
+        for heading, column in zip(headings, table.columns, strict=True):
+            words = [heading, *(row[heading] for row in self.rows)]
+            column.min_width = max(map(len, " ".join(words).split()), default=0)
+        return table
 
 
 def markdown(rows: Rows) -> str:

@@ -11,7 +11,7 @@ from rich.progress import Progress, TaskID
 
 from rltransfer.argument_checks import require_at_least, require_seed
 from rltransfer.errors import InputError, Stopped
-from rltransfer.io import locked, require_writable, write_atomically
+from rltransfer.io import locked, make_folder, require_writable, write_atomically
 from rltransfer.resume.stop_signals import StopSignals
 from rltransfer.workflows.benchmark_jobs import (
     STRATEGIES,
@@ -108,10 +108,11 @@ def benchmark(
     require_exports(exported)
     logs = None if tensorboard_log is None else Path(tensorboard_log)
     folder = Path(log_folder)
+    require_writable(folder)
+    if logs is not None:
+        require_writable(logs, "--tensorboard-log")
     # Before anything is made: an address may be wrong.
-    with _pool(ray, jobs, folder) as pool, locked(require_writable(folder)):
-        if logs is not None:
-            require_writable(logs, "--tensorboard-log")
+    with _pool(ray, jobs, folder) as pool, locked(make_folder(folder)):
         finished = FinishedJobs(folder, fresh, None if known is None else Path(known))
         used = finished.seeds(seeds) if isinstance(seeds, int) else list(seeds)
         asked = [

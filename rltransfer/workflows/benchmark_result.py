@@ -19,7 +19,7 @@ from rltransfer.report.benchmark_page import BenchmarkPage
 from rltransfer.report.benchmark_picture import draw_benchmark
 from rltransfer.report.html_page import REPORT, drawn_fault
 from rltransfer.report.learning_tables import LearningFigures, aggregated, figures_of
-from rltransfer.report.tables import Rows, facts, markdown, rows_table
+from rltransfer.report.tables import Rows, RowsTable, facts, markdown
 from rltransfer.report.zero_shot_table import zero_shot_row
 from rltransfer.workflows.benchmark_jobs import Job
 from rltransfer.workflows.benchmark_runs import Record
@@ -50,6 +50,10 @@ def _headings(title: str, rows: Rows) -> list[str]:
         shown.remove("home")
         shown.insert(1, "strategy")
     return shown
+
+
+def _keys(rows: Rows) -> int:
+    return len({"pair", "strategy"} & rows[0].keys())
 
 
 @final
@@ -113,7 +117,7 @@ class BenchmarkResult(Result):
     def __rich__(self) -> RenderableType:
         """Returns the tables, what failed, and where everything is."""
         tables = [
-            rows_table(rows, title, _headings(title, rows))
+            RowsTable(rows, title, _headings(title, rows), _keys(rows))
             for title, rows in self.tables.items()
         ]
         entries = [

@@ -42,6 +42,7 @@ def train_on_ray(
         Stopped: SIGINT or SIGTERM ended it.
     """
     require_different(configs)
+    require_writable(log_folder)
     work = [
         (training_name(config), partial(_trained, config, training_name(config)))
         for config in configs
@@ -52,7 +53,6 @@ def train_on_ray(
         StopSignals(patience=1) as stop,
         progress_bars(progress) as bars,
     ):
-        require_writable(log_folder)
         bar = bars.add_task("trainings", total=len(work), note="")
         try:
             for outcome in pool.outcomes(work, stop):

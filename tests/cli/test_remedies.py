@@ -15,7 +15,7 @@ import rltransfer
 from rltransfer.cli import app
 from rltransfer.cli.typed_words import one_value_each
 
-from .conftest import Command
+from .conftest import QUICK, Command
 
 ROOT = Path(rltransfer.__file__).parents[1]
 PROGRAM = get_command(app)
@@ -186,7 +186,7 @@ def test_a_transfer_to_an_environment_of_a_module_goes_on_as_told(
     command: Command, agent: Path, tmp_path: Path, flaky: Path
 ) -> None:
     words = ("transfer", "--source", agent, "--target", "flaky_module:Flaky-v0")
-    call = command(*words, "-n", 600, "-f", tmp_path / "runs")
+    call = command(*words, "-n", 600, *QUICK, "-f", tmp_path / "runs")
     assert call.exit_status == 77, call.errors
     told = command_in(call.error)
     assert told.endswith("--env flaky_module:Flaky-v0")

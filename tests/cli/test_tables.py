@@ -8,10 +8,10 @@ from rich.console import Console
 
 from rltransfer.evaluation import ReturnSummary
 from rltransfer.report.tables import (
+    RowsTable,
     facts,
     markdown,
     returns_table,
-    rows_table,
     steps_by_purpose,
 )
 from rltransfer.workflows.environments import EnvironmentChoice
@@ -46,9 +46,22 @@ def test_steps_are_told_by_purpose() -> None:
     assert told == "exploration 1,500, acceptance 20"
 
 
+def test_columns_that_do_not_fit_go_on_below_with_the_name_of_the_row() -> None:
+    cells = {f"heading{number}": f"{number}.25" for number in range(8)}
+    rows = [{"pair": "cartpole-scrambled", "strategy": "hold", **cells}]
+    told = printed(RowsTable(rows, "A title", keys=2))
+    assert told.count("A title") == 1
+    assert told.count("cartpole-scrambled") == told.count("hold") == 2
+    assert all(told.count(heading) == told.count(cells[heading]) for heading in cells)
+    assert "heading7" in told and max(map(len, told.splitlines())) <= 80
+    assert printed(RowsTable(rows, "A title", keys=2), 200).count("hold") == 1
+    # Nothing is too narrow for one column a part.
+    assert printed(RowsTable(rows, keys=1), 34).count("cartpole-scrambled") == 9
+
+
 def test_markdown_is_for_files_and_not_for_a_screen() -> None:
     rows = [{"pair": "one", "reached": "no"}, {"pair": "two", "reached": "yes"}]
-    assert "*" not in printed(rows_table(rows)) and "no" in printed(rows_table(rows))
+    assert "*" not in printed(RowsTable(rows)) and "no" in printed(RowsTable(rows))
     assert markdown(rows).splitlines()[2:] == ["| one | **no** |", "| two | yes |"]
 
 

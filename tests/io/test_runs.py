@@ -21,6 +21,7 @@ from rltransfer.io import (
     next_run_folder,
     read_manifest,
     read_manifest_of,
+    require_writable,
     write_manifest,
 )
 
@@ -51,6 +52,19 @@ def test_the_number_after_the_highest_is_next(tmp_path: Path) -> None:
 def test_a_slash_in_an_id_becomes_a_dash(tmp_path: Path) -> None:
     folder = next_run_folder(tmp_path, "ppo", "rltransfer/Scrambled-v0")
     assert folder == tmp_path / "ppo" / "rltransfer-Scrambled-v0_1"
+
+
+def test_a_folder_that_can_be_made_is_not_made_before_there_is_work(
+    tmp_path: Path,
+) -> None:
+    assert require_writable(tmp_path / "new" / "runs") == tmp_path / "new" / "runs"
+    assert not (tmp_path / "new").exists()
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(StorageError, match=r"--log-folder must be a folder, .*file is"):
+        require_writable(file / "runs")
+    with pytest.raises(StorageError, match=r"-f: .*|too long"):
+        require_writable(tmp_path / ("long" * 100), "-f")
 
 
 def test_a_manifest_of_another_command_is_refused(tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def test_a_page_holds_the_verdict_first_and_then_what_it_rests_on() -> None:
         "666",
         "331",
         "became",
-        "62 %",
+        "62\u00a0%",
         "2 of 3",
         "reversed",
         "2 more",

@@ -113,6 +113,9 @@ def verdict(winner: Contender, known: Sequence[Contender]) -> str:
         if returns:
             name = one.arm.name if one.newest else f"{one.arm.name} at its best"
             episodes = f"{len(returns)} episode{'s' if len(returns) > 1 else ''}"
+            earlier = len(returns) - len(one.returns)
+            if earlier > 0:
+                episodes += f", {earlier} of them from before the final comparison"
             told.append(f"{name} {mean_of(returns):.1f} ({episodes})")
     earned = ", ".join(told)
     if winner.arm.name == "mapped":

@@ -19,12 +19,15 @@ def test_the_last_comparison_counts_and_not_what_was_earned_before() -> None:
     mapped = contender("mapped", [1.0, 1.0], *[5.0] * 5)
     lucky = contender("student", [9.0] * 5, *[4.0] * 5)
     assert compared([mapped, lucky]) is mapped
+    assert "mapped 5.0 (5 episodes), student 4.0" in verdict(mapped, [mapped, lucky])
 
 
 def test_where_few_episodes_were_left_what_was_earned_before_counts_too() -> None:
     mapped = contender("mapped", [1.0, 2.0], 3.0)
     better = contender("student", [9.0, 8.0, 9.0], 4.0)
     assert compared([mapped, better]) is better
+    told = verdict(better, [mapped, better])
+    assert "mapped 2.0 (3 episodes, 2 of them from before the final" in told
     lucky = contender("student", [9.0, 1.0, 1.0], 1.0)
     assert compared([mapped, lucky]) is mapped
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rltransfer.io import read_json
-from tests.effort import SCALE, SEED
+from tests.effort import SCALE, SEED, paired
 from tests.worlds.fault_injection import Fault, send, send_twice
 
 from .conftest import left, run_in
@@ -29,6 +29,8 @@ PHASES = (
 INTERRUPTIBLE = ("measuring at home", "reporting")
 """What is acted there chooses nothing, so a stop need not wait for its end."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SENT = [(number, group) for number in SIGNALS for group in (False, True)]
+"""Signals, each to the process and to its group."""
 
 
 def place_of(transfers: Any, phase: str) -> tuple[str, int]:
@@ -59,19 +61,16 @@ def place_of(transfers: Any, phase: str) -> tuple[str, int]:
     return "step", places[phase]
 
 
-@pytest.mark.parametrize("group", [False, True], ids=["process", "group"])
-@pytest.mark.parametrize("number", SIGNALS)
-@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize(("phase", "sent"), paired(PHASES, SENT))
 def test_a_transfer_that_is_asked_to_stop_says_how_to_go_on_and_goes_on(
     transfers: Any,
     count: Any,
     tmp_path: Path,
     phase: str,
-    number: signal.Signals,
-    group: bool,
+    sent: tuple[signal.Signals, bool],
 ) -> None:
     kind, at = place_of(transfers, phase)
-    ended = transfers.begin(CASE, tmp_path, Fault(kind, at, send(number, group)))
+    ended = transfers.begin(CASE, tmp_path, Fault(kind, at, send(*sent)))
     run = run_in(tmp_path)
     told = f"stopped before the end; go on with rltransfer transfer --resume {run}"
     assert (ended.status, ended.error) == (75, told)
@@ -93,26 +92,27 @@ def test_a_transfer_that_is_asked_to_stop_says_how_to_go_on_and_goes_on(
     count("R7", transfer_stops=1)
 
 
-@pytest.mark.parametrize("group", [False, True], ids=["process", "group"])
-@pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize(
-    "phase",
-    [
-        "measuring at home",
-        "collecting in the target",
-        "fitting",
-        "reporting",
-        "storing",
-    ],
+    ("phase", "sent"),
+    paired(
+        (
+            "measuring at home",
+            "collecting in the target",
+            "fitting",
+            "reporting",
+            "storing",
+        ),
+        SENT,
+    ),
 )
 def test_whoever_asks_twice_is_told_the_same(
     transfers: Any,
     count: Any,
     tmp_path: Path,
     phase: str,
-    number: signal.Signals,
-    group: bool,
+    sent: tuple[signal.Signals, bool],
 ) -> None:
+    number, group = sent
     rng = random.Random(f"{SEED} {phase} {number} {group}")
     for repeat in range(SCALE):
         pause = 10 ** rng.uniform(-4, -1.5)

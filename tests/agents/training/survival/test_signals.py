@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Count
+from tests.effort import paired
 
 pytestmark = pytest.mark.torture
 
@@ -17,23 +18,26 @@ APART = {
     "vec_env": "subproc",
     "hyperparameters": {"n_envs": 2, "n_steps": 16, "batch_size": 16},
 }
+SENT = [
+    (signal, times, group)
+    for signal in ("SIGINT", "SIGTERM")
+    for times in (1, 2)
+    for group in (False, True)
+]
+"""Each once and twice, to the process and to its group."""
 
 
-@pytest.mark.parametrize("group", [False, True], ids=["process", "group"])
-@pytest.mark.parametrize("times", [1, 2], ids=["once", "twice"])
-@pytest.mark.parametrize("signal", ["SIGINT", "SIGTERM"])
-@pytest.mark.parametrize("config", ["ppo", "dqn"])
+@pytest.mark.parametrize(("sent", "config"), paired(SENT, ("ppo", "dqn")))
 def test_a_training_that_is_asked_to_stop_can_be_resumed(
     fork_server: Any,
     uninterrupted: Any,
     tmp_path: Path,
     count: Count,
+    sent: tuple[str, int, bool],
     config: str,
-    signal: str,
-    times: int,
-    group: bool,
 ) -> None:
     count("R7", training_stops=1)
+    signal, times, group = sent
     stopped = fork_server.train(
         config, tmp_path, step=70, signals=[signal] * times, group=group
     )
@@ -46,8 +50,9 @@ def test_a_training_that_is_asked_to_stop_can_be_resumed(
     assert fork_server.traces(tmp_path) == uninterrupted[config]
 
 
-@pytest.mark.parametrize("group", [False, True], ids=["process", "group"])
-@pytest.mark.parametrize("signal", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize(
+    ("signal", "group"), paired(("SIGINT", "SIGTERM"), (False, True))
+)
 def test_trainings_side_by_side_stop_together(
     fork_server: Any,
     uninterrupted: Any,
@@ -84,9 +89,7 @@ def apart(fork_server: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     return traces
 
 
-@pytest.mark.parametrize("group", [False, True], ids=["process", "group"])
-@pytest.mark.parametrize("times", [1, 2], ids=["once", "twice"])
-@pytest.mark.parametrize("signal", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize(("signal", "times", "group"), SENT)
 def test_environments_in_processes_of_their_own_stop_too(
     fork_server: Any,
     apart: dict[str, str],
