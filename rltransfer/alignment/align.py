@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
+import numpy as np
 from jaxtyping import Bool
 from torch import Tensor
 
@@ -11,6 +12,7 @@ from rltransfer.alignment.accept import accept
 from rltransfer.alignment.acceptance_test import AcceptanceTest
 from rltransfer.alignment.align_config import AlignConfig
 from rltransfer.alignment.candidates import Candidate, Trial
+from rltransfer.alignment.ensembling import ENSEMBLE, combine, member_sources
 from rltransfer.alignment.families import propose, require_known_families
 from rltransfer.alignment.problem import AlignmentProblem, require_same_kind
 from rltransfer.alignment.source_model_data import (
@@ -31,7 +33,7 @@ from rltransfer.domain import (
     Whitening,
 )
 from rltransfer.errors import InputError
-from rltransfer.translation import MappedPolicy
+from rltransfer.translation import EnsemblePolicy, MappedPolicy
 
 
 @final
@@ -57,6 +59,8 @@ class Alignment:
     """What was known of the target besides, likewise."""
     sources: tuple[SourceEvidence, ...]
     """What is known of every source, in their order."""
+    owners: tuple[int, ...]
+    """Places of the sources of the policy's members; of a mapping its own alone."""
 
     @property
     def acted_upon(self) -> Transitions:
@@ -65,9 +69,14 @@ class Alignment:
         return seen if len(seen) or self.logged is None else self.logged
 
     @property
-    def policy(self) -> MappedPolicy:
+    def policy(self) -> MappedPolicy | EnsemblePolicy:
         """The zero-shot policy."""
         return self.chosen.policy
+
+    @property
+    def lead(self) -> MappedPolicy:
+        """The same; of an ensemble the member whose mapping stands for all."""
+        return self.policy.lead
 
 
 def align(
@@ -123,7 +132,9 @@ def align(
         for number in range(config.rounds):
             watch.phase(f"round {number + 1}", budget.used)
             candidates = _proposed(trials, watch)
-            if not candidates or not trials.act(number, candidates):
+            goes_on = bool(candidates) and trials.act(number, candidates)
+            combine(trials, watch)
+            if not goes_on:
                 break
         tune(trials, watch)
         watch.phase("acceptance", budget.used)
@@ -144,6 +155,7 @@ def align(
         trials.acted_by(chosen.policy),
         logged,
         _evidence(trials, chosen, budget.used - len(rows)),
+        member_sources(chosen, trials.acted),
     )
 
 
@@ -171,6 +183,7 @@ def _proposed(trials: Trials, watch: Watcher) -> dict[int, list[Candidate]]:
             trial.candidate
             for trial in trials.ranking
             if trial.candidate.source == place
+            and trial.candidate.family is not ENSEMBLE
         ]
         candidates = [
             replace(candidate, source=place)
@@ -204,6 +217,13 @@ def _evidence(trials: Trials, chosen: Trial, steps: int) -> tuple[SourceEvidence
     ]
     others = sum(one.target_steps for place, one in enumerate(known) if place != kept)
     acted = bool(len(chosen.rollout.transitions))
+    if isinstance(chosen.policy, EnsemblePolicy):
+        said = chosen.policy.say(chosen.rollout.transitions.observation.numpy())
+        owners = np.array(member_sources(chosen, trials.acted))
+        for place, one in enumerate(known):
+            own = owners == place
+            say = float(said.shares[own].sum(axis=0).mean()) if own.any() else 0.0
+            known[place] = replace(one, members=int(own.sum()), say=say)
     known[kept] = replace(
         known[kept],
         kept=True,

@@ -18,6 +18,7 @@ from rltransfer.alignment.step_plan import StepPlanConfig
 from rltransfer.errors import InputError
 from rltransfer.random_streams import RandomStreams
 from rltransfer.source_models import LearnConfig
+from rltransfer.translation import EnsembleConfig
 
 
 @final
@@ -133,6 +134,7 @@ class AlignConfig:
     board: BoardConfig = field(default_factory=BoardConfig)
     renumbering: RenumberingConfig = field(default_factory=RenumberingConfig)
     tuning: TuningConfig = field(default_factory=TuningConfig)
+    ensemble: EnsembleConfig = field(default_factory=EnsembleConfig)
 
     def __post_init__(self) -> None:
         names = "restarts", "updates", "batch_size", "rounds", "beam"

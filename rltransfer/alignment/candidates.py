@@ -12,7 +12,7 @@ from rltransfer.alignment.problem import AlignmentProblem, Measured
 from rltransfer.alignment.step_plan import BestTrial
 from rltransfer.domain import Rollout
 from rltransfer.mapping import DomainMapping, FitWatcher
-from rltransfer.translation import MappedPolicy
+from rltransfer.translation import EnsemblePolicy, MappedPolicy
 
 Propose = Callable[
     [AlignmentProblem, Sequence["Candidate"], FitWatcher], Sequence[Measured]
@@ -118,7 +118,7 @@ class Trial:
 
     round: int
     candidate: Candidate
-    policy: MappedPolicy
+    policy: MappedPolicy | EnsemblePolicy
     rollout: Rollout
     """Empty where it would have acted, and no target step is allowed."""
     used: int
@@ -176,7 +176,7 @@ def preferred(
         random_returns: of finished episodes; there may be none.
         config: what counts as near.
     """
-    scores = _comparable_scores(trials, config.cut_short)
+    scores = comparable_scores(trials, config.cut_short)
     best = max(scores)
     whole = len(random_returns) and any(len(trial.rollout.returns) for trial in trials)
     floor = float(random_returns.mean()) if whole else min(scores)
@@ -190,7 +190,13 @@ def preferred(
     return [trials[place] for place in sorted(range(len(trials)), key=rank)]
 
 
-def _comparable_scores(trials: Sequence[Trial], cut_short: float) -> list[float]:
+def comparable_scores(trials: Sequence[Trial], cut_short: float) -> list[float]:
+    """Returns what trials earned in as much as all of them acted.
+
+    Args:
+        trials: at least one.
+        cut_short: see `SelectionConfig`; -inf for a trial that was.
+    """
     finished = [len(trial.rollout.returns) for trial in trials]
     common = min((count for count in finished if count), default=0)
     longest = max(trial.first_steps for trial in trials)

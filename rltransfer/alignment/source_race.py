@@ -61,6 +61,10 @@ class SourceEvidence:
     """What that one earned in its trial; None where it never acted."""
     target_steps: int
     """That were taken for this source alone: exploring is shared."""
+    members: int = 0
+    """Of the ensemble that is the answer; 0 where the answer is one mapping."""
+    say: float = 0.0
+    """Share of these in its actions, on average over the states of its trial."""
 
     @classmethod
     def of(

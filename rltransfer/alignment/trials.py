@@ -16,7 +16,7 @@ from rltransfer.alignment.step_plan import BestTrial, StepPlan
 from rltransfer.alignment.watcher import Watcher
 from rltransfer.domain import Policy, Rollout, Transitions
 from rltransfer.domain.rollout import Recorder
-from rltransfer.translation import MappedPolicy, Translation
+from rltransfer.translation import EnsemblePolicy, MappedPolicy, Translation
 
 
 @final
@@ -253,7 +253,13 @@ class Trials:
             (problem.source.observations, problem.target.observations),
         )
 
-    def add(self, number: int, candidate: Candidate, sharing: int = 1) -> None:
+    def add(
+        self,
+        number: int,
+        candidate: Candidate,
+        sharing: int = 1,
+        policy: EnsemblePolicy | None = None,
+    ) -> None:
         """Acts with a candidate, and ranks all that were acted with anew.
 
         Args:
@@ -261,12 +267,13 @@ class Trials:
             candidate: what acts.
             sharing: sources that are to act yet, this one among them: a trial must
                 leave them steps.
+            policy: acts instead of the candidate's own mapping.
         """
         target = self.problem.target
-        policy = self._policy(candidate)
+        acting = policy or self._policy(candidate)
         most = self.plan.trial_steps if candidate.settles else self.plan.short_steps
         rollout = self.collect(
-            policy,
+            acting,
             purpose="selection",
             # Every trial starts alike, whatever its source, so that none is lucky in
             # where it starts.
@@ -275,7 +282,7 @@ class Trials:
             episodes=self.plan.trial_episodes,
             whole=most == self.plan.trial_steps,
         )
-        trial = Trial(number, candidate, policy, rollout, target.budget.used)
+        trial = Trial(number, candidate, acting, rollout, target.budget.used)
         self.acted.append(trial)
         self.seen = Transitions.join(self.seen, rollout.transitions)
         self._rank()

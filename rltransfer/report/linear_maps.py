@@ -50,7 +50,8 @@ class MapMatrices:
         """Returns the maps that an alignment came to."""
         most = _ABOUT * alignment.chosen.candidate.alignment_error
         asked = [t for t in alignment.trials if t.candidate.alignment_error <= most]
-        policies = [alignment.policy, *(trial.policy for trial in asked)]
+        own = [t.policy for t in asked if isinstance(t.policy, MappedPolicy)]
+        policies = [alignment.lead, *own]
         states = np.stack([_state_matrix(alignment, policy) for policy in policies])
         actions = np.stack([_action_matrix(alignment, policy) for policy in policies])
         return cls(
@@ -58,7 +59,7 @@ class MapMatrices:
             actions[0],
             states[1:],
             actions[1:],
-            alignment.policy.history,
+            alignment.lead.history,
             alignment.target.actions.discrete,
         )
 

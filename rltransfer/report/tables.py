@@ -150,6 +150,11 @@ def source_cells(record: Mapping[str, Any]) -> tuple[str, ...]:
         record: as `transfer --json` has it.
     """
     error, trial = record["alignment_error"], record["trial_return"]
+    verdict = verdict_word(record["accepted"]) if record["kept"] else "dropped"
+    if record.get("members"):
+        # Runs of earlier versions do not say.
+        joins = verdict if record["kept"] else "joins"
+        verdict = f"{joins}, say {record['say']:.0%}"
     return (
         record["source"],
         record["family"] or "-",
@@ -157,7 +162,7 @@ def source_cells(record: Mapping[str, Any]) -> tuple[str, ...]:
         str(record["trials"]),
         "-" if trial is None else f"{trial:.1f}",
         f"{record['target_steps']:,}",
-        verdict_word(record["accepted"]) if record["kept"] else "dropped",
+        verdict,
     )
 
 

@@ -127,6 +127,11 @@ class MappedPolicy:
             self._order = reordering(translation.action, source, target)
             self._gain_shape = (-1, source.size)
 
+    @property
+    def lead(self) -> "MappedPolicy":
+        """The policy itself: of an ensemble it is the first of several."""
+        return self
+
     def through(self, translation: Translation) -> "MappedPolicy":
         """Returns the same source's policy, acting through another translation."""
         actions = self._source, self.target

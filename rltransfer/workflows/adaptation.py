@@ -54,8 +54,9 @@ def load_adaptive(
     policy = loaded.policy
     if not isinstance(policy, MappedPolicy):
         raise InputError(
-            f"--adapt corrects the mapping of a transfer, {printable(loaded.path)} "
-            "acts without one; name a transfer that acts as its mapped policy"
+            "--adapt corrects the one mapping of a transfer, "
+            f"{printable(loaded.path)} acts without one, or as an ensemble; name a "
+            "transfer that acts as its mapped policy"
         )
     if policy.numbered:
         raise InputError(

@@ -13,7 +13,7 @@ from rltransfer.errors import InputError
 from rltransfer.io import read_manifest
 from rltransfer.report.explanation import Explanation, NamedMirror, Weight
 from rltransfer.report.variable_names import action_names, observation_names
-from rltransfer.translation import MappedPolicy
+from rltransfer.translation import EnsemblePolicy, MappedPolicy
 from rltransfer.translation.integrated_gradients import integrated_gradients
 from rltransfer.workflows.environments import EnvironmentChoice
 from rltransfer.workflows.policy_loading import load_transfer
@@ -54,7 +54,7 @@ def explain(run: str | Path) -> Explanation:
     settings = told.settings
     mapped = load_transfer(path)
     policy, codec = mapped.policy, codec_of(mapped.action_space, settings.target)
-    assert isinstance(policy, MappedPolicy)
+    assert isinstance(policy, MappedPolicy | EnsemblePolicy)
     reason = why_not(results, policy)
     experience = None
     if reason is None:
@@ -64,18 +64,20 @@ def explain(run: str | Path) -> Explanation:
                 f"{printable(path)} has none: it is from an earlier version or from "
                 "the hub; make the transfer again"
             )
-        experience = RunExperience.read(path, policy, codec.discrete)
+        experience = RunExperience.read(path, policy.lead, codec.discrete)
     return explained(
         path,
         EnvironmentChoice(settings.source_env, settings.source_kwargs),
         EnvironmentChoice(settings.target, settings.target_kwargs),
-        policy,
+        policy.lead,
         reason,
         experience,
     )
 
 
-def why_not(results: Mapping[str, Any], policy: MappedPolicy) -> str | None:
+def why_not(
+    results: Mapping[str, Any], policy: MappedPolicy | EnsemblePolicy
+) -> str | None:
     """Returns why a map is not explained, None where it is.
 
     Args:
@@ -90,6 +92,11 @@ def why_not(results: Mapping[str, Any], policy: MappedPolicy) -> str | None:
         return (
             "what acts is what learned on in the target, a network of its own that "
             "no map runs through"
+        )
+    if isinstance(policy, EnsemblePolicy):
+        return (
+            f"it acts as an ensemble of {len(policy.members)} maps, and no one of them "
+            "says what acts: transfer without --hyperparams ensemble.members"
         )
     if policy.numbered:
         return (

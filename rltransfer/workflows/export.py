@@ -12,7 +12,7 @@ from rltransfer.argument_checks import STEP_SECONDS, VecEnv
 from rltransfer.errors import InputError
 from rltransfer.report import Result
 from rltransfer.report.tables import facts
-from rltransfer.translation import MappedPolicy
+from rltransfer.translation import EnsemblePolicy, MappedPolicy
 from rltransfer.workflows.distil import EPISODES, STEPS, DistilConfig, Distilled
 from rltransfer.workflows.distil import distil as distil_policy
 from rltransfer.workflows.environments import Stepping
@@ -204,6 +204,12 @@ def _export_transfer(path: Path, to: Path, sha256: str | None) -> ExportedPolicy
         raise InputError(
             f"a mapped policy is written as {_MAPPED_SUFFIX}, got {to}; rename it, or "
             f"export the source agent for .npz or a bundle: {source}"
+        )
+    if isinstance(policy, EnsemblePolicy):
+        raise InputError(
+            f"one mapping can be written, {path} acts as an ensemble of "
+            f"{len(policy.members)}; act with rltransfer.load_agent instead, or "
+            "transfer without --hyperparams ensemble.members"
         )
     if not isinstance(policy, MappedPolicy) or not isinstance(
         policy.policy, FrozenPolicy

@@ -191,7 +191,7 @@ def _potential(request: TransferRequest, alignment: Alignment) -> Potential | No
     rng = request.streams.generator("source value")
     discount = LearnerConfig().discount
     value = source_value(alignment.model_data, discount, _VALUE_UPDATES, rng)
-    return Potential(alignment.policy, value)
+    return Potential(alignment.lead, value)
 
 
 def learn_on_from(

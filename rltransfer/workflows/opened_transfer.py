@@ -9,6 +9,7 @@ from rltransfer.alignment import Source, require_budget
 from rltransfer.alignment.problem import require_same_kind
 from rltransfer.domain import Domain, LoggedRows
 from rltransfer.errors import InputError
+from rltransfer.workflows.ensemble_files import require_agents
 from rltransfer.workflows.environments import domain_of
 from rltransfer.workflows.improvement import require_learning
 from rltransfer.workflows.policy_loading import load_agent, opened_home
@@ -47,10 +48,11 @@ class OpenedTransfer:
 def opened_transfer(request: TransferRequest) -> Iterator[OpenedTransfer]:
     """Opens every source and the target, or raises; closes them after."""
     with ExitStack() as stack:
-        named = request.target_data
+        named, most = request.target_data, request.align_config().ensemble.members
         file = None if named is None else read_logged_file(named)
         places = range(len(request.sources))
         sources = tuple(_source(request, place, stack) for place in places)
+        require_agents([one.loaded for one in sources], most)
         target = domain_of(
             request.target,
             request.stepping,

@@ -14,7 +14,13 @@ import numpy as np
 from rltransfer.domain import Domain, codec_of, observation_codec_of
 from rltransfer.errors import ArtifactRefused, InputError, UserError
 from rltransfer.io import MANIFEST_NAME, Manifest, read_manifest
-from rltransfer.translation import MappedPolicy, load_translation
+from rltransfer.translation import (
+    EnsemblePolicy,
+    MappedPolicy,
+    Translation,
+    load_translation,
+)
+from rltransfer.workflows.ensemble_files import opened_ensemble
 from rltransfer.workflows.environments import (
     EnvironmentChoice,
     MakeEnv,
@@ -200,15 +206,22 @@ def load_transfer(
         observation_space, action_space = _spaces(manifest)
     source = _source(path, manifest, settings, (*outer, here))
     translation = load_translation(path / MAPPING_FOLDER)
+    ensemble = opened_ensemble(path, manifest, source)
     name, home = settings.target, settings.source_env
     try:
         shown = observation_codec_of(observation_space, name)
-        mapped = MappedPolicy(
-            source.policy,
-            translation,
-            codec_of(source.action_space, home),
-            codec_of(action_space, name),
-            (observation_codec_of(source.observation_space, home), shown),
+        acting = codec_of(action_space, name)
+
+        def through(own: LoadedPolicy, translation: Translation) -> MappedPolicy:
+            there = observation_codec_of(own.observation_space, home)
+            codecs = codec_of(own.action_space, home), acting
+            return MappedPolicy(own.policy, translation, *codecs, (there, shown))
+
+        mapped: MappedPolicy | EnsemblePolicy
+        mapped = (
+            through(source, translation)
+            if ensemble is None
+            else ensemble.through(through)
         )
         rows = shown.decode(np.zeros((1, shown.size), np.float32))
         mapped.predict(rows, deterministic=True)

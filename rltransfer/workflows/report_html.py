@@ -15,7 +15,7 @@ from rltransfer.report.filming import Actor, Clip, Filming, NoClip
 from rltransfer.report.html_page import REPORT, drawn_fault
 from rltransfer.report.transfer_page import TransferPage
 from rltransfer.report.transfer_picture import Attempt
-from rltransfer.translation import MappedPolicy
+from rltransfer.translation import EnsemblePolicy, MappedPolicy
 from rltransfer.workflows.environments import MADE_BY_CALLABLE, EnvironmentChoice
 from rltransfer.workflows.explain import explained, why_not
 from rltransfer.workflows.run_experience import RunExperience
@@ -29,7 +29,7 @@ from rltransfer_agents.loading import LoadedPolicy
 def with_report(
     request: TransferRequest,
     loaded: LoadedPolicy,
-    policy: MappedPolicy,
+    policy: MappedPolicy | EnsemblePolicy,
     kept: RunExperience,
     attempts: Sequence[Attempt],
     result: TransferResult,
@@ -64,7 +64,7 @@ def with_report(
 def _page(
     request: TransferRequest,
     loaded: LoadedPolicy,
-    policy: MappedPolicy,
+    policy: MappedPolicy | EnsemblePolicy,
     kept: RunExperience,
     attempts: Sequence[Attempt],
     result: TransferResult,
@@ -87,7 +87,7 @@ def _page(
                 result.folder,
                 result.source_environment,
                 result.target,
-                policy,
+                policy.lead,
                 why_not(vars(result) | {"winner": result.winner}, policy),
                 kept,
             ),

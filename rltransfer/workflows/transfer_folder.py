@@ -23,7 +23,8 @@ from rltransfer.report.html_page import REPORT
 from rltransfer.report.linear_maps import MapMatrices
 from rltransfer.report.return_chart import charted
 from rltransfer.report.transfer_picture import Attempt, draw_transfer
-from rltransfer.translation import save_translation
+from rltransfer.translation import EnsemblePolicy, save_translation
+from rltransfer.workflows.ensemble_files import write_ensemble
 from rltransfer.workflows.policy_loading import environment_of
 from rltransfer.workflows.report_html import with_report
 from rltransfer.workflows.run_experience import EXPERIENCE_FOLDER, RunExperience
@@ -104,6 +105,8 @@ class AlignedSource:
             target_steps=evidence.target_steps,
             accepted=acceptance.accepted if evidence.kept else None,
             kept=evidence.kept,
+            members=evidence.members,
+            say=evidence.say if evidence.members else None,
             verdict=acceptance.verdict
             if evidence.kept
             else _not_tested(evidence, alignment),
@@ -117,6 +120,11 @@ def kept_of(aligned: Sequence[AlignedSource]) -> AlignedSource:
 
 def _not_tested(evidence: SourceEvidence, alignment: Alignment) -> str:
     """Returns why the mapping to a source that was not kept was not tested."""
+    if evidence.members:
+        return (
+            f"not tested alone: {evidence.members} of the ensemble's members are its "
+            f"own, with {evidence.say:.0%} of the say"
+        )
     if evidence.candidate is None:
         return "not tested: every mapping fitted to it diverged"
     if evidence.trial_return is not None:
@@ -136,7 +144,7 @@ def _not_tested(evidence: SourceEvidence, alignment: Alignment) -> str:
 def write_transfer(
     request: TransferRequest,
     alignment: Alignment,
-    best: AlignedSource,
+    aligned: Sequence[AlignedSource],
     target_log: LoggedRows | None,
     result: TransferResult,
 ) -> TransferResult:
@@ -145,13 +153,16 @@ def write_transfer(
     Args:
         request: what was asked for.
         alignment: of all sources.
-        best: the source that was kept.
+        aligned: every source.
         target_log: what was known of the target besides.
         result: what came of it.
     """
-    folder, target = result.folder, alignment.target
+    folder, target, best = result.folder, alignment.target, kept_of(aligned)
     _write_source(folder, best)
-    save_translation(folder / MAPPING_FOLDER, alignment.policy.translation)
+    save_translation(folder / MAPPING_FOLDER, alignment.lead.translation)
+    if isinstance(alignment.policy, EnsemblePolicy):
+        loaded = [one.loaded for one in aligned]
+        write_ensemble(folder, alignment.policy, alignment.owners, loaded)
     kept = RunExperience.of(alignment, request.align_config().selection.resting)
     kept.write(folder)
     attempts = _attempts(alignment)

@@ -82,7 +82,7 @@ def reported(
             improved = figure(request, target, policy)
         if not accepted:
             notes.append(_ALONE)
-    stacked = alignment.policy.history.steps
+    stacked = alignment.lead.history.steps
     if stacked > 1 and policy is alignment.policy:
         notes.append(_REMEMBERS.format(stacked))
     return TransferResult(

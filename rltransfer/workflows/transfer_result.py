@@ -61,6 +61,10 @@ class SourceRecord:
     kept: bool
     verdict: str
     """Of the test; of a source that was not kept, why there was none."""
+    members: int = 0
+    """Of the ensemble that is the answer; 0 where that is one mapping."""
+    say: float | None = None
+    """Their share in its actions, from 0 to 1; None where there are none."""
 
 
 @final

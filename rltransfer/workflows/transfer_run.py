@@ -30,7 +30,6 @@ from rltransfer.workflows.recorded_transfer import (
 )
 from rltransfer.workflows.transfer_folder import (
     AlignedSource,
-    kept_of,
     weakness,
     write_transfer,
 )
@@ -168,8 +167,7 @@ def _transfer(
                 seconds=time.monotonic() - began,
                 seeds_ignored=tuple(filter(ignored.get, ignored)),
             )
-        kept = kept_of(aligned)
-        result = write_transfer(request, alignment, kept, target_log, result)
+        result = write_transfer(request, alignment, aligned, target_log, result)
         # Only now: without it a run that has no manifest starts again from nothing.
         remove_replay_log(replay_log_folder(folder))
     return result
@@ -226,5 +224,5 @@ def _aligned(
 
 
 def _altered(alignment: Alignment, alter: Alter) -> Alignment:
-    policy = alter(alignment.policy, alignment.target)
+    policy = alter(alignment.lead, alignment.target)
     return replace(alignment, chosen=replace(alignment.chosen, policy=policy))

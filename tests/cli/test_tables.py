@@ -148,3 +148,7 @@ def test_a_transfer_is_told_with_all_its_steps() -> None:
     assert text.count("unproved") == 2 and "refused" not in text
     assert "zero-shot" not in text and "not counted" not in text
     assert unproved.as_json()["zero_shot"] is None
+    parts = (0.75, True), (0.25, False)
+    both = (replace(source, members=2, say=say, kept=kept) for say, kept in parts)
+    text = printed(replace(record, sources=tuple(both)), 120)
+    assert "refused, say 75%" in text and "joins, say 25%" in text

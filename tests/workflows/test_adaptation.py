@@ -74,7 +74,7 @@ def test_it_is_also_had_as_a_policy(run: Path) -> None:
 
 
 def test_without_a_map_there_is_nothing_to_adapt(source: Path) -> None:
-    with pytest.raises(InputError, match="acts without one; name a transfer"):
+    with pytest.raises(InputError, match="acts without one"):
         rltransfer.evaluate(source, episodes=1, adapt=True)
 
 

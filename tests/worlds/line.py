@@ -54,6 +54,24 @@ class Line(gym.Env[Observation, Any]):
         return np.array([self._at], np.float32)
 
 
+class HalfLine(Line):
+    """A line whose motor is reversed on one side of 0.
+
+    Args:
+        side: where it is not: 1 or -1.
+    """
+
+    def __init__(self, side: float) -> None:
+        super().__init__()
+        self._side = side
+
+    def step(
+        self, action: Any
+    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        reversed_here = self._at * self._side < 0
+        return super().step(-np.asarray(action) if reversed_here else action)
+
+
 def homeward(continuous: bool = True, way: float = 1.0) -> Chooser:
     """Returns who brings the point to 0 as fast as can be.
 

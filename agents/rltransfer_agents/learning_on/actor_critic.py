@@ -272,6 +272,7 @@ class ActorCritic(Learner):
             own = self._lower(self._critic, batch.observation, mean)
             mapped = self._lower(self._critic, batch.observation, batch.mapped)
             weight += guidance.filtered * (mapped > own)
+        weight *= batch.confidence
         unit = max(float(np.abs(rated).mean()), 1e-3)
         scale = (weight * unit * 2 / (self._size * len(mean)))[:, None]
         pull: Array = scale * (mean - np.clip(batch.mapped, -1, 1)) * (1 - mean**2)

@@ -18,7 +18,10 @@ Array = NDArray[np.float32]
 
 
 class Guidance(NamedTuple):
-    """How much the mapped policy has to say in one update."""
+    """How much the mapped policy has to say in one update.
+
+    Both pulls are multiplied, row by row, by its confidence: see `Batch`.
+    """
 
     hold: float = 0.0
     """Weight of the pull to its actions, whatever they are worth."""

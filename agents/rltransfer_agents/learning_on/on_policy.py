@@ -201,7 +201,7 @@ class OnPolicy(Learner):
         push = np.where(far, 0, -advantage * ratio)[:, None] / len(advantage)
         slope = push * draws.by_output
         if guidance.hold:
-            pull = guidance.hold / len(advantage)
+            pull = (guidance.hold * batch.confidence / len(advantage))[:, None]
             slope = slope + pull * self._away(out[0], batch.mapped)
         self._actor.backward(inner, slope[None].astype(np.float32), learn=True)
         self._actor.step(self._config.rate)

@@ -73,7 +73,7 @@ class QLearner(Learner):
         gap = np.clip(out[0][rows, taken] - value, -1, 1)
         slope[0][rows, taken] = gap / len(rows)
         if hold:
-            slope[0] += self._margin_slope(out[0], batch, hold)
+            slope[0] += self._margin_slope(out[0], batch, hold * batch.confidence)
         self._network.backward(inner, slope, learn=True)
         self._network.step(self._config.rate)
         self._slow.follow(self._network, self._config.follow)
@@ -97,14 +97,17 @@ class QLearner(Learner):
     def imitate(self, batch: Batch) -> None:
         out, inner = self._network.forward(batch.observation)
         slope = np.zeros_like(out)
-        slope[0] = self._margin_slope(out[0], batch, 1.0)
+        slope[0] = self._margin_slope(out[0], batch, np.ones_like(batch.reward))
         self._network.backward(inner, slope, learn=True)
         self._network.step(self._config.rate)
         for network in (self._slow, self._acting):
             network.numbers[:] = self._network.numbers
 
     def _margin_slope(
-        self, rated: Float32[Array, "row choice"], batch: Batch, weight: float
+        self,
+        rated: Float32[Array, "row choice"],
+        batch: Batch,
+        weight: Float32[Array, " row"],
     ) -> Float32[Array, "row choice"]:
         """Returns the gradient of max(Q + margin of others) - Q(mapped)."""
         rows, mapped = np.arange(len(rated)), batch.mapped.argmax(axis=1)
@@ -113,7 +116,7 @@ class QLearner(Learner):
         slope = np.zeros_like(rated)
         slope[rows, raised.argmax(axis=1)] += 1
         slope[rows, mapped] -= 1
-        slope *= weight / len(rated)
+        slope *= weight[:, None] / np.float32(len(rated))
         return slope
 
     @override

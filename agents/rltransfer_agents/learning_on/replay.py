@@ -9,7 +9,7 @@ from jaxtyping import Float32, Int64
 from numpy.typing import NDArray
 
 from rltransfer.domain import Domain, Policy, Transitions
-from rltransfer.translation import MappedPolicy
+from rltransfer.translation import EnsemblePolicy, MappedPolicy
 
 Array = NDArray[np.float32]
 _LEAST_SPREAD = 1e-3
@@ -63,6 +63,8 @@ class Batch(NamedTuple):
     potential: Float32[Array, " row"]
     """What the source's value says of the observation; 0 where nobody asked."""
     next_potential: Float32[Array, " row"]
+    confidence: Float32[Array, " row"]
+    """Of the mapped policy in its action, from 0 to 1; 1 where it does not say."""
 
 
 @final
@@ -125,6 +127,7 @@ class Replay:
             next_mapped[last],
             potential,
             next_potential[last],
+            self._confidence(stacks[0]),
         ]
         self._append(columns)
 
@@ -136,11 +139,12 @@ class Replay:
         """Returns the rows at these places."""
         assert self._columns is not None
         rows = [column[places] for column in self._columns]
-        reward, discount, potential, after = (rows[n][:, 0] for n in (2, 3, 7, 8))
+        single = (rows[n][:, 0] for n in (2, 3, 7, 8, 9))
+        reward, discount, potential, after, confidence = single
         shown, taken, _, _, following, mapped, next_mapped, *_ = rows
         return Batch(
             *(shown, taken, reward, discount, following),
-            *(mapped, next_mapped, potential, after),
+            *(mapped, next_mapped, potential, after, confidence),
         )
 
     @property
@@ -165,6 +169,12 @@ class Replay:
         memory = None if stack.shape[1] == size else (stack[:, size:],)
         action, _ = self.mapped.predict(stack[:, :size], memory, None, True)
         return np.asarray(self._domain.actions.encode(action), np.float32)
+
+    def _confidence(self, stack: Array) -> Array:
+        """Returns the mapped policy's confidence in its actions, as a column."""
+        if not isinstance(self.mapped, EnsemblePolicy) or not len(stack):
+            return np.ones((len(stack), 1), np.float32)
+        return self.mapped.say(stack).confidence[:, None]
 
     def _potentials(self, stack: Array) -> Array:
         """Returns them in units of the learner, as a column."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from rltransfer.domain import Domain
 from rltransfer.errors import InputError
-from rltransfer.translation import MappedPolicy
+from rltransfer.translation import EnsemblePolicy, MappedPolicy
 from rltransfer_agents.learning_on.learner_config import LearnerConfig
 from rltransfer_agents.learning_on.network_stack import Activation, NetworkStack
 from rltransfer_agents.learning_on.replay import Replay, Units
@@ -151,11 +151,12 @@ class Beginning:
         config: LearnerConfig,
         rng: np.random.Generator,
     ) -> None:
-        assert isinstance(replay.mapped, MappedPolicy)
-        source = replay.mapped.policy
+        assert isinstance(replay.mapped, MappedPolicy | EnsemblePolicy)
+        mapped = replay.mapped.lead
+        source = mapped.policy
         assert isinstance(source, FrozenPolicy)
         alike = takes == "networks"
-        seen = _same(units) if alike else _seen_as(replay.mapped, units, replay)
+        seen = _same(units) if alike else _seen_as(mapped, units, replay)
         layers = SourceLayers.of(source, seen)
         if takes == "features":
             layers = layers.evened(replay.observations)

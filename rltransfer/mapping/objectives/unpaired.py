@@ -94,17 +94,28 @@ class DynamicsAgreement(Objective[DomainMapping, Transitions]):
         if not self.floor > 0:
             raise ValueError("floor must be above 0")
 
-    @override
-    def terms(
+    def step_errors(
         self, network: DomainMapping, rows: Transitions
-    ) -> dict[str, Float[Tensor, "*copies"]]:
+    ) -> Float[Tensor, "*copies step"]:
+        """Returns the relative error of each mapped step; 0: as the model predicts."""
+        return self._compared(network, rows)[1]
+
+    def _compared(
+        self, network: DomainMapping, rows: Transitions
+    ) -> tuple[Prediction, Tensor]:
         state = network.state(rows.observation)
         following = network.state(rows.next_observation)
         action = rows.action if network.action is None else network.action(rows.action)
         action = action.expand(*state.shape[:-1], action.shape[-1])
         predicted = self.model.predict(state, action)
         delta = (following - state) / self.model.scale
-        error = relative_error(predicted.delta, delta, self.floor)
+        return predicted, relative_error(predicted.delta, delta, self.floor)
+
+    @override
+    def terms(
+        self, network: DomainMapping, rows: Transitions
+    ) -> dict[str, Float[Tensor, "*copies"]]:
+        predicted, error = self._compared(network, rows)
         terms = {"dynamics": error.mean(dim=-1)}
         if self.termination_weight:
             logit = predicted.termination

@@ -9,6 +9,12 @@ import pytest
 import torch
 
 from rltransfer.domain import Domain, Policy, Transitions
+from rltransfer.translation import (
+    EnsembleConfig,
+    EnsemblePolicy,
+    MappedPolicy,
+    Translation,
+)
 from rltransfer_agents.learning_on.actor_critic import ActorCritic
 from rltransfer_agents.learning_on.learner import Guidance, LearnedPolicy, Learner
 from rltransfer_agents.learning_on.learner_config import LearnerConfig
@@ -23,6 +29,8 @@ THOROUGH = replace(SMALL, widths=(32, 32), batch=64, rate=3e-3)
 PLAIN = Units(np.zeros(1, np.float32), np.ones(1, np.float32), 1.0)
 KINDS = ("td3", "sac", "dqn")
 SHOWN = np.linspace(-1, 1, 9, dtype=np.float32)[:, None]
+SURE = np.float32([1, 0.5, 0, 0.25, 1, 0.1])
+"""How sure the mapped policy is in the first of these."""
 
 
 def learner_of(kind: str, config: LearnerConfig = SMALL, seed: int = 0) -> Any:
@@ -141,6 +149,33 @@ def test_the_pull_holds_against_what_pays_more(kind: str) -> None:
     assert np.abs(free).max(axis=1).min() > 0.5
 
 
+def torn() -> EnsemblePolicy:
+    """Returns sixteen who all do -0.6 of full on the left, and differ on the right."""
+    codec, ways = domain_of("td3").actions, np.linspace(-2, 2, 16)
+    members = []
+    for way in (-1.2, *ways[ways != -1.2][:15]):
+
+        def choose(seen: Any, way: float = way) -> Any:
+            return np.where(seen < 0, -1.2, way).astype(np.float32)
+
+        same = Translation.identity(1)
+        members.append(MappedPolicy(Chooser(choose), same, codec, codec))
+    config = EnsembleConfig(width=0.01)
+    return EnsemblePolicy(members, [1.0] * 16, None, config)
+
+
+@pytest.mark.parametrize("kind", ["td3", "sac"])
+def test_the_pull_holds_where_the_mapped_policy_is_sure(kind: str) -> None:
+    kept = bandit(kind, near_a_half, torn())
+    actions = updated(learner_of(kind), kept, 400, 20.0).actions(SHOWN)[:, 0]
+    np.testing.assert_allclose(actions[:3], -0.6, atol=0.15)
+    # What pays most is 0.5, and the pull is a sixteenth of that on the left.
+    assert (actions[-3:] > -0.3).all()
+    sure = bandit(kind, near_a_half, always(kind))
+    held = updated(learner_of(kind), sure, 400, 20.0).actions(SHOWN)[:, 0]
+    np.testing.assert_allclose(held[-3:], -0.6, atol=0.15)
+
+
 def test_the_filtered_pull_leaves_alone_what_pays_less() -> None:
     kept = bandit("td3", near_a_half, always("td3"))
     learner = updated(rated(learner_of("td3", THOROUGH), kept), kept, 400, 0.0, 50.0)
@@ -164,7 +199,8 @@ def test_the_filtered_pull_pulls_where_the_mapped_action_is_rated_higher() -> No
 def batch_of(mapped: Any) -> Batch:
     empty = np.zeros(len(mapped), np.float32)
     seen = SHOWN[: len(mapped)]
-    return Batch(seen, mapped, empty, empty, seen, mapped, mapped, empty, empty)
+    plain = seen, mapped, empty, empty, seen, mapped, mapped, empty, empty
+    return Batch(*plain, SURE[: len(mapped)])
 
 
 def slopes(loss: Callable[[Any], float], at: Any) -> Any:
@@ -187,8 +223,8 @@ def test_the_gradient_of_the_pull_is_that_of_its_squared_error(kind: str) -> Non
     pull = learner._pull(batch_of(mapped), out, rated, Guidance(hold=0.7))
 
     def loss(mean: Any) -> float:
-        error = np.square(np.tanh(mean) - np.clip(mapped, -1, 1)).mean()
-        return 0.7 * float(np.abs(rated).mean() * error)
+        error = np.square(np.tanh(mean) - np.clip(mapped, -1, 1)).mean(axis=1)
+        return 0.7 * float(np.abs(rated).mean() * (SURE * error).mean())
 
     expected = slopes(loss, np.float64(out[0, :, :2]))
     np.testing.assert_allclose(pull, expected, rtol=1e-3, atol=1e-5)
@@ -203,9 +239,9 @@ def test_the_gradient_of_the_margin_is_that_of_dqfds_loss() -> None:
 
     def loss(values: Any) -> float:
         gap = (values + margin).max(axis=1) - (values * mapped).sum(axis=1)
-        return 0.7 * float(gap.mean())
+        return 0.7 * float((SURE * gap).mean())
 
-    got = learner._margin_slope(rated, batch_of(mapped), 0.7)
+    got = learner._margin_slope(rated, batch_of(mapped), 0.7 * SURE)
     np.testing.assert_allclose(got, slopes(loss, np.float64(rated)), atol=1e-5)
 
 

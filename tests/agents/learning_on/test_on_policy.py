@@ -170,6 +170,27 @@ def test_no_probability_is_pushed_beyond_the_clip() -> None:
     assert (learner._actor.numbers != begun).any()
 
 
+@pytest.mark.parametrize("discrete", [True, False])
+def test_the_pull_is_gated_by_the_confidence_of_each_row(discrete: bool) -> None:
+    def improved(sure: Any) -> tuple[Any, Any]:
+        learner = learner_of(discrete)
+        batch = at_random(discrete).at(np.arange(len(sure)))
+        batch = batch._replace(confidence=np.float32(sure))
+        before = learner._draws(learner._actor(batch.observation)[0], batch.action).log
+        begun, still = learner._actor.numbers.copy(), np.zeros(len(sure), np.float32)
+        learner._improve(batch, still, before, Guidance(hold=2.0))
+        return begun, learner._actor.numbers
+
+    # No advantage pushes: what moves is the pull, and Adam's first step has no scale.
+    begun, unsure = improved([0] * 32)
+    np.testing.assert_array_equal(unsure, begun)
+    _, first_half = improved([1] * 16 + [0] * 16)
+    _, alone = improved([1] * 16)
+    _, whole = improved([1] * 32)
+    np.testing.assert_allclose(first_half, alone, atol=2e-4)
+    assert np.abs(first_half - whole).max() > 1e-3
+
+
 def cloned(discrete: bool) -> tuple[Any, Replay]:
     learner, kept = learner_of(discrete, replace(SMALL, rate=3e-3)), at_random(discrete)
     student = LearnOnConfig(

@@ -8,7 +8,12 @@ import torch
 
 from rltransfer.domain import Domain, Policy, StickyRandomPolicy, Transitions
 from rltransfer.mapping import Affine
-from rltransfer.translation import MappedPolicy, Translation
+from rltransfer.translation import (
+    EnsembleConfig,
+    EnsemblePolicy,
+    MappedPolicy,
+    Translation,
+)
 from rltransfer_agents.learning_on.replay import Batch, Replay, Units
 from tests.worlds.line import Line, homeward
 from tests.worlds.points import Chooser
@@ -175,6 +180,24 @@ def test_what_the_mapped_policy_does_after_n_steps_is_kept() -> None:
     got = everything(replay(kept, mapped=mapped, n_steps=3, domain=domain))
     np.testing.assert_allclose(got.mapped[:, 0], [0, 0.05, 0.1, 0.15], atol=1e-6)
     np.testing.assert_allclose(got.next_mapped[:, 0], [0.15, 0.2, 0.2, 0.2], atol=1e-6)
+
+
+def test_the_confidence_of_an_ensemble_is_kept_beside_its_actions() -> None:
+    domain = Domain(lambda: Line(continuous=True), "line")
+    codec = domain.actions
+    members = [
+        MappedPolicy(Chooser(choose), Translation.identity(1), codec, codec)
+        for choose in (
+            lambda seen: np.where(seen < 1.5, 1, 2).astype(np.float32),
+            lambda seen: np.where(seen < 1.5, 1, -2).astype(np.float32),
+        )
+    ]
+    mapped = EnsemblePolicy(members, [1.0, 1.0], None, EnsembleConfig())
+    got = everything(replay(rows([1, 2, 4, 8]), mapped=mapped, domain=domain))
+    np.testing.assert_allclose(got.confidence, [1, 1, 0.5, 0.5], atol=1e-3)
+    np.testing.assert_allclose(got.mapped[:, 0], [0.5, 0.5, 1, 1], atol=1e-3)
+    alone = everything(replay(rows([1, 2]), mapped=members[0], domain=domain))
+    assert alone.confidence.tolist() == [1, 1]
 
 
 def looking_back(domain: Domain) -> MappedPolicy:
