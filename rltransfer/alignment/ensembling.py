@@ -21,7 +21,7 @@ from rltransfer.alignment.watcher import Watcher
 from rltransfer.translation import EnsemblePolicy, MappedPolicy
 from rltransfer.translation.ensemble_policy import Regions
 
-ENSEMBLE = CandidateFamily("ensemble", 9, lambda problem, known, watch: ())
+ENSEMBLE = CandidateFamily("ensemble", 10, lambda problem, known, watch: ())
 """The last that is believed; it proposes nothing by itself."""
 
 
