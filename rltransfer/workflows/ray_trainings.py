@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from rltransfer.errors import InputError, Stopped, UserError, portable
-from rltransfer.io import require_writable
+from rltransfer.io import make_folder, require_writable
 from rltransfer.resume.stop_signals import StopSignals
 from rltransfer.workflows.progress_bars import progress_bars
 from rltransfer.workflows.ray_pool import ray_pool
@@ -53,6 +53,7 @@ def train_on_ray(
         StopSignals(patience=1) as stop,
         progress_bars(progress) as bars,
     ):
+        make_folder(log_folder)
         bar = bars.add_task("trainings", total=len(work), note="")
         try:
             for outcome in pool.outcomes(work, stop):
