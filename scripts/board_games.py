@@ -9,7 +9,7 @@ stands an agent that learned there from scratch, from as many moves.
 """
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -144,6 +144,27 @@ def rows_of(name: str, folder: Path, seeds: list[int]) -> list[dict[str, str]]:
     return rows
 
 
+_TOLD = ("at home", "as it is", "transferred", "share of home", "accepted", "steps")
+
+
+def summary(rows: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Returns a row for each board, with the seeds side by side where they differ."""
+    found: dict[tuple[str, str], list[Mapping[str, str]]] = {}
+    for row in rows:
+        found.setdefault((row["game, opponent"], row["board"]), []).append(row)
+    return [
+        {
+            "game, opponent": game,
+            "board": board,
+            **{
+                name: "; ".join(dict.fromkeys(row[name] for row in seeds))
+                for name in (*_TOLD, "scratch")
+            },
+        }
+        for (game, board), seeds in found.items()
+    ]
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Prints the table in Markdown."""
     parser = argparse.ArgumentParser(
@@ -158,11 +179,7 @@ def main(arguments: list[str] | None = None) -> None:
         for name in asked.games
         for row in rows_of(name, asked.log_folder, asked.seeds)
     ]
-    columns = (
-        *("game, opponent", "board", "seed", "at home", "as it is", "transferred"),
-        *("share of home", "accepted", "steps", "scratch"),
-    )
-    print(markdown([{name: row[name] for name in columns} for row in rows]))
+    print(markdown(summary(rows)))
 
 
 if __name__ == "__main__":

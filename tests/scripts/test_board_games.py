@@ -4,7 +4,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from board_games import HOMES, Home, Won, changes
+from board_games import HOMES, Home, Won, changes, summary
 
 
 def test_the_interval_of_a_share_is_wilsons() -> None:
@@ -23,3 +23,15 @@ def test_every_changed_board_can_be_played(home: Home) -> None:
 
 def test_wins_are_counted_and_draws_are_none() -> None:
     assert Won.of(np.array([1.0, 0.0, -1.0, 1.0])) == Won(2, 4)
+
+
+def test_seeds_stand_side_by_side_where_they_differ() -> None:
+    row = dict.fromkeys(("as it is", "scratch", "transferred"), "")
+    row |= {"game, opponent": "a game", "board": "swapped", "at home": "0.9"}
+    seeds = [
+        {**row, "share of home": share, "accepted": "yes", "steps": steps}
+        for share, steps in (("1.00", "7"), ("0.98", "8"))
+    ]
+    (told,) = summary(seeds)
+    assert (told["share of home"], told["steps"]) == ("1.00; 0.98", "7; 8")
+    assert (told["at home"], told["accepted"]) == ("0.9", "yes")
