@@ -127,15 +127,15 @@ def test_families_that_are_left_out_propose_nothing(aligned: Align) -> None:
     "without",
     [
         "responces",
-        "identity,matched,responses,history,same sensors,affine,signed permutation,"
-        "residual,tuned",
+        "identity,board,matched,responses,history,same sensors,affine,"
+        "signed permutation,residual,tuned",
     ],
     ids=["a typo", "all of them"],
 )
 def test_unknown_families_and_all_of_them_cannot_be_left_out(
     aligned: Align, without: str
 ) -> None:
-    with pytest.raises(InputError, match="some candidate families of identity, matc"):
+    with pytest.raises(InputError, match="some candidate families of identity, boar"):
         aligned(replace(HASTY, without=without))
 
 
