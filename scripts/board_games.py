@@ -147,6 +147,10 @@ def rows_of(name: str, folder: Path, seeds: list[int]) -> list[dict[str, str]]:
 _TOLD = ("at home", "as it is", "transferred", "share of home", "accepted", "steps")
 
 
+def _side_by_side(cells: Sequence[str]) -> str:
+    return cells[0] if len(set(cells)) == 1 else "; ".join(cells)
+
+
 def summary(rows: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
     """Returns a row for each board, with the seeds side by side where they differ."""
     found: dict[tuple[str, str], list[Mapping[str, str]]] = {}
@@ -157,7 +161,7 @@ def summary(rows: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
             "game, opponent": game,
             "board": board,
             **{
-                name: "; ".join(dict.fromkeys(row[name] for row in seeds))
+                name: _side_by_side([row[name] for row in seeds])
                 for name in (*_TOLD, "scratch")
             },
         }

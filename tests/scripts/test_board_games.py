@@ -30,8 +30,8 @@ def test_seeds_stand_side_by_side_where_they_differ() -> None:
     row |= {"game, opponent": "a game", "board": "swapped", "at home": "0.9"}
     seeds = [
         {**row, "share of home": share, "accepted": "yes", "steps": steps}
-        for share, steps in (("1.00", "7"), ("0.98", "8"))
+        for share, steps in (("1.00", "7"), ("0.98", "8"), ("1.00", "8"))
     ]
     (told,) = summary(seeds)
-    assert (told["share of home"], told["steps"]) == ("1.00; 0.98", "7; 8")
+    assert (told["share of home"], told["steps"]) == ("1.00; 0.98; 1.00", "7; 8; 8")
     assert (told["at home"], told["accepted"]) == ("0.9", "yes")

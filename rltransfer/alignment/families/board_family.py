@@ -33,15 +33,15 @@ def board(
     source = BoardGames.of(_shown(data.rows, data.model.whitening))
     target = BoardGames.of(_shown(problem.rows, problem.whitening))
     rng = problem.config.streams.generator("board")
-    measured: list[Measured] = []
-    for one in board_matches(source, target, config, rng)[: problem.config.beam]:
-        enough = len(target.ended) >= config.least_games
-        settles = not measured and enough and one.settles(config)
-        mapping = _mapping(problem, source, target, one)
-        measured += [
-            each._replace(settles=settles) for each in problem.measured(mapping)
-        ]
-    return measured
+    matches = board_matches(source, target, config, rng)[: problem.config.beam]
+    enough = len(target.ended) >= config.least_games
+    # A few games won by luck would tell for one that explains fewer of what was seen.
+    settled = [one for one in matches if enough and one.settles(config)]
+    return [
+        each._replace(settles=bool(settled))
+        for one in settled or matches
+        for each in problem.measured(_mapping(problem, source, target, one))
+    ]
 
 
 def _is_board(domain: Domain) -> bool:
