@@ -1,5 +1,6 @@
 """Games of lines: their rules, who answers, and the same game under other numbers."""
 
+import importlib
 from typing import Any
 
 import gymnasium as gym
@@ -95,6 +96,29 @@ def test_an_opponent_that_is_given_sees_the_board_from_its_side() -> None:
     # Its mark in the middle is shown first, since sides are swapped.
     assert np.flatnonzero(shown).tolist() == [4, 9]
     assert np.flatnonzero(info["action_mask"]).tolist() == [1, 2, 3, 5, 6, 7, 8]
+
+
+@pytest.mark.parametrize(
+    ("game", "name"), [(THREE, "tictactoe_v3"), (FOUR, "connect_four_v3")]
+)
+def test_rules_are_those_of_pettingzoo(game: LineGame, name: str) -> None:
+    reason = "PettingZoo's rules are compared with where it is installed"
+    pytest.importorskip("pettingzoo.classic", reason=reason)
+    theirs = importlib.import_module(f"pettingzoo.classic.{name}").env()
+    rng = np.random.default_rng(0)
+    for seed in range(50):
+        theirs.reset(seed=seed)
+        own, other = 0, 0
+        while not (game.won(other) or game.full(own | other)):
+            legal = game.legal(own | other)
+            shown, *_ = theirs.last()
+            assert np.flatnonzero(shown["action_mask"]).tolist() == legal
+            move = int(rng.choice(legal))
+            mover = theirs.agent_selection
+            theirs.step(move)
+            own, other = other, own | 1 << (game.square(move, own | other) or 0)
+            assert theirs.rewards[mover] == float(game.won(other))
+        assert all(theirs.terminations.values())
 
 
 @pytest.mark.parametrize("env_id", [TIC_TAC_TOE, CONNECT_FOUR])
