@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 import rltransfer
-from rltransfer.errors import InputError
 from rltransfer.report.tables import markdown
 from rltransfer.workflows.policy_loading import AgentLike
 from rltransfer_envs.line_games import CONNECT_FOUR, TIC_TAC_TOE
@@ -27,6 +26,10 @@ from rltransfer_envs.line_games import CONNECT_FOUR, TIC_TAC_TOE
 BUDGET = 5_000
 GAMES = 1_000
 TRAINING = 150_000
+WHOLE: Mapping[str, Any] = MappingProxyType(
+    {"n_envs": 1, "n_steps": 500, "batch_size": 100}
+)
+"""Of scratch, so that its rollouts come to the budget."""
 
 
 class Home(NamedTuple):
@@ -53,7 +56,8 @@ def changes(home: Home, seed: int) -> dict[str, dict[str, Any]]:
     """Returns the arguments of each changed board."""
     found: dict[str, dict[str, Any]] = {
         "renumbered": {"renumbering": seed},
-        "swapped": {"renumbering": seed, "swapped": True},
+        "swapped": {"swapped": True},
+        "renumbered, swapped": {"renumbering": seed, "swapped": True},
         "mirrored": {"mirrored": True},
     }
     if home.env == TIC_TAC_TOE:
@@ -108,37 +112,39 @@ def rows_of(name: str, folder: Path, seeds: list[int]) -> list[dict[str, str]]:
     agent = trained(own, home.env, home.opponent, steps=TRAINING, seed=0)
     rows = []
     for seed in seeds:
-        at_home = won(agent, home.env, home.opponent, 10_000 + seed)
+        # Each episode has a seed of its own, and no two of ours share one.
+        judged = seed * GAMES
+        at_home = won(agent, home.env, home.opponent, judged)
         for change, how in changes(home, seed).items():
             kwargs = {**home.opponent, **how}
-            row = {"game, opponent": name, "board": change, "seed": str(seed)}
-            row |= {"at home": str(at_home), "as it is": "", "scratch": ""}
-            try:
-                result = rltransfer.transfer(
-                    agent,
-                    home.env,
-                    target_kwargs=kwargs,
-                    steps=BUDGET,
-                    seed=seed,
-                    log_folder=own / change,
-                    report=False,
-                )
-            except InputError as fault:
-                row |= {"transferred": f"refused: {fault}", "share of home": ""}
-                row |= {"accepted": "no", "steps": "0"}
-            else:
-                found = won(result.folder, home.env, kwargs, 10_000 + seed)
-                row["transferred"] = str(found)
-                row["share of home"] = f"{found.share / at_home.share:.2f}"
-                row["accepted"] = "yes" if result.accepted else "no"
-                row["steps"] = f"{result.target_steps:,}"
+            result = rltransfer.transfer(
+                agent,
+                home.env,
+                target_kwargs=kwargs,
+                steps=BUDGET,
+                seed=seed,
+                log_folder=own / change,
+                report=False,
+            )
+            found = won(result.folder, home.env, kwargs, judged)
+            row = {
+                "game, opponent": name,
+                "board": change,
+                "at home": str(at_home),
+                "as it is": "",
+                "transferred": str(found),
+                "share of home": f"{found.share / max(at_home.share, 1e-9):.2f}",
+                "accepted": "yes" if result.accepted else "no",
+                "steps": f"{result.target_steps:,}",
+                "scratch": "",
+            }
             if change == "4 x 4":
                 place = own / "scratch" / str(seed)
-                alone = trained(place, home.env, kwargs, steps=BUDGET, seed=seed)
-                row["scratch"] = str(won(alone, home.env, kwargs, 10_000 + seed))
+                how_long = {"steps": BUDGET, "hyperparams": WHOLE}
+                alone = trained(place, home.env, kwargs, seed=seed, **how_long)
+                row["scratch"] = str(won(alone, home.env, kwargs, judged))
             else:
-                unchanged = won(agent, home.env, kwargs, 10_000 + seed)
-                row["as it is"] = str(unchanged)
+                row["as it is"] = str(won(agent, home.env, kwargs, judged))
             rows.append(row)
             print(row, flush=True)
     return rows

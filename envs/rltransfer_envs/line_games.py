@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from rltransfer.errors import InputError
-from rltransfer_envs.line_rules import MOST_PLIES, LineGame
+from rltransfer_envs.line_rules import MOST_PLIES, LineGame, require_count
 
 TIC_TAC_TOE = "rltransfer/TicTacToe-v0"
 CONNECT_FOUR = "rltransfer/ConnectFour-v0"
@@ -60,8 +60,9 @@ class LineGameEnv(gym.Env[NDArray[np.int8], Any]):
 
         Args:
             game: what is played.
-            opponent: `random`, `minimax`, or a policy.
-            plies: that minimax looks ahead.
+            opponent: `random`, `minimax`, or a policy, whose deterministic moves are
+                taken.
+            plies: that minimax looks ahead; on large boards even four take minutes.
             blunder_rate: share of minimax's moves that are drawn at random instead.
             first: who begins: `random`, `agent` or `opponent`.
             renumbering: seed of an order of the squares and one of the moves; None
@@ -72,17 +73,26 @@ class LineGameEnv(gym.Env[NDArray[np.int8], Any]):
         Raises:
             InputError: a value that there is not.
         """
-        if isinstance(opponent, str) and opponent not in OPPONENTS:
+        known = opponent in OPPONENTS if isinstance(opponent, str) else False
+        if not known and not hasattr(opponent, "predict"):
             raise InputError(
-                f"opponent is {' or '.join(OPPONENTS)}, or a policy with predict, got "
-                f"{opponent!r}"
+                f"opponent is {' or '.join(OPPONENTS)}, or in Python a policy with "
+                f"predict, got {opponent!r}"
             )
-        if not 1 <= plies <= MOST_PLIES:
-            raise InputError(f"plies is from 1 to {MOST_PLIES}, got {plies}")
-        if not 0 <= blunder_rate <= 1:
-            raise InputError(f"blunder_rate is a share from 0 to 1, got {blunder_rate}")
+        require_count("plies", plies, 1, MOST_PLIES)
+        if renumbering is not None:
+            require_count("renumbering", renumbering, 0, 2**32 - 1)
+        number = isinstance(blunder_rate, int | float)
+        if not number or not 0 <= blunder_rate <= 1:
+            raise InputError(
+                "blunder_rate is the share of minimax's moves that are drawn, from 0 "
+                f"to 1, got {blunder_rate!r}; 0.3 is usual"
+            )
         if first not in _FIRST:
             raise InputError(f"first is one of {', '.join(_FIRST)}, got {first!r}")
+        for name, value in (("swapped", swapped), ("mirrored", mirrored)):
+            if not isinstance(value, bool):
+                raise InputError(f"{name} is true or false, got {value!r}")
         self.observation_space = spaces.MultiBinary(2 * game.squares)
         self.action_space = spaces.Discrete(game.moves)
         self._game, self._opponent, self._plies = game, opponent, plies
@@ -115,7 +125,8 @@ class LineGameEnv(gym.Env[NDArray[np.int8], Any]):
     def step(
         self, action: Any
     ) -> tuple[NDArray[np.int8], float, bool, bool, dict[str, Any]]:
-        game, move = self._game, int(self._moves[int(action)])
+        game = self._game
+        move = int(self._moves[_required_move(action, game)])
         place = game.square(move, self._own | self._other)
         if place is None:
             return self._shown(), -1.0, True, False, self._info()
@@ -128,11 +139,9 @@ class LineGameEnv(gym.Env[NDArray[np.int8], Any]):
 
     def _answer(self) -> float:
         """Lets the opponent move; returns 1 where it wins, -1 where it may not."""
-        move, legal = self._reply(), self._game.legal(self._own | self._other)
-        if move not in legal:
+        place = self._game.square(self._reply(), self._own | self._other)
+        if place is None:
             return -1.0
-        place = self._game.square(move, self._own | self._other)
-        assert place is not None
         self._other |= 1 << place
         return float(self._game.won(self._other))
 
@@ -142,9 +151,9 @@ class LineGameEnv(gym.Env[NDArray[np.int8], Any]):
         if not isinstance(self._opponent, str):
             seen = _bits(self._other, self._own, game.squares)
             move, self._memory = self._opponent.predict(
-                seen, self._memory, None, deterministic=False
+                seen, self._memory, None, deterministic=True
             )
-            return int(move)
+            return _required_move(move, game)
         if self._opponent == _MINIMAX and self.np_random.random() >= self._blunder_rate:
             legal = game.best_moves(self._other, self._own, self._plies)
         return legal[int(self.np_random.integers(len(legal)))]
@@ -171,8 +180,24 @@ def _bits(first: int, second: int, squares: int) -> NDArray[np.int8]:
     return bits.reshape(-1).astype(np.int8)
 
 
+def _required_move(move: Any, game: LineGame) -> int:
+    if not 0 <= int(move) < game.moves:
+        raise InputError(f"moves are numbered from 0 to {game.moves - 1}, got {move}")
+    return int(move)
+
+
 def tic_tac_toe(
-    *, rows: int = 3, columns: int = 3, in_line: int = 3, **options: Any
+    *,
+    rows: int = 3,
+    columns: int = 3,
+    in_line: int = 3,
+    opponent: str | Opponent = _RANDOM,
+    plies: int = MOST_PLIES,
+    blunder_rate: float = 0.3,
+    first: str = "random",
+    renumbering: int | None = None,
+    swapped: bool = False,
+    mirrored: bool = False,
 ) -> LineGameEnv:
     """Returns TicTacToe; the board may be larger.
 
@@ -180,13 +205,38 @@ def tic_tac_toe(
         rows: of the board.
         columns: likewise.
         in_line: marks that win.
-        options: see `LineGameEnv`.
+        opponent: as for `LineGameEnv`, like all that follow.
+        plies: likewise.
+        blunder_rate: likewise.
+        first: likewise.
+        renumbering: likewise.
+        swapped: likewise.
+        mirrored: likewise.
     """
-    return LineGameEnv(LineGame(rows, columns, in_line), **options)
+    return LineGameEnv(
+        LineGame(rows, columns, in_line),
+        opponent=opponent,
+        plies=plies,
+        blunder_rate=blunder_rate,
+        first=first,
+        renumbering=renumbering,
+        swapped=swapped,
+        mirrored=mirrored,
+    )
 
 
 def connect_four(
-    *, rows: int = 6, columns: int = 7, in_line: int = 4, **options: Any
+    *,
+    rows: int = 6,
+    columns: int = 7,
+    in_line: int = 4,
+    opponent: str | Opponent = _RANDOM,
+    plies: int = MOST_PLIES,
+    blunder_rate: float = 0.3,
+    first: str = "random",
+    renumbering: int | None = None,
+    swapped: bool = False,
+    mirrored: bool = False,
 ) -> LineGameEnv:
     """Returns Connect Four; the board may have another size.
 
@@ -194,6 +244,21 @@ def connect_four(
         rows: of the board.
         columns: likewise.
         in_line: marks that win.
-        options: see `LineGameEnv`.
+        opponent: as for `LineGameEnv`, like all that follow.
+        plies: likewise.
+        blunder_rate: likewise.
+        first: likewise.
+        renumbering: likewise.
+        swapped: likewise.
+        mirrored: likewise.
     """
-    return LineGameEnv(LineGame(rows, columns, in_line, drops=True), **options)
+    return LineGameEnv(
+        LineGame(rows, columns, in_line, drops=True),
+        opponent=opponent,
+        plies=plies,
+        blunder_rate=blunder_rate,
+        first=first,
+        renumbering=renumbering,
+        swapped=swapped,
+        mirrored=mirrored,
+    )

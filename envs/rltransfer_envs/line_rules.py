@@ -10,6 +10,15 @@ MOST_PLIES = 4
 """That minimax looks ahead: each multiplies its time by the number of moves."""
 
 
+def require_count(name: str, value: object, least: int, most: int) -> None:
+    """Raises `InputError` unless `value` is a whole number in this range."""
+    if type(value) is not int or not least <= value <= most:
+        raise InputError(
+            f"{name} is a whole number from {least} to {most}, got {value!r}; choose "
+            "one of these"
+        )
+
+
 @final
 @dataclass(frozen=True)
 class LineGame:
@@ -27,15 +36,9 @@ class LineGame:
     """Whether a mark falls to the lowest free square of its column."""
 
     def __post_init__(self) -> None:
-        if not 2 <= self.rows <= 8 or not 2 <= self.columns <= 8:
-            raise InputError(
-                f"a board has 2 to 8 rows and columns, got {self.rows} x {self.columns}"
-            )
-        if not 2 <= self.in_line <= max(self.rows, self.columns):
-            raise InputError(
-                "in_line is from 2 to the longer side of the board, got "
-                f"{self.in_line} on {self.rows} x {self.columns}"
-            )
+        require_count("rows", self.rows, 2, 8)
+        require_count("columns", self.columns, 2, 8)
+        require_count("in_line", self.in_line, 2, max(self.rows, self.columns))
 
     @property
     def squares(self) -> int:

@@ -15,12 +15,15 @@ from itertools import combinations
 from typing import final
 
 import numpy as np
+from gymnasium import spaces
 from jaxtyping import Bool, Float32, Float64, Int64
 from numpy.typing import NDArray
+from scipy.special import comb
 
-from rltransfer.domain import Transitions
+from rltransfer.domain import Domain, Transitions
 
-_FEW = 1_000
+_AT_ONCE = 500
+"""Positions that are compared with sets in one product."""
 
 
 @final
@@ -34,6 +37,8 @@ class BoardConfig:
     """Share of won games that sets of one size must explain to be the lines."""
     least_seen: int = 2
     """Games that a set must have ended."""
+    most_sets: int = 1_000_000
+    """Looked at for a size of sets; a larger board's squares are not told."""
     open_positions: int = 300
     """That are looked at, evenly drawn, for lines that did not end a game."""
     restarts: int = 40
@@ -46,6 +51,17 @@ class BoardConfig:
     """Share of its open positions that may hold a line all the same."""
     least_games: int = 20
     """That were won, by either side, before an order can settle it."""
+
+
+def shows_board(domain: Domain) -> bool:
+    """Returns whether a domain may show two sides' marks, and takes moves."""
+    shown, taken = domain.observation_space, domain.action_space
+    return (
+        isinstance(shown, spaces.MultiBinary)
+        and len(shown.shape) == 1
+        and shown.shape[0] % 2 == 0
+        and isinstance(taken, spaces.Discrete)
+    )
 
 
 @final
@@ -129,19 +145,23 @@ class BoardGames:
             axis=1,
             count=self.squares,
         ).astype(np.float32)
+        marks = self.ended.sum(axis=1)
         for size in range(2, config.longest_line + 1):
+            if comb(marks - 1, size - 1).sum() > config.most_sets:
+                break
             seen: Counter[tuple[int, ...]] = Counter()
-            for marks, last in zip(self.ended, self.last, strict=True):
-                others = [n for n in np.flatnonzero(marks).tolist() if n != last]
+            for held, last in zip(self.ended, self.last, strict=True):
+                others = [n for n in np.flatnonzero(held).tolist() if n != last]
                 for rest in combinations(others, size - 1):
                     seen[tuple(sorted((*rest, int(last))))] += 1
             often = [line for line, times in seen.items() if times >= config.least_seen]
             lines = np.zeros((len(often), self.squares), np.float32)
             for place, line in enumerate(often):
                 lines[place, list(line)] = 1.0
-            # Few positions rule most of them out.
-            for part in (known[:: max(1, len(known) // _FEW)], known):
-                lines = lines[~_holds(part, lines).any(axis=0)]
+            # The first positions rule most of them out.
+            for begin in range(0, len(known), _AT_ONCE):
+                held = _holds(known[begin : begin + _AT_ONCE], lines)
+                lines = lines[~held.any(axis=0)]
             completed = _completed(self.ended, self.last, lines)
             if completed.any(axis=1).mean() >= config.covered:
                 return lines[_enough(completed, config.least_seen)]

@@ -6,12 +6,12 @@ from typing import final
 
 import numpy as np
 import torch
-from gymnasium import spaces
 from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
 from rltransfer.alignment.align_config import AlignConfig
+from rltransfer.alignment.board_squares import shows_board
 from rltransfer.domain import (
     Domain,
     MixturePolicy,
@@ -161,7 +161,6 @@ def holding(
 def holding_helps(domain: Domain) -> bool:
     """Returns whether an action that is held may go further than single ones.
 
-    Where switches are shown, as the marks of a game, what is on is not switched on
-    again.
+    On a board it does not: what is marked cannot be marked again.
     """
-    return not isinstance(domain.observation_space, spaces.MultiBinary)
+    return not shows_board(domain)

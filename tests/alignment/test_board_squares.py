@@ -85,6 +85,10 @@ def test_columns_of_connect_four_are_told_and_their_squares_from_below() -> None
     assert first.move in (true, tuple(6 - column for column in true))
 
 
+def test_a_board_of_too_many_sets_is_not_told(source: BoardGames) -> None:
+    assert not len(source.lines(replace(CONFIG, most_sets=10)))
+
+
 def test_games_that_nobody_won_match_nothing(source: BoardGames) -> None:
     rows = rows_of(1, 200)
     target = BoardGames.of(replace(rows, terminated=rows.terminated & False))

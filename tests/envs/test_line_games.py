@@ -86,6 +86,17 @@ def test_who_wins_is_paid_and_who_moves_illegally_loses() -> None:
     assert played(env(4, 2, 3, 7), 0, 8, 6, 5, 1)[-1] == 0.0
 
 
+@pytest.mark.parametrize("move", [-1, 9])
+def test_a_move_that_there_is_not_is_refused(move: int) -> None:
+    told = f"moves are numbered from 0 to 8, got {move}"
+    env = LineGameEnv(THREE)
+    env.reset(seed=0)
+    with pytest.raises(InputError, match=told):
+        env.step(move)
+    with pytest.raises(InputError, match=told):
+        LineGameEnv(THREE, opponent=Plays(move), first="opponent").reset(seed=0)
+
+
 def test_an_opponent_that_is_given_sees_the_board_from_its_side() -> None:
     opponent = Plays(4)
     env = LineGameEnv(THREE, opponent=opponent, first="agent", swapped=True)
@@ -161,12 +172,21 @@ def test_the_same_seed_plays_the_same_game(env_id: str) -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"opponent": "human"}, "opponent is random or minimax"),
-        ({"plies": 5}, "plies is from 1 to 4, got 5"),
-        ({"blunder_rate": 1.5}, "blunder_rate is a share from 0 to 1"),
-        ({"first": "me"}, "first is one of random, agent, opponent"),
-        ({"rows": 1}, "2 to 8 rows and columns, got 1 x 3"),
-        ({"in_line": 4}, "in_line is from 2 to the longer side"),
+        ({"opponent": "human"}, "opponent is random or minimax, .* got 'human'"),
+        ({"opponent": 3}, "opponent is random or minimax, .* got 3"),
+        ({"plies": 5}, "plies is a whole number from 1 to 4, got 5"),
+        ({"plies": 2.5}, "plies is a whole number from 1 to 4, got 2.5"),
+        ({"blunder_rate": 1.5}, "blunder_rate is the share .* got 1.5"),
+        ({"blunder_rate": "nan"}, "blunder_rate is the share .* got 'nan'"),
+        ({"first": "me"}, "first is one of random, agent, opponent, got 'me'"),
+        ({"rows": 1}, "rows is a whole number from 2 to 8, got 1"),
+        ({"rows": 3.5}, "rows is a whole number from 2 to 8, got 3.5"),
+        ({"rows": True}, "rows is a whole number from 2 to 8, got True"),
+        ({"in_line": 4}, "in_line is a whole number from 2 to 3, got 4"),
+        ({"renumbering": -1}, "renumbering is a whole number from 0 to .* got -1"),
+        ({"renumbering": "x"}, "renumbering is a whole number from 0 to .* got 'x'"),
+        ({"swapped": "no"}, "swapped is true or false, got 'no'"),
+        ({"mirrored": "x"}, "mirrored is true or false, got 'x'"),
     ],
 )
 def test_a_board_that_there_is_not_is_refused(

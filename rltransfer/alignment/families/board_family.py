@@ -5,12 +5,16 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from gymnasium import spaces
 
-from rltransfer.alignment.board_squares import BoardGames, BoardMatch, board_matches
+from rltransfer.alignment.board_squares import (
+    BoardGames,
+    BoardMatch,
+    board_matches,
+    shows_board,
+)
 from rltransfer.alignment.candidates import Candidate
 from rltransfer.alignment.problem import AlignmentProblem, Measured
-from rltransfer.domain import Domain, Transitions, Whitening
+from rltransfer.domain import Transitions, Whitening
 from rltransfer.mapping import DomainMapping, FitWatcher
 
 
@@ -26,7 +30,7 @@ def board(
     del known, watch
     sides = problem.source, problem.target
     if not (
-        all(map(_is_board, sides)) and problem.same_sensors and problem.same_actions
+        all(map(shows_board, sides)) and problem.same_sensors and problem.same_actions
     ):
         return []
     data, config = problem.model_data, problem.config.board
@@ -42,15 +46,6 @@ def board(
         for one in settled or matches
         for each in problem.measured(_mapping(problem, source, target, one))
     ]
-
-
-def _is_board(domain: Domain) -> bool:
-    shown, taken = domain.observation_space, domain.action_space
-    return (
-        isinstance(shown, spaces.MultiBinary)
-        and shown.shape[0] % 2 == 0
-        and isinstance(taken, spaces.Discrete)
-    )
 
 
 def _shown(rows: Transitions, whitening: Whitening) -> Transitions:
