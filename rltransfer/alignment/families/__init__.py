@@ -65,9 +65,9 @@ def propose(
 ) -> list[Candidate]:
     """Returns candidates for the rows seen so far, the smallest alignment error first.
 
-    Where one of them settles it, no further family is asked. Where
-    trusted sensors explain it best, nothing is refined; fitted maps stay only if they
-    explain it clearly better.
+    Where one of them settles it, no further family is asked; one that fits nothing then
+    is alone, but among numbered states. Where trusted sensors explain it best, nothing
+    is refined; fitted maps stay only if they explain it clearly better.
 
     Args:
         problem: what fits need.
@@ -91,6 +91,10 @@ def propose(
         found = sorted([*found, *proposed], key=by_alignment_error)
         if any(candidate.settles for candidate in proposed):
             break
+    # What a small error says of unchanged sensors, such a map has better evidence for.
+    sure = [c for c in found if c.settles and not c.family.fits]
+    if sure and not problem.finite:
+        return sure
     return [c for c in found if not _outdone(problem, c, found)]
 
 
