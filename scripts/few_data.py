@@ -97,16 +97,25 @@ class Measurement:
         """Ends the target's environment."""
         self._domain.close()
 
-    def share(self, family: str, steps: int) -> float:
+    def share(self, family: str, steps: int, **hyperparams: Any) -> float:
         """Returns the share of home of what a family finds.
+
+        Args:
+            family: that proposes.
+            steps: of the log.
+            hyperparams: of the transfer, besides.
 
         Raises:
             InputError: it finds nothing of so few steps.
         """
-        policy = self._by_dcc(steps) if family == PEER else self._by(family, steps)
+        policy = (
+            self._by_dcc(steps)
+            if family == PEER
+            else self._by(family, steps, hyperparams)
+        )
         return (self._earned(policy) - self._floor) / self._way
 
-    def _by(self, family: str, steps: int) -> Policy:
+    def _by(self, family: str, steps: int, hyperparams: Mapping[str, Any]) -> Policy:
         write_log(self._log, self._domain, self._rows[:steps])
         found = rltransfer.transfer(
             self._source,
@@ -116,7 +125,7 @@ class Measurement:
             steps=0,
             seed=self._seed,
             report=False,
-            hyperparams={"without": without(USED[family])},
+            hyperparams={"without": without(USED[family]), **hyperparams},
             log_folder=self._work,
         )
         return found.policy

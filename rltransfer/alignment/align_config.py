@@ -12,6 +12,7 @@ from rltransfer.alignment.fitting_config import (
     MatchingConfig,
     ResidualConfig,
 )
+from rltransfer.alignment.moment_terms import MOMENT_TERMS, MOMENTS
 from rltransfer.alignment.renumbering import RenumberingConfig
 from rltransfer.alignment.response_config import HistoryConfig, ResponseConfig
 from rltransfer.alignment.step_plan import StepPlanConfig
@@ -111,6 +112,10 @@ class AlignConfig:
     """Of termination in the loss, where both domains have shown one; 0: never."""
     reward_weight: float = 0.0
     """Of the target's reward in the loss. By default it only selects."""
+    moment_term: str = MOMENTS
+    """What draws mapped states to where the source's lie while maps are fitted:
+    moments, mmd, coral, transport or adversary. Moments select in any case.
+    """
     source_steps: int = 30_000
     """Steps in the source, a third each at random, by the policy, and mixed."""
     logged_steps: int = 30_000
@@ -145,6 +150,11 @@ class AlignConfig:
                 )
         if min(self.termination_weight, self.reward_weight) < 0:
             raise InputError("weights of cues must be at least 0; 0 leaves a cue out")
+        if self.moment_term not in MOMENT_TERMS:
+            raise InputError(
+                f"moment_term is one of {', '.join(MOMENT_TERMS)}, got "
+                f"{self.moment_term!r}"
+            )
         if self.source_steps < 300:
             raise InputError(
                 f"source_steps must be at least 300, got {self.source_steps}: the "
@@ -210,7 +220,8 @@ _USES = (
     "tuning starts",
     "acceptance past the budget",
     "matching",
-    "board",
     "renumbering",
     "further exploration",
+    "board",
+    "moment term",
 )

@@ -10,6 +10,7 @@ from jaxtyping import Float, Float64
 from torch import Generator, Tensor
 
 from rltransfer.alignment.align_config import AlignConfig
+from rltransfer.alignment.moment_terms import MOMENTS, moment_term
 from rltransfer.alignment.sensor_views import hides_state
 from rltransfer.alignment.source_model_data import SourceModelData
 from rltransfer.domain import Domain, History, Transitions, Whitening
@@ -172,6 +173,16 @@ class AlignmentProblem:
         """The objective about where mapped target states lie: as the source's do."""
         return MomentMatching.of(self.model_data.at_random.observation)
 
+    def _moment_term(self, copies: int | None) -> Objective[DomainMapping, Transitions]:
+        name = self.config.moment_term
+        if name == MOMENTS:
+            return self.moments
+        seed = self.config.streams.integer("moment term")
+        generator = torch.Generator().manual_seed(seed)
+        return moment_term(
+            name, self.model_data.at_random.observation, copies, generator
+        )
+
     @cached_property
     def selection_loss(self) -> Objective[DomainMapping, Transitions]:
         """The objective whose value is the alignment error."""
@@ -254,7 +265,8 @@ class AlignmentProblem:
         """
         objective: Objective[DomainMapping, Transitions] = self.agreement
         if moments is not None:
-            parts = ((1.0, objective), (descending(*moments), self.moments))
+            term = self._moment_term(mapping.copies)
+            parts = ((1.0, objective), (descending(*moments), term))
             objective = WeightedSum(parts)
         fit(
             mapping,
