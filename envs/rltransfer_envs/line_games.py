@@ -1,6 +1,7 @@
 """TicTacToe and Connect Four against an opponent that is part of the environment."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Protocol, final
 
@@ -46,8 +47,11 @@ class LineGameEnv(gym.Env[NDArray[np.int8], Any]):
 
     def __init__(
         self,
-        game: LineGame,
         *,
+        rows: int,
+        columns: int,
+        in_line: int,
+        drops: bool = False,
         opponent: str | Opponent = _RANDOM,
         plies: int = MOST_PLIES,
         blunder_rate: float = 0.3,
@@ -59,7 +63,10 @@ class LineGameEnv(gym.Env[NDArray[np.int8], Any]):
         """Draws other numbers for squares and moves, the same for the same seed.
 
         Args:
-            game: what is played.
+            rows: of the board.
+            columns: likewise.
+            in_line: marks that win.
+            drops: whether a mark falls to the lowest free square of its column.
             opponent: `random`, `minimax`, or a policy, whose deterministic moves are
                 taken.
             plies: that minimax looks ahead; on large boards even four take minutes.
@@ -73,6 +80,7 @@ class LineGameEnv(gym.Env[NDArray[np.int8], Any]):
         Raises:
             InputError: a value that there is not.
         """
+        game = LineGame(rows, columns, in_line, drops)
         known = opponent in OPPONENTS if isinstance(opponent, str) else False
         if not known and not hasattr(opponent, "predict"):
             raise InputError(
@@ -90,7 +98,11 @@ class LineGameEnv(gym.Env[NDArray[np.int8], Any]):
             )
         if first not in _FIRST:
             raise InputError(f"first is one of {', '.join(_FIRST)}, got {first!r}")
-        for name, value in (("swapped", swapped), ("mirrored", mirrored)):
+        for name, value in (
+            ("drops", drops),
+            ("swapped", swapped),
+            ("mirrored", mirrored),
+        ):
             if not isinstance(value, bool):
                 raise InputError(f"{name} is true or false, got {value!r}")
         self.observation_space = spaces.MultiBinary(2 * game.squares)
@@ -186,79 +198,5 @@ def _required_move(move: Any, game: LineGame) -> int:
     return int(move)
 
 
-def tic_tac_toe(
-    *,
-    rows: int = 3,
-    columns: int = 3,
-    in_line: int = 3,
-    opponent: str | Opponent = _RANDOM,
-    plies: int = MOST_PLIES,
-    blunder_rate: float = 0.3,
-    first: str = "random",
-    renumbering: int | None = None,
-    swapped: bool = False,
-    mirrored: bool = False,
-) -> LineGameEnv:
-    """Returns TicTacToe; the board may be larger.
-
-    Args:
-        rows: of the board.
-        columns: likewise.
-        in_line: marks that win.
-        opponent: as for `LineGameEnv`, like all that follow.
-        plies: likewise.
-        blunder_rate: likewise.
-        first: likewise.
-        renumbering: likewise.
-        swapped: likewise.
-        mirrored: likewise.
-    """
-    return LineGameEnv(
-        LineGame(rows, columns, in_line),
-        opponent=opponent,
-        plies=plies,
-        blunder_rate=blunder_rate,
-        first=first,
-        renumbering=renumbering,
-        swapped=swapped,
-        mirrored=mirrored,
-    )
-
-
-def connect_four(
-    *,
-    rows: int = 6,
-    columns: int = 7,
-    in_line: int = 4,
-    opponent: str | Opponent = _RANDOM,
-    plies: int = MOST_PLIES,
-    blunder_rate: float = 0.3,
-    first: str = "random",
-    renumbering: int | None = None,
-    swapped: bool = False,
-    mirrored: bool = False,
-) -> LineGameEnv:
-    """Returns Connect Four; the board may have another size.
-
-    Args:
-        rows: of the board.
-        columns: likewise.
-        in_line: marks that win.
-        opponent: as for `LineGameEnv`, like all that follow.
-        plies: likewise.
-        blunder_rate: likewise.
-        first: likewise.
-        renumbering: likewise.
-        swapped: likewise.
-        mirrored: likewise.
-    """
-    return LineGameEnv(
-        LineGame(rows, columns, in_line, drops=True),
-        opponent=opponent,
-        plies=plies,
-        blunder_rate=blunder_rate,
-        first=first,
-        renumbering=renumbering,
-        swapped=swapped,
-        mirrored=mirrored,
-    )
+tic_tac_toe = partial(LineGameEnv, rows=3, columns=3, in_line=3)
+connect_four = partial(LineGameEnv, rows=6, columns=7, in_line=4, drops=True)

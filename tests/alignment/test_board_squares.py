@@ -12,7 +12,7 @@ from rltransfer.alignment.board_squares import BoardConfig, BoardGames, board_ma
 from rltransfer.domain import Domain, StickyRandomPolicy, Transitions
 from rltransfer.source_models import LearnConfig
 from rltransfer.wrappers import StepBudget
-from rltransfer_envs.line_games import CONNECT_FOUR, TIC_TAC_TOE, LineGameEnv
+from rltransfer_envs.line_games import CONNECT_FOUR, TIC_TAC_TOE, tic_tac_toe
 from rltransfer_envs.line_rules import LineGame
 from tests.worlds.points import Chooser
 
@@ -110,9 +110,9 @@ def test_a_player_is_as_good_on_another_board(how: dict[str, Any]) -> None:
         ]
         return np.array(moves).reshape(np.asarray(shown).shape[:-1])
 
-    home = Domain(lambda: LineGameEnv(game), "home")
+    home = Domain(tic_tac_toe, "home")
     target = Domain(
-        lambda: LineGameEnv(game, **how),
+        lambda: tic_tac_toe(**how),
         "target",
         StepBudget(3_000),
     )

@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 
 from rltransfer.errors import InputError
-from rltransfer_envs.line_games import CONNECT_FOUR, TIC_TAC_TOE, LineGameEnv
+from rltransfer_envs.line_games import (
+    CONNECT_FOUR,
+    TIC_TAC_TOE,
+    LineGameEnv,
+    tic_tac_toe,
+)
 from rltransfer_envs.line_rules import LineGame
 
 THREE, FOUR = LineGame(3, 3, 3), LineGame(6, 7, 4, drops=True)
@@ -76,7 +81,7 @@ def test_two_perfect_players_never_win_tic_tac_toe() -> None:
 
 def test_who_wins_is_paid_and_who_moves_illegally_loses() -> None:
     def env(*moves: int) -> LineGameEnv:
-        return LineGameEnv(THREE, opponent=Plays(*moves), first="agent")
+        return tic_tac_toe(opponent=Plays(*moves), first="agent")
 
     assert played(env(3, 4), 0, 1, 2) == [0.0, 0.0, 1.0]
     assert played(env(3, 4, 5), 0, 1, 8) == [0.0, 0.0, -1.0]
@@ -89,17 +94,17 @@ def test_who_wins_is_paid_and_who_moves_illegally_loses() -> None:
 @pytest.mark.parametrize("move", [-1, 9])
 def test_a_move_that_there_is_not_is_refused(move: int) -> None:
     told = f"moves are numbered from 0 to 8, got {move}"
-    env = LineGameEnv(THREE)
+    env = tic_tac_toe()
     env.reset(seed=0)
     with pytest.raises(InputError, match=told):
         env.step(move)
     with pytest.raises(InputError, match=told):
-        LineGameEnv(THREE, opponent=Plays(move), first="opponent").reset(seed=0)
+        tic_tac_toe(opponent=Plays(move), first="opponent").reset(seed=0)
 
 
 def test_an_opponent_that_is_given_sees_the_board_from_its_side() -> None:
     opponent = Plays(4)
-    env = LineGameEnv(THREE, opponent=opponent, first="agent", swapped=True)
+    env = tic_tac_toe(opponent=opponent, first="agent", swapped=True)
     env.reset(seed=0)
     shown, _, _, _, info = env.step(0)
     (seen,) = opponent.seen
@@ -185,6 +190,7 @@ def test_the_same_seed_plays_the_same_game(env_id: str) -> None:
         ({"in_line": 4}, "in_line is a whole number from 2 to 3, got 4"),
         ({"renumbering": -1}, "renumbering is a whole number from 0 to .* got -1"),
         ({"renumbering": "x"}, "renumbering is a whole number from 0 to .* got 'x'"),
+        ({"drops": "x"}, "drops is true or false, got 'x'"),
         ({"swapped": "no"}, "swapped is true or false, got 'no'"),
         ({"mirrored": "x"}, "mirrored is true or false, got 'x'"),
     ],
