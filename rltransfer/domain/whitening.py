@@ -1,11 +1,13 @@
 """Coordinates in which observations have mean zero and covariance one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from rltransfer.mapping import Transitions
 
 
 @final
@@ -65,3 +67,11 @@ class Whitening:
     ) -> Float[Tensor, "*step observation"]:
         """Returns white coordinates as the domain shows them: undoes `whiten`."""
         return white @ self.inverse + self.mean
+
+    def unwhitened(self, rows: Transitions) -> Transitions:
+        """Returns steps in white coordinates as the domain shows them."""
+        return replace(
+            rows,
+            observation=self.unwhiten(rows.observation),
+            next_observation=self.unwhiten(rows.next_observation),
+        )

@@ -1,7 +1,6 @@
 """The family for board games whose squares, moves or marks are others."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -14,7 +13,6 @@ from rltransfer.alignment.board_squares import (
 )
 from rltransfer.alignment.candidates import Candidate
 from rltransfer.alignment.problem import AlignmentProblem, Measured
-from rltransfer.domain import Transitions, Whitening
 from rltransfer.mapping import DomainMapping, FitWatcher
 
 
@@ -34,8 +32,8 @@ def board(
     ):
         return []
     data, config = problem.model_data, problem.config.board
-    source = BoardGames.of(_shown(data.rows, data.model.whitening))
-    target = BoardGames.of(_shown(problem.rows, problem.whitening))
+    source = BoardGames.of(data.model.whitening.unwhitened(data.rows))
+    target = BoardGames.of(problem.whitening.unwhitened(problem.rows))
     rng = problem.config.streams.generator("board")
     matches = board_matches(source, target, config, rng)[: problem.config.beam]
     enough = len(target.ended) >= config.least_games
@@ -46,14 +44,6 @@ def board(
         for one in settled or matches
         for each in problem.measured(_mapping(problem, source, target, one))
     ]
-
-
-def _shown(rows: Transitions, whitening: Whitening) -> Transitions:
-    return replace(
-        rows,
-        observation=whitening.unwhiten(rows.observation),
-        next_observation=whitening.unwhiten(rows.next_observation),
-    )
 
 
 def _mapping(

@@ -91,11 +91,11 @@ def _likely_views(
 def _without_history(problem: AlignmentProblem) -> list[Episode]:
     """Returns the target's episodes as it shows them, one observation after another."""
     size = problem.target.observation_size
-    whitening, rows = problem.whitening, problem.rows
+    rows = problem.whitening.unwhitened(problem.rows)
     plain = replace(
         rows,
-        observation=whitening.unwhiten(rows.observation)[:, :size],
-        next_observation=whitening.unwhiten(rows.next_observation)[:, :size],
+        observation=rows.observation[:, :size],
+        next_observation=rows.next_observation[:, :size],
     )
     return episodes_of(plain)
 

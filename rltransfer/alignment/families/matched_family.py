@@ -25,7 +25,7 @@ from rltransfer.alignment.matching.match_proposals import (
 )
 from rltransfer.alignment.matching.match_weights import SHIPPED, read_match_network
 from rltransfer.alignment.problem import AlignmentProblem, Measured
-from rltransfer.domain import Transitions, Whitening
+from rltransfer.domain import Transitions
 from rltransfer.errors import ArtifactRefused
 from rltransfer.mapping import (
     Affine,
@@ -109,18 +109,10 @@ def _sides(problem: AlignmentProblem) -> tuple[MatchSide, MatchSide] | None:
         problem.rows[: problem.explored or None],
     )
     sides = (
-        MatchSide.of(_unwhitened(problem.model_data.at_random, known), source),
-        MatchSide.of(_unwhitened(explored, problem.whitening), target),
+        MatchSide.of(known.unwhitened(problem.model_data.at_random), source),
+        MatchSide.of(problem.whitening.unwhitened(explored), target),
     )
     return sides if matchable(*sides) is None else None
-
-
-def _unwhitened(rows: Transitions, whitening: Whitening) -> Transitions:
-    return replace(
-        rows,
-        observation=whitening.unwhiten(rows.observation),
-        next_observation=whitening.unwhiten(rows.next_observation),
-    )
 
 
 def _start(
