@@ -10,7 +10,6 @@ the target's games ended, by exchanging two moves while that is an improvement (
 
 from collections import Counter
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import combinations
 from typing import final
 
@@ -96,38 +95,30 @@ class BoardGames:
             for part in (rows.observation, rows.next_observation)
         )
         move = rows.action.argmax(dim=1).numpy()
+        switched: NDArray[np.bool] = np.logical_and(after, ~before)
         counts = np.zeros((2, rows.action.shape[1], before.shape[2]))
-        for place, block in enumerate(np.moveaxis(after & ~before, 1, 0)):
-            np.add.at(counts[place], move, block)
+        for place in (0, 1):
+            np.add.at(counts[place], move, switched[:, place])
         # A mark of one's own comes from one move only, the other side's with any.
         purity = counts.max(axis=1).sum(axis=1) / np.maximum(counts.sum(axis=(1, 2)), 1)
         own = int(purity.argmax())
-        sides = [own, 1 - own]
-        before, after = before[:, sides], after[:, sides]
-        switched: NDArray[np.bool] = np.logical_and(after, ~before)
-        over = rows.terminated.numpy()
-        reward = rows.reward.numpy()
+        over, reward = rows.terminated.numpy(), rows.reward.numpy()
+        told = over & (reward.max() > reward.min())
         finals, last = [], []
-        for side, paid in enumerate((reward.max(), reward.min())):
-            ends = over & (reward == paid) & (switched[:, side].sum(axis=1) == 1)
-            if reward.max() > reward.min():
-                finals.append(after[ends, side])
-                last.append(switched[ends, side].argmax(axis=1))
-        empty = np.zeros((0, before.shape[2]), bool)
+        for side, paid in ((own, reward.max()), (1 - own, reward.min())):
+            ends = told & (reward == paid) & (switched[:, side].sum(axis=1) == 1)
+            finals.append(after[ends, side])
+            last.append(switched[ends, side].argmax(axis=1))
+        taken: NDArray[np.bool] = np.logical_or(before[:, 0], before[:, 1])
         return cls(
             own == 0,
-            _in_order(
-                counts[own],
-                np.logical_or(*np.moveaxis(before, 1, 0)),
-                switched[:, 0],
-                move,
-            ),
-            np.concatenate([empty, *finals]),
-            np.concatenate([np.zeros(0, np.int64), *last]),
-            after[~over].reshape(-1, before.shape[2]),
+            _in_order(counts[own], taken, switched[:, own], move),
+            np.concatenate(finals),
+            np.concatenate(last),
+            after[~over][:, [own, 1 - own]].reshape(-1, before.shape[2]),
         )
 
-    @cached_property
+    @property
     def squares(self) -> int:
         """How many there are."""
         return int(self.open.shape[1])
@@ -139,12 +130,7 @@ class BoardGames:
         """
         if not len(self.ended):
             return np.zeros((0, self.squares), np.float32)
-        packed = {row.tobytes(): row for row in np.packbits(self.open, axis=1)}
-        known = np.unpackbits(
-            np.array(list(packed.values()), np.uint8).reshape(len(packed), -1),
-            axis=1,
-            count=self.squares,
-        ).astype(np.float32)
+        known = np.unique(self.open, axis=0).astype(np.float32)
         marks = self.ended.sum(axis=1)
         for size in range(2, config.longest_line + 1):
             if comb(marks - 1, size - 1).sum() > config.most_sets:
@@ -210,14 +196,14 @@ def board_matches(
     chosen = np.arange(len(target.open))
     if len(chosen) > config.open_positions:
         chosen = rng.choice(chosen, config.open_positions, replace=False)
-    open_positions = target.open[chosen]
+    open_positions = target.open[chosen].astype(np.float32)
     moves = len(target.marked)
 
     def match(order: tuple[int, ...]) -> BoardMatch:
         square = _squares(source, target, order)
         carried = lines[:, square]
         ended = _completed(target.ended, target.last, carried).any(axis=1).mean()
-        broken = _holds(open_positions.astype(np.float32), carried).any(axis=1)
+        broken = _holds(open_positions, carried).any(axis=1)
         return BoardMatch(square, order, float(ended), float(broken.mean()))
 
     found: dict[tuple[int, ...], BoardMatch] = {}

@@ -10,7 +10,7 @@ from jaxtyping import Float, Float64
 from torch import Generator, Tensor
 
 from rltransfer.alignment.align_config import AlignConfig
-from rltransfer.alignment.moment_terms import MOMENTS, moment_term
+from rltransfer.alignment.moment_terms import moment_term
 from rltransfer.alignment.sensor_views import hides_state
 from rltransfer.alignment.source_model_data import SourceModelData
 from rltransfer.domain import Domain, History, Transitions, Whitening
@@ -174,14 +174,10 @@ class AlignmentProblem:
         return MomentMatching.of(self.model_data.at_random.observation)
 
     def _moment_term(self, copies: int | None) -> Objective[DomainMapping, Transitions]:
-        name = self.config.moment_term
-        if name == MOMENTS:
-            return self.moments
         seed = self.config.streams.integer("moment term")
         generator = torch.Generator().manual_seed(seed)
-        return moment_term(
-            name, self.model_data.at_random.observation, copies, generator
-        )
+        states = self.model_data.at_random.observation
+        return moment_term(self.config.moment_term, states, copies, generator)
 
     @cached_property
     def selection_loss(self) -> Objective[DomainMapping, Transitions]:
