@@ -1,6 +1,6 @@
 """Domain adaptation as the moment term of alignment: what a map is worth by each.
 
-    python scripts/moment_terms.py -f checkpoints --seeds 1 2 3
+    python scripts/compare_moment_terms.py -f checkpoints --seeds 1 2 3
 
 Family `affine` alone finds a map from a log of random actions in the target, without
 acting. What keeps its fits from shrinking the target to a point is the moments of the

@@ -87,18 +87,22 @@ class RowsTable:
         title = self.title
         while True:
             fitting = len(rest)
-            while fitting > 1 and not self._fits(keys + rest[:fitting], options):
+            while fitting > 1 and not self._fits(
+                keys + rest[:fitting], console, options
+            ):
                 fitting -= 1
             yield self._part(keys + rest[:fitting], title)
             rest, title = rest[fitting:], None
             if not rest:
                 return
 
-    def _fits(self, headings: Sequence[str], options: ConsoleOptions) -> bool:
+    def _fits(
+        self, headings: Sequence[str], console: Console, options: ConsoleOptions
+    ) -> bool:
         # Of a word and a number, nothing may go on in the next line; a title may.
         table = self._part(headings, None)
         ample = options.update(max_width=_AMPLE)
-        needed = Measurement.get(Console(width=_AMPLE), ample, table).minimum
+        needed = Measurement.get(console, ample, table).minimum
         return needed <= options.max_width
 
     def _part(self, headings: Sequence[str], title: str | None) -> Table:

@@ -1,4 +1,4 @@
-from moment_terms import cell
+from compare_moment_terms import cell
 
 
 def test_a_cell_is_the_median_and_each_share() -> None:
