@@ -15,6 +15,7 @@ from rltransfer.alignment.fitting_config import (
 from rltransfer.alignment.moment_terms import MOMENT_TERMS, MOMENTS
 from rltransfer.alignment.renumbering import RenumberingConfig
 from rltransfer.alignment.response_config import HistoryConfig, ResponseConfig
+from rltransfer.alignment.sensor_noise import NoiseConfig
 from rltransfer.alignment.step_plan import StepPlanConfig
 from rltransfer.errors import InputError
 from rltransfer.random_streams import RandomStreams
@@ -130,6 +131,7 @@ class AlignConfig:
     learning: LearnConfig = field(default_factory=LearnConfig)
     steps: StepPlanConfig = field(default_factory=StepPlanConfig)
     selection: SelectionConfig = field(default_factory=SelectionConfig)
+    noise: NoiseConfig = field(default_factory=NoiseConfig)
     responses: ResponseConfig = field(default_factory=ResponseConfig)
     history: HistoryConfig = field(default_factory=HistoryConfig)
     matching: MatchingConfig = field(default_factory=MatchingConfig)

@@ -87,8 +87,10 @@ def worth_acting(
         return problem.dynamics_error_of(candidate.mapping)
 
     # Noise of sensors spoils the error over one step, and not what whole episodes show:
-    # where no candidate explains the target, those that the source retraced go first.
-    explained = problem.explains(candidates[0].alignment_error)
+    # there, and where no candidate explains the target, those that the source retraced
+    # go first.
+    least_error = candidates[0].alignment_error
+    explained = problem.explains(least_error) and not problem.noisy
     hopeful = [c for c in candidates if c.retraced or error(c) <= bar]
     hopeful.sort(
         key=lambda c: (not c.settles, c.family.fits, explained or not c.retraced)

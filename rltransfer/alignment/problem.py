@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 
 from rltransfer.alignment.align_config import AlignConfig
 from rltransfer.alignment.moment_terms import moment_term
+from rltransfer.alignment.sensor_noise import is_noisy
 from rltransfer.alignment.sensor_views import hides_state
 from rltransfer.alignment.source_model_data import SourceModelData
 from rltransfer.domain import Domain, History, Transitions, Whitening
@@ -56,6 +57,7 @@ class AlignmentProblem:
         generator: of starts and batches.
         explored: how many of the rows, the first ones, were acted at random; logged
             rows follow, whoever acted then.
+        noisy: whether the target's sensors are, so that errors over one step say little.
     """
 
     model_data: SourceModelData
@@ -66,6 +68,7 @@ class AlignmentProblem:
     config: AlignConfig
     generator: Generator
     explored: int
+    noisy: bool = False
 
     @classmethod
     def of(
@@ -92,15 +95,17 @@ class AlignmentProblem:
         )
         finite = target.finite
         fewer = one.observation < model_data.rows.observation.shape[1]
+        at_random = known[: len(explored) or None]
+        noisy = not finite and is_noisy(at_random, config.noise)
         hides = fewer and not finite and hides_state(known, several, config.history)
-        history = several if hides else one
+        history = several if hides or noisy else one
         whitening = (
             Whitening.unchanged(one.observation)
             if finite
             else Whitening.of(history.stacked(known).observation)
         )
         generator = torch.Generator().manual_seed(config.streams.integer("fit"))
-        own = config, generator, len(explored)
+        own = config, generator, len(explored), noisy
         problem = cls(model_data, target, whitening, history, known, *own)
         return problem.seeing(known)
 
@@ -135,7 +140,10 @@ class AlignmentProblem:
     @property
     def same_sensors(self) -> bool:
         """Whether observations have the same size, and may mean the same."""
-        return self.target.observation_size == self.source.observation_size
+        return (
+            self.history.steps == 1
+            and self.target.observation_size == self.source.observation_size
+        )
 
     @property
     def same_actions(self) -> bool:

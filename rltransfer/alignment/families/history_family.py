@@ -61,7 +61,7 @@ def history(
         enough = view.unexplained <= problem.config.history.enough
         for one in problem.measured(mapping):
             settles = enough and one.alignment_error <= most
-            measured.append(one._replace(settles=settles))
+            measured.append(one._replace(settles=settles, retraced=problem.noisy))
         if not any(one.settles for one in measured):
             polished += _polished(problem, mapping, watch)
     if not any(one.settles for one in measured):
