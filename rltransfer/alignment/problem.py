@@ -57,7 +57,7 @@ class AlignmentProblem:
         generator: of starts and batches.
         explored: how many of the rows, the first ones, were acted at random; logged
             rows follow, whoever acted then.
-        noisy: whether the target's sensors are, so that errors over one step say little.
+        noisy: whether sensors of the target are: errors over one step then say little.
     """
 
     model_data: SourceModelData

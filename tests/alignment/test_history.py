@@ -34,12 +34,14 @@ class Sliding(gym.Env[NDArray[np.float32], Any]):
 
     Args:
         shown: numbers of (position, velocity) that are shown, times two where one is.
+        noise: deviation of what is added to each.
     """
 
-    def __init__(self, shown: int = 2) -> None:
+    def __init__(self, shown: int = 2, noise: float = 0.0) -> None:
         self.observation_space = gym.spaces.Box(-np.inf, np.inf, (shown,), np.float32)
         self.action_space = gym.spaces.Discrete(2)
         self._state, self._steps, self._scale = np.zeros(2), 0, 3.0 - shown
+        self._noise = noise
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -60,7 +62,10 @@ class Sliding(gym.Env[NDArray[np.float32], Any]):
     def _shown(self) -> NDArray[np.float32]:
         size = self.observation_space.shape
         assert size is not None
-        return (self._scale * self._state[: size[0]]).astype(np.float32)
+        seen = self._scale * self._state[: size[0]]
+        if self._noise:
+            seen = seen + self._noise * self.np_random.normal(size=size)
+        return seen.astype(np.float32)
 
 
 BRAKING = Chooser(lambda seen: (seen.sum(axis=-1) < 0).astype(int))
@@ -152,6 +157,17 @@ def test_a_hidden_velocity_is_told_from_a_short_history(
     truth = explored(2).observation.double().numpy()
     for told, true in zip((position, velocity), truth.T, strict=True):
         assert abs(np.corrcoef(told, true)[0, 1]) > 0.99
+
+
+def test_a_noisy_target_is_told_from_a_short_history(
+    model_data: SourceModelData,
+) -> None:
+    target = Domain(lambda: Sliding(noise=0.1), "target", StepBudget(1500))
+    found = align([model_data], target, HURRIED)
+    assert found.chosen.candidate.family.name == "history"
+    home = model_data.source.domain.evaluate(BRAKING, episodes=20, seed=0).mean()
+    there = target.evaluate(found.policy, episodes=20, seed=0).mean()
+    assert there > home - 3.0
 
 
 def test_a_target_that_shows_all_is_not_stacked(model_data: SourceModelData) -> None:
