@@ -5,15 +5,17 @@
 
 A log of random actions in the target is cut to its first rows, and each family alone
 finds a mapping of them by its alignment error, without acting (`transfer -n 0`). It
-then acts in fresh episodes, which choose nothing. The peer `dcc` has as many target
-steps, half of which try its checkpoints. What is in the file of lines is not measured
-again.
+then acts in fresh episodes, which choose nothing. With `--trials 4` the four mappings
+that would act first act in an episode each, and the best one is kept. The peer `dcc`
+has as many target steps, half of which try its checkpoints. What is in the file of
+lines is not measured again.
 """
 
 import argparse
 import json
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from itertools import groupby, product
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from matplotlib.figure import Figure
 import rltransfer
 from bench_logged_data import logged, write_log
 from peers import dcc
+from rltransfer.alignment import AlignConfig, Source, align
 from rltransfer.alignment.families import FAMILIES
 from rltransfer.domain import Policy, StickyRandomPolicy
 from rltransfer.errors import InputError
@@ -31,6 +34,7 @@ from rltransfer.report.tables import markdown
 from rltransfer.workflows.benchmark_jobs import folder_of, train_agent
 from rltransfer.workflows.environments import EnvironmentChoice, domain_of
 from rltransfer.workflows.policy_loading import load_agent, opened_home
+from rltransfer.workflows.source_model_cache import SourceModelCache
 from rltransfer.wrappers import StepBudget
 from rltransfer_agents.training.training_run import isolated
 from rltransfer_envs.pairs import PAIRS
@@ -55,8 +59,9 @@ by default all are asked in their order."""
 PEER = "dcc"
 _ASIDE = 1.12
 """Factor in target steps by which families stand apart in the figure."""
-KEY = "pair", "seed", "family", "steps"
-Key = tuple[str, int, str, int]
+LONGEST_TRIAL = 1_000
+KEY = "pair", "seed", "family", "steps", "trials"
+Key = tuple[str, int, str, int, int]
 
 
 def without(used: Iterable[str]) -> str:
@@ -90,29 +95,38 @@ class Measurement:
         self._domain = domain
         random = StickyRandomPolicy(domain.actions, rng, longest=1)
         self._floor = self._earned(random)
-        own = rltransfer.evaluate(self._source, episodes=EPISODES, seed=seed)
+        # Files of older versions name an environment that is not registered any more.
+        self._home = self._pair.source.env_id
+        own = rltransfer.evaluate(
+            self._source, env=self._home, episodes=EPISODES, seed=seed
+        )
         self._way = own.mean_return - self._floor
 
     def close(self) -> None:
         """Ends the target's environment."""
         self._domain.close()
 
-    def share(self, family: str, steps: int, **hyperparams: Any) -> float:
+    def share(
+        self, family: str, steps: int, trials: int = 0, **hyperparams: Any
+    ) -> float:
         """Returns the share of home of what a family finds.
 
         Args:
             family: that proposes.
             steps: of the log.
+            trials: mappings at most that act in an episode before one is kept; with 0
+                none acts, and the smallest error tells.
             hyperparams: of the transfer, besides.
 
         Raises:
             InputError: it finds nothing of so few steps.
         """
-        policy = (
-            self._by_dcc(steps)
-            if family == PEER
-            else self._by(family, steps, hyperparams)
-        )
+        if family == PEER:
+            policy = self._by_dcc(steps)
+        elif trials:
+            policy = self._tried(family, steps, trials)
+        else:
+            policy = self._by(family, steps, hyperparams)
         return (self._earned(policy) - self._floor) / self._way
 
     def _by(self, family: str, steps: int, hyperparams: Mapping[str, Any]) -> Policy:
@@ -120,6 +134,7 @@ class Measurement:
         found = rltransfer.transfer(
             self._source,
             self._pair.target,
+            source_env=self._home,
             target_kwargs=self._options,
             target_data=self._log,
             steps=0,
@@ -130,8 +145,35 @@ class Measurement:
         )
         return found.policy
 
+    def _tried(self, family: str, steps: int, trials: int) -> Policy:
+        """Returns the mapped policy that earns most in an episode.
+
+        All begin alike, and not as the episodes do that are reported.
+        """
+        loaded, budget = load_agent(self._source, env=self._home), StepBudget(0)
+        choice = EnvironmentChoice(self._pair.target, self._options)
+        known = without(USED[family])
+        config = AlignConfig(seed=self._seed, without=known, beam=trials)
+        with closing(domain_of(choice, None, budget)) as target:
+            with opened_home(loaded) as (home, _):
+                cache = SourceModelCache(loaded)
+                source = Source(home, loaded.policy, loaded.title, cache)
+                rows = self._rows[:steps]
+                found = align([source], target, config, logged=rows).trials
+        acted = [
+            self._domain.collect(
+                trial.policy,
+                purpose="trial",
+                seed=self._seed + EPISODES,
+                steps=LONGEST_TRIAL,
+                episodes=1,
+            ).mean_return
+            for trial in found
+        ]
+        return found[int(np.argmax(acted))].policy
+
     def _by_dcc(self, steps: int) -> Policy:
-        loaded = load_agent(self._source)
+        loaded = load_agent(self._source, env=self._home)
         choice = EnvironmentChoice(self._pair.target, self._options)
         target = domain_of(choice, None, StepBudget(steps))
         with isolated(), opened_home(loaded) as (source, _):
@@ -205,13 +247,18 @@ def main() -> None:
     parser.add_argument("--pairs", nargs="+", default=list(NAMES), choices=PAIRS)
     parser.add_argument("--families", nargs="+", default=[*USED, PEER])
     parser.add_argument("--steps", type=int, nargs="+", default=list(STEPS))
+    parser.add_argument("--trials", type=int, default=0)
     parser.add_argument("--lines", type=Path, required=True)
     parser.add_argument("--figure", type=Path)
     options = parser.parse_args()
+    if options.trials and PEER in options.families:
+        parser.error(f"--trials is for families, got {PEER}: name others")
     options.lines.touch()
     lines = [json.loads(line) for line in options.lines.read_text().splitlines()]
+    lines = [line for line in lines if line["trials"] == options.trials]
     known = {tuple(line[name] for name in KEY) for line in lines}
-    wanted = product(options.pairs, options.seeds, options.families, options.steps)
+    asked = options.pairs, options.seeds, options.families, options.steps
+    wanted = product(*asked, [options.trials])
     missing = [key for key in wanted if key not in known]
     with options.lines.open("a") as kept:
         for (pair, seed), keys in groupby(missing, lambda key: key[:2]):

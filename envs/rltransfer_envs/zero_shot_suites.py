@@ -10,6 +10,7 @@ CARTPOLE = Agent("CartPole-v1", "ppo", 30_000)
 ACROBOT = Agent("Acrobot-v1", "dqn", 100_000)
 PENDULUM = Agent("Pendulum-v1", "sac", 20_000)
 CAR = Agent("MountainCar-v0", "dqn", 120_000)
+_LONG_CAR = Agent("MountainCarContinuous-v0", "sac", 18_000)
 LANDER = Agent("LunarLander-v3", "ppo", 1_000_000)
 _CHEETAH = Agent("HalfCheetah-v5", "ppo", 1_000_000)
 _HOPPER = Agent("Hopper-v5", "ppo", 1_000_000)
@@ -208,6 +209,8 @@ _REWIRED = tuple(
         (CARTPOLE, 1_000),
         (PENDULUM, 1_600),
         (ACROBOT, 2_500),
+        (CAR, 3_000),
+        (_LONG_CAR, 3_000),
         (LANDER, 6_000),
         (_HOPPER, 6_000),
         (_SWIMMER, 8_000),

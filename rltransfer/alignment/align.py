@@ -194,9 +194,9 @@ def _proposed(trials: Trials, watch: Watcher) -> dict[int, list[Candidate]]:
     if not found and not trials.acted:
         problem, without = trials.problem, trials.problem.config.without
         raise InputError(
-            f"no candidate family has a mapping with a finite error for "
-            f"{problem.target.name}: rescale its observations and rewards to ordinary "
-            "sizes, or try another seed"
+            f"no candidate family proposes a mapping for {problem.target.name}: none "
+            "explains it, or every fit diverged; rescale its observations and rewards "
+            "to ordinary sizes, or try another seed"
             + (f", or leave out less than {without}" if without else "")
         )
     return found

@@ -31,8 +31,14 @@ class MatchingConfig:
     plausible: float = 0.25
     """Likewise, up to which a match is worth acting with.
 
-    Behind sensors that are mixed rather than reordered the best had 0.4 to 2.
+    Where sensors are mixed rather than reordered the best had 0.4 to 2.
     """
+    tolerated: float = 3.0
+    """Likewise, times the reference error, where the source model errs by itself: a
+    Swimmer's right matches had 0.23 to 0.31 where that is 0.12. At most `mixed`.
+    """
+    mixed: float = 0.4
+    """What the best matches had at least where sensors are mixed."""
     most_doubtful: int = 2
     """Matches that are returned where none settles it: others need steps too."""
 

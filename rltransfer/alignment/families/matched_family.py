@@ -68,13 +68,17 @@ def matched(
         evaluate_every=config.evaluate_every,
     )
     fitted = problem.fit(stacked(starts), schedule, config.moments, watch)
+    reference = problem.dynamics_reference
+    enough = max(config.enough, reference)
+    tolerated = min(config.tolerated * reference, config.mixed)
+    plausible = max(config.plausible, tolerated)
     found = []
     for one in fitted:
         mapping = _joined(one.mapping)
         # Where a world was looked at says nothing about the map; how it moves does.
         error = problem.dynamics_error_of(mapping)
-        explains = error <= max(config.enough, problem.dynamics_reference)
-        if explains or error <= config.plausible:
+        explains = error <= enough
+        if explains or error <= plausible:
             settles = explains and not trusted
             found.append(one._replace(mapping=mapping, settles=settles))
     if any(one.settles for one in found):
