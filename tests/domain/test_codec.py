@@ -70,7 +70,8 @@ def test_actions_that_cannot_be_translated_are_refused(
     ("space", "remedy"),
     [
         (gym.spaces.Dict({"a": gym.spaces.Box(0.0, 1.0, (2,))}), "join them with"),
-        (gym.spaces.Box(0, 255, (8, 8, 3), np.uint8), "images cannot be mapped yet"),
+        (gym.spaces.Box(0, 255, (8, 8, 3), np.uint8), "channels first"),
+        (gym.spaces.Box(0, 255, (4, 84, 84), np.uint8), "make them smaller"),
         (gym.spaces.Box(-1.0, 1.0, (2, 2)), "flatten them with"),
         (gym.spaces.Box(-1.0, 1.0, (0,)), "at least one number"),
         (gym.spaces.Discrete(1_001), "what the number is made of"),
