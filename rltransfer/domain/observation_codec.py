@@ -185,7 +185,7 @@ def _is_picture(space: gym.Space[Any]) -> bool:
         and space.dtype == np.uint8
         and len(space.shape) == 3
         and 0 < int(np.prod(space.shape)) <= MOST_PIXELS
-        and space.shape[0] == min(space.shape)
+        and space.shape[0] <= space.shape[-1]
     )
 
 

@@ -90,6 +90,29 @@ def test_observations_that_cannot_be_mapped_are_refused_by_name(
         observation_codec_of(space, "World-v0")
 
 
+def test_pictures_are_pixels_from_zero_to_one() -> None:
+    space = gym.spaces.Box(0, 255, (1, 1, 3), np.uint8)
+    codec = observation_codec_of(space, "World-v0")
+    assert (codec.picture, codec.size) == ((1, 1, 3), 3)
+    shown = np.array([[[0, 51, 255]]], np.uint8)
+    assert codec.encode(shown).tolist() == pytest.approx([0.0, 0.2, 1.0])
+    assert codec.encode(np.stack([shown, shown])).shape == (2, 3)
+    np.testing.assert_array_equal(codec.decode(codec.encode(shown)), shown)
+
+
+def test_numbers_beside_a_picture_follow_its_pixels() -> None:
+    picture = gym.spaces.Box(0, 255, (1, 1, 2), np.uint8)
+    numbers = gym.spaces.Box(-np.inf, np.inf, (2,))
+    space = gym.spaces.Dict({"a": numbers, "b": picture})
+    codec = observation_codec_of(space, "World-v0")
+    shown = {"a": np.array([7.0, -3.0]), "b": np.array([[[0, 255]]], np.uint8)}
+    assert codec.encode(shown).tolist() == [0.0, 1.0, 7.0, -3.0]
+    back = codec.decode(codec.encode(shown))
+    assert {key: back[key].tolist() for key in back} == {
+        key: shown[key].tolist() for key in shown
+    }
+
+
 def test_numbered_states_are_one_hot() -> None:
     codec = observation_codec_of(gym.spaces.Discrete(3), "World-v0")
     assert (codec.numbered, codec.size) == (True, 3)

@@ -23,6 +23,7 @@ from rltransfer.alignment.source_paths import (
 )
 from rltransfer.domain import ActionCodec
 from rltransfer.mapping import (
+    Affine,
     Convolutional,
     DomainMapping,
     FitConfig,
@@ -125,5 +126,13 @@ def _fitted(
 def _unexplained(
     problem: AlignmentProblem, network: Convolutional, rows: Trajectories
 ) -> float:
+    """Returns what a map leaves unexplained, as a share of what no map explains.
+
+    That is what one leaves that always says the same.
+    """
+    objective = TrajectoryAgreement(problem.config.camera.noise)
+    nothing = torch.zeros(network.inputs, network.outputs)
+    constant = Affine.of(nothing, nothing[0])
     with torch.no_grad():
-        return float(TrajectoryAgreement(problem.config.camera.noise)(network, rows))
+        left, most = (float(objective(one, rows)) for one in (network, constant))
+    return left / max(most, 1e-12)
