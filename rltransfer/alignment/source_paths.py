@@ -187,7 +187,7 @@ def followed(
 
 def drawn_starts(
     stretches: Stretches,
-    pools: Sequence[Float[Tensor, "row state"]],
+    pools: Sequence[Float[Tensor, "_ state"]],
     paths: int,
     rng: np.random.Generator,
 ) -> Float[Tensor, "stretch path state"]:

@@ -212,7 +212,7 @@ def spring() -> SourceModelData:
     return SourceModelData(source, KnownSpring(), rows, rows, np.zeros(0))
 
 
-QUICK = CameraConfig(stretch=20, paths=64, first_updates=60, updates=500, batch=16)
+QUICK = CameraConfig(stretch=20, paths=64, first_updates=60, updates=300, batch=16)
 
 
 def test_a_filmed_spring_is_understood_without_a_pair(spring: SourceModelData) -> None:
