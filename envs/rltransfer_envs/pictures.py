@@ -68,7 +68,7 @@ def pendulum(observation: NDArray[Any]) -> Canvas:
 def lunar_lander(observation: NDArray[Any]) -> Canvas:
     """Draws a lander and its legs above the pad; a leg that touches it is brighter."""
     horizontal, vertical, _, _, angle, _, *touches = (float(n) for n in observation)
-    x, y = WIDTH / 2 + 20.0 * horizontal, HEIGHT - 4.0 - 13.0 * vertical
+    x, y = WIDTH / 2 + 20.0 * horizontal, HEIGHT - 4.0 - 12.0 * vertical
     cosine, sine = np.cos(angle), np.sin(angle)
     sides = [(x + side * cosine, y - side * sine) for side in (-2.5, 2.5)]
     canvas: Canvas = 0.3 * (_ROWS > HEIGHT - 2.0)

@@ -270,7 +270,6 @@ def _filmed(
 _CAMERAS = (
     _filmed("cartpole-pixels", CARTPOLE, Goal("return", 300.0), "two grey frames"),
     _filmed("pendulum-pixels", PENDULUM, Goal("home", 0.5), "the same, no endings"),
-    _filmed("lander-pixels", LANDER, Goal("home", 0.5), "the same; 24 ways to wire"),
     _filmed(
         "cartpole-state-camera",
         CARTPOLE,
