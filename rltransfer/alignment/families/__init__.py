@@ -41,7 +41,7 @@ FAMILIES = (
     CandidateFamily("signed permutation", 3, signed_permutation, refines=True),
     CandidateFamily("residual", 6, residual, refines=True),
     CandidateFamily("renumbered", 9, renumbered, fits=False, numbered=True),
-    CandidateFamily("camera", 7, camera, pictured=True),
+    CandidateFamily("camera", 11, camera, pictured=True),
 )
 """In the order in which they propose."""
 TUNED = CandidateFamily("tuned", 8, lambda problem, known, watch: ())
