@@ -24,6 +24,8 @@ QUICK = {
     "learning.width": 16,
     "learning.updates": 20,
     "actions.updates": 20,
+    "camera.first_updates": 2,
+    "camera.updates": 5,
 }
 """Hyperparameters of transfers that take little effort."""
 

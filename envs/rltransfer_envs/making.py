@@ -15,6 +15,7 @@ REGISTRATIONS: dict[str, tuple[str, int | None, float | None]] = {
     # The base has its own time limit; a second one would cut episodes twice.
     "rltransfer/Scrambled-v0": ("scrambled_env:scramble", None, None),
     "rltransfer/Sensors-v0": ("sensors_env:make_sensors", None, None),
+    "rltransfer/Camera-v0": ("camera_env:film", None, None),
     # Each task has its own limit.
     "rltransfer/MultiTask-v0": ("multi_task:make_multi_task", None, None),
     "rltransfer/Drifting-v0": ("drifting_env:drifting", None, None),

@@ -21,7 +21,10 @@ from rltransfer_envs.true_mapping import (
 
 ENV_ID = "rltransfer/Scrambled-v0"
 E = TypeVar("E", bound=gym.Env[Any, Any])
-_ON_BASES = (ENV_ID, "rltransfer/Sensors-v0", "rltransfer/Drifting-v0")
+_ON_BASES = (
+    *(ENV_ID, "rltransfer/Sensors-v0", "rltransfer/Drifting-v0"),
+    "rltransfer/Camera-v0",
+)
 
 
 @final

@@ -6,6 +6,7 @@ from typing import Any, Literal, final
 
 SCRAMBLED = "rltransfer/Scrambled-v0"
 SENSORS = "rltransfer/Sensors-v0"
+CAMERA = "rltransfer/Camera-v0"
 
 
 @final
@@ -117,7 +118,7 @@ class Pair:
     @property
     def drawn(self) -> bool:
         """Whether the target differs from seed to seed."""
-        return self.target in (SCRAMBLED, SENSORS)
+        return self.target in (SCRAMBLED, SENSORS, CAMERA)
 
     def target_options(self, seed: int) -> dict[str, Any]:
         """Returns the target's keyword arguments; `seed` is of what is drawn."""

@@ -4,7 +4,14 @@ from dataclasses import replace
 
 from gymnasium.envs.registration import registry
 
-from rltransfer_envs.transfer_pair import SCRAMBLED, SENSORS, Agent, Goal, Pair
+from rltransfer_envs.transfer_pair import (
+    CAMERA,
+    SCRAMBLED,
+    SENSORS,
+    Agent,
+    Goal,
+    Pair,
+)
 
 CARTPOLE = Agent("CartPole-v1", "ppo", 30_000)
 ACROBOT = Agent("Acrobot-v1", "dqn", 100_000)
@@ -255,6 +262,26 @@ _GAMES = (
     _renumbered("taxi", _TAXI, 20_000, "500 states; most are far from any pay"),
 )
 
+
+def _filmed(
+    name: str, source: Agent, goal: Goal, notes: str, beside: str = "nothing"
+) -> Pair:
+    kwargs = {"base": source.env_id, "beside": beside}
+    return Pair(name, source, CAMERA, 15_000, (goal,), notes, kwargs)
+
+
+_CAMERAS = (
+    _filmed("cartpole-pixels", CARTPOLE, Goal("return", 300.0), "two grey frames"),
+    _filmed("pendulum-pixels", PENDULUM, Goal("home", 0.5), "the same, no endings"),
+    _filmed(
+        "cartpole-state-camera",
+        CARTPOLE,
+        Goal("return", 300.0),
+        "positions beside the frames",
+        "positions",
+    ),
+)
+
 _UNRELATED = tuple(
     Pair(
         name,
@@ -281,5 +308,6 @@ ZERO_SHOT_SUITES = {
     "sensors": _SENSORS,
     "rewired": _REWIRED,
     "games": _GAMES,
+    "cameras": _CAMERAS,
     "unrelated": _UNRELATED,
 }

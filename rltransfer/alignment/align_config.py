@@ -16,6 +16,7 @@ from rltransfer.alignment.moment_terms import MOMENT_TERMS, MOMENTS
 from rltransfer.alignment.renumbering import RenumberingConfig
 from rltransfer.alignment.response_config import HistoryConfig, ResponseConfig
 from rltransfer.alignment.sensor_noise import NoiseConfig
+from rltransfer.alignment.source_paths import CameraConfig
 from rltransfer.alignment.step_plan import StepPlanConfig
 from rltransfer.errors import InputError
 from rltransfer.random_streams import RandomStreams
@@ -140,6 +141,7 @@ class AlignConfig:
     residual: ResidualConfig = field(default_factory=ResidualConfig)
     board: BoardConfig = field(default_factory=BoardConfig)
     renumbering: RenumberingConfig = field(default_factory=RenumberingConfig)
+    camera: CameraConfig = field(default_factory=CameraConfig)
     tuning: TuningConfig = field(default_factory=TuningConfig)
     ensemble: EnsembleConfig = field(default_factory=EnsembleConfig)
 
@@ -226,4 +228,5 @@ _USES = (
     "further exploration",
     "board",
     "moment term",
+    "camera",
 )

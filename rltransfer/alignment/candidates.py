@@ -37,6 +37,8 @@ class CandidateFamily:
     """Whether it proposes in the first round only, as it would the same again."""
     numbered: bool = False
     """Whether it is about numbered states; the others are about quantities."""
+    pictured: bool = False
+    """Whether it is about pictures, likewise."""
     refines: bool = False
     """Whether it starts from the best affine map, and so needs one worth refining."""
 

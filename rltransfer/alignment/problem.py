@@ -93,15 +93,15 @@ class AlignmentProblem:
             History(steps, target.observation_size, target.actions.size)
             for steps in (1, config.history.steps)
         )
-        finite = target.finite
+        unscaled = target.finite or target.observations.picture is not None
         fewer = one.observation < model_data.rows.observation.shape[1]
         at_random = known[: len(explored) or None]
-        noisy = not finite and is_noisy(at_random, config.noise)
-        hides = fewer and not finite and hides_state(known, several, config.history)
+        noisy = not unscaled and is_noisy(at_random, config.noise)
+        hides = fewer and not unscaled and hides_state(known, several, config.history)
         history = several if hides or noisy else one
         whitening = (
             Whitening.unchanged(one.observation)
-            if finite
+            if unscaled
             else Whitening.of(history.stacked(known).observation)
         )
         generator = torch.Generator().manual_seed(config.streams.integer("fit"))
@@ -112,11 +112,14 @@ class AlignmentProblem:
     def seeing(self, rows: Transitions) -> "AlignmentProblem":
         """Returns the problem with these rows, as the target shows them.
 
-        Their rewards are brought to standard units; in finite worlds, where they are
-        compared one by one, to the source's.
+        Their rewards are brought to standard units; in finite worlds and behind
+        cameras, where they are compared one by one, to the source's.
         """
         if self.finite:
             return replace(self, rows=self.model_data.model.standardised(rows))
+        if self.pictured:
+            rewards = self.source_rewards(rows)
+            return replace(self, rows=replace(rows, reward=rewards))
         rows = self.history.stacked(rows)
         spread = float(rows.reward.std()) + 1e-3
         standard = replace(
@@ -136,6 +139,19 @@ class AlignmentProblem:
     def finite(self) -> bool:
         """Whether both domains have finitely many states, which are numbered."""
         return self.target.finite
+
+    @property
+    def pictured(self) -> bool:
+        """Whether the target shows pictures."""
+        return self.target.observations.picture is not None
+
+    def source_rewards(self, rows: Transitions) -> Float[Tensor, " step"]:
+        """Returns what raw rewards of the target are in the source's standard units."""
+        shape = len(rows), self.source.observation_size
+        nothing = torch.zeros(shape)
+        shown = replace(rows, observation=nothing, next_observation=nothing)
+        standard: Tensor = self.model_data.model.standardised(shown).reward
+        return standard
 
     @property
     def same_sensors(self) -> bool:
@@ -326,8 +342,18 @@ def require_same_kind(source: Domain, target: Domain) -> None:
 
     Raises:
         InputError: only one has numbered states, they have unequal numbers of actions,
-            or tables would be too large.
+            or tables would be too large; or the source shows pictures, or the target
+            does and its actions are of another kind or number.
     """
+    pictured = [one.observations.picture is not None for one in (source, target)]
+    if pictured[0]:
+        raise InputError(
+            "pictures are mapped to states, so that a source shows states; "
+            f"{source.name} has {source.observation_space}: choose an agent that was "
+            "trained on states"
+        )
+    if pictured[1]:
+        require_same_motors(source, target)
     numbered = [one.observations.numbered for one in (source, target)]
     if not any(numbered):
         return
@@ -350,4 +376,19 @@ def require_same_kind(source: Domain, target: Domain) -> None:
             f"a table of states, actions and next states has at most {MOST_CELLS:,} "
             f"cells, {target.name} and its source would need more ({states} states, "
             f"{target.actions.size} actions): choose a smaller world"
+        )
+
+
+def require_same_motors(source: Domain, target: Domain) -> None:
+    """Raises unless both have as many actions of one kind.
+
+    Raises:
+        InputError: which motor is which could not be told behind a camera.
+    """
+    ours, theirs = source.actions, target.actions
+    if (ours.discrete, ours.size) != (theirs.discrete, theirs.size):
+        raise InputError(
+            "behind a camera, actions are those of the source in another order or "
+            f"direction; {source.name} has {source.action_space}, {target.name} "
+            f"{target.action_space}: choose a source with the same actions"
         )

@@ -147,6 +147,11 @@ class _Check:
         """Returns observations; they must be vectors as the domain shows them."""
         if self._domain.observations.numbered:
             return self._states(name, rows)
+        if self._domain.observations.picture is not None:
+            raise InputError(
+                f"logs are of vectors or numbered states, {self._domain.name} shows "
+                f"{self._domain.observation_space}: leave out the log, and act in it"
+            )
         shape = rows.shape[1:]
         if shape != (self._domain.observation_size,):
             raise InputError(

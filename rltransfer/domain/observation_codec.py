@@ -1,7 +1,8 @@
 """Observations as vectors: the one place where they are encoded.
 
 What a mapping is between are vectors. A vector stands for itself; a numbered state has
-no distances to others, so it is one-hot: a place of its own.
+no distances to others, so it is one-hot: a place of its own. Of a picture the vector
+has the brightness of each pixel.
 """
 
 from abc import ABC, abstractmethod
@@ -15,6 +16,8 @@ from typing_extensions import override
 
 from rltransfer.errors import InputError
 
+MOST_PIXELS = 4_608
+"""Of all frames of an observation: two of 48 x 48. Thousands of them are kept."""
 MOST_STATES = 1_000
 """That may be numbered: a table of where each action leads from each grows squared."""
 
@@ -29,6 +32,8 @@ class ObservationCodec(ABC):
     """Length of an encoded observation."""
     numbered: bool
     """Whether observations are numbers of states, encoded one-hot."""
+    picture: tuple[int, int, int] | None = None
+    """Channels, height and width of the picture that the vector begins with, if any."""
 
     @abstractmethod
     def encode(self, observation: Any) -> NDArray[np.float32]:
@@ -91,6 +96,54 @@ class OneHotObservations(ObservationCodec):
         return vector.argmax(axis=-1)
 
 
+@final
+class PictureObservations(ObservationCodec):
+    """Pictures, alone or in a Dict with numbers beside them.
+
+    The vector has the pixels first, from 0 to 1, then the numbers.
+
+    Args:
+        picture: channels, height and width.
+        beside: how many numbers are beside it.
+        keys: of the picture and of the numbers, where observations are dictionaries.
+    """
+
+    numbered = False
+
+    def __init__(
+        self,
+        picture: tuple[int, int, int],
+        beside: int = 0,
+        keys: tuple[str, str] | None = None,
+    ) -> None:
+        self.picture = self._shape = picture
+        self._keys = keys
+        self._pixels = int(np.prod(picture))
+        self.size = self._pixels + beside
+
+    @override
+    def encode(self, observation: Any) -> NDArray[np.float32]:
+        shown = observation if self._keys is None else observation[self._keys[0]]
+        pixels = np.asarray(shown, np.float32) / np.float32(_WHITE)
+        flat = pixels.reshape(*pixels.shape[:-3], self._pixels)
+        if self._keys is None:
+            return flat
+        numbers = np.asarray(observation[self._keys[1]], np.float32)
+        return np.concatenate([flat, numbers], axis=-1)
+
+    @override
+    def decode(self, vector: NDArray[Any]) -> Any:
+        flat, numbers = np.split(vector, [self._pixels], axis=-1)
+        bright = np.clip(np.rint(flat * _WHITE), 0, _WHITE).astype(np.uint8)
+        pixels = bright.reshape(*flat.shape[:-1], *self._shape)
+        if self._keys is None:
+            return pixels
+        return {self._keys[0]: pixels, self._keys[1]: numbers}
+
+
+_WHITE = 255
+
+
 def observation_codec_of(space: gym.Space[Any], name: str) -> ObservationCodec:
     """Returns the codec for the observations of `space`.
 
@@ -108,10 +161,38 @@ def observation_codec_of(space: gym.Space[Any], name: str) -> ObservationCodec:
             len(space.shape) == 1 and space.shape[0]
         ):
             return VectorObservations(space.shape[0])
+        case spaces.Box() if _is_picture(space):
+            return PictureObservations(_layout(space))
+        case spaces.Dict() if len(space) == 2:
+            kinds = {_is_picture(part): (key, part) for key, part in space.items()}
+            numbers = kinds.get(False, ("", None))[1]
+            if True in kinds and isinstance(numbers, spaces.Box):
+                key, picture = kinds[True]
+                if len(numbers.shape) == 1:
+                    keys = key, kinds[False][0]
+                    return PictureObservations(_layout(picture), numbers.shape[0], keys)
     raise InputError(
-        "observations must be a Box of one dimension, MultiBinary of one, or Discrete "
-        f"of at most {MOST_STATES:,} states, but {name} has {space}: " + _remedy(space)
+        "observations must be a Box of one dimension, MultiBinary of one, grey frames "
+        f"of at most {MOST_PIXELS:,} pixels, or Discrete of at most {MOST_STATES:,} "
+        f"states, but {name} has {space}: " + _remedy(space)
     )
+
+
+def _is_picture(space: gym.Space[Any]) -> bool:
+    """Returns whether these are grey frames, of a size that can be mapped."""
+    return (
+        isinstance(space, spaces.Box)
+        and space.dtype == np.uint8
+        and len(space.shape) == 3
+        and 0 < int(np.prod(space.shape)) <= MOST_PIXELS
+        and space.shape[0] <= space.shape[-1]
+    )
+
+
+def _layout(space: gym.Space[Any]) -> tuple[int, int, int]:
+    assert space.shape is not None
+    channels, height, width = space.shape
+    return channels, height, width
 
 
 def _remedy(space: gym.Space[Any]) -> str:
@@ -126,13 +207,16 @@ def _remedy(space: gym.Space[Any]) -> str:
         case spaces.MultiBinary() if 0 not in space.shape:
             return f"flatten them with {flatten}"
         case spaces.Dict() | spaces.Tuple():
-            return f"where all parts are numbers, join them with {flatten}"
+            return (
+                f"where all parts are numbers, join them with {flatten}; a Dict may "
+                "have one Box of such frames and one of numbers"
+            )
         case spaces.Box() if len(space.shape) > 2 or (
             len(space.shape) == 2 and space.dtype == np.uint8
         ):
             return (
-                "images cannot be mapped yet; make features of them with a "
-                "gymnasium.ObservationWrapper"
+                "stack grey uint8 frames, channels first, and make them smaller with "
+                "a gymnasium.ObservationWrapper"
             )
         case spaces.Box() | spaces.MultiBinary() if 0 in space.shape:
             return "there is nothing to see in it; show at least one number"

@@ -56,16 +56,26 @@ class Whitening:
         turn = torch.eye(size)
         return cls(torch.zeros(size), turn, turn)
 
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether these are the domain's own coordinates, as those of pictures are."""
+        ones = bool((self.matrix.diagonal() == 1).all() and (self.mean == 0).all())
+        return ones and int(self.matrix.count_nonzero()) == len(self.mean)
+
     def whiten(
         self, observation: Float[Tensor, "*step observation"]
     ) -> Float[Tensor, "*step observation"]:
         """Returns `observation` in white coordinates."""
+        if self.changes_nothing:
+            return observation
         return (observation - self.mean) @ self.matrix
 
     def unwhiten(
         self, white: Float[Tensor, "*step observation"]
     ) -> Float[Tensor, "*step observation"]:
         """Returns white coordinates as the domain shows them: undoes `whiten`."""
+        if self.changes_nothing:
+            return white
         return white @ self.inverse + self.mean
 
     def unwhitened(self, rows: Transitions) -> Transitions:

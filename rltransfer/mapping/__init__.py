@@ -13,6 +13,7 @@ from rltransfer.mapping.networks import ACTIVATIONS as ACTIVATIONS
 from rltransfer.mapping.networks import NETWORKS as NETWORKS
 from rltransfer.mapping.networks import Affine as Affine
 from rltransfer.mapping.networks import Chain as Chain
+from rltransfer.mapping.networks import Convolutional as Convolutional
 from rltransfer.mapping.networks import DomainMapping as DomainMapping
 from rltransfer.mapping.networks import Mlp as Mlp
 from rltransfer.mapping.networks import Network as Network
@@ -33,6 +34,9 @@ from rltransfer.mapping.objectives.sample_gaps import Gap as Gap
 from rltransfer.mapping.objectives.sample_gaps import KernelMeans as KernelMeans
 from rltransfer.mapping.objectives.supervised import CrossEntropy as CrossEntropy
 from rltransfer.mapping.objectives.supervised import Regression as Regression
+from rltransfer.mapping.objectives.trajectories import (
+    TrajectoryAgreement as TrajectoryAgreement,
+)
 from rltransfer.mapping.objectives.unpaired import (
     DynamicsAgreement as DynamicsAgreement,
 )
@@ -42,6 +46,7 @@ from rltransfer.mapping.objectives.unpaired import (
     relative_residuals as relative_residuals,
 )
 from rltransfer.mapping.rows import Examples as Examples
+from rltransfer.mapping.rows import Trajectories as Trajectories
 from rltransfer.mapping.rows import Transitions as Transitions
 from rltransfer.mapping.rows import Unpaired as Unpaired
 from rltransfer.mapping.stacking import Stackable as Stackable

@@ -106,6 +106,34 @@ class Examples:
 
 @final
 @dataclass(frozen=True, eq=False)
+class Trajectories:
+    """Stretches of episodes, a row each, and where the source may have gone meanwhile.
+
+    Stretches that are shorter than the longest one are filled up with anything.
+    """
+
+    inputs: Float[Tensor, "row time inputs"]
+    """What the target showed."""
+    there: Bool[Tensor, "row time"]
+    """False where a stretch is filled up."""
+    mean: Float[Tensor, "row time outputs"]
+    """Where the source would be on average."""
+    directions: Float[Tensor, "row direction time outputs"]
+    """How whole trajectories of the source differ from the mean: orthonormal where
+    `there`, zero elsewhere.
+    """
+    variance: Float[Tensor, "row direction"]
+    """Of the source's trajectories along each direction."""
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def __getitem__(self, rows: slice | Tensor) -> "Trajectories":
+        return Trajectories(*(getattr(self, f.name)[rows] for f in fields(self)))
+
+
+@final
+@dataclass(frozen=True, eq=False)
 class Unpaired:
     """Labelled source rows beside unlabelled target rows; the two are no pairs.
 

@@ -28,8 +28,9 @@ class MapMatrices:
     """State and action maps: of the chosen candidate, and of those that are asked.
 
     State maps are in standard deviations, so that cells compare. What is not affine is
-    shown by the affine map that is nearest to it where candidates acted. Asked are
-    those that were acted with and explain the target about as well as the chosen one.
+    shown by the affine map that is nearest to it where candidates acted, what sees
+    pictures by its mean slope there. Asked are those that were acted with and explain
+    the target about as well as the chosen one.
     """
 
     state: Float64[np.ndarray, "seen stack"]
@@ -103,9 +104,12 @@ class MapMatrices:
 def _state_matrix(alignment: Alignment, policy: MappedPolicy) -> NDArray[np.float64]:
     stacked = policy.history.stacked(alignment.acted_upon).observation
     translation = policy.translation
-    with torch.no_grad():
-        carried = translation.unwhiten(translation.state(stacked))
-    values = _slope(stacked, carried)
+    if policy.pictured:
+        values = _mean_slope(policy, stacked)
+    else:
+        with torch.no_grad():
+            carried = translation.unwhiten(translation.state(stacked))
+        values = _slope(stacked, carried)
     source_spread = _spread(alignment.model_data.model.whitening.inverse)
     target_spread = _spread(alignment.whitening.inverse)
     return values * target_spread / np.maximum(source_spread, _FLAT)[:, None]
@@ -212,6 +216,20 @@ def _slope(inputs: torch.Tensor, outputs: torch.Tensor) -> NDArray[np.float64]:
         rows - rows.mean(axis=0), columns - columns.mean(axis=0), rcond=None
     )[0]
     return solved.T
+
+
+def _mean_slope(policy: MappedPolicy, inputs: torch.Tensor) -> NDArray[np.float64]:
+    """Returns the mean slope of a map at these rows: of pixels no fit would tell it."""
+    every = max(1, len(inputs) // _DRAWS)
+    shown = inputs[::every].clone().requires_grad_(True)
+    translation = policy.translation
+    carried = translation.unwhiten(translation.state(shown)).sum(dim=0)
+    slopes = [
+        torch.autograd.grad(one, shown, retain_graph=True)[0].mean(dim=0)
+        for one in carried
+    ]
+    values: NDArray[np.float64] = torch.stack(slopes).double().numpy()
+    return values
 
 
 def _spread(root: torch.Tensor) -> NDArray[np.float64]:

@@ -83,7 +83,7 @@ class Translation:
         matrix, shift = target.matrix, -target.mean @ target.matrix
         if isinstance(state, Affine):
             state = state.after(matrix, shift)
-        else:
+        elif not target.changes_nothing:
             state = Chain(Affine.of(matrix, shift), state)
         source = model.whitening
         unwhiten = Affine.of(source.inverse, source.mean)
@@ -142,6 +142,11 @@ class MappedPolicy:
         """Whether observations are numbers of states."""
         return self._codecs[1].numbered
 
+    @property
+    def pictured(self) -> bool:
+        """Whether observations are pictures, with or without numbers beside them."""
+        return self._codecs[1].picture is not None
+
     def source_observation(
         self, observation: NDArray[np.float32]
     ) -> NDArray[np.float32]:
@@ -167,7 +172,8 @@ class MappedPolicy:
 
         Args:
             observation: of the target; shape (observation,) or (row, observation), of
-                numbered states () or (row,).
+                numbered states () or (row,), of pictures as their space has it, or
+                with rows before.
             state: what the call before returned in the same episodes, as for every
                 recurrent policy; None where they begin.
             episode_start: for each row whether its episode begins.

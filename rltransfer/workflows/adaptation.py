@@ -63,6 +63,11 @@ def load_adaptive(
             "--adapt corrects maps of quantities, the states of "
             f"{printable(loaded.path)} are numbers; transfer to it anew"
         )
+    if policy.pictured:
+        raise InputError(
+            "--adapt corrects maps of quantities, "
+            f"{printable(loaded.path)} sees pictures; transfer to it anew"
+        )
     source, align = load_source_of(loaded.path), AlignConfig()
     told = TransferDescription.at(loaded.path).settings
     for name, value in told.hyperparams.items():

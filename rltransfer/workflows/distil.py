@@ -153,10 +153,17 @@ def distil(run: Path, config: DistilConfig, sha256: str | None = None) -> Distil
     """
     loaded = load_agent(run, sha256=sha256)
     policy, observations = loaded.policy, loaded.observation_space
-    if not isinstance(policy, MappedPolicy) or not isinstance(observations, spaces.Box):
+    pictured = isinstance(policy, MappedPolicy) and policy.pictured
+    vectors = isinstance(observations, spaces.Box) or pictured
+    if not isinstance(policy, MappedPolicy) or not vectors:
         raise InputError(
             "a student is distilled of the mapped policy of a transfer, "
             f"{printable(run)} acts as another kind; export it without --distil"
+        )
+    if policy.pictured:
+        raise InputError(
+            "a student sees vectors, this mapping is of pictures; act with "
+            "rltransfer.load_agent instead"
         )
     if policy.history.steps > 1:
         raise InputError(

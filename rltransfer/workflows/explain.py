@@ -103,6 +103,8 @@ def why_not(
             "its states are numbered: each is taken for one of the source's, and no "
             "variable means anything"
         )
+    if policy.pictured:
+        return "it sees pictures, and no pixel is a variable with a meaning of its own"
     if not isinstance(policy.policy, FrozenPolicy):
         return "it acts through another transfer: explain that one, then this one's map"
     return None

@@ -65,9 +65,9 @@ def require_learning(
         target.name,
         target.action_space,
     )
-    if target.observations.numbered or not isinstance(
-        target.action_space, spaces.Box | spaces.Discrete
-    ):
+    shown = target.observations
+    vectors = not shown.numbered and shown.picture is None
+    if not vectors or not isinstance(target.action_space, spaces.Box | spaces.Discrete):
         raise InputError(
             "learning on needs vectors, and Discrete actions or a Box; "
             f"{target.name} has {target.observation_space} and {target.action_space}: "

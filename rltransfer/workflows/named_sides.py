@@ -83,6 +83,11 @@ def named_side(
                 f"match tells variables apart, {domain.name} shows a number of a state "
                 f"({domain.observation_space}); transfer tells its states apart"
             )
+        if domain.observations.picture is not None:
+            raise InputError(
+                f"match tells variables apart, {domain.name} shows pictures "
+                f"({domain.observation_space}); transfer finds a map of them"
+            )
         if data is None:
             rows = _explored(domain, role, steps, streams)
         else:

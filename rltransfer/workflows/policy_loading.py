@@ -293,6 +293,13 @@ def _spaces(manifest: Manifest) -> list[gym.Space[Any]]:
 
 
 def _space(described: Mapping[str, Any]) -> gym.Space[Any]:
+    if described["kind"] == "Dict":
+        # Parts with parts of their own are refused there.
+        parts = {
+            name: part if part["kind"] == "Dict" else _space(part)
+            for name, part in described["spaces"].items()
+        }
+        return space_of("Dict", {"spaces": parts})
     if described["kind"] != "Box":
         return space_of(described["kind"], dict(described))
     shape, dtype = tuple(described["shape"]), np.dtype(described["dtype"])

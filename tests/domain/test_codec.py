@@ -70,7 +70,8 @@ def test_actions_that_cannot_be_translated_are_refused(
     ("space", "remedy"),
     [
         (gym.spaces.Dict({"a": gym.spaces.Box(0.0, 1.0, (2,))}), "join them with"),
-        (gym.spaces.Box(0, 255, (8, 8, 3), np.uint8), "images cannot be mapped yet"),
+        (gym.spaces.Box(0, 255, (8, 8, 3), np.uint8), "channels first"),
+        (gym.spaces.Box(0, 255, (4, 84, 84), np.uint8), "make them smaller"),
         (gym.spaces.Box(-1.0, 1.0, (2, 2)), "flatten them with"),
         (gym.spaces.Box(-1.0, 1.0, (0,)), "at least one number"),
         (gym.spaces.Discrete(1_001), "what the number is made of"),
@@ -87,6 +88,29 @@ def test_observations_that_cannot_be_mapped_are_refused_by_name(
         InputError, match=f"1,000 states, but World-v0 has .*: .*{remedy}"
     ):
         observation_codec_of(space, "World-v0")
+
+
+def test_pictures_are_pixels_from_zero_to_one() -> None:
+    space = gym.spaces.Box(0, 255, (1, 1, 3), np.uint8)
+    codec = observation_codec_of(space, "World-v0")
+    assert (codec.picture, codec.size) == ((1, 1, 3), 3)
+    shown = np.array([[[0, 51, 255]]], np.uint8)
+    assert codec.encode(shown).tolist() == pytest.approx([0.0, 0.2, 1.0])
+    assert codec.encode(np.stack([shown, shown])).shape == (2, 3)
+    np.testing.assert_array_equal(codec.decode(codec.encode(shown)), shown)
+
+
+def test_numbers_beside_a_picture_follow_its_pixels() -> None:
+    picture = gym.spaces.Box(0, 255, (1, 1, 2), np.uint8)
+    numbers = gym.spaces.Box(-np.inf, np.inf, (2,))
+    space = gym.spaces.Dict({"a": numbers, "b": picture})
+    codec = observation_codec_of(space, "World-v0")
+    shown = {"a": np.array([7.0, -3.0]), "b": np.array([[[0, 255]]], np.uint8)}
+    assert codec.encode(shown).tolist() == [0.0, 1.0, 7.0, -3.0]
+    back = codec.decode(codec.encode(shown))
+    assert {key: back[key].tolist() for key in back} == {
+        key: shown[key].tolist() for key in shown
+    }
 
 
 def test_numbered_states_are_one_hot() -> None:

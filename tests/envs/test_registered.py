@@ -40,6 +40,11 @@ def sensors(kind: str, base: str, limit: int, **rest: Any) -> Task:
     return Task("rltransfer/Sensors-v0", limit, kwargs, **rest)
 
 
+def filmed(base: str, limit: int, **rest: Any) -> Task:
+    kwargs = {"base": base, "seed": 3}
+    return Task("rltransfer/Camera-v0", limit, kwargs, **rest)
+
+
 def drifting(base: str, limit: int, **rest: Any) -> Task:
     # Gymnasium's checker wants a step repeated after a reset: so slow a drift passes.
     kwargs = {"base": base, "seed": 3, "steps": 10**9}
@@ -68,6 +73,8 @@ TASKS = [
         {"tasks": ["Pendulum-v1", {"id": "rltransfer/Pendulum-v0", "gravity": 14.0}]},
     ),
     drifting("Pendulum-v1", 200),
+    filmed("CartPole-v1", 500, lasts=False),
+    filmed("Pendulum-v1", 200),
     Task("rltransfer/CartPole-v0", 500, {"pole_mass": 0.3}, lasts=False),
     Task("rltransfer/Acrobot-v0", 500, {"lower_mass": 2}),
     Task("rltransfer/Pendulum-v0", 200, {"max_torque": 3.0, "max_speed": 6.0}),

@@ -11,6 +11,7 @@ from rltransfer.mapping import (
     NETWORKS,
     Affine,
     Chain,
+    Convolutional,
     DomainMapping,
     Mlp,
     Network,
@@ -50,6 +51,9 @@ MAKERS: dict[str, Make] = {
     "rescaling": lambda copies, seed: Chain(
         Affine(3, 2, copies=copies, generator=generator(seed)),
         Rescaling(2, copies=copies, generator=generator(seed)),
+    ),
+    "convolutional": lambda copies, seed: Convolutional(
+        (2, 1, 1), 1, 2, filters=(2, 3), copies=copies, generator=generator(seed)
     ),
     "chain": lambda copies, seed: Chain(
         Mlp(3, (4,), 5, copies=copies, generator=generator(seed)),

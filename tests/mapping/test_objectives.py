@@ -18,6 +18,8 @@ from rltransfer.mapping import (
     Objective,
     Prediction,
     Regression,
+    Trajectories,
+    TrajectoryAgreement,
     Transitions,
     WeightedSum,
     descending,
@@ -211,3 +213,24 @@ def test_a_stack_of_classifiers_costs_what_its_copies_cost(
     rows = Examples(torch.randn(2, 2), labels)
     alone = torch.stack([objective(stack.copy(k), rows) for k in range(3)])
     torch.testing.assert_close(objective(stack, rows), alone)
+
+
+def test_what_a_start_explains_costs_little_and_what_it_does_not_all() -> None:
+    rows = Trajectories(
+        inputs=torch.tensor([[[3.0], [4.0], [99.0]]]),
+        there=torch.tensor([[True, True, False]]),
+        mean=torch.zeros(1, 3, 1),
+        directions=torch.tensor([[[[1.0], [0.0], [0.0]]]]),
+        variance=torch.tensor([[3 * 0.5**2]]),
+    )
+    same = Affine.of(torch.eye(1), torch.zeros(1))
+    # A quarter of 3² is left along the direction, and all of 4²; of two numbers.
+    found = TrajectoryAgreement(noise=0.5)(same, rows)
+    assert found.item() == pytest.approx((9 / 4 + 16) / 2)
+    several = Affine.of(torch.ones(2, 1, 1), torch.zeros(2, 1))
+    assert TrajectoryAgreement(noise=0.5)(several, rows).tolist() == [found, found]
+
+
+def test_trajectories_are_never_exact() -> None:
+    with pytest.raises(ValueError, match="above 0"):
+        TrajectoryAgreement(noise=0.0)

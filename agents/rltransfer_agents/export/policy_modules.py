@@ -124,6 +124,11 @@ class MappedModule(nn.Module):
                 f"{translation.steps} and has to remember them; act with "
                 "rltransfer.load_agent instead"
             )
+        if policy.pictured:
+            raise InputError(
+                "a graph of ONNX maps vectors, this mapping is of pictures; act with "
+                "rltransfer.load_agent instead"
+            )
         for space in (source.action_space, action_space):
             if not isinstance(space, spaces.Box | spaces.Discrete):
                 raise InputError(

@@ -13,6 +13,7 @@ from rltransfer.alignment.candidates import (
     by_alignment_error,
 )
 from rltransfer.alignment.families.board_family import board
+from rltransfer.alignment.families.camera_family import camera
 from rltransfer.alignment.families.fitted_families import affine, residual
 from rltransfer.alignment.families.history_family import history
 from rltransfer.alignment.families.matched_family import matched
@@ -40,6 +41,7 @@ FAMILIES = (
     CandidateFamily("signed permutation", 3, signed_permutation, refines=True),
     CandidateFamily("residual", 6, residual, refines=True),
     CandidateFamily("renumbered", 9, renumbered, fits=False, numbered=True),
+    CandidateFamily("camera", 11, camera, pictured=True),
 )
 """In the order in which they propose."""
 TUNED = CandidateFamily("tuned", 8, lambda problem, known, watch: ())
@@ -48,8 +50,13 @@ TUNED = CandidateFamily("tuned", 8, lambda problem, known, watch: ())
 
 def require_known_families(without: str) -> None:
     """Raises `InputError` unless all names are of candidate families, but not all."""
-    # Of numbered states one family alone knows anything; without it none is left.
-    names = [family.name for family in (*FAMILIES, TUNED) if not family.numbered]
+    # Of numbered states one family alone knows anything, as of pictures; without it
+    # none is left.
+    names = [
+        family.name
+        for family in (*FAMILIES, TUNED)
+        if not (family.numbered or family.pictured)
+    ]
     given = [name for name in without.split(",") if name]
     if not set(given) < set(names):
         raise InputError(
@@ -78,7 +85,8 @@ def propose(
     for family in FAMILIES:
         if not problem.config.uses(family.name) or _was_asked(family, known):
             continue
-        if family.numbered != problem.finite:
+        kind = family.numbered, family.pictured
+        if kind != (problem.finite, problem.pictured):
             continue
         if family.refines and found and found[0].family.trusts_sensors:
             continue

@@ -8,6 +8,7 @@ from rltransfer.mapping.networks.architectures import DomainMapping as DomainMap
 from rltransfer.mapping.networks.architectures import describe as describe
 from rltransfer.mapping.networks.architectures import in_turn as in_turn
 from rltransfer.mapping.networks.architectures import network_of as network_of
+from rltransfer.mapping.networks.convolutional import Convolutional as Convolutional
 from rltransfer.mapping.networks.mlp import Mlp as Mlp
 from rltransfer.mapping.networks.mlp import ResidualAffine as ResidualAffine
 from rltransfer.mapping.networks.network import ACTIVATIONS as ACTIVATIONS

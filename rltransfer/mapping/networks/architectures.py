@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from rltransfer.mapping.networks.affine import Affine
+from rltransfer.mapping.networks.convolutional import Convolutional
 from rltransfer.mapping.networks.mlp import Mlp, ResidualAffine
 from rltransfer.mapping.networks.network import Network
 from rltransfer.mapping.networks.rescaling import Rescaling
@@ -100,6 +101,7 @@ NETWORKS: dict[str, type[Network]] = {
     "mlp": Mlp,
     "residual-affine": ResidualAffine,
     "rescaling": Rescaling,
+    "convolutional": Convolutional,
     "chain": Chain,
 }
 
