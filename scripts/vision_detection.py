@@ -19,9 +19,8 @@ digits. The score is average precision (AP) at an IoU of 0.5, and its mean over 
     mapped          mapping and head are trained, the trunk is frozen
     mapped, linear  likewise, the mapping without its hidden layer
     fine-tuned      goes on from "mapped" with all weights, half as many updates
-    scratch         the same network from drawn weights, as many updates as mapping and
-                    longer than fine-tuning took, at the best of three rates, which
-                    validation canvases choose
+    scratch         the same network from drawn weights, as many updates as mapping,
+                    at the best of three rates, which validation canvases choose
 
 By default three seeds; networks are stored in runs/vision_detection.
 """
