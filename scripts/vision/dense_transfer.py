@@ -167,7 +167,8 @@ def outcomes(
     """Returns the rows of one amount of canvases and one seed, and their networks.
 
     Fine-tuning goes on from the mapped network, for half of the updates, with all
-    weights. Scratch has as many updates as the mapping; its learning rate is the best of `SCRATCH_RATES` on the validation canvases.
+    weights. Scratch has as many updates as the mapping; its rate is the best of
+    `SCRATCH_RATES` on the validation canvases.
 
     Args:
         reader: the source.
