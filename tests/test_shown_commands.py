@@ -146,7 +146,8 @@ def _run(
 
 
 def _sources(script: str) -> str:
-    pages = [ROOT / script, *(ROOT / "scripts" / "digits").glob("*.py")]
+    rooms = [ROOT / "scripts" / name for name in ("digits", "vision")]
+    pages = [ROOT / script, *(page for room in rooms for page in room.glob("*.py"))]
     if script == "scripts/peer_benchmark.py":
         # It takes the options of ours.
         pages.append(ROOT / "rltransfer" / "cli" / "benchmark_command.py")

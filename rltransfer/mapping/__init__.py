@@ -12,8 +12,10 @@ from rltransfer.mapping.mapping_store import save_network as save_network
 from rltransfer.mapping.networks import ACTIVATIONS as ACTIVATIONS
 from rltransfer.mapping.networks import NETWORKS as NETWORKS
 from rltransfer.mapping.networks import Affine as Affine
+from rltransfer.mapping.networks import AtEveryPlace as AtEveryPlace
 from rltransfer.mapping.networks import Chain as Chain
 from rltransfer.mapping.networks import Convolutional as Convolutional
+from rltransfer.mapping.networks import Convolutions as Convolutions
 from rltransfer.mapping.networks import DomainMapping as DomainMapping
 from rltransfer.mapping.networks import Mlp as Mlp
 from rltransfer.mapping.networks import Network as Network
@@ -25,6 +27,7 @@ from rltransfer.mapping.objectives.adaptation import FeatureMatching as FeatureM
 from rltransfer.mapping.objectives.adaptation import SampleMatching as SampleMatching
 from rltransfer.mapping.objectives.adversarial import Adversary as Adversary
 from rltransfer.mapping.objectives.adversarial import rising as rising
+from rltransfer.mapping.objectives.at_places import AtPlaces as AtPlaces
 from rltransfer.mapping.objectives.objective import Objective as Objective
 from rltransfer.mapping.objectives.objective import WeightedSum as WeightedSum
 from rltransfer.mapping.objectives.objective import descending as descending

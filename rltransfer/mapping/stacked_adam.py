@@ -41,7 +41,8 @@ class Adam:
         # Not documented, but what PyTorch's optimizer has called since its version 2.4.
         torch._fused_adam_(  # pyright: ignore[reportPrivateImportUsage]
             parameters,
-            gradients,
+            # It walks memory in order; gradients of convolutions may lie otherwise.
+            [gradient.contiguous() for gradient in gradients],
             self._means,
             self._squares,
             [],

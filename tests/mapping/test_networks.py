@@ -10,8 +10,10 @@ from rltransfer.mapping import (
     ACTIVATIONS,
     NETWORKS,
     Affine,
+    AtEveryPlace,
     Chain,
     Convolutional,
+    Convolutions,
     DomainMapping,
     Mlp,
     Network,
@@ -58,6 +60,12 @@ MAKERS: dict[str, Make] = {
     "chain": lambda copies, seed: Chain(
         Mlp(3, (4,), 5, copies=copies, generator=generator(seed)),
         Affine(5, 2, copies=copies, generator=generator(seed + 1)),
+    ),
+    "at-every-place": lambda copies, seed: AtEveryPlace(
+        Affine(3, 2, copies=copies, generator=generator(seed)), 1
+    ),
+    "convolutions": lambda copies, seed: Convolutions(
+        1, 1, 3, ((4, 1, 1), (2, 1, 1)), (2,), copies=copies, generator=generator(seed)
     ),
 }
 

@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from rltransfer.mapping.networks.affine import Affine
 from rltransfer.mapping.networks.convolutional import Convolutional
+from rltransfer.mapping.networks.convolutions import Convolutions
 from rltransfer.mapping.networks.mlp import Mlp, ResidualAffine
 from rltransfer.mapping.networks.network import Network
 from rltransfer.mapping.networks.rescaling import Rescaling
@@ -53,6 +54,45 @@ class Chain(Network):
         for link in self.links[1:]:
             features = link(features)
         return features
+
+
+@final
+class AtEveryPlace(Network):
+    """One network, done at each of several places that lie side by side in a row.
+
+    On pictures it is a convolution of 1 by 1 (Lin et al., 2014). It does not know how
+    places are arranged, so one that is fitted works on a grid of any size.
+
+    Args:
+        network: maps the numbers of one place.
+        places: in a row.
+    """
+
+    def __init__(self, network: Network, places: int) -> None:
+        super().__init__()
+        if places < 1:
+            raise ValueError(f"places must be at least 1, got {places}")
+        self.network, self.places = network, places
+        self.inputs, self.outputs = places * network.inputs, places * network.outputs
+
+    @property
+    @override
+    def settings(self) -> dict[str, Any]:
+        return {"each": describe(self.network), "places": self.places}
+
+    @classmethod
+    @override
+    def build(cls, settings: dict[str, Any]) -> "AtEveryPlace":
+        return cls(network_of(settings["each"]), settings["places"])
+
+    @override
+    def forward(
+        self, x: Float[Tensor, "*copies batch inputs"]
+    ) -> Float[Tensor, "*stack batch outputs"]:
+        rows = x.unflatten(-1, (self.places, self.network.inputs)).flatten(-3, -2)
+        mapped = self.network(rows)
+        each: Tensor = mapped.unflatten(-2, (-1, self.places)).flatten(-2)
+        return each
 
 
 def in_turn(first: Network, last: Network) -> Network:
@@ -103,6 +143,8 @@ NETWORKS: dict[str, type[Network]] = {
     "rescaling": Rescaling,
     "convolutional": Convolutional,
     "chain": Chain,
+    "at-every-place": AtEveryPlace,
+    "convolutions": Convolutions,
 }
 
 
