@@ -14,11 +14,11 @@ from rltransfer.mapping.networks import NETWORKS as NETWORKS
 from rltransfer.mapping.networks import Affine as Affine
 from rltransfer.mapping.networks import AtEveryPlace as AtEveryPlace
 from rltransfer.mapping.networks import Chain as Chain
-from rltransfer.mapping.networks import Convolutional as Convolutional
 from rltransfer.mapping.networks import Convolutions as Convolutions
 from rltransfer.mapping.networks import DomainMapping as DomainMapping
 from rltransfer.mapping.networks import Mlp as Mlp
 from rltransfer.mapping.networks import Network as Network
+from rltransfer.mapping.networks import PixelEncoder as PixelEncoder
 from rltransfer.mapping.networks import Rescaling as Rescaling
 from rltransfer.mapping.networks import ResidualAffine as ResidualAffine
 from rltransfer.mapping.networks import in_turn as in_turn

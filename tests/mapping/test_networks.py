@@ -12,11 +12,11 @@ from rltransfer.mapping import (
     Affine,
     AtEveryPlace,
     Chain,
-    Convolutional,
     Convolutions,
     DomainMapping,
     Mlp,
     Network,
+    PixelEncoder,
     Rescaling,
     ResidualAffine,
     stacked,
@@ -54,7 +54,7 @@ MAKERS: dict[str, Make] = {
         Affine(3, 2, copies=copies, generator=generator(seed)),
         Rescaling(2, copies=copies, generator=generator(seed)),
     ),
-    "convolutional": lambda copies, seed: Convolutional(
+    "pixel-encoder": lambda copies, seed: PixelEncoder(
         (2, 1, 1), 1, 2, filters=(2, 3), copies=copies, generator=generator(seed)
     ),
     "chain": lambda copies, seed: Chain(

@@ -24,10 +24,10 @@ from rltransfer.alignment.source_paths import (
 from rltransfer.domain import ActionCodec
 from rltransfer.mapping import (
     Affine,
-    Convolutional,
     DomainMapping,
     FitConfig,
     FitWatcher,
+    PixelEncoder,
     Trajectories,
     TrajectoryAgreement,
     fit,
@@ -37,7 +37,7 @@ from rltransfer.mapping import (
 def camera(
     problem: AlignmentProblem, known: Sequence[Candidate], watch: FitWatcher
 ) -> list[Measured]:
-    """Convolutional maps of pictures, for the likeliest ways to wire the motors.
+    """PixelEncoder maps of pictures, for the likeliest ways to wire the motors.
 
     All wirings are fitted for a while. In the first round the best is fitted to the
     end; later the two best are, with all that acting has shown since. A map settles it
@@ -100,16 +100,16 @@ def _reached(
 
 def _fitted(
     problem: AlignmentProblem,
-    network: Convolutional | None,
+    network: PixelEncoder | None,
     rows: Trajectories,
     updates: int,
     watch: FitWatcher,
-) -> Convolutional:
+) -> PixelEncoder:
     """Fits a new network, or one that was begun with."""
     config, observations = problem.config.camera, problem.target.observations
     if network is None:
         assert observations.picture is not None
-        network = Convolutional(
+        network = PixelEncoder(
             observations.picture,
             observations.size - int(np.prod(observations.picture)),
             problem.source.observation_size,
@@ -124,7 +124,7 @@ def _fitted(
 
 
 def _unexplained(
-    problem: AlignmentProblem, network: Convolutional, rows: Trajectories
+    problem: AlignmentProblem, network: PixelEncoder, rows: Trajectories
 ) -> float:
     """Returns what a map leaves unexplained, as a share of what no map explains.
 

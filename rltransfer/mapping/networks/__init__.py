@@ -9,10 +9,10 @@ from rltransfer.mapping.networks.architectures import DomainMapping as DomainMap
 from rltransfer.mapping.networks.architectures import describe as describe
 from rltransfer.mapping.networks.architectures import in_turn as in_turn
 from rltransfer.mapping.networks.architectures import network_of as network_of
-from rltransfer.mapping.networks.convolutional import Convolutional as Convolutional
 from rltransfer.mapping.networks.convolutions import Convolutions as Convolutions
 from rltransfer.mapping.networks.mlp import Mlp as Mlp
 from rltransfer.mapping.networks.mlp import ResidualAffine as ResidualAffine
 from rltransfer.mapping.networks.network import ACTIVATIONS as ACTIVATIONS
 from rltransfer.mapping.networks.network import Network as Network
+from rltransfer.mapping.networks.pixel_encoder import PixelEncoder as PixelEncoder
 from rltransfer.mapping.networks.rescaling import Rescaling as Rescaling

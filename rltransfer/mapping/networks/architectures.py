@@ -7,10 +7,10 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from rltransfer.mapping.networks.affine import Affine
-from rltransfer.mapping.networks.convolutional import Convolutional
 from rltransfer.mapping.networks.convolutions import Convolutions
 from rltransfer.mapping.networks.mlp import Mlp, ResidualAffine
 from rltransfer.mapping.networks.network import Network
+from rltransfer.mapping.networks.pixel_encoder import PixelEncoder
 from rltransfer.mapping.networks.rescaling import Rescaling
 from rltransfer.mapping.stacking import Stackable, common_copies
 
@@ -141,7 +141,7 @@ NETWORKS: dict[str, type[Network]] = {
     "mlp": Mlp,
     "residual-affine": ResidualAffine,
     "rescaling": Rescaling,
-    "convolutional": Convolutional,
+    "pixel-encoder": PixelEncoder,
     "chain": Chain,
     "at-every-place": AtEveryPlace,
     "convolutions": Convolutions,

@@ -86,7 +86,7 @@ class Convolution(Stackable):
 
 
 @final
-class Convolutional(Network):
+class PixelEncoder(Network):
     """Two layers of filters over a picture, then an MLP that also sees other numbers.
 
     The layout is that of the network of Mnih et al. (2015), with fewer and smaller
