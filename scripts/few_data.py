@@ -52,7 +52,7 @@ USED = {
     "responses": ["responses"],
     "affine": ["affine"],
     "residual": ["affine", "residual"],
-    "default": [family.name for family in FAMILIES if not family.numbered],
+    "default": [family.name for family in FAMILIES if family.of_quantities],
 }
 """Families that propose, by what the table calls them: two refine an affine map, and
 by default all are asked in their order."""
@@ -66,7 +66,7 @@ Key = tuple[str, int, str, int, int]
 
 def without(used: Iterable[str]) -> str:
     """Returns the value of `without` that leaves these families alone."""
-    names = {family.name for family in FAMILIES if not family.numbered}
+    names = {family.name for family in FAMILIES if family.of_quantities}
     return ",".join(sorted((names | {"tuned"}) - set(used)))
 
 
@@ -121,6 +121,8 @@ class Measurement:
         Raises:
             InputError: it finds nothing of so few steps.
         """
+        if trials and hyperparams:
+            raise ValueError(f"hyperparams need trials=0, got {trials}")
         if family == PEER:
             policy = self._by_dcc(steps)
         elif trials:
@@ -251,10 +253,16 @@ def main() -> None:
     parser.add_argument("--lines", type=Path, required=True)
     parser.add_argument("--figure", type=Path)
     options = parser.parse_args()
+    if options.trials < 0:
+        parser.error(f"--trials must be at least 0, got {options.trials}")
     if options.trials and PEER in options.families:
         parser.error(f"--trials is for families, got {PEER}: name others")
     options.lines.touch()
-    lines = [json.loads(line) for line in options.lines.read_text().splitlines()]
+    # Lines of before there were trials do not name them.
+    lines = [
+        {"trials": 0} | json.loads(line)
+        for line in options.lines.read_text().splitlines()
+    ]
     lines = [line for line in lines if line["trials"] == options.trials]
     known = {tuple(line[name] for name in KEY) for line in lines}
     asked = options.pairs, options.seeds, options.families, options.steps

@@ -42,6 +42,11 @@ class CandidateFamily:
     refines: bool = False
     """Whether it starts from the best affine map, and so needs one worth refining."""
 
+    @property
+    def of_quantities(self) -> bool:
+        """Whether it is about vectors of numbers that mean an amount."""
+        return not (self.numbered or self.pictured)
+
 
 @final
 @dataclass(frozen=True, eq=False)

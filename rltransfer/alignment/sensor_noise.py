@@ -17,6 +17,7 @@ from jaxtyping import Float64, Int64
 
 from rltransfer.alignment.responses import Array, Episode, episodes_of
 from rltransfer.domain import Transitions
+from rltransfer.errors import InputError
 
 _HALF_WITHIN = 0.6745
 """Half of all draws from a normal distribution are within so many deviations."""
@@ -27,6 +28,8 @@ _HALF_WITHIN = 0.6745
 class NoiseConfig:
     """When sensors are taken to be noisy."""
 
+    most: int = 100
+    """Sensors and motors up to which it is looked for: time grows with their cube."""
     window: int = 3
     """Neighbours on either side that an observation is predicted from."""
     folds: int = 5
@@ -52,15 +55,31 @@ class NoiseConfig:
     little is missed most of the time and much at some.
     """
 
+    def __post_init__(self) -> None:
+        if min(self.window, self.stretch) < 1 or self.folds < 2:
+            raise InputError(
+                "noise.window and noise.stretch must be at least 1 and noise.folds 2, "
+                f"got {self.window}, {self.stretch} and {self.folds}"
+            )
+        if not self.ridges or min(self.ridges) <= 0:
+            raise InputError(f"noise.ridges must be above 0, got {self.ridges}")
+        if not (0 < self.useless <= 1 and self.least > 0 and self.even > 0):
+            raise InputError(
+                "noise.least and noise.even must be above 0 and noise.useless at most "
+                f"1, got {self.least}, {self.even} and {self.useless}"
+            )
+
 
 def is_noisy(rows: Transitions, config: NoiseConfig) -> bool:
     """Returns whether the sensors of a domain disturb what they show at each step.
 
     Args:
         rows: acted at random. A policy answers to the noise that it sees, and its
-            actions would tell it.
+            actions tell some of it, so that of logs alone too little may be found.
         config: what counts as noise.
     """
+    if rows.observation.shape[1] + rows.action.shape[1] > config.most:
+        return False
     episodes = episodes_of(rows)
     states = np.vstack([episode.states for episode in episodes])
     steps = np.vstack([np.diff(episode.states, axis=0) for episode in episodes])
@@ -118,7 +137,9 @@ def _left_by_ridge(
     for held_out in range(config.folds):
         away = fold == held_out
         normal, right = x[~away].T @ x[~away], x[~away].T @ y[~away]
+        values, vectors = np.linalg.eigh(normal)
+        inside, outside = vectors.T @ right, x[away] @ vectors
         for ridge, left in zip(config.ridges, found, strict=True):
-            least = ridge * len(x) * np.eye(len(normal))
-            left[away] = y[away] - x[away] @ np.linalg.solve(normal + least, right)
+            size = np.maximum(values, 0.0) + ridge * len(x)
+            left[away] = y[away] - outside @ (inside / size[:, None])
     return found

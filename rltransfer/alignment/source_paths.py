@@ -9,6 +9,7 @@ they began elsewhere.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import final
 
 import numpy as np
@@ -55,8 +56,7 @@ class CameraConfig:
     """Of the likeliest."""
     learning_rate: float = 3e-3
     most_wirings: int = 48
-    """That are compared: beyond it, a family that takes seconds for each takes hours.
-    """
+    """All of them are compared, and each takes seconds: with more it is refused."""
     enough: float = 0.5
     """Share of what actions do that may be left unexplained to settle it: frames do not
     show what the last action did, which is a third of it in CartPole."""
@@ -72,6 +72,11 @@ class CameraConfig:
             raise InputError(
                 "camera.noise, reward_noise and learning_rate must be above 0, got "
                 f"{self.noise}, {self.reward_noise} and {self.learning_rate}"
+            )
+        if not (0 <= self.enough <= 1 and 0 <= self.paid_alike <= 1):
+            raise InputError(
+                "camera.enough and camera.paid_alike are shares from 0 to 1, got "
+                f"{self.enough} and {self.paid_alike}"
             )
 
 
@@ -135,11 +140,12 @@ class Stretches:
         taken = self.taken.reshape(*places.shape, *[1] * (picked.ndim - 2))
         return picked * taken
 
-    @property
+    @cached_property
     def shown(self) -> Float[Tensor, "stretch time observation"]:
         """What the target showed, before the first step and after each."""
-        first = self.of_steps(self.rows.observation)[:, :1]
-        return torch.cat([first, self.of_steps(self.rows.next_observation)], dim=1)
+        first = self.rows.observation[torch.from_numpy(self.places[:, 0]).long()]
+        after = self.of_steps(self.rows.next_observation)
+        return torch.cat([first.unsqueeze(1), after], dim=1)
 
     @property
     def there(self) -> Bool[Tensor, "stretch time"]:

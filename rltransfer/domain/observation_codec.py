@@ -6,6 +6,7 @@ has the brightness of each pixel.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, final
 
 import gymnasium as gym
@@ -123,13 +124,32 @@ class PictureObservations(ObservationCodec):
 
     @override
     def encode(self, observation: Any) -> NDArray[np.float32]:
-        shown = observation if self._keys is None else observation[self._keys[0]]
-        pixels = np.asarray(shown, np.float32) / np.float32(_WHITE)
+        if self._keys is None:
+            shown = np.asarray(observation)
+        else:
+            shown = np.asarray(self._part(observation, 0))
+        if shown.shape[-3:] != self._shape:
+            raise InputError(
+                f"pictures must have the shape {self._shape} of the target's, got "
+                f"{shown.shape}: hand over what the environment returns"
+            )
+        pixels = shown.astype(np.float32) / np.float32(_WHITE)
         flat = pixels.reshape(*pixels.shape[:-3], self._pixels)
         if self._keys is None:
             return flat
-        numbers = np.asarray(observation[self._keys[1]], np.float32)
+        numbers = np.asarray(self._part(observation, 1), np.float32)
         return np.concatenate([flat, numbers], axis=-1)
+
+    def _part(self, observation: Any, place: int) -> Any:
+        assert self._keys is not None
+        if not (isinstance(observation, Mapping) and self._keys[place] in observation):
+            wrong = isinstance(observation, Mapping)
+            told = sorted(observation) if wrong else type(observation).__name__
+            raise InputError(
+                f"observations must be dictionaries with {' and '.join(self._keys)}, "
+                f"got {told}: hand over what the environment returns"
+            )
+        return observation[self._keys[place]]
 
     @override
     def decode(self, vector: NDArray[Any]) -> Any:
@@ -186,6 +206,7 @@ def _is_picture(space: gym.Space[Any]) -> bool:
         and len(space.shape) == 3
         and 0 < int(np.prod(space.shape)) <= MOST_PIXELS
         and space.shape[0] <= space.shape[-1]
+        and bool((space.low == 0).all() and (space.high == _WHITE).all())
     )
 
 

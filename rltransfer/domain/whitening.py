@@ -1,6 +1,7 @@
 """Coordinates in which observations have mean zero and covariance one."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import final
 
 import torch
@@ -56,7 +57,7 @@ class Whitening:
         turn = torch.eye(size)
         return cls(torch.zeros(size), turn, turn)
 
-    @property
+    @cached_property
     def changes_nothing(self) -> bool:
         """Whether these are the domain's own coordinates, as those of pictures are."""
         ones = bool((self.matrix.diagonal() == 1).all() and (self.mean == 0).all())

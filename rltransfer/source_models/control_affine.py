@@ -187,7 +187,8 @@ class ControlAffineModel(nn.Module):
     @property
     def numbers(self) -> dict[str, Tensor]:
         """All that it consists of, by name; see `SourceModel`."""
-        parts = {f"whitening.{name}": x for name, x in vars(self.whitening).items()}
+        names = [field.name for field in fields(self.whitening)]
+        parts = {f"whitening.{name}": getattr(self.whitening, name) for name in names}
         reward = [self.reward_mean, self.reward_deviation]
         parts["reward"] = torch.tensor(reward, dtype=torch.float64)
         return parts | self.state_dict()

@@ -62,6 +62,8 @@ def opened_transfer(request: TransferRequest) -> Iterator[OpenedTransfer]:
         stack.callback(target.close)
         for one in sources:
             require_same_kind(one.source.domain, target)
+        if request.learning is not None:
+            require_learning(request, target, [one.loaded for one in sources])
         log = None if file is None else _rows(request, file, target)
         try:
             require_budget(target, logged=log and log.transitions)
@@ -69,8 +71,6 @@ def opened_transfer(request: TransferRequest) -> Iterator[OpenedTransfer]:
             if request.learning is None:
                 raise
             raise InputError(f"{fault} or --alignment-steps") from fault
-        if request.learning is not None:
-            require_learning(request, target, [one.loaded for one in sources])
         yield OpenedTransfer(sources, target, log)
 
 

@@ -191,15 +191,21 @@ def test_paths_become_a_mean_and_the_directions_of_their_differences() -> None:
     [
         (gym.spaces.Discrete(3), 6),
         (gym.spaces.Box(-1.0, 1.0, (2,)), 8),
-        (gym.spaces.Box(-1.0, 1.0, (6,)), 48),
+        (gym.spaces.Box(-1.0, 1.0, (3,)), 48),
     ],
 )
 def test_motors_are_wired_in_every_order_and_direction(
     space: gym.Space[Any], count: int
 ) -> None:
-    found = wirings(codec_of(space, "World-v0"), 48)
+    found = [*wirings(codec_of(space, "World-v0"), 48)]
     assert len({one.tobytes() for one in found}) == len(found) == count
     assert all((np.abs(one).sum(axis=0) == 1).all() for one in found)
+
+
+def test_too_many_wirings_are_refused_before_any_is_tried() -> None:
+    six = codec_of(gym.spaces.Box(-1.0, 1.0, (6,)), "World-v0")
+    with pytest.raises(InputError, match=r"at most 48; there are 46,080 of 6 motors"):
+        wirings(six, 48)
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,7 @@ FAMILY = {
     family.name: family
     for family in FAMILIES
     # Of numbered states, pictures and marks on a board: they have tests of their own.
-    if not (family.numbered or family.pictured or family.name == "board")
+    if family.of_quantities and family.name != "board"
 }
 STRETCHED = torch.tensor([[0.6, 1.6, 0.1], [-1.2, 0.3, 1.0]])
 PERMUTED = torch.tensor([[0.0, 1.0], [-1.0, 0.0]])

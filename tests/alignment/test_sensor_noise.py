@@ -1,5 +1,7 @@
 """A turning point, pushed at random: with and without noise in what is seen of it."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from numpy.typing import NDArray
 
 from rltransfer.alignment.sensor_noise import NoiseConfig, is_noisy
 from rltransfer.domain import Transitions
+from rltransfer.errors import InputError
 
 CONFIG = NoiseConfig()
 STEPS, EPISODES = 40, 10
@@ -76,3 +79,28 @@ def test_nothing_is_said_of_too_few_steps(steps: int) -> None:
     states, pushes = turned()
     disturbed = states + 0.3 * np.random.default_rng(1).normal(size=states.shape)
     assert not is_noisy(rows(disturbed[:1, : steps + 1], pushes[:1, :steps]), CONFIG)
+
+
+def test_of_many_sensors_it_is_not_asked() -> None:
+    states, pushes = turned()
+    disturbed = states + 0.3 * np.random.default_rng(1).normal(size=states.shape)
+    assert not is_noisy(rows(disturbed, pushes), NoiseConfig(most=2))
+    assert is_noisy(rows(disturbed, pushes), NoiseConfig(most=3))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"window": 0},
+        {"stretch": 0},
+        {"folds": 1},
+        {"ridges": ()},
+        {"ridges": (0.0,)},
+        {"useless": 1.5},
+        {"least": 0.0},
+        {"even": -1.0},
+    ],
+)
+def test_settings_that_say_nothing_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=next(iter(wrong))):
+        NoiseConfig(**wrong)

@@ -43,7 +43,7 @@ def test_a_transfer_to_pictures_is_opened_again(
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (("--improve", "-n", 4000), "learning on needs vectors"),
+        (("--improve", "-n", 600), "learning on needs vectors"),
         (("-n", 99), "at least 400 target steps"),
     ],
 )

@@ -89,7 +89,7 @@ def registered() -> Iterator[None]:
         ),
         (
             ("--env", "test/Unmappable-v0", "--env-kwargs", "kind=image"),
-            "images cannot",
+            "grey uint8 frames",
         ),
     ],
 )
@@ -140,7 +140,7 @@ def test_wrong_input_to_train_source_is_refused_and_leaves_nothing(
         (("--target", BASE, "--source-kwargs", "a=1e999"), "takes finite .* of float"),
         (
             ("--target", "test/Unmappable-v0", "--target-kwargs", "kind=image"),
-            "Box of one dimension.*images cannot be mapped",
+            "Box of one dimension.*grey uint8 frames",
         ),
         (
             ("--target", "test/Unmappable-v0", "--target-kwargs", "kind=dict"),

@@ -113,6 +113,30 @@ def test_numbers_beside_a_picture_follow_its_pixels() -> None:
     }
 
 
+FRAMES = gym.spaces.Box(0, 255, (2, 3, 4), np.uint8)
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 3), (3, 4), (1, 2, 4)])
+def test_a_picture_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
+    codec = observation_codec_of(FRAMES, "World-v0")
+    with pytest.raises(InputError, match=r"shape \(2, 3, 4\) of the target's"):
+        codec.encode(np.zeros(shape, np.uint8))
+
+
+@pytest.mark.parametrize("wrong", [{"camera": np.zeros((2, 3, 4), np.uint8)}, 3])
+def test_a_picture_without_its_numbers_is_refused(wrong: object) -> None:
+    parts = {"camera": FRAMES, "numbers": gym.spaces.Box(-1, 1, (2,))}
+    codec = observation_codec_of(gym.spaces.Dict(parts), "World-v0")
+    with pytest.raises(InputError, match="dictionaries with camera and numbers"):
+        codec.encode(wrong)
+
+
+def test_pixels_of_another_range_are_no_picture() -> None:
+    dark = gym.spaces.Box(0, 1, (2, 3, 4), np.uint8)
+    with pytest.raises(InputError, match="observations must be"):
+        observation_codec_of(dark, "World-v0")
+
+
 def test_numbered_states_are_one_hot() -> None:
     codec = observation_codec_of(gym.spaces.Discrete(3), "World-v0")
     assert (codec.numbered, codec.size) == (True, 3)

@@ -55,7 +55,13 @@ MAKERS: dict[str, Make] = {
         Rescaling(2, copies=copies, generator=generator(seed)),
     ),
     "pixel-encoder": lambda copies, seed: PixelEncoder(
-        (2, 1, 1), 1, 2, filters=(2, 3), copies=copies, generator=generator(seed)
+        (2, 1, 1),
+        (0.5,),
+        (2.0,),
+        2,
+        filters=(2, 3),
+        copies=copies,
+        generator=generator(seed),
     ),
     "chain": lambda copies, seed: Chain(
         Mlp(3, (4,), 5, copies=copies, generator=generator(seed)),
@@ -241,3 +247,15 @@ def test_a_mapping_is_chosen_from_with_both_its_networks() -> None:
     torch.testing.assert_close(copy.state(rows), mapping.state(rows)[3])
     torch.testing.assert_close(copy.action(rows[:, :2]), mapping.action(rows[:, :2])[3])
     assert stacked([mapping, copy]).copies == 5
+
+
+def test_units_of_numbers_beside_a_picture_do_not_matter() -> None:
+    def encoder(mean: float, deviation: float) -> PixelEncoder:
+        drawn = torch.Generator().manual_seed(0)
+        return PixelEncoder((1, 2, 2), (mean,), (deviation,), 2, generator=drawn)
+
+    pixels, number = torch.rand(5, 4), torch.randn(5, 1)
+    metres = encoder(0.1, 0.5)(torch.cat([pixels, number], dim=1))
+    millimetres = torch.cat([pixels, 1000 * number + 500], dim=1)
+    told = encoder(600.0, 500.0)(millimetres)
+    torch.testing.assert_close(told, metres, rtol=1e-4, atol=1e-5)

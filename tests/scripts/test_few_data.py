@@ -12,7 +12,7 @@ from rltransfer.alignment.families import FAMILIES, require_known_families
 def test_no_other_family_proposes(name: str) -> None:
     config = AlignConfig(without=without(USED[name]))
     require_known_families(config.without)
-    quantities = [family.name for family in FAMILIES if not family.numbered]
+    quantities = [family.name for family in FAMILIES if family.of_quantities]
     left = filter(config.uses, quantities)
     assert sorted(left) == sorted(USED[name]) and not config.uses("tuned")
 

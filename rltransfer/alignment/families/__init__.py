@@ -52,11 +52,7 @@ def require_known_families(without: str) -> None:
     """Raises `InputError` unless all names are of candidate families, but not all."""
     # Of numbered states one family alone knows anything, as of pictures; without it
     # none is left.
-    names = [
-        family.name
-        for family in (*FAMILIES, TUNED)
-        if not (family.numbered or family.pictured)
-    ]
+    names = [family.name for family in (*FAMILIES, TUNED) if family.of_quantities]
     given = [name for name in without.split(",") if name]
     if not set(given) < set(names):
         raise InputError(

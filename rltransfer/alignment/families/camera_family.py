@@ -6,7 +6,8 @@ from one start and those actions.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import islice, permutations, product
+from itertools import permutations, product
+from math import factorial
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from rltransfer.alignment.source_paths import (
     trajectories,
 )
 from rltransfer.domain import ActionCodec
+from rltransfer.errors import InputError
 from rltransfer.mapping import (
     Affine,
     DomainMapping,
@@ -37,7 +39,7 @@ from rltransfer.mapping import (
 def camera(
     problem: AlignmentProblem, known: Sequence[Candidate], watch: FitWatcher
 ) -> list[Measured]:
-    """PixelEncoder maps of pictures, for the likeliest ways to wire the motors.
+    """Convolutional maps of pictures, for the likeliest ways to wire the motors.
 
     All wirings are fitted for a while. In the first round the best is fitted to the
     end; later the two best are, with all that acting has shown since. A map settles it
@@ -61,23 +63,34 @@ def camera(
     return measured
 
 
-def wirings(actions: ActionCodec, most: int) -> list[Array]:
-    """Returns the ways in which motors may stand for each other, at most so many.
+def wirings(actions: ActionCodec, most: int) -> Iterator[Array]:
+    """Returns the ways in which motors may stand for each other.
 
     A wiring W says that the encoded source action is W times the target's: discrete
     actions in another order, or motors in another order, some of them reversed.
+
+    Args:
+        actions: of both domains.
+        most: ways that may be tried.
+
+    Raises:
+        InputError: there are more.
     """
-    return [*islice(_wirings(actions), most)]
-
-
-def _wirings(actions: ActionCodec) -> Iterator[Array]:
     size = actions.size
-    signs = (
-        [(1.0,) * size] if actions.discrete else [*product((1.0, -1.0), repeat=size)]
+    count = factorial(size) * (1 if actions.discrete else 2**size)
+    if count > most:
+        raise InputError(
+            f"behind a camera every way to wire the motors is tried, at most {most:,}; "
+            f"there are {count:,} of {size} "
+            f"{'actions' if actions.discrete else 'motors'}: raise camera.most_wirings "
+            "with --hyperparams, or give the target fewer"
+        )
+    signs = (1.0,) if actions.discrete else (1.0, -1.0)
+    return (
+        np.eye(size)[:, list(order)] * np.array(sign)
+        for order in permutations(range(size))
+        for sign in product(signs, repeat=size)
     )
-    for order in permutations(range(size)):
-        for sign in signs:
-            yield np.eye(size)[:, list(order)] * np.array(sign)
 
 
 def _reached(
@@ -109,9 +122,14 @@ def _fitted(
     config, observations = problem.config.camera, problem.target.observations
     if network is None:
         assert observations.picture is not None
+        pixels = int(np.prod(observations.picture))
+        numbers = problem.rows.observation[:, pixels:].double().numpy()
+        deviations = numbers.std(axis=0)
+        still = deviations <= 1e-6 * (1 + np.abs(numbers).max(axis=0))
         network = PixelEncoder(
             observations.picture,
-            observations.size - int(np.prod(observations.picture)),
+            numbers.mean(axis=0).tolist(),
+            np.where(still, 1.0, deviations).tolist(),
             problem.source.observation_size,
             generator=problem.generator,
         )

@@ -95,7 +95,8 @@ class PixelEncoder(Network):
 
     Args:
         picture: channels, height and width; its numbers come first, flat, in [0, 1].
-        beside: how many other numbers follow.
+        means: of the other numbers, which follow; as many as there are.
+        deviations: of these; positive.
         outputs: size of what comes out.
         filters: of each layer; the first one is five places wide, the others three.
         hidden: width of the MLP's hidden layer.
@@ -103,10 +104,14 @@ class PixelEncoder(Network):
         generator: draws the initial weights.
     """
 
+    means: Tensor
+    deviations: Tensor
+
     def __init__(
         self,
         picture: Sequence[int],
-        beside: int,
+        means: Sequence[float],
+        deviations: Sequence[float],
         outputs: int,
         *,
         filters: Sequence[int] = (8, 16),
@@ -115,13 +120,21 @@ class PixelEncoder(Network):
         generator: Generator,
     ) -> None:
         super().__init__()
-        if len(picture) != 3 or min(*picture, hidden, outputs) < 1 or beside < 0:
+        if len(picture) != 3 or min(*picture, hidden, outputs) < 1:
             raise ValueError(
                 "a picture has channels, height and width, and sizes are at least 1; "
-                f"got {tuple(picture)}, {beside}, {outputs} and {hidden}"
+                f"got {tuple(picture)}, {outputs} and {hidden}"
+            )
+        if len(means) != len(deviations) or not all(size > 0 for size in deviations):
+            raise ValueError(
+                "numbers beside a picture have a mean and a positive deviation each, "
+                f"got {list(means)} and {list(deviations)}"
             )
         channels, height, width = picture
-        self.picture, self.beside = (channels, height, width), beside
+        self.picture, self.beside = (channels, height, width), len(means)
+        beside = self.beside
+        for name, values in (("means", means), ("deviations", deviations)):
+            self.register_buffer(name, torch.tensor(values), persistent=False)
         self.inputs, self.outputs = channels * height * width + beside, outputs
         sizes = pairwise([channels, *filters])
         self.layers = nn.ModuleList(
@@ -150,7 +163,8 @@ class PixelEncoder(Network):
         ]
         return {
             "picture": list(self.picture),
-            "beside": self.beside,
+            "means": self.means.tolist(),
+            "deviations": self.deviations.tolist(),
             "outputs": self.outputs,
             "filters": filters,
             "hidden": self.head.settings["widths"][0],
@@ -165,7 +179,7 @@ class PixelEncoder(Network):
         frames = x[..., :pixels].unflatten(-1, self.picture)
         moved = _MOTION * frames.diff(dim=-3)
         shown = torch.cat([moved, frames[..., -1:, :, :]], dim=-3)
-        others = x[..., pixels:]
+        others = (x[..., pixels:] - self.means) / self.deviations
         copies = self.copies
         if copies is None:
             flat = self._filtered(shown.flatten(0, -4)).flatten(1)
