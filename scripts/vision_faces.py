@@ -22,8 +22,7 @@ to 2. The factor of two was chosen with the votes in the tested photographs in v
     fine-tuned      goes on from "mapped" with all weights, same windows
     scratch         the same network from drawn weights, same windows
 
-Needs the extra `faces`. By default three seeds; networks are stored in
-runs/vision_faces.
+Needs the extra `faces`. Networks are stored in runs/vision_faces.
 """
 
 import argparse
@@ -34,7 +33,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from digits.digit_training import require_different, run_script
@@ -89,7 +87,6 @@ FACE, FOUND_AT = np.array([ASTRONAUT]), 0.3
 
 
 def trunk_for(draws: Generator) -> Convolutions:
-    """Returns an untrained trunk."""
     return Convolutions(CELLS, CELLS, BINS + 1, LAYERS, JOINED, generator=draws)
 
 
@@ -209,11 +206,6 @@ def measured(
     return found, right
 
 
-def most(votes: NDArray[np.float64]) -> float:
-    """Returns the votes of the surest box; 0 without one."""
-    return float(votes.max(initial=0))
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measures every seed, and prints one table and what it says."""
     parser = argparse.ArgumentParser(
@@ -228,7 +220,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.picture:
         make_folder(options.picture.parent)
     torch.set_num_threads(1)
-    face_patches()
     each = [measured(seed, options.updates, options.save) for seed in options.seeds]
     right = np.mean([score for _, score in each])
     print(f"source: {right:.1f} % of held-out patches right, seeds {options.seeds}")
@@ -240,12 +231,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         said, met = [list[str]() for _ in columns], 0
         for boxes, seconds in runs:
             there = boxes["astronaut"]
-            right = (shared(there.corners, FACE) >= FOUND_AT)[:, 0]
-            face = most(there.scores[right])
+            near = (shared(there.corners, FACE) >= FOUND_AT)[:, 0]
+            face = there.scores[near].max(initial=0)
             false = sum((boxes[other].scores > SURE).sum() for other in REFUSED)
             met += face > SURE and false <= 1
-            others = [most(boxes[n].scores) for n in (*REFUSED, *HELD_BACK)]
-            numbers = (face, most(there.scores[~right]), *others, seconds)
+            names = (*REFUSED, *HELD_BACK)
+            others = [boxes[n].scores.max(initial=0) for n in names]
+            numbers = (face, there.scores[~near].max(initial=0), *others, seconds)
             for cell, number in zip(said, numbers, strict=True):
                 cell.append(f"{number:.0f}")
         print(f"{name:15}", *(f"{' '.join(cell):>12}" for cell in said))
