@@ -76,9 +76,7 @@ FEATURES, WIDTH, NETWORKS = 32, 64, 2
 UPDATES, BATCH, RATE = 200, 64, 1e-3
 ROUNDS, MINED, FIRST, LEAST = 4, 40, 60, -2.0
 """Of mining; windows a size, at first any, then the surest above a score."""
-TIMES, BLENDS = 12, 100
-HELD_OUT = 0.2
-"""Of the patches, to test the source."""
+TIMES, BLENDS, HELD_OUT = 12, 100, 0.2
 ALIKE, VOTES_AT = 0.2, 0.5
 """IoU above which the less sure box is dropped, and above which boxes add up."""
 SURE = 12.0
@@ -87,6 +85,7 @@ FACE, FOUND_AT = np.array([ASTRONAUT]), 0.3
 
 
 def trunk_for(draws: Generator) -> Convolutions:
+    """Returns an untrained trunk."""
     return Convolutions(CELLS, CELLS, BINS + 1, LAYERS, JOINED, generator=draws)
 
 
@@ -145,7 +144,7 @@ def mined(networks: Sequence[Network], turns: int, draws: Generator) -> Rows:
 
 def with_rest(networks: Sequence[Chain], hidden: bool, draws: Generator) -> list[Chain]:
     """Returns copies of the trunks, each with a mapping and a head, untrained."""
-    trunks = [deepcopy(network[0]) for network in networks]
+    trunks = (deepcopy(network[0]) for network in networks)
     return [Chain(t, rest_of(t.outputs, hidden, draws)) for t in trunks]
 
 
@@ -235,8 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             face = there.scores[near].max(initial=0)
             false = sum((boxes[other].scores > SURE).sum() for other in REFUSED)
             met += face > SURE and false <= 1
-            names = (*REFUSED, *HELD_BACK)
-            others = [boxes[n].scores.max(initial=0) for n in names]
+            others = [boxes[n].scores.max(initial=0) for n in columns[2:-1]]
             numbers = (face, there.scores[~near].max(initial=0), *others, seconds)
             for cell, number in zip(said, numbers, strict=True):
                 cell.append(f"{number:.0f}")
