@@ -221,8 +221,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.set_num_threads(1)
     each = [measured(seed, options.updates, options.save) for seed in options.seeds]
     right = np.mean([score for _, score in each])
-    print(f"source: {right:.1f} % of held-out patches right, seeds {options.seeds}")
-    print("votes of the surest boxes by seed, and seconds")
+    print(f"source: {right:.1f} % of held-out patches right; votes by seed:")
     columns = ("face", "astronaut", *REFUSED, *HELD_BACK, "seconds")
     print(f"{'':15}", *(f"{name:>12}" for name in columns))
     for name in each[0][0]:
