@@ -313,24 +313,55 @@ def test_canvases_are_made_of_the_published_digits() -> None:
 
 
 def test_faces_are_searched_and_a_page_is_drawn(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if find_spec("skimage") is None:
         pytest.skip("the extra faces is missing")
-    from vision.photographs import face_patches, photograph, scenes
+    from vision.photographs import (
+        augmented,
+        blended,
+        cells,
+        evened,
+        face_patches,
+        photograph,
+        windows,
+    )
 
     patches, labels = face_patches()
-    assert patches.shape == (200, 24, 24) and labels.sum() == 100
-    made, again = (scenes(patches, [photograph("coins")], 6, 4) for _ in range(2))
-    torch.testing.assert_close(made.pictures, again.pictures, rtol=0, atol=0)
-    told = made.labelled().labels.view(6, 256, 6)
-    assert told[..., -1].sum() == len(made.boxes) > 0
-    source, right = vision_faces.train_source(0, 60)
-    assert right > 80
-    trunk, places = source[0], source[1]
-    assert isinstance(places, AtEveryPlace)
-    seen = vision_faces.searched(trunk, places.network, photograph("page"))  # type: ignore[arg-type]
-    assert len(seen) > 0 and (np.diff(seen.scores) <= 0).all()
+    assert patches.shape == (200, 25, 25) and labels.sum() == 100
+    for some, again in (
+        (augmented(patches, 2, 4), augmented(patches, 2, 4)),
+        (blended(patches, 6, 4), blended(patches, 6, 4)),
+    ):
+        torch.testing.assert_close(some, again, rtol=0, atol=0)
+        assert 0 <= some.min() < some.max() <= 1
+    brighter = evened(cells(0.1 + 0.8 * patches[:100]))
+    same = evened(cells(patches[:100]))
+    assert (brighter - same).abs().mean() < 0.1 * same.abs().mean()
+    # A picture as large as a window is one window: all of it.
+    rows, boxes = next(windows(patches[0], 1))
+    torch.testing.assert_close(rows, same[:1], atol=1e-4, rtol=1e-4)
+    assert boxes.tolist() == [[0, 0, 25, 25]]
+    monkeypatch.setattr(vision_faces, "TIMES", 1)
+    monkeypatch.setattr(vision_faces, "ROUNDS", 1)
+    monkeypatch.setattr(vision_faces, "WITHOUT_FACES", ("microaneurysms",))
+    monkeypatch.setattr(vision_faces, "HELD_BACK", ("clock",))
+    monkeypatch.setattr(vision_faces, "REFUSED", ("page",))
+    monkeypatch.setattr("vision.photographs.LONGEST", 60)
+    page, folder = tmp_path / "page.png", tmp_path / "runs"
+    options = ["--seeds", "3", "--updates", "2", "--save", str(folder)]
+    vision_faces.main([*options, "--picture", str(page)])
+    printed = capsys.readouterr().out
+    for row in ("zero-shot", "mapped, linear", "mapped", "fine-tuned", "scratch"):
+        assert f"\n{row} " in printed
+    assert printed.count("the goal is met with") == 5
+    assert page.read_bytes().startswith(b"\x89PNG")
+    assert len(list(folder.iterdir())) == 10
+    network = load_network(folder / "mapped_3_0", Chain)
+    seen = vision_faces.searched([network], photograph("page"))
+    assert (np.diff(seen.scores) <= 0).all()
 
 
 def test_without_scikit_image_one_line_says_what_to_do(
