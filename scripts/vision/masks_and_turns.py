@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from digits.digit_tasks import CLASSES
 from rltransfer.mapping import AtPlaces, Examples, Network, Objective
-from vision.canvases import NOTHING, SIZE, Canvases
+from vision.canvases import INK, NOTHING, SIZE, Canvases
 from vision.digit_reader import GRID, SIDE
 from vision.found_digits import centres, labelled, outputs
 
@@ -31,7 +31,7 @@ WEIGHTS = {"ink": 2.0, "away": 0.5}
 """Of what pixels are asked, as a share of what centres are."""
 PEAKS = 20
 """Centres of a canvas that pixels choose from."""
-NEAR = 1.0
+NEAR = 1.5
 """Places between where a pixel points and a centre, as a deviation."""
 
 
@@ -40,8 +40,8 @@ NEAR = 1.0
 class MasksAndTurns(Objective[Network, Examples]):
     """Wants centres, pixels of digits, and where from each of those its centre is.
 
-    As Panoptic-DeepLab (Cheng et al., 2020): cross-entropy of ink in nats, and the
-    absolute error of where centres are, of digits' pixels alone. Labels are those of
+    As Panoptic-DeepLab (Cheng et al., 2020): cross-entropy of ink in nats,
+    of bright pixels alone (others are paper), and the absolute error of where centres are, of digits' pixels alone. Labels are those of
     `CENTRES`, but for the last number, 1 or 0 for each pixel, its two distances, and
     then the last number: 1 where a digit has its centre.
     """
@@ -56,9 +56,11 @@ class MasksAndTurns(Objective[Network, Examples]):
             Examples(rows.inputs, wanted[..., at_centres].flatten(1)),
         )
         ink = wanted[..., INKED:AWAY]
-        terms["ink"] = WEIGHTS["ink"] * F.binary_cross_entropy_with_logits(
-            said[..., INKED:AWAY], ink
+        bright = (bright_pixels(rows.inputs).flatten(1, 2)).float()
+        surprise = F.binary_cross_entropy_with_logits(
+            said[..., INKED:AWAY], ink, bright, reduction="sum"
         )
+        terms["ink"] = WEIGHTS["ink"] * surprise / bright.sum().clamp(min=1)
         apart = (said[..., AWAY:] - wanted[..., AWAY:CHANNELS]).abs()
         error = (apart.unflatten(-1, (PIXELS, 2)).sum(dim=-1) * ink).sum()
         terms["away"] = WEIGHTS["away"] * error / ink.sum().clamp(min=1)
@@ -85,6 +87,13 @@ def in_pixels(
     """Undoes `in_places`."""
     blocks = places.unflatten(-1, (SIDE, SIDE, -1))
     return blocks.transpose(2, 3).flatten(3, 4).flatten(1, 2)
+
+
+def bright_pixels(
+    rows: Float[Tensor, "canvas pixel"],
+) -> Bool[Tensor, "canvas down across pixel_of_place"]:
+    """Returns which pixels are ink of a digit or of clutter, not paper."""
+    return in_places(rows.view(len(rows), SIZE, SIZE, 1)) > INK
 
 
 def owners(canvases: Canvases) -> Float[Tensor, "canvas 64 64 2"]:
@@ -135,6 +144,7 @@ def read(
     """
     said = outputs(network, canvases)
     ink = in_pixels(said[..., INKED:AWAY]).squeeze(-1) > 0
+    ink &= canvases.pictures > INK
     masks = torch.full(ink.shape, NOTHING)
     masks[ink] = kinds_of(said, ink)
     _, place = centres(canvases)

@@ -62,7 +62,7 @@ def measured(
     Args:
         task: the target.
         options: of the command line.
-        turn: most radians that digits on canvases are turned.
+        turn: most radians that digits are turned, the source's too.
     """
     require_different(options.seeds)
     if min(*options.amounts, options.test) < 2:
@@ -100,7 +100,9 @@ def _prepared(
 ) -> tuple[DigitReader, dict[str, Canvases]]:
     """Returns the source, and canvases of digits that it was not trained with."""
     cut = round(SHARE_OF_SOURCE * len(digits.train))
-    reader = train_reader(digits.train[:cut], digits.test, seed, options.source_updates)
+    reader = train_reader(
+        digits.train[:cut], digits.test, seed, options.source_updates, turn
+    )
     rest = digits.train[cut:]
     amounts = {
         "train": max(options.amounts),
