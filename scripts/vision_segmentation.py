@@ -3,19 +3,23 @@
     python scripts/vision_segmentation.py --data-dir DATA --picture runs/masks.png
 
 The source, the canvases and the rows of the table are those of vision_detection.py,
-except that digits on canvases are turned by up to 45 degrees either way; the source
-has seen them upright only. What is asked at each of 16 by 16 places is which of its
-4 by 4 pixels belong to which digit, and how far a digit that is centred there is
-turned (cosine and sine). A pixel at a digit's rim is far from where the source reads
-it, so the mapping has one layer more, which sees the places around each ("mapped,
-linear" has none).
+except that digits are turned by up to 45 degrees either way. The source reads turned
+digits; it is not told by how far they are turned, nor which pixels are theirs.
+
+What is asked at each of 16 by 16 places is what detection asks, how far a digit that
+is centred there is turned (cosine and sine), and of each of its 4 by 4 pixels whether
+it is a digit's rather than clutter's, and where its digit's centre is. A digit's pixel
+is of the kind whose centres are hottest around where it points, as in Panoptic-DeepLab
+(Cheng et al., 2020). A pixel at a rim is far from where the source reads its digit, so
+the mapping has one layer more, which sees the places around each ("mapped, linear" has
+none).
 
 The scores are the mean over the ten digits of intersection over union (IoU), and the
 mean error of turns in degrees at the true centres. A turn counts from how the digit
 was written: MNIST's are slanted by themselves, so no one can be exact.
 
-In "zero-shot" a bright pixel belongs to the digit that the source reads at its place,
-and all digits are upright. By default three seeds; networks are stored in
+In "zero-shot" all bright pixels are of digits, point to the middle of their place, and
+all digits are upright. By default three seeds; networks are stored in
 runs/vision_segmentation.
 """
 

@@ -40,10 +40,10 @@ NEAR = 1.5
 class MasksAndTurns(Objective[Network, Examples]):
     """Wants centres, pixels of digits, and where from each of those its centre is.
 
-    As Panoptic-DeepLab (Cheng et al., 2020): cross-entropy of ink in nats,
-    of bright pixels alone (others are paper), and the absolute error of where centres are, of digits' pixels alone. Labels are those of
-    `CENTRES`, but for the last number, 1 or 0 for each pixel, its two distances, and
-    then the last number: 1 where a digit has its centre.
+    As Panoptic-DeepLab (Cheng et al., 2020): cross-entropy of ink in nats, of bright
+    pixels alone (others are paper), and the absolute error of where centres are, of
+    digits' pixels alone. A label has the numbers of `CENTRES`, then 1 or 0 for each
+    pixel, its two distances, and last 1 where a digit has its centre, else 0.
     """
 
     @override
@@ -56,7 +56,7 @@ class MasksAndTurns(Objective[Network, Examples]):
             Examples(rows.inputs, wanted[..., at_centres].flatten(1)),
         )
         ink = wanted[..., INKED:AWAY]
-        bright = (bright_pixels(rows.inputs).flatten(1, 2)).float()
+        bright = bright_pixels(rows.inputs).flatten(1, 2).float()
         surprise = F.binary_cross_entropy_with_logits(
             said[..., INKED:AWAY], ink, bright, reduction="sum"
         )
@@ -77,7 +77,7 @@ def in_places(
     pixels: Float[Tensor, "canvas 64 64 number"],
 ) -> Float[Tensor, "canvas down across numbers"]:
     """Returns numbers of pixels, side by side at each place."""
-    blocks = pixels.unflatten(2, (GRID, SIDE)).unflatten(1, (GRID, SIDE))
+    blocks = pixels.view(len(pixels), GRID, SIDE, GRID, SIDE, -1)
     return blocks.transpose(2, 3).flatten(3)
 
 
@@ -85,8 +85,8 @@ def in_pixels(
     places: Float[Tensor, "canvas down across numbers"],
 ) -> Float[Tensor, "canvas 64 64 number"]:
     """Undoes `in_places`."""
-    blocks = places.unflatten(-1, (SIDE, SIDE, -1))
-    return blocks.transpose(2, 3).flatten(3, 4).flatten(1, 2)
+    blocks = places.reshape(len(places), GRID, GRID, SIDE, SIDE, -1)
+    return blocks.transpose(2, 3).reshape(len(places), SIZE, SIZE, -1)
 
 
 def bright_pixels(
