@@ -77,7 +77,7 @@ def measured(
     digits, line = source_task(options.data_dir)
     print(line)
     table: Table = {}
-    readers = []
+    readers: list[DigitReader] = []
     with Progress(console=Console(file=sys.stderr), transient=True) as progress:
         jobs = len(options.seeds) * (1 + len(options.amounts))
         bar = progress.add_task("training", total=jobs)
