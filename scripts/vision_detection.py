@@ -55,7 +55,9 @@ def expects(head: Affine, reader: DigitReader) -> None:
     """Sets the biases: no digit is here, or one of the usual size in the middle."""
     width, height = reader.size
     head.bias[:CLASSES] = COLD
-    head.bias[CLASSES:] = torch.tensor([0.5, 0.5, width / SIDE, height / SIDE])
+    head.bias[CLASSES : OBJECTIVE.channels] = torch.tensor(
+        [0.5, 0.5, width / SIDE, height / SIDE]
+    )
 
 
 def scores(network: Network, canvases: Canvases) -> tuple[float, ...]:

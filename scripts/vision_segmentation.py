@@ -3,19 +3,23 @@
     python scripts/vision_segmentation.py --data-dir DATA --picture runs/masks.png
 
 The source, the canvases and the rows of the table are those of vision_detection.py,
-except that digits on canvases are turned by up to 45 degrees either way; the source
-has seen them upright only. What is asked at each of 16 by 16 places is which of its
-4 by 4 pixels belong to which digit, and how far a digit that is centred there is
-turned (cosine and sine). A pixel at a digit's rim is far from where the source reads
-it, so the mapping has one layer more, which sees the places around each ("mapped,
-linear" has none).
+except that digits are turned by up to 45 degrees either way. The source reads turned
+digits; it is not told by how far they are turned, nor which pixels are theirs.
+
+What is asked at each of 16 by 16 places is what detection asks, how far a digit that
+is centred there is turned (cosine and sine), and of each of its 4 by 4 pixels whether
+it is a digit's rather than clutter's, and where its digit's centre is. A digit's pixel
+is of the kind whose centres are hottest around where it points, as in Panoptic-DeepLab
+(Cheng et al., 2020). A pixel at a rim is far from where the source reads its digit, so
+the mapping has one layer more, which sees the places around each ("mapped, linear" has
+none).
 
 The scores are the mean over the ten digits of intersection over union (IoU), and the
 mean error of turns in degrees at the true centres. A turn counts from how the digit
 was written: MNIST's are slanted by themselves, so no one can be exact.
 
-In "zero-shot" a bright pixel belongs to the digit that the source reads at its place,
-and all digits are upright. By default three seeds; networks are stored in
+In "zero-shot" all bright pixels are of digits, point to the middle of their place, and
+all digits are upright. By default three seeds; networks are stored in
 runs/vision_segmentation.
 """
 
@@ -24,21 +28,23 @@ from collections.abc import Sequence
 
 import torch
 
+import vision_detection as detection
 from digits.digit_tasks import CLASSES
 from digits.digit_training import run_script
 from rltransfer.io import make_folder
 from rltransfer.mapping import Affine, Network
-from vision.canvases import INK, NOTHING, Canvases
-from vision.dense_transfer import SHOWN, DenseTask
-from vision.digit_reader import DigitReader
+from vision.canvases import INK, Canvases
+from vision.dense_transfer import DenseTask
+from vision.digit_reader import SIDE, DigitReader
 from vision.masks_and_turns import (
+    AWAY,
     CHANNELS,
-    KINDS,
-    LOGITS,
+    INKED,
     PIXELS,
     MasksAndTurns,
     degrees_off,
     mean_iou,
+    middles,
     read,
     with_masks,
 )
@@ -46,26 +52,26 @@ from vision.pages import page_of_masks
 from vision.vision_tables import measured, options_of, print_goals, print_table
 
 TURN = math.radians(45)
-SHARE, CONTRAST = 0.3, 10.0
-"""What a logit of the source adds to its digit, and a bright pixel to all digits."""
+CONTRAST = 10.0
+"""What a bright pixel adds to the logit of being a digit's."""
 
 
 def knows(head: Affine, reader: DigitReader) -> None:
-    """Makes a bright pixel part of what the source reads at its place."""
-    del reader  # its classes and the pixels are features already
-    logits = head.weight[:, :LOGITS].unflatten(1, (PIXELS, KINDS))
-    logits[:CLASSES, :, :CLASSES] = SHARE * torch.eye(CLASSES).unsqueeze(1)
+    """Makes a digit as hot as the source reads it, and a bright pixel a digit's."""
+    detection.knows(head, reader)
     pixels = torch.arange(PIXELS)
-    logits[CLASSES:SHOWN][pixels, pixels, :CLASSES] = CONTRAST
+    head.weight[CLASSES + pixels, INKED + pixels] = CONTRAST
 
 
 def expects(head: Affine, reader: DigitReader) -> None:
-    """Sets the biases: no digit is here, or an upright one."""
-    del reader  # sizes are not asked for
-    logits = head.bias[:LOGITS].unflatten(0, (PIXELS, KINDS))
-    logits[:] = 0
-    logits[:, NOTHING] = CONTRAST * INK
-    head.bias[LOGITS:] = torch.tensor([1.0, 0.0])
+    """Sets the biases: no digit is here, or an upright one of the usual size.
+
+    Pixels are dark, and all of a place point to its middle.
+    """
+    detection.expects(head, reader)
+    head.bias[INKED - 2 : INKED] = torch.tensor([1.0, 0.0])
+    head.bias[INKED:AWAY] = -CONTRAST * INK
+    head.bias[AWAY:] = (0.5 - middles()[:SIDE, :SIDE]).flatten()
 
 
 def scores(network: Network, canvases: Canvases) -> tuple[float, ...]:

@@ -85,13 +85,13 @@ def in_the_middle(
     return grid[:, MIDDLE, MIDDLE]
 
 
-def windows(digits: Examples, generator: Generator) -> Examples:
+def windows(digits: Examples, generator: Generator, turn: float = 0.0) -> Examples:
     """Returns each digit around the middle place of a window; others may reach in.
 
     Labels are of the digit in the middle, as in street view's house numbers (Netzer et
     al., 2011).
     """
-    middle = Drawn.of(digits, 0.0, generator, shift=SHIFT).patches
+    middle = Drawn.of(digits, turn, generator, shift=SHIFT).patches
     for _ in range(NEIGHBOURS):
         middle = torch.maximum(middle, _beside(middle, generator))
     start = middle.shape[1] // 2 - MIDDLE * SIDE - SIDE // 2
@@ -114,7 +114,7 @@ def _beside(
 
 
 def train_reader(
-    train: Examples, test: Examples, seed: int, updates: int
+    train: Examples, test: Examples, seed: int, updates: int, turn: float = 0.0
 ) -> DigitReader:
     """Returns the source, trained on single digits and their names alone.
 
@@ -123,6 +123,7 @@ def train_reader(
         test: likewise.
         seed: of weights, scales, shifts and batches.
         updates: of the training.
+        turn: most radians that digits are turned, either way; it is not told which.
     """
     generator = Generator().manual_seed(seed)
     trunk = untrained(WINDOW, generator)
@@ -135,12 +136,12 @@ def train_reader(
         learning_rate=LEARNING_RATE,
         validation_share=0.01,  # of what is only reported: nothing is selected
     )
-    rows = windows(train, generator)
+    rows = windows(train, generator, turn)
     fit(network, CrossEntropy(in_the_middle), rows, config, generator=generator)
-    alone = Drawn.of(train[:MEASURED], 0.0, generator).patches.numpy()
+    alone = Drawn.of(train[:MEASURED], turn, generator).patches.numpy()
     boxes = np.array([ink_box(patch) for patch in alone])
     width, height = (boxes[:, 2:] - boxes[:, :2]).mean(axis=0).tolist()
-    rows = windows(test, generator)
+    rows = windows(test, generator, turn)
     with torch.no_grad():
         parts = [in_the_middle(network(part)) for part in rows.inputs.split(500)]
     right = float((torch.cat(parts).argmax(dim=1) == rows.labels).float().mean())

@@ -15,7 +15,7 @@ from scipy.stats import t as student_t
 from digits.digit_tasks import Task, source_task
 from digits.digit_training import data_options, require_different
 from rltransfer.errors import InputError
-from rltransfer.mapping import Chain, save_network
+from rltransfer.mapping import Chain, Examples, save_network
 from vision.canvases import Canvases, canvases
 from vision.dense_transfer import DenseTask, Outcome, outcomes
 from vision.digit_reader import UPDATES, DigitReader, train_reader
@@ -48,6 +48,9 @@ def options_of(page: str | None, save: str) -> argparse.ArgumentParser:
         "--updates", type=int, help="in the target; default: by the amount"
     )
     parser.add_argument("--source-updates", type=int, default=UPDATES)
+    parser.add_argument(
+        "--source-seed", type=int, help="of one source for all seeds; default: one each"
+    )
     parser.add_argument("--test", type=int, default=500, metavar="CANVASES")
     parser.add_argument("--save", type=Path, default=Path(save), metavar="FOLDER")
     parser.add_argument("--picture", type=Path, metavar="PNG", help="draw a page")
@@ -62,7 +65,7 @@ def measured(
     Args:
         task: the target.
         options: of the command line.
-        turn: most radians that digits on canvases are turned.
+        turn: most radians that digits are turned, the source's too.
     """
     require_different(options.seeds)
     if min(*options.amounts, options.test) < 2:
@@ -74,18 +77,19 @@ def measured(
     digits, line = source_task(options.data_dir)
     print(line)
     table: Table = {}
-    readers = []
+    readers: list[DigitReader] = []
     with Progress(console=Console(file=sys.stderr), transient=True) as progress:
         jobs = len(options.seeds) * (1 + len(options.amounts))
         bar = progress.add_task("training", total=jobs)
         for seed in options.seeds:
-            reader, made = _prepared(digits, options, turn, seed)
-            readers.append(reader)
+            if not readers or options.source_seed is None:
+                readers.append(_source(digits, options, turn, seed))
+            made = _prepared(digits, options, turn, seed)
             progress.advance(bar)
             for amount in options.amounts:
                 parts = made | {"train": made["train"].first(amount)}
                 updates = options.updates or updates_for(amount)
-                rows, networks = outcomes(reader, task, parts, seed, updates)
+                rows, networks = outcomes(readers[-1], task, parts, seed, updates)
                 for name, outcome in rows.items():
                     table.setdefault((name, amount), []).append(outcome)
                 for name, network in networks.items():
@@ -95,13 +99,27 @@ def measured(
     return table, readers, networks, made["test"]
 
 
+def _source(
+    digits: Task, options: argparse.Namespace, turn: float, seed: int
+) -> DigitReader:
+    """Returns what reads single digits, trained with `SHARE_OF_SOURCE` of them."""
+    own = seed if options.source_seed is None else options.source_seed
+    return train_reader(
+        _source_digits(digits)[0], digits.test, own, options.source_updates, turn
+    )
+
+
+def _source_digits(digits: Task) -> tuple[Examples, Examples]:
+    """Returns the digits of the source, and those of canvases."""
+    cut = round(SHARE_OF_SOURCE * len(digits.train))
+    return digits.train[:cut], digits.train[cut:]
+
+
 def _prepared(
     digits: Task, options: argparse.Namespace, turn: float, seed: int
-) -> tuple[DigitReader, dict[str, Canvases]]:
-    """Returns the source, and canvases of digits that it was not trained with."""
-    cut = round(SHARE_OF_SOURCE * len(digits.train))
-    reader = train_reader(digits.train[:cut], digits.test, seed, options.source_updates)
-    rest = digits.train[cut:]
+) -> dict[str, Canvases]:
+    """Returns canvases of digits that the source was not trained with."""
+    rest = _source_digits(digits)[1]
     amounts = {
         "train": max(options.amounts),
         "validation": min(VALIDATION, options.test),
@@ -109,7 +127,7 @@ def _prepared(
     }
     # A stream of its own for each part of each seed.
     seeds = np.random.SeedSequence(seed).generate_state(len(amounts))
-    return reader, {
+    return {
         name: canvases(digits.test if name == "test" else rest, amount, int(own), turn)
         for (name, amount), own in zip(amounts.items(), seeds, strict=True)
     }

@@ -104,9 +104,6 @@ class PixelEncoder(Network):
         generator: draws the initial weights.
     """
 
-    means: Tensor
-    deviations: Tensor
-
     def __init__(
         self,
         picture: Sequence[int],
@@ -133,8 +130,7 @@ class PixelEncoder(Network):
         channels, height, width = picture
         self.picture, self.beside = (channels, height, width), len(means)
         beside = self.beside
-        for name, values in (("means", means), ("deviations", deviations)):
-            self.register_buffer(name, torch.tensor(values), persistent=False)
+        self.means, self.deviations = tuple(means), tuple(deviations)
         self.inputs, self.outputs = channels * height * width + beside, outputs
         sizes = pairwise([channels, *filters])
         self.layers = nn.ModuleList(
@@ -163,8 +159,8 @@ class PixelEncoder(Network):
         ]
         return {
             "picture": list(self.picture),
-            "means": self.means.tolist(),
-            "deviations": self.deviations.tolist(),
+            "means": list(self.means),
+            "deviations": list(self.deviations),
             "outputs": self.outputs,
             "filters": filters,
             "hidden": self.head.settings["widths"][0],
@@ -179,7 +175,8 @@ class PixelEncoder(Network):
         frames = x[..., :pixels].unflatten(-1, self.picture)
         moved = _MOTION * frames.diff(dim=-3)
         shown = torch.cat([moved, frames[..., -1:, :, :]], dim=-3)
-        others = (x[..., pixels:] - self.means) / self.deviations
+        means, deviations = map(x.new_tensor, (self.means, self.deviations))
+        others = (x[..., pixels:] - means) / deviations
         copies = self.copies
         if copies is None:
             flat = self._filtered(shown.flatten(0, -4)).flatten(1)
