@@ -174,7 +174,7 @@ def test_where_every_mapping_diverges_none_is_kept(
     model_data: SourceModelData,
 ) -> None:
     target = Domain(lambda: Point(MIRRORED), "target", StepBudget(900))
-    with pytest.raises(InputError, match="no candidate family has a mapping"):
+    with pytest.raises(InputError, match="no candidate family proposes a mapping"):
         align([replace(model_data, model=Confused())], target, HASTY)
     assert set(target.budget.taken) == {"exploration"}
 
