@@ -110,7 +110,7 @@ def align(
     require_known_families(config.without)
     for source in sources:
         own = source if isinstance(source, Source) else source.source
-        require_same_kind(own.domain, target)
+        require_same_kind(own.domain, target, config)
     watch, budget = watch or Silent(), target.budget
     plan = StepPlan(
         require_budget(target, config.steps, logged),

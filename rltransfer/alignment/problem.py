@@ -14,6 +14,7 @@ from rltransfer.alignment.moment_terms import moment_term
 from rltransfer.alignment.sensor_noise import is_noisy
 from rltransfer.alignment.sensor_views import hides_state
 from rltransfer.alignment.source_model_data import SourceModelData
+from rltransfer.alignment.wirings import every_wiring
 from rltransfer.domain import Domain, History, Transitions, Whitening
 from rltransfer.errors import InputError
 from rltransfer.mapping import (
@@ -337,13 +338,18 @@ MOST_CELLS = 20_000_000
 """Of a table of states, actions and next states: 80 MB."""
 
 
-def require_same_kind(source: Domain, target: Domain) -> None:
+def require_same_kind(source: Domain, target: Domain, config: AlignConfig) -> None:
     """Raises unless both are finite worlds that can be compared, or neither is one.
+
+    Args:
+        source: its domain.
+        target: likewise, not yet acted in.
+        config: how many ways to wire motors are tried behind a camera.
 
     Raises:
         InputError: only one has numbered states, they have unequal numbers of actions,
             or tables would be too large; or the source shows pictures, or the target
-            does and its actions are of another kind or number.
+            does and its actions are of another kind or number, or too many.
     """
     pictured = [one.observations.picture is not None for one in (source, target)]
     if pictured[0]:
@@ -354,6 +360,7 @@ def require_same_kind(source: Domain, target: Domain) -> None:
         )
     if pictured[1]:
         require_same_motors(source, target)
+        every_wiring(source.actions, config.camera.most_wirings)
     numbered = [one.observations.numbered for one in (source, target)]
     if not any(numbered):
         return

@@ -1,14 +1,49 @@
 """Wirings: which source motor, or source action, each of the target's stands for."""
 
+from collections.abc import Iterator
+from itertools import permutations, product
+from math import factorial
+
 import numpy as np
 from numpy.typing import NDArray
 
 from rltransfer.alignment.response_config import ResponseConfig
 from rltransfer.alignment.responses import Array, Responses
 from rltransfer.domain import ActionCodec
+from rltransfer.errors import InputError
 
 _LARGEST_TABLE = 10**7
 """Entries of the table of pairs of motors: beyond it, memory and time run away."""
+
+
+def every_wiring(actions: ActionCodec, most: int) -> Iterator[Array]:
+    """Returns the ways in which motors may stand for each other.
+
+    A wiring W says that the encoded source action is W times the target's: discrete
+    actions in another order, or motors in another order, some of them reversed.
+
+    Args:
+        actions: of both domains.
+        most: ways that may be tried.
+
+    Raises:
+        InputError: there are more.
+    """
+    size = actions.size
+    count = factorial(size) * (1 if actions.discrete else 2**size)
+    if count > most:
+        raise InputError(
+            f"behind a camera every way to wire the motors is tried, at most {most:,}; "
+            f"there are {count:,} of {size} "
+            f"{'actions' if actions.discrete else 'motors'}: raise camera.most_wirings "
+            "with --hyperparams, or give the target fewer"
+        )
+    signs = (1.0,) if actions.discrete else (1.0, -1.0)
+    return (
+        np.eye(size)[:, list(order)] * np.array(sign)
+        for order in permutations(range(size))
+        for sign in product(signs, repeat=size)
+    )
 
 
 def likely_wirings(

@@ -19,6 +19,8 @@ from rltransfer.errors import InputError
 
 MOST_PIXELS = 4_608
 """Of all frames of an observation: two of 48 x 48. Thousands of them are kept."""
+_WHITE = 255
+"""Brightest pixel."""
 MOST_STATES = 1_000
 """That may be numbered: a table of where each action leads from each grows squared."""
 
@@ -124,10 +126,8 @@ class PictureObservations(ObservationCodec):
 
     @override
     def encode(self, observation: Any) -> NDArray[np.float32]:
-        if self._keys is None:
-            shown = np.asarray(observation)
-        else:
-            shown = np.asarray(self._part(observation, 0))
+        parts = [observation] if self._keys is None else self._parts(observation)
+        shown, *numbers = map(np.asarray, parts)
         if shown.shape[-3:] != self._shape:
             raise InputError(
                 f"pictures must have the shape {self._shape} of the target's, got "
@@ -135,21 +135,23 @@ class PictureObservations(ObservationCodec):
             )
         pixels = shown.astype(np.float32) / np.float32(_WHITE)
         flat = pixels.reshape(*pixels.shape[:-3], self._pixels)
-        if self._keys is None:
+        if not numbers:
             return flat
-        numbers = np.asarray(self._part(observation, 1), np.float32)
-        return np.concatenate([flat, numbers], axis=-1)
+        return np.concatenate([flat, numbers[0].astype(np.float32)], axis=-1)
 
-    def _part(self, observation: Any, place: int) -> Any:
-        assert self._keys is not None
-        if not (isinstance(observation, Mapping) and self._keys[place] in observation):
-            wrong = isinstance(observation, Mapping)
-            told = sorted(observation) if wrong else type(observation).__name__
-            raise InputError(
-                f"observations must be dictionaries with {' and '.join(self._keys)}, "
-                f"got {told}: hand over what the environment returns"
-            )
-        return observation[self._keys[place]]
+    def _parts(self, observation: Any) -> list[Any]:
+        """Returns the picture and the numbers of a dictionary."""
+        keys = self._keys or ()
+        if not isinstance(observation, Mapping):
+            told = type(observation).__name__
+        elif {*keys} <= {*observation}:
+            return [observation[key] for key in keys]
+        else:
+            told = str(sorted(observation))
+        raise InputError(
+            f"observations must be dictionaries with {' and '.join(keys)}, got {told}: "
+            "hand over what the environment returns"
+        )
 
     @override
     def decode(self, vector: NDArray[Any]) -> Any:
@@ -159,9 +161,6 @@ class PictureObservations(ObservationCodec):
         if self._keys is None:
             return pixels
         return {self._keys[0]: pixels, self._keys[1]: numbers}
-
-
-_WHITE = 255
 
 
 def observation_codec_of(space: gym.Space[Any], name: str) -> ObservationCodec:

@@ -61,7 +61,7 @@ def opened_transfer(request: TransferRequest) -> Iterator[OpenedTransfer]:
         )
         stack.callback(target.close)
         for one in sources:
-            require_same_kind(one.source.domain, target)
+            require_same_kind(one.source.domain, target, request.align_config())
         if request.learning is not None:
             require_learning(request, target, [one.loaded for one in sources])
         log = None if file is None else _rows(request, file, target)

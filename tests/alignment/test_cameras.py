@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rltransfer.alignment import AlignConfig, Source, SourceModelData, align
-from rltransfer.alignment.families.camera_family import camera, wirings
+from rltransfer.alignment.families.camera_family import camera
 from rltransfer.alignment.problem import AlignmentProblem
 from rltransfer.alignment.source_paths import (
     CameraConfig,
@@ -23,6 +23,7 @@ from rltransfer.alignment.source_paths import (
     likelihoods,
     trajectories,
 )
+from rltransfer.alignment.wirings import every_wiring
 from rltransfer.domain import (
     Domain,
     StickyRandomPolicy,
@@ -197,7 +198,7 @@ def test_paths_become_a_mean_and_the_directions_of_their_differences() -> None:
 def test_motors_are_wired_in_every_order_and_direction(
     space: gym.Space[Any], count: int
 ) -> None:
-    found = [*wirings(codec_of(space, "World-v0"), 48)]
+    found = [*every_wiring(codec_of(space, "World-v0"), 48)]
     assert len({one.tobytes() for one in found}) == len(found) == count
     assert all((np.abs(one).sum(axis=0) == 1).all() for one in found)
 
@@ -205,7 +206,7 @@ def test_motors_are_wired_in_every_order_and_direction(
 def test_too_many_wirings_are_refused_before_any_is_tried() -> None:
     six = codec_of(gym.spaces.Box(-1.0, 1.0, (6,)), "World-v0")
     with pytest.raises(InputError, match=r"at most 48; there are 46,080 of 6 motors"):
-        wirings(six, 48)
+        every_wiring(six, 48)
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,7 @@ under the target's actions; a map is right where all that it says of an episode 
 from one start and those actions.
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import permutations, product
-from math import factorial
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -22,8 +20,7 @@ from rltransfer.alignment.source_paths import (
     likelihoods,
     trajectories,
 )
-from rltransfer.domain import ActionCodec
-from rltransfer.errors import InputError
+from rltransfer.alignment.wirings import every_wiring
 from rltransfer.mapping import (
     Affine,
     DomainMapping,
@@ -49,7 +46,7 @@ def camera(
     stretches = Stretches.of(problem.rows, problem.explored, config.stretch)
     rng = problem.config.streams.generator("camera")
     begun = []
-    for wiring in wirings(problem.source.actions, config.most_wirings):
+    for wiring in every_wiring(problem.source.actions, config.most_wirings):
         rows = _reached(problem, stretches, wiring, rng)
         network = _fitted(problem, None, rows, config.first_updates, watch)
         begun.append((_unexplained(problem, network, rows), wiring, network, rows))
@@ -61,36 +58,6 @@ def camera(
         mapping = DomainMapping(fitted, problem.wired(wiring)).requires_grad_(False)
         measured += [one._replace(settles=settles) for one in problem.measured(mapping)]
     return measured
-
-
-def wirings(actions: ActionCodec, most: int) -> Iterator[Array]:
-    """Returns the ways in which motors may stand for each other.
-
-    A wiring W says that the encoded source action is W times the target's: discrete
-    actions in another order, or motors in another order, some of them reversed.
-
-    Args:
-        actions: of both domains.
-        most: ways that may be tried.
-
-    Raises:
-        InputError: there are more.
-    """
-    size = actions.size
-    count = factorial(size) * (1 if actions.discrete else 2**size)
-    if count > most:
-        raise InputError(
-            f"behind a camera every way to wire the motors is tried, at most {most:,}; "
-            f"there are {count:,} of {size} "
-            f"{'actions' if actions.discrete else 'motors'}: raise camera.most_wirings "
-            "with --hyperparams, or give the target fewer"
-        )
-    signs = (1.0,) if actions.discrete else (1.0, -1.0)
-    return (
-        np.eye(size)[:, list(order)] * np.array(sign)
-        for order in permutations(range(size))
-        for sign in product(signs, repeat=size)
-    )
 
 
 def _reached(
