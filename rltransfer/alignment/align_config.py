@@ -14,7 +14,11 @@ from rltransfer.alignment.fitting_config import (
 )
 from rltransfer.alignment.moment_terms import MOMENT_TERMS, MOMENTS
 from rltransfer.alignment.renumbering import RenumberingConfig
-from rltransfer.alignment.response_config import HistoryConfig, ResponseConfig
+from rltransfer.alignment.response_config import (
+    HistoryConfig,
+    ResponseConfig,
+    RetracingConfig,
+)
 from rltransfer.alignment.sensor_noise import NoiseConfig
 from rltransfer.alignment.source_paths import CameraConfig
 from rltransfer.alignment.step_plan import StepPlanConfig
@@ -135,6 +139,7 @@ class AlignConfig:
     noise: NoiseConfig = field(default_factory=NoiseConfig)
     responses: ResponseConfig = field(default_factory=ResponseConfig)
     history: HistoryConfig = field(default_factory=HistoryConfig)
+    retracing: RetracingConfig = field(default_factory=RetracingConfig)
     matching: MatchingConfig = field(default_factory=MatchingConfig)
     actions: ActionFitConfig = field(default_factory=ActionFitConfig)
     affine: AffineConfig = field(default_factory=AffineConfig)
@@ -229,4 +234,5 @@ _USES = (
     "board",
     "moment term",
     "camera",
+    "retraced",
 )

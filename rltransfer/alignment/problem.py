@@ -226,8 +226,12 @@ class AlignmentProblem:
     @cached_property
     def dynamics_reference(self) -> float:
         """As `reference_error`, of the part that is about how states move."""
-        own = self._own_error(self.model_data.rows, self.agreement)
-        return self.config.selection.reference * own
+        return self.config.selection.reference * self.own_dynamics_error
+
+    @cached_property
+    def own_dynamics_error(self) -> float:
+        """The share of how the source itself moves that its model leaves open."""
+        return self._own_error(self.model_data.rows, self.agreement)
 
     def _own_error(
         self,

@@ -163,3 +163,57 @@ class HistoryConfig:
     updates: int = 2000
     """Of it: what it learns from costs no step of the target."""
     learning_rate: float = 1e-2
+
+
+@final
+@dataclass(frozen=True)
+class RetracingConfig:
+    """How a target is retraced whose source is too rough for its own model."""
+
+    poor_model: float = 0.15
+    """Share of the source's own steps that its model must leave open.
+
+    LunarLander's leaves 0.22; those of Hopper, Swimmer and HalfCheetah leave 0.06 to
+    0.08, and maps that are fitted to them are as good and found sooner.
+    """
+    hopeless: float = 0.01
+    """Share left unexplained above which no wiring is right.
+
+    Of LunarLander the right ones left at most 0.0015 before opposites were tried, and
+    the wrong ones at least 0.005.
+    """
+    kept_wirings: int = 2
+    """Of these the best, for which opposites are tried: the mirror image is as good."""
+    directions: int = 2
+    """Of what resets draw, the largest, each of which may be taken for its opposite."""
+    refining_steps: int = 72_000
+    """Of all copies from which the best view is had at last, about: three times as
+    many, for what the copies leave open falls to a fifth or less.
+    """
+    enough: float = 1e-4
+    """Share left unexplained at which a view is trusted.
+
+    LunarLander's maps earned at most 177 where twice as much was left, and 211 and more
+    where it was about this.
+    """
+    neighbours: int = 5
+    """Steps of the source in which it was most alike, to guess a two-valued variable.
+    """
+    most_two_valued: int = 6
+    """Two-valued variables that are told: all ways to set them are compared."""
+    rounds: int = 10
+    """Of setting them, and of regressing what they show."""
+    told: float = 0.8
+    """Share of what other variables leave open that they must explain."""
+
+    def __post_init__(self) -> None:
+        for name in ("kept_wirings", "neighbours", "rounds"):
+            if getattr(self, name) < 1:
+                raise InputError(
+                    f"retracing.{name} must be at least 1, got {getattr(self, name)}"
+                )
+        if not 0 <= self.directions <= 4:
+            raise InputError(
+                "retracing.directions is from 0 to 4, as all their signs are tried; "
+                f"got {self.directions}"
+            )

@@ -7,7 +7,6 @@ their spread is what is not known of it before (an ensemble smoother: Evensen & 
 Leeuwen, 2000), and F is what makes the observations likeliest.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -15,11 +14,11 @@ import numpy as np
 import torch
 from jaxtyping import Float64
 from numpy.typing import NDArray
-from torch import Tensor
 
 from rltransfer.alignment.response_config import HistoryConfig
 from rltransfer.alignment.responses import Array, Responses
-from rltransfer.alignment.simulation import Simulated, distances
+from rltransfer.alignment.simulation import Simulated
+from rltransfer.alignment.view_likelihood import Likelihood, ensemble
 from rltransfer.domain import History, Transitions
 
 
@@ -132,33 +131,48 @@ def explained_view(
         start: the weight of a first view.
         config: how many copies count, and how often they are chosen anew.
     """
-    found = _climbed(simulated, start, config)
+    found = climbed_view(simulated, start, config)
     if found.unexplained <= config.exact:
         return found
     weakest = np.append(_weakest_direction(simulated), 0.0)
     opposite = found.weight - 2 * np.outer(weakest, weakest @ found.weight)
-    other = _climbed(simulated, opposite, config)
+    other = climbed_view(simulated, opposite, config)
     return min(found, other, key=lambda view: view.unexplained)
 
 
-def _climbed(simulated: Simulated, start: Array, config: HistoryConfig) -> View:
-    """Returns the likeliest view near `start`."""
+def climbed_view(
+    simulated: Simulated,
+    start: Float64[Array, "source_and_one target"],
+    config: HistoryConfig,
+    near: float | None = None,
+) -> View:
+    """Returns the likeliest view near `start`.
+
+    Args:
+        simulated: the target's episodes and their copies.
+        start: the weight of a view.
+        config: how many copies count, and how often they are chosen anew.
+        near: share of the variance that `start` leaves open, where it is known to be
+            right: episodes of which no copy began alike count for nothing at once, and
+            cannot lead away from it.
+    """
     states = np.vstack([episode.states for episode in simulated.episodes])
     deviation = states.std(axis=0)
     # Sensors count alike; of one that does not move nothing is left open.
     size = np.maximum(deviation, 1e-6 * deviation.max() + 1e-12)
     weight = torch.from_numpy(start / size)
-    level = torch.tensor(config.first_noise).double()
+    level = torch.tensor(config.first_noise if near is None else near).double()
     pairs = list(zip(simulated.episodes, simulated.copies, strict=True))
     shown = [(episode.states / size, copies) for episode, copies in pairs]
     left: list[Array] = []
-    for _ in range(config.choices):
-        likelihood = _Likelihood(
+    for choice in range(config.choices):
+        likelihood = Likelihood(
             [rows for rows, _ in shown],
-            [_ensemble(*both, weight.numpy(), config) for both in shown],
+            [ensemble(*both, weight.numpy(), config) for both in shown],
             config.least_noise,
         )
-        weight, level = likelihood.highest(weight, level, config.iterations)
+        if choice or near is None:
+            weight, level = likelihood.highest(weight, level, config.iterations)
         left = likelihood.left(weight, level)
         # Of some episodes no copy began alike (least trimmed squares: Rousseeuw, 1984).
         order = np.argsort([float((rows**2).mean()) for rows in left], kind="stable")
@@ -181,97 +195,3 @@ def _weakest_direction(simulated: Simulated) -> Float64[Array, " source"]:
     covariance = np.cov(np.vstack(means).T).reshape(means[0].shape[1], -1)
     direction: Array = np.linalg.eigh(covariance)[1][:, 0]
     return direction
-
-
-@final
-class _Likelihood:
-    """How likely episodes are, each one of a Gaussian ensemble seen with some noise.
-
-    Args:
-        shown: states of each episode, in units of their deviation.
-        ensembles: mean and spread of the states behind each, as `_ensemble` has them.
-        least: smallest variance of the noise.
-    """
-
-    def __init__(
-        self,
-        shown: Sequence[Array],
-        ensembles: Sequence[tuple[Array, Array]],
-        least: float,
-    ) -> None:
-        self._steps = [len(mean) for mean, _ in ensembles]
-        self._least, longest = least, max(self._steps)
-
-        def padded(parts: Sequence[Array]) -> Tensor:
-            filled = np.zeros(
-                (len(parts), *parts[0].shape[:-2], longest, parts[0].shape[-1])
-            )
-            for place, (part, steps) in enumerate(zip(parts, self._steps, strict=True)):
-                filled[place, ..., :steps, :] = part[..., :steps, :]
-            return torch.from_numpy(filled)
-
-        self._shown = padded(shown)
-        self._mean = padded([mean for mean, _ in ensembles])
-        self._spread = padded([spread for _, spread in ensembles])
-        self._count = sum(self._steps) * self._shown.shape[2]
-
-    def highest(
-        self, weight: Tensor, level: Tensor, iterations: int
-    ) -> tuple[Tensor, Tensor]:
-        """Returns the weight and the variance of the noise that make it highest.
-
-        Args:
-            weight: to start from.
-            level: variance of the noise to start from.
-            iterations: of L-BFGS (Liu & Nocedal, 1989).
-        """
-        weight = weight.clone().requires_grad_()
-        log_level = level.log().requires_grad_()
-        search = torch.optim.LBFGS(
-            [weight, log_level], max_iter=iterations, line_search_fn="strong_wolfe"
-        )
-
-        def cost() -> Tensor:
-            search.zero_grad()
-            gap, seen, factor, pull, variance = self._parts(weight, log_level.exp())
-            cost = (gap * (gap - (seen.mT @ pull))).sum() / variance
-            cost = cost + 2 * factor.diagonal(dim1=1, dim2=2).log().sum()
-            cost = (cost + self._count * variance.log()) / self._count
-            cost.backward()
-            return cost
-
-        search.step(cost)
-        return weight.detach(), log_level.detach().exp()
-
-    def left(self, weight: Tensor, level: Tensor) -> list[Array]:
-        """Returns what the likeliest states of each episode leave open."""
-        gap, seen, _, pull, _ = self._parts(weight, level)
-        left = (gap - seen.mT @ pull).reshape(self._shown.shape).numpy()
-        return [rows[:steps] for rows, steps in zip(left, self._steps, strict=True)]
-
-    def _parts(self, weight: Tensor, level: Tensor) -> tuple[Tensor, ...]:
-        """Returns gap, spread as it is seen, Cholesky factor, pull, and variance."""
-        variance = level + self._least
-        seen = (self._spread @ weight).flatten(start_dim=2)
-        gap = (self._shown - self._mean @ weight).flatten(start_dim=1)[..., None]
-        doubt = torch.eye(seen.shape[1]).double() + seen @ seen.mT / variance
-        factor = torch.linalg.cholesky(doubt)
-        pull = torch.cholesky_solve(seen @ gap / variance, factor)
-        return gap, seen, factor, pull, variance
-
-
-def _ensemble(
-    rows: Array, copies: Sequence[Array], weight: Array, config: HistoryConfig
-) -> tuple[Array, Array]:
-    """Returns the mean of the likeliest copies, and how far each is from it.
-
-    So many that the sum of their products is the covariance. A constant one is added
-    to every state; what is returned ends with the first of these copies.
-    """
-    padded = [np.hstack([one, np.ones((len(one), 1))]) for one in copies]
-    costs = distances(rows, [one @ weight for one in padded], config.outlier)
-    near = np.argsort(costs, kind="stable")[: config.near * (padded[0].shape[1] - 1)]
-    end = min(len(rows), *(len(padded[place]) for place in near))
-    states = np.stack([padded[place][:end] for place in near])
-    mean: Array = states.mean(axis=0)
-    return mean, (states - mean) / np.sqrt(len(states))

@@ -127,7 +127,7 @@ def test_families_that_are_left_out_propose_nothing(aligned: Align) -> None:
     "without",
     [
         "responces",
-        "identity,board,matched,responses,history,same sensors,affine,"
+        "identity,board,matched,responses,history,retraced,same sensors,affine,"
         "signed permutation,residual,tuned",
     ],
     ids=["a typo", "all of them"],

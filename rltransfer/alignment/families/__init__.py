@@ -19,6 +19,7 @@ from rltransfer.alignment.families.history_family import history
 from rltransfer.alignment.families.matched_family import matched
 from rltransfer.alignment.families.renumbered_family import renumbered
 from rltransfer.alignment.families.response_families import responses
+from rltransfer.alignment.families.retraced_family import retraced
 from rltransfer.alignment.families.structured_families import (
     identity,
     same_sensors,
@@ -36,6 +37,7 @@ FAMILIES = (
     CandidateFamily("matched", 4, matched, fits=False, once=True),
     CandidateFamily("responses", 5, responses, once=True),
     CandidateFamily("history", 7, history, once=True),
+    CandidateFamily("retraced", 5, retraced, once=True),
     CandidateFamily("same sensors", 1, same_sensors, trusts_sensors=True),
     CandidateFamily("affine", 5, affine),
     CandidateFamily("signed permutation", 3, signed_permutation, refines=True),

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from jaxtyping import Float64
 
 from rltransfer.alignment.candidates import Candidate
 from rltransfer.alignment.problem import AlignmentProblem, Measured
@@ -80,7 +81,7 @@ def _likely_views(
     found = []
     wirings = likely_wirings(source, target, codecs, responses)
     for wiring in wirings[: config.simulated_wirings]:
-        copies = _simulated(problem, seen, wiring, rng)
+        copies = simulated_beginnings(problem, seen, wiring, config.copied_steps, rng)
         start = first_view(source, target, wiring)
         found.append((wiring, explained_view(copies, start, config)))
     found.sort(key=lambda one: one[1].unexplained)
@@ -100,16 +101,24 @@ def _without_history(problem: AlignmentProblem) -> list[Episode]:
     return episodes_of(plain)
 
 
-def _simulated(
+def simulated_beginnings(
     problem: AlignmentProblem,
     seen: Sequence[Episode],
-    wiring: Array,
+    wiring: Float64[Array, "source_action target_action"],
+    copied_steps: int,
     rng: np.random.Generator,
 ) -> Simulated:
     """Returns copies of how the target's episodes began.
 
     Many of a short time tell more than a few of a long one: which of them began like
     the target's, and soon all go elsewhere.
+
+    Args:
+        problem: whose source they are acted in.
+        seen: episodes of the target.
+        wiring: of the motors.
+        copied_steps: of all copies, about.
+        rng: of resets.
     """
     config = problem.config.history
     begun = [
@@ -117,7 +126,7 @@ def _simulated(
         for e in seen
     ]
     steps = sum(len(e.actions) for e in begun)
-    copies = int(np.clip(config.copied_steps // steps, *config.copies))
+    copies = int(np.clip(copied_steps // steps, *config.copies))
     return simulate(
         problem.source,
         problem.model_data.model.whitening,
