@@ -1,5 +1,6 @@
 """Finding the mapping between two domains from unpaired experience."""
 
+from rltransfer.alignment.acceptance_test import AcceptanceTest as AcceptanceTest
 from rltransfer.alignment.align import Alignment as Alignment
 from rltransfer.alignment.align import align as align
 from rltransfer.alignment.align import require_budget as require_budget
@@ -12,4 +13,5 @@ from rltransfer.alignment.source_model_data import (
     learn_source_model as learn_source_model,
 )
 from rltransfer.alignment.source_race import SourceEvidence as SourceEvidence
+from rltransfer.alignment.step_plan import StepPlanConfig as StepPlanConfig
 from rltransfer.alignment.watcher import Watcher as Watcher

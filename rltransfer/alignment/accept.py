@@ -16,20 +16,19 @@ def accept(trials: Trials) -> tuple[Trial, AcceptanceTest]:
 
     How many episodes are aimed at is settled before; where the budget is short, one
     that would not end in time, going by the mean so far, is not begun. Where they turn
-    out to be too few to decide, the steps that are left are used for more. Where all
-    were ahead and still too few, as many more as decide may go past the budget, if the
-    plan has steps for them. None is taken where those of the trial have decided against
-    the candidate already.
+    out to be too few to decide, the steps that are left are used for more. None is
+    taken where those of the trial have decided against the candidate already, or where
+    the plan leaves the test for later.
 
     Args:
         trials: at least one.
     """
     testing = _Testing(trials)
-    testing.act_at_random_again()
-    if not testing.lost:
-        testing.act()
-        testing.use_what_is_left()
-        testing.go_past_the_budget()
+    if not trials.plan.config.tested_later:
+        testing.act_at_random_again()
+        if not testing.lost:
+            testing.act()
+            testing.use_what_is_left()
     return testing.chosen, testing.result
 
 
@@ -148,19 +147,6 @@ class _Testing:
         else:
             # It may end before its mean; cut short by the budget, it does not count.
             self._add("acceptance left over", left, 1)
-
-    def go_past_the_budget(self) -> None:
-        """Takes the episodes that are missing, where all before them were ahead."""
-        result = self.result
-        if not result.open or self._above is not None:
-            return
-        beyond = self._plan.more_to_decide(result.missing, self._best)
-        if not beyond:
-            return
-        # What was begun last may have ended early, and have left more than that.
-        steps = max(beyond, self._left)
-        self._budget.raise_to(self._budget.used + steps)
-        self._add("acceptance past the budget", steps, result.missing)
 
     @property
     def _highest(self) -> float:

@@ -1,6 +1,7 @@
 """Whether the chosen candidate beats acting at random, with confidence."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TypeAlias, final
 
 import numpy as np
@@ -41,6 +42,21 @@ class AcceptanceTest:
     def none(cls, confidence: float) -> "AcceptanceTest":
         """Returns what stands for a test where no target step is allowed."""
         return cls(np.zeros(0), np.zeros(0), confidence, untested=True)
+
+    def followed_by(
+        self, returns: Sequence[float] = (), random_returns: Sequence[float] = ()
+    ) -> "AcceptanceTest":
+        """Returns the test with these episodes too.
+
+        Args:
+            returns: of the candidate; none of them chose it.
+            random_returns: of acting at random.
+        """
+        return replace(
+            self,
+            returns=np.append(self.returns, returns),
+            random_returns=np.append(self.random_returns, random_returns),
+        )
 
     @property
     def comparison(self) -> Comparison | None:
@@ -89,9 +105,11 @@ class AcceptanceTest:
 
     @property
     def open(self) -> bool:
-        """Whether all its episodes are ahead, and are too few to decide."""
-        if self.comparison is None or self.decides:
+        """Whether its episodes are too few to decide, and all are ahead."""
+        if self.decides:
             return False
+        if self.comparison is None:
+            return True
         return float(self.returns.min()) > float(self.random_returns.max())
 
     @property

@@ -227,7 +227,7 @@ _USES = (
     "history",
     "tuning",
     "tuning starts",
-    "acceptance past the budget",
+    "free",  # its place is kept: the numbers of all that follow stay
     "matching",
     "renumbering",
     "further exploration",

@@ -30,7 +30,7 @@ class StepPlanConfig:
 
     Three against three is the least that the exact rank test can accept at 95 %.
     """
-    wanted_part: int = 2
+    wanted_part: float = 2
     """Exploration may take one part in so many of the budget to finish these."""
     trial_part: int = 6
     """A trial may take one part in so many of the budget: there must be several."""
@@ -57,15 +57,36 @@ class StepPlanConfig:
     """Episodes differ in length; what is kept back allows for that."""
     fewest_random_episodes: int = 3
     """Of one way to act at random that the acceptance test may rest on alone."""
-    to_decide: int = 0
-    """Past the budget, where the acceptance test is ahead and could not decide.
+    tested_later: bool = False
+    """Whether the acceptance test takes no steps of this budget.
 
-    None by default: a budget is a limit. What learns on afterwards has steps to spare.
+    What learns on afterwards goes on with it: see `before_learning`.
     """
 
+    @classmethod
+    def before_learning(cls) -> "StepPlanConfig":
+        """Returns how they are shared where the target is learned in afterwards.
+
+        No steps are kept back for the acceptance test: the mapped policy's episodes
+        while learning decide it. So more is left to explore and for each trial.
+        """
+        return cls(
+            exploration_share=0.5,
+            wanted_part=1.5,
+            trial_part=3,
+            acceptance_share=0.0,
+            tested_later=True,
+        )
+
     def __post_init__(self) -> None:
-        if not (0 < self.exploration_share and 0 < self.acceptance_share):
+        kept_back = self.acceptance_share
+        if self.exploration_share <= 0 or kept_back < 0:
             raise InputError(f"shares of the budget must be above 0, got {self}")
+        if bool(kept_back) == self.tested_later:
+            raise InputError(
+                "acceptance_share is 0 where the test is left for later, and only "
+                f"there, got {kept_back}"
+            )
         if self.exploration_share + self.acceptance_share > 0.95:
             raise InputError(
                 "exploration_share and acceptance_share must leave steps, got "
@@ -131,7 +152,7 @@ class StepPlan:
         return WantedEpisodes(
             self.config.wanted_episodes,
             self.budget // self.config.first_episode_part + 1,
-            self.budget // self.config.wanted_part,
+            int(self.budget / self.config.wanted_part),
         )
 
     @property
@@ -280,19 +301,6 @@ class StepPlan:
             enough += 1
         further = enough - random_episodes
         return further if further * self.random_episode_steps <= left else 0
-
-    def more_to_decide(self, missing: int, best: BestTrial) -> int:
-        """Returns the steps past the budget that so many episodes take.
-
-        Args:
-            missing: episodes of the best trial until the acceptance test can decide.
-            best: says how long they are.
-
-        Returns:
-            0 where more would be needed than may be taken.
-        """
-        needed = round(missing * self.config.length_margin * best.episode_steps)
-        return needed if needed <= self.config.to_decide else 0
 
     def stops(self, best: BestTrial, left: int) -> bool:
         """Returns whether episodes of the acceptance test are stopped early.

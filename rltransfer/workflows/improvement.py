@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
@@ -97,6 +97,15 @@ class Improvement:
     alignment_steps: int
     """Target steps that were taken before."""
 
+    def tested(self, alignment: Alignment) -> Alignment:
+        """Returns it with the test that learning on went on with, if it did."""
+        acceptance = self.learned.acceptance
+        return (
+            alignment
+            if acceptance is None
+            else replace(alignment, acceptance=acceptance)
+        )
+
     def student_files(self, request: TransferRequest, run: Path) -> RunFiles | None:
         """Returns where the model that came out lies; None where the mapped one did."""
         if self.learned.learner is None:
@@ -186,7 +195,7 @@ def _potential(request: TransferRequest, alignment: Alignment) -> Potential | No
     """Returns what shapes the rewards, where the strategy asks for that."""
     learning = request.learning
     assert learning is not None
-    if not STRATEGIES[learning.strategy].shapes or not alignment.acceptance.accepted:
+    if not STRATEGIES[learning.strategy].shapes or not _enters(alignment):
         return None
     rng = request.streams.generator("source value")
     discount = LearnerConfig().discount
@@ -213,9 +222,10 @@ def learn_on_from(
     student = require_learning(request, target)
     target.budget.raise_to(request.budget)
     watch.phase("learning", taken)
+    acceptance, altered = alignment.acceptance, request.alter is not None
     learned = learn_on(
         target,
-        alignment.policy if alignment.acceptance.accepted else None,
+        alignment.policy if _enters(alignment) else None,
         alignment.experience,
         LearnOnConfig(
             strategy=learning.strategy,
@@ -230,16 +240,24 @@ def learn_on_from(
             potential=_potential(request, alignment),
         ),
         watch,
-        # What was altered since is another policy than the one that was tested.
-        NOTHING_KNOWN if request.alter is not None else _tested(alignment),
+        # What was altered since is another policy than the one that was tested, and
+        # enters as it is.
+        NOTHING_KNOWN if altered else _tested(alignment),
+        None if altered or acceptance.accepted else acceptance,
     )
     return Improvement(learned, student, target, taken)
+
+
+def _enters(alignment: Alignment) -> bool:
+    """Returns whether the mapped policy takes part: accepted, or still to be tested."""
+    acceptance = alignment.acceptance
+    return bool(acceptance.accepted) or acceptance.open
 
 
 def _tested(alignment: Alignment) -> KnownReturns:
     """Returns what the kept mapping earned in whole episodes that did not choose it."""
     acceptance = alignment.acceptance
-    if not acceptance.accepted or acceptance.stopped_above is not None:
+    if not _enters(alignment) or acceptance.stopped_above is not None:
         return NOTHING_KNOWN
     facts = alignment.chosen.plan_facts(alignment.target.episode_limit)
     return KnownReturns(tuple(acceptance.returns.tolist()), facts.episode_steps)

@@ -13,8 +13,6 @@ from rltransfer.workflows.environments import EnvironmentChoice
 _ALIGNMENT_STEPS = 10_000
 _ALIGNMENT_PART = 4
 """Alignment takes the smaller of the two: so many steps, or this part of the budget."""
-_TO_DECIDE = 0.05
-"""Share of the other steps that alignment may take to end a test that it began."""
 _STRATEGY = "hold"
 
 
@@ -30,7 +28,7 @@ class LearningRequest:
     threshold: float | None = None
     """Mean return that counts as solved; by default what the target says."""
     alignment_steps: int | None = None
-    """Target steps that alignment may take, `to_decide` apart; by default a share."""
+    """Target steps that alignment may take; by default a share."""
     evaluations: int = 20
     """Points of the learning curve."""
 
@@ -70,10 +68,6 @@ class LearningRequest:
         if self.alignment_steps is not None:
             return self.alignment_steps
         return min(_ALIGNMENT_STEPS, max(1, budget // _ALIGNMENT_PART))
-
-    def to_decide(self, budget: int) -> int:
-        """Returns how many more may decide a test for which those were too few."""
-        return int(_TO_DECIDE * (budget - self.alignment_budget(budget)))
 
     def require_rest(self, budget: int) -> None:
         """Raises unless alignment leaves something of `budget` to learn from."""

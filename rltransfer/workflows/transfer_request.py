@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, final
 
-from rltransfer.alignment import AlignConfig
+from rltransfer.alignment import AlignConfig, StepPlanConfig
 from rltransfer.argument_checks import (
     REPORTED_EPISODES,
     TARGET_STEPS,
@@ -132,8 +132,7 @@ class TransferRequest:
             spawn_key=self.streams.sequence("alignment").spawn_key,
         )
         if self.learning is not None:
-            beyond = self.learning.to_decide(self.budget)
-            config = replace(config, steps=replace(config.steps, to_decide=beyond))
+            config = replace(config, steps=StepPlanConfig.before_learning())
         for name, value in self.hyperparams.items():
             config = with_value(config, name, value)
         return config

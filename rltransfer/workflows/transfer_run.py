@@ -157,6 +157,7 @@ def _transfer(
                 improvement = None
                 if request.learning is not None:
                     improvement = learn_on_from(request, alignment, watch)
+                    alignment = improvement.tested(alignment)
                     improvement.write(request, folder)
             aligned = _aligned(opened, at_home, alignment)
             result = replace(

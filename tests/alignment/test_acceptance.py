@@ -13,7 +13,7 @@ from rltransfer.alignment.candidates import Candidate
 from rltransfer.alignment.families import FAMILIES
 from rltransfer.alignment.problem import AlignmentProblem
 from rltransfer.alignment.source_model_data import exploring
-from rltransfer.alignment.step_plan import StepPlan
+from rltransfer.alignment.step_plan import StepPlan, StepPlanConfig
 from rltransfer.alignment.trials import Trials
 from rltransfer.alignment.watcher import Silent
 from rltransfer.domain import Domain
@@ -170,52 +170,28 @@ def test_where_too_few_are_left_one_more_episode_is_begun_and_the_budget_holds(
     assert trials.problem.target.budget.used == trials.plan.budget
 
 
-@pytest.mark.parametrize(("beyond", "taken"), [(440, True), (400, False)])
-def test_where_it_was_ahead_as_many_more_as_decide_go_past_the_budget(
-    model_data: SourceModelData, beyond: int, taken: bool
-) -> None:
-    trials = trials_with_left(model_data, left=2)
-    # One of 21 is the first below 0.05: with one episode of six, two against six are
-    # needed, or five against two; here two at random leave four that are missing.
-    trials.random_returns = trials.random_returns[:2]
-    config = replace(trials.plan.config, to_decide=beyond)
-    trials.plan = replace(trials.plan, config=config, random_episodes=2)
-    _, acceptance = accept(trials)
-    assert acceptance.accepted == taken
-    assert len(acceptance.returns) == (5 if taken else 1)
-    past = trials.problem.target.budget.used - trials.plan.budget
-    assert past == (4 * LIMIT if taken else 0)
-
-
-def test_where_the_last_episode_ended_early_what_it_left_is_used_first(
+def test_a_test_that_is_left_for_later_takes_no_step(
     model_data: SourceModelData,
 ) -> None:
     trials = trials_with_left(model_data, left=90)
-    asked: list[float] = []
-
-    def falls_early_later(seen: Any) -> np.int64:
-        asked.append(float(seen[0]))
-        return np.int64(len(asked) > LIMIT and seen[0] >= 19)
-
-    brief = Domain(lambda: Ledge(20, 2.0), "Ledge", StepBudget(20)).collect(
-        STAY, purpose="selection", seed=0, steps=20
-    )
-    target, best = trials.problem.target, trials.ranking[0]
-    policy = MappedPolicy(
-        Chooser(falls_early_later),
-        Translation.identity(1),
-        *(target.actions, target.actions),
-    )
-    trials.ranking[0] = replace(best, policy=policy, rollout=brief)
-    trials.random_returns = trials.random_returns[:2]
-    config = replace(trials.plan.config, to_decide=100)
-    # So long are they that none more would fit.
-    long = {"random_episodes": 2, "random_steps": 400}
-    trials.plan = replace(trials.plan, config=config, **long)
+    trials.plan = replace(trials.plan, config=StepPlanConfig.before_learning())
+    used = trials.problem.target.budget.used
     _, acceptance = accept(trials)
-    # One of 100 steps, one of 20 in the 90 that were left, three of 20 in 70.
-    assert acceptance.returns.tolist() == [98.0, 18.0, 18.0, 18.0, 18.0]
-    assert acceptance.accepted and target.budget.used == trials.plan.budget - 10
+    assert trials.problem.target.budget.used == used
+    # Of two trials the better one was chosen: neither tests it.
+    assert len(acceptance.returns) == 0 and acceptance.open
+    assert acceptance.random_returns.tolist() == trials.random_returns.tolist()
+    del trials.acted[1:]
+    _, alone = accept(trials)
+    assert len(alone.returns) == 1 and trials.problem.target.budget.used == used
+
+
+def test_more_episodes_are_added_to_a_test() -> None:
+    test = AcceptanceTest(np.array([1.0, 2.0]), np.zeros(0), 0.95)
+    more = test.followed_by([5.0] * 4, [3.0])
+    assert more.returns.tolist() == [5.0] * 4
+    assert more.random_returns.tolist() == [1.0, 2.0, 3.0]
+    assert more.accepted and not test.accepted and len(test.returns) == 0
 
 
 @pytest.mark.parametrize(("stopped", "more"), [(False, 1), (True, 0)])

@@ -1,10 +1,12 @@
 """The arithmetic of a budget, worked by hand."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from rltransfer.alignment.step_plan import BestTrial, StepPlan, StepPlanConfig
+from rltransfer.errors import InputError
 
 # Ten random episodes of 20 steps each: the test then needs 2, for C(12, 2) = 66.
 PLAN = StepPlan(1200, StepPlanConfig(), 0.95, random_episodes=10, random_steps=200)
@@ -119,3 +121,22 @@ def test_more_short_episodes_are_aimed_at_where_they_cost_little() -> None:
     assert plan.aimed_at(1_000, BestTrial(5.0, finished=True)) == 10
     assert plan.aimed_at(1_000, BestTrial(20.0, finished=True)) == 5
     assert plan.aimed_at(9_000, BestTrial(5.0, finished=True)) == 20
+
+
+def test_before_learning_nothing_is_kept_back_for_the_test() -> None:
+    config = StepPlanConfig.before_learning()
+    plan = replace(PLAN, config=config)
+    best = BestTrial(20.0, finished=True)
+    assert PLAN.reserve(best) > 0 and plan.reserve(best) == plan.reserve(None) == 0
+    assert plan.spare(plan.budget - 7, best) == 7
+    # Half of it explores, and two thirds to finish wanted episodes.
+    assert plan.exploration == plan.budget // 2
+    assert plan.wanted_episodes.within == int(plan.budget / 1.5)
+
+
+@pytest.mark.parametrize("wrong", [{"acceptance_share": 0.0}, {"tested_later": True}])
+def test_steps_for_the_test_are_kept_back_unless_it_comes_later(
+    wrong: dict[str, Any],
+) -> None:
+    with pytest.raises(InputError, match="0 where the test is left for later"):
+        StepPlanConfig(**wrong)

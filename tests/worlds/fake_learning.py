@@ -4,6 +4,7 @@ from typing import Any, final
 
 import numpy as np
 
+from rltransfer.alignment import AcceptanceTest
 from rltransfer.domain import Domain, Policy, StickyRandomPolicy, Transitions
 from rltransfer_agents.learning_on import (
     NOTHING_KNOWN,
@@ -27,6 +28,7 @@ class FakeLearning:
         self.experience: Transitions | None = None
         self.config: LearnOnConfig | None = None
         self.tested = NOTHING_KNOWN
+        self.test: AcceptanceTest | None = None
 
     def __call__(
         self,
@@ -36,8 +38,9 @@ class FakeLearning:
         config: LearnOnConfig,
         watch: LearningWatcher | None = None,
         tested: KnownReturns = NOTHING_KNOWN,
+        test: AcceptanceTest | None = None,
     ) -> LearnedOn:
-        self.tested = tested
+        self.tested, self.test = tested, test
         assert mapped is not None and watch is not None
         self.experience, self.config = experience, config
         rng, until = np.random.default_rng(config.seed), target.budget.used
@@ -69,4 +72,6 @@ class FakeLearning:
         measure()
         finals = tuple(last.returns.tolist())
         arm = ArmRecord("mapped", 0, 0, None, finals, None)
-        return LearnedOn("mapped", mapped, None, tuple(curve), (arm,), "nothing else")
+        passed = test and test.followed_by([1e6] * test.missing)
+        what = "mapped", mapped, None, tuple(curve), (arm,), "nothing else"
+        return LearnedOn(*what, passed)

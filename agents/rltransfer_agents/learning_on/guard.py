@@ -25,6 +25,10 @@ _CONFIDENCE = 0.99
 """That an arm is behind, each time it is looked at."""
 _BEHIND = 2
 """Times that it must be, on other episodes, before it is out."""
+_FAR = 0.1
+"""Of the way from acting badly to the mapped policy, by which every one of the first
+episodes of a learner must be above the mapped policy's to count before there are more.
+"""
 _CHANCE = 0.2
 """Of the steps, before any arm is out: learners start slowly."""
 
@@ -122,6 +126,11 @@ class Arm:
         return self.steps + len(self._tested.returns) * self._tested.episode_steps
 
     @property
+    def own(self) -> list[float]:
+        """Returns of the episodes that were judged here, where all begin alike."""
+        return self.judged[len(self._tested.returns) :]
+
+    @property
     def window(self) -> list[float]:
         """The returns by which it is judged now."""
         return self.judged[-FIRST_JUDGED:]
@@ -159,22 +168,31 @@ class Arm:
         self.steps += steps
         self.judged += judged
 
-    def takes(self, policy: Policy) -> None:
+    def takes(self, policy: Policy, *, early: bool = False) -> None:
         """Makes what it is now its answer, unless it earned clearly more before.
 
         The newest is preferred, not the luckiest: of many that are tried, the one with
         the highest mean of a few episodes is mostly lucky.
+
+        Args:
+            policy: what it is now.
+            early: whether fewer episodes than it is judged by are enough.
         """
         now = Answer(policy, list(self.window))
         # An episode that the budget cut off says nothing of these weights.
         unjudged = len(self.judged) == self._offered
         self._offered = len(self.judged)
-        if self.is_new or unjudged:
+        if unjudged:
             return
         *before, own = now.returns
+        if self.is_new:
+            if early and own >= self.answer.mean:
+                self.answer = now
+            return
         # What fell is not as good as the weights before it, there and elsewhere.
         alike = self.judged[: -len(now.returns)][-1:]
-        fell = bool(self.answer.returns) and own < min([np.median(before), *alike])
+        judged = len(self.answer.returns) >= FIRST_JUDGED
+        fell = judged and own < min([np.median(before), *alike])
         if fell or now.mean < self.surest.at_least:
             return
         self.answer = now
@@ -196,6 +214,8 @@ class Guard:
     arms: list[Arm]
     steps: int
     """Of all the learning."""
+    floor: float = -np.inf
+    """What acting badly earns."""
     _past: int = field(default=0, init=False)
     _leader: Arm | None = field(default=None, init=False)
 
@@ -215,6 +235,21 @@ class Guard:
         if mapped and first.answer.at_least <= mapped[0].answer.mean:
             return mapped[0]
         return first
+
+    def far_above_mapped(self, arm: Arm) -> bool:
+        """Whether all episodes of a learner are far above the mapped policy's.
+
+        Compared are those that began alike, which tells more than their means do. Far
+        above is by a tenth of the mapped policy's way from the lowest return seen.
+        """
+        first = self.arms[0]
+        theirs = first.own
+        common = min(len(arm.judged), len(theirs))
+        if first.name != "mapped" or not common:
+            return False
+        far = _FAR * (mean_of(theirs) - self.floor)
+        gaps = np.subtract(arm.judged[:common], theirs[:common])
+        return bool((gaps > max(far, 0.0)).all())
 
     def choose(self) -> Arm:
         """Returns who acts in the next episode."""

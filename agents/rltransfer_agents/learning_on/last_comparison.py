@@ -70,17 +70,27 @@ def known_returns(one: Contender, all_of_them: Sequence[Contender]) -> list[floa
     return [*one.answer.returns, *one.returns]
 
 
-def compared(known: Sequence[Contender]) -> Contender:
+def compared(known: Sequence[Contender], *, accepted: bool = True) -> Contender:
     """Returns the result: the mapped policy, unless another is above it for sure.
+
+    One that is not accepted is the result only if it is above the others for sure.
 
     For sure is: by more than a standard error of the difference, and by as many
     episodes at least as a learner is judged by. Weights that were
     picked because they once earned most are the result only by what they earn in the
     last comparison, never by what they were picked for.
+
+    Args:
+        known: the mapped policy first, if it may be the result.
+        accepted: whether that is accepted.
     """
     returns = [known_returns(one, known) for one in known]
     paired = min(len(one.returns) for one in known) >= _SURE
     first, *others = zip(known, returns, strict=True)
+    if first[0].arm.name == "mapped" and others and not accepted:
+        learned = compared(known[1:])
+        theirs = known_returns(learned, known)
+        return first[0] if _above(first[1], theirs, paired) else learned
     able = [one for one in others if one[1] and (paired or one[0].newest)]
     if first[0].arm.name == "mapped":
         able = [one for one in able if _above(one[1], first[1], paired)]

@@ -3,9 +3,11 @@
 from dataclasses import replace
 from typing import cast, final
 
+from rltransfer.alignment import AcceptanceTest
 from rltransfer.domain import Domain, Policy, Rollout, Transitions
 from rltransfer.errors import InputError
 from rltransfer.random_streams import INTEGER_SEEDS, RandomStreams
+from rltransfer_agents.learning_on.admission import Admission
 from rltransfer_agents.learning_on.guard import (
     FIRST_JUDGED,
     NOTHING_KNOWN,
@@ -31,7 +33,12 @@ from rltransfer_agents.learning_on.learner import LearnedPolicy, Learner
 from rltransfer_agents.learning_on.measured_curve import MeasuredCurve
 from rltransfer_agents.learning_on.q_learner import N_STEPS
 from rltransfer_agents.learning_on.replay import Replay, Units
-from rltransfer_agents.learning_on.strategies import STRATEGIES, Exploring, Pull
+from rltransfer_agents.learning_on.strategies import (
+    STRATEGIES,
+    Exploring,
+    Pull,
+    Strategy,
+)
 from rltransfer_agents.learning_on.students import Student, lowest_return, new_student
 
 
@@ -42,6 +49,7 @@ def learn_on(
     config: LearnOnConfig,
     watch: LearningWatcher | None = None,
     tested: KnownReturns = NOTHING_KNOWN,
+    test: AcceptanceTest | None = None,
 ) -> LearnedOn:
     """Learns on in the target from the mapped policy, and never ends up below it.
 
@@ -55,8 +63,11 @@ def learn_on(
         config: how.
         watch: is called while it goes on.
         tested: what the mapped policy earned before; it need not show that again.
+        test: that is yet to accept it, see `Admission`; None if it is accepted.
     """
-    return _Learning(target, mapped, experience, config, watch).run(tested)
+    # Of a quarter of all steps: a learner acts in as many.
+    admission = Admission(test, config.steps // 8)
+    return _Learning(target, mapped, experience, config, watch, admission).run(tested)
 
 
 @final
@@ -70,8 +81,9 @@ class _Learning:
         experience: Transitions,
         config: LearnOnConfig,
         watch: LearningWatcher | None,
+        admission: Admission,
     ) -> None:
-        self._target, self._mapped = target, mapped
+        self._target, self._mapped, self._admission = target, mapped, admission
         self._config, self._watch = config, watch
         self._streams = RandomStreams(config.seed, *_USES)
         self._resets, self._noise = map(self._streams.generator, ("resets", "noise"))
@@ -80,15 +92,23 @@ class _Learning:
         self._curve = MeasuredCurve(target, config, watch)
         self._experience = experience
         self._students: dict[str, Student] = {}
+        self._out: list[Arm] = []
 
     def run(self, tested: KnownReturns) -> LearnedOn:
         """Learns, compares, and returns what came of it."""
         config, target = self._config, self._target
         rows, arms = [self._experience], []
         if self._mapped is not None:
-            arms.append(Arm("mapped", Answer(self._mapped), tested))
-            self._curve.measure(arms[0])
-            rows += self._mapped_acts(arms[0])
+            first = Arm("mapped", Answer(self._mapped), tested)
+            self._curve.measure(first)
+            rows += self._mapped_acts(first)
+            if not self._admission.behind:
+                rows += self._random_acts()
+            if self._admission.hopeless(first.episode_steps):
+                self._mapped = None
+                self._refuse(first)
+            else:
+                arms.append(first)
         seen = Transitions.join(*rows)
         discount = config.learner.discount
         self._units = Units.of(seen, discount)
@@ -98,18 +118,19 @@ class _Learning:
         )
         self._replay.add(seen)
         self._seen = len(seen)
+        floor = lowest_return(self._experience)
         known, streams = (target, self._units, self._replay, config), self._streams
-        if arms and config.strategy != "scratch":
-            strategy, mapped = STRATEGIES[config.strategy], arms[0]
-            floor, length = lowest_return(self._experience), mapped.episode_steps
-            pull = Pull(strategy, mapped.judged, floor, length, config.solved)
+        strategy = STRATEGIES[config.strategy]
+        if arms and config.strategy != "scratch" and self._is_worth(arms[0], strategy):
+            length = arms[0].episode_steps
+            pull = Pull(strategy, arms[0].judged, floor, length, config.solved)
             student = new_student(*known, streams.generator("student"), pull)
             self._students["student"] = student
         self._students["scratch"] = new_student(*known, streams.generator("scratch"))
         for name, student in self._students.items():
             answer = Answer(self._policy(student.learner.copy()))
             arms.append(Arm(cast(ArmName, name), answer, clone=student.clone))
-        self._guard = Guard(arms, config.steps)
+        self._guard = Guard(arms, config.steps, floor)
         self._drop_diverged()
         self._curve.measure(self._guard.best)
         while self._left > self._reserve and self._guard.learners:
@@ -126,7 +147,9 @@ class _Learning:
             return 0
         wanted = round(len(arms) * EPISODES * max(arm.episode_steps for arm in arms))
         share = round(self._config.final_share * self._config.steps)
-        return max(share, min(wanted, self._config.steps // 6))
+        # The mapped policy acts in as many as one learner.
+        decide = 2 * self._admission.steps(arms[0].episode_steps)
+        return max(share, min(wanted, self._config.steps // 6), decide)
 
     @property
     def _left(self) -> int:
@@ -139,16 +162,53 @@ class _Learning:
         rows: list[Transitions] = []
         # One episode at least: without any it could not be compared.
         while not arm.judged or (
-            arm.shown < steps and len(arm.judged) < config.mapped_episodes
+            arm.shown < steps
+            and len(arm.judged) < config.mapped_episodes
+            and not self._admission.behind
         ):
             # One that does not end leaves steps to learn from.
             rollout = self._judged(arm, arm.answer.policy, self._left // 2)
             rows.append(rollout.transitions)
             arm.acted(len(rollout.transitions), rollout.returns.tolist())
             arm.answer.returns += rollout.returns.tolist()
+            self._admission.acted(rollout.returns.tolist())
+            self._curve.measure(arm)
             if not len(rollout.returns):
                 break
         return rows
+
+    def _random_acts(self) -> list[Transitions]:
+        """Returns rows of acting at random, if any are needed."""
+        rollout = self._admission.act_at_random(
+            self._target,
+            round(self._config.random_share * self._config.steps),
+            int(self._resets.integers(INTEGER_SEEDS)),
+            self._streams.generator("random"),
+        )
+        return [] if rollout is None else [rollout.transitions]
+
+    def _is_worth(self, mapped: Arm, strategy: Strategy) -> bool:
+        """Returns whether a student that begins as the mapped policy helps.
+
+        Where it does not, the record of the student says so.
+        """
+        solved, floor = self._config.solved, lowest_return(self._experience)
+        share = (mapped.mean - floor) / (solved - floor) if solved > floor else 1.0
+        if share >= strategy.worth:
+            return True
+        left_out = Arm("student", mapped.answer)
+        left_out.dropped = (
+            f"not begun: {mapped.mean:.1f} of the mapped policy is {share:.0%} of the "
+            f"way from {floor:.1f}, the lowest return seen, to {solved:g}, and below "
+            f"{strategy.worth:.0%} scratch learns faster from the same rows"
+        )
+        self._out.append(left_out)
+        return False
+
+    def _refuse(self, mapped: Arm) -> None:
+        test = self._admission.test
+        mapped.dropped = None if test is None else test.verdict
+        self._out.append(mapped)
 
     def _acted(self, policy: Policy, steps: int, seed: int) -> Rollout:
         """Returns one counted episode, which may be cut off by the budget."""
@@ -187,31 +247,17 @@ class _Learning:
             self._say(arm, rollout)
 
     def _acts(self, arm: Arm, student: Student) -> list[Rollout]:
-        """Returns an episode of an arm; of one that never acted, enough to judge it.
-
-        What it learned from alignment's rows alone may be the best that it comes to.
-        """
+        """Returns the next episode of an arm, or as many as its learner needs."""
         if arm.explores:
             return self._explores(arm, student)
-        now, rollouts = self._policy(student.learner.copy()), list[Rollout]()
-        while not rollouts or (len(rollouts) < FIRST_JUDGED and self._promises(arm)):
-            left = self._left - self._reserve
-            if rollouts and left <= 0:
-                break
-            rollouts.append(self._judged(arm, now, max(left, 1)))
-            judged = rollouts[-1].returns.tolist()
-            arm.acted(len(rollouts[-1].transitions), judged)
-            if judged and student.pull is not None:
-                student.pull.earned(judged[0], len(rollouts[-1].transitions))
-        arm.takes(now)
-        return rollouts
-
-    def _promises(self, arm: Arm) -> bool:
-        """Whether a new learner may be better already than the mapped policy."""
-        first = self._guard.arms[0]
-        if first.name != "mapped" or arm.clone or not arm.is_new:
-            return False
-        return arm.mean > first.answer.mean
+        now = self._policy(student.learner.copy())
+        rollout = self._judged(arm, now, max(self._left - self._reserve, 1))
+        judged = rollout.returns.tolist()
+        arm.acted(len(rollout.transitions), judged)
+        if judged and student.pull is not None:
+            student.pull.earned(judged[0], len(rollout.transitions))
+        arm.takes(now, early=self._guard.far_above_mapped(arm))
+        return [rollout]
 
     def _explores(self, arm: Arm, student: Student) -> list[Rollout]:
         """Returns an episode that is for learning, or as many as the learner needs."""
@@ -270,28 +316,39 @@ class _Learning:
         arms = self._guard.arms
         known = contenders([arm for arm in arms if arm.stands], self._left)
         seed = int(self._resets.integers(INTEGER_SEEDS))
-        for number, one in enumerate(known if len(known) > 1 else ()):
+        open_test = self._admission.test is not None
+        for number, one in enumerate(known if len(known) > 1 or open_test else ()):
+            share = self._left // (len(known) - number)
+            if one.arm.name == "mapped":
+                share = max(share, self._admission.steps(1.1 * one.arm.episode_steps))
             rollout = self._target.collect(
                 one.answer.policy,
                 purpose="final comparison",
                 seed=seed,
-                steps=self._left // (len(known) - number),
+                steps=min(share, self._left),
                 episodes=self._config.final_episodes,
             )
             known[number] = replace(one, returns=tuple(rollout.returns.tolist()))
-        winner = compared(known)
+            if one.arm.name == "mapped":
+                self._admission.acted(known[number].returns)
+        accepted = self._admission.accepted
+        if known[0].arm.name == "mapped" and not accepted:
+            self._refuse(known[0].arm)
+        winner = compared(known, accepted=accepted)
         policy = winner.answer.policy
         self._curve.end(policy, winner.arm)
         # Of two of one arm, those of the result, else of the newest.
         last = {one.arm.name: one.returns for one in (*reversed(known), winner)}
-        records = tuple(ArmRecord.of(arm, last.get(arm.name, ())) for arm in arms)
+        everyone = [*(arm for arm in self._out if arm not in arms), *arms]
+        records = tuple(ArmRecord.of(arm, last.get(arm.name, ())) for arm in everyone)
         learner = policy.learner if isinstance(policy, LearnedPolicy) else None
         told = verdict(winner, known)
         curve = tuple(self._curve.points)
-        return LearnedOn(winner.arm.name, policy, learner, curve, records, told)
+        who, test = winner.arm.name, self._admission.test
+        return LearnedOn(who, policy, learner, curve, records, told, test)
 
 
-_USES = ("resets", "noise", "student", "scratch")
+_USES = ("resets", "noise", "student", "scratch", "random")
 _LOOKS, _STARTS = 3 * FIRST_JUDGED, (1_000, FIRST_JUDGED)
 """Judged episodes of an arm that begin in turns at the same few starts, which may
 matter more than who acts, before others take their place: nobody shall learn these by

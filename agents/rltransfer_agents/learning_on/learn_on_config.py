@@ -39,6 +39,9 @@ class LearnOnConfig:
     and the student has seen it act."""
     mapped_episodes: int = 5
     """The most of them."""
+    random_share: float = 0.1
+    """The most of the steps in which actions are random, where too few such episodes
+    are known to compare the mapped policy with."""
     final_share: float = 0.1
     """Of the steps, kept for the last comparison."""
     final_episodes: int = 20

@@ -6,6 +6,7 @@ from typing import Protocol, final, runtime_checkable
 
 import numpy as np
 
+from rltransfer.alignment import AcceptanceTest
 from rltransfer.domain import Policy
 from rltransfer_agents.learning_on.guard import Arm, ArmName
 from rltransfer_agents.learning_on.learner import Learner
@@ -69,6 +70,8 @@ class LearnedOn:
     curve: tuple[CurvePoint, ...]
     arms: tuple[ArmRecord, ...]
     verdict: str
+    acceptance: AcceptanceTest | None = None
+    """The mapped policy's, as far as it went on here; None where nothing was tested."""
 
 
 @runtime_checkable

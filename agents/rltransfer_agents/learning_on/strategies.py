@@ -38,11 +38,19 @@ class Strategy:
     """What of the source's networks the student's begin with."""
     shapes: bool = False
     """Whether the source's value shapes the rewards; see `potential`."""
+    worth: float = -np.inf
+    """Share of the way from the lowest return seen to the threshold that the mapped
+    policy must have come for a student to be begun; below it is only an arm."""
 
+
+_WORTH = 2 / 3
+"""Measured on spoilt mappings, where a clone of a bad policy held learning back."""
 
 STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
     {
-        "hold": Strategy(hold=1.0, filtered=1.0, bootstraps=True, acts="higher"),
+        "hold": Strategy(
+            hold=1.0, filtered=1.0, bootstraps=True, acts="higher", worth=_WORTH
+        ),
         # Hu et al., "Imitation Bootstrapped Reinforcement Learning", RSS 2024.
         "ibrl": Strategy(bootstraps=True, acts="higher"),
         # Schmitt et al., 2018; the weight as in Agarwal et al., "Reincarnating

@@ -123,6 +123,29 @@ def test_few_episodes_make_no_answer() -> None:
     assert one.answer.returns == [] and one.answer.mean == float("-inf")
 
 
+def test_first_episodes_count_where_all_are_far_above_those_that_began_alike() -> None:
+    student = Arm("student", Answer(policy()))
+    guard = Guard([mapped(-900.0, -10.0), student], STEPS, floor=-1500.0)
+    assert not guard.far_above_mapped(student)
+    student.acted(20, [-100.0])
+    # The mapped policy is 1,045 above the floor on average; a tenth of it is far.
+    assert guard.far_above_mapped(student)
+    newest = policy()
+    student.takes(newest, early=True)
+    assert student.answer.policy is newest and guard.best is student
+    # As good where both began near the goal: not far above.
+    student.acted(20, [-9.0])
+    assert not guard.far_above_mapped(student)
+
+
+def test_an_early_answer_gives_way_to_what_was_judged_often_enough() -> None:
+    one = Arm("student", Answer(policy()))
+    for earned in (9.0, 5.0, 5.0):
+        one.acted(20, [earned])
+        one.takes(policy(), early=True)
+    assert one.answer.returns == [9.0, 5.0, 5.0]
+
+
 def test_the_mapped_policy_is_best_unless_a_learner_is_clearly_above_it() -> None:
     better, scratch = arm("student", *evenly(5.0)), arm("scratch", *evenly(1.0))
     for own, best in ((4.0, "student"), (5.0, "mapped"), (4.99, "mapped")):

@@ -92,3 +92,13 @@ def test_a_lone_learner_that_ended_early_is_said_to() -> None:
     assert "alone" in verdict(alone, [alone])
     alone.arm.dropped = "its weights were not finite after 90 steps"
     assert "ended early: its weights were not finite" in verdict(alone, [alone])
+
+
+def test_what_is_not_accepted_is_the_result_only_if_it_is_surely_above() -> None:
+    mapped = contender("mapped", [], *[5.0] * 5)
+    about = contender("scratch", [], 4.0, 6.0, 4.0, 6.0, 4.0)
+    assert compared([mapped, about]) is mapped
+    assert compared([mapped, about], accepted=False) is about
+    worse = contender("scratch", [], *[1.0] * 5)
+    assert compared([mapped, worse], accepted=False) is mapped
+    assert compared([mapped], accepted=False) is mapped

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rltransfer.alignment import AcceptanceTest
 from rltransfer.domain import Domain, Policy, StickyRandomPolicy, Transitions
 from rltransfer.errors import InputError
 from rltransfer.wrappers import StepBudget
@@ -26,6 +27,7 @@ from rltransfer_agents.learning_on import (
 )
 from rltransfer_agents.learning_on.learner import LearnedPolicy
 from rltransfer_agents.learning_on.learner_config import LearnerConfig
+from rltransfer_agents.learning_on.students import lowest_return
 from tests.worlds.line import Line, homeward
 from tests.worlds.points import Chooser
 
@@ -259,15 +261,59 @@ def test_what_was_tested_before_need_not_be_shown_again() -> None:
     assert learned.curve[0].target_steps == SEEN
 
 
-def test_a_learner_that_begins_below_the_mapped_policy_is_not_judged_at_length() -> (
-    None
-):
-    """Only what may be the result already, by its first episode, is shown again."""
-    notes, perfect = Notes(), homeward()
-    World(QUICK).learned(perfect, notes)
-    arms = [int(row["transfer/arm"]) for _, row in notes.scalars]
-    scratch = arms.index(2)
-    assert arms[scratch + 1] == 1
+def untested(*random_returns: float) -> AcceptanceTest:
+    return AcceptanceTest(np.array(random_returns), np.zeros(0), 0.95)
+
+
+def test_what_is_yet_to_be_accepted_is_tested_by_its_own_episodes() -> None:
+    world = World(QUICK)
+    mapped, test = homeward(), untested(-40.0, -38.0, -39.0)
+    learned = learn_on(world.domain, mapped, world.experience, world.config, test=test)
+    # It is the answer from the first step on, and is accepted by those it acted in.
+    assert learned.curve[0].target_steps == SEEN and learned.curve[0].arm == "mapped"
+    assert learned.acceptance is not None and learned.acceptance.accepted
+    first = learned.arms[0]
+    known = first.episodes + len(first.final_returns)
+    assert len(learned.acceptance.returns) == known >= 3
+    assert learned.acceptance.random_returns.tolist() == [-40.0, -38.0, -39.0]
+    assert first.dropped is None
+
+
+def test_what_is_no_better_than_random_is_out_and_scratch_learns_alone() -> None:
+    world = World(QUICK)
+    mapped = homeward(way=-1)
+    test = untested(world.worth(mapped), 0.0, -1.0)
+    learned = learn_on(world.domain, mapped, world.experience, world.config, test=test)
+    assert [arm.name for arm in learned.arms] == ["mapped", "scratch"]
+    assert learned.arms[0].episodes == 1 and learned.winner == "scratch"
+    assert str(learned.arms[0].dropped).startswith("refused")
+    assert learned.acceptance is not None and not learned.acceptance.accepted
+
+
+def test_random_episodes_that_are_missing_are_acted() -> None:
+    world = World(QUICK)
+    config = replace(world.config, random_share=0.2)
+    learned = learn_on(
+        world.domain, homeward(), world.experience, config, test=untested()
+    )
+    assert learned.acceptance is not None
+    # Three of 20 steps, in a fifth of 400.
+    assert len(learned.acceptance.random_returns) == 3
+
+
+def test_a_student_of_a_poor_mapped_policy_is_not_begun_and_that_is_said() -> None:
+    mapped = weak(True)
+    world = World(QUICK)
+    floor = lowest_return(world.experience)
+    far = floor + 2 * (world.worth(mapped) - floor)
+    learned = World(replace(QUICK, solved=far)).learned(mapped)
+    by_name = {arm.name: arm for arm in learned.arms}
+    assert by_name["student"].episodes == 0
+    assert "50% of the way from" in str(by_name["student"].dropped)
+    assert by_name["scratch"].episodes > 0
+    # Whoever asks for another strategy gets it.
+    other = World(replace(QUICK, solved=far, strategy="kickstart")).learned(mapped)
+    assert {arm.name: arm.episodes for arm in other.arms}["student"] > 0
 
 
 WILD = replace(QUICK, learner=replace(SMALL, rate=1e38), first_updates=1.0)

@@ -1,0 +1,99 @@
+"""Whether the mapped policy is accepted, told by its episodes while learning goes on.
+
+Alignment leaves its acceptance test to these: what the mapped policy earns is counted
+in any case, so the test costs nothing, and learning can begin at once.
+"""
+
+from collections.abc import Sequence
+from typing import final
+
+import numpy as np
+
+from rltransfer.alignment import AcceptanceTest
+from rltransfer.domain import Domain, Rollout, StickyRandomPolicy
+from rltransfer.evaluation import beats
+
+_LEAST_RANDOM = 3
+"""Random episodes that the mapped policy is compared with: three of its own are enough
+then. With two it would need five, with one nineteen."""
+_DOUBT = 0.75
+"""That it beats random actions; where that is less likely it is out at once."""
+
+
+@final
+class Admission:
+    """The acceptance test of a mapped policy, decided once, at the end of learning.
+
+    Before, it can only be lost: a look that may accept, beside the one at the end,
+    would be a second chance to look good by luck.
+
+    Args:
+        test: as alignment left it; None for a policy that is accepted.
+        most: steps of the mapped policy that may decide it at the end.
+    """
+
+    def __init__(self, test: AcceptanceTest | None, most: int) -> None:
+        self.test, self._most = test, most
+
+    def acted(self, returns: Sequence[float]) -> None:
+        """Takes note of episodes of the mapped policy; none of them chose it."""
+        if self.test is not None:
+            self.test = self.test.followed_by(returns)
+
+    def act_at_random(
+        self, target: Domain, steps: int, seed: int, rng: np.random.Generator
+    ) -> Rollout | None:
+        """Acts at random where too few such episodes are known to compare with.
+
+        Args:
+            target: where.
+            steps: the most.
+            seed: of the first reset.
+            rng: draws the actions.
+        """
+        test = self.test
+        missing = 0 if test is None else _LEAST_RANDOM - len(test.random_returns)
+        if test is None or missing <= 0:
+            return None
+        rollout = target.collect(
+            StickyRandomPolicy(target.actions, rng),
+            purpose="learning",
+            seed=seed,
+            steps=steps,
+            episodes=missing,
+        )
+        self.test = test.followed_by(random_returns=rollout.returns.tolist())
+        return rollout
+
+    @property
+    def behind(self) -> bool:
+        """Whether an episode of too few was no better than all random ones."""
+        test = self.test
+        return test is not None and not test.decides and not test.open
+
+    def hopeless(self, episode_steps: float) -> bool:
+        """Returns whether the mapped policy can hardly be accepted any more.
+
+        Args:
+            episode_steps: of the mapped policy, on average.
+        """
+        test = self.test
+        if test is None:
+            return False
+        if not test.decides:
+            known = len(test.random_returns) > 0
+            return self.behind or not known or self.steps(episode_steps) > self._most
+        return not beats(test.returns, test.random_returns, _DOUBT).better
+
+    def steps(self, episode_steps: float) -> int:
+        """Returns steps of the mapped policy without which it can't be accepted.
+
+        Args:
+            episode_steps: of it, on average.
+        """
+        return 0 if self.test is None else round(self.test.missing * episode_steps)
+
+    @property
+    def accepted(self) -> bool:
+        """Whether it is accepted; to be asked once all have acted."""
+        return self.test is None or bool(self.test.accepted)
