@@ -8,6 +8,7 @@ shows such a copy, nearly exactly, is inverted.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import final
 
 import numpy as np
@@ -83,24 +84,42 @@ class _Retracing:
 
     def best(self) -> tuple[Array, View] | None:
         """Returns the best wiring and its view; None where none explains enough."""
+        likely = self._likely()
+        if not likely:
+            return None
+        source, enough = self._source, self._config.enough
+        wiring, view = min(likely, key=lambda one: one[1].unexplained)
+        more = self._copies(wiring, source, self._config.refining_steps)
+        history = self._problem.config.history
+        view = climbed_view(more, view.weight, history, view.unexplained)
+        if view.unexplained > enough:
+            return None
+        return wiring, replace(view, weight=_turned_back(source, view.weight))
+
+    def _likely(self) -> list[tuple[Array, View]]:
+        """Returns the likeliest wirings with views that opposites were tried for.
+
+        It ends at the first that explains enough.
+        """
+        config, history = self._config, self._problem.config.history
+        likely: list[tuple[Array, View]] = []
+        found = sorted(self._first_views(), key=lambda one: one[2].unexplained)
+        for wiring, copies, view in found[: config.kept_wirings]:
+            if view.unexplained > config.hopeless:
+                break
+            if view.unexplained > config.enough:
+                view = likeliest_of_opposites(copies, view, config.directions, history)
+            likely.append((wiring, view))
+            if view.unexplained <= config.enough:
+                break
+        return likely
+
+    def _first_views(self) -> list[tuple[Array, Simulated, View]]:
+        """Returns likely wirings, copies by them, and views; up to a sure one."""
         problem, config = self._problem, self._problem.config
-        own = problem.model_data.model.whitening.unwhitened(
-            problem.model_data.at_random
-        )
-        moving = torch.from_numpy(self._moving)
-        source = Responses.of(
-            episodes_of(
-                replace(
-                    own,
-                    observation=own.observation[:, moving],
-                    next_observation=own.next_observation[:, moving],
-                )
-            ),
-            config.responses,
-        )
+        source, found = self._source, list[tuple[Array, Simulated, View]]()
         target = Responses.of(self._episodes, config.responses)
         codecs = problem.source.actions, problem.target.actions
-        found: list[tuple[Array, Simulated, View]] = []
         wirings = likely_wirings(source, target, codecs, config.responses)
         for wiring in wirings[: config.history.simulated_wirings]:
             copies = self._copies(wiring, source, config.history.copied_steps)
@@ -109,26 +128,19 @@ class _Retracing:
             found.append((wiring, copies, view))
             if view.unexplained <= self._config.enough:
                 break
-        found.sort(key=lambda one: one[2].unexplained)
-        likely: list[tuple[Array, View]] = []
-        for wiring, copies, view in found[: self._config.kept_wirings]:
-            if view.unexplained > self._config.hopeless:
-                break
-            if view.unexplained > self._config.enough:
-                view = likeliest_of_opposites(
-                    copies, view, self._config.directions, config.history
-                )
-            likely.append((wiring, view))
-            if view.unexplained <= self._config.enough:
-                break
-        if not likely:
-            return None
-        wiring, view = min(likely, key=lambda one: one[1].unexplained)
-        more = self._copies(wiring, source, self._config.refining_steps)
-        view = climbed_view(more, view.weight, config.history, view.unexplained)
-        if view.unexplained > self._config.enough:
-            return None
-        return wiring, replace(view, weight=_turned_back(source, view.weight))
+        return found
+
+    @cached_property
+    def _source(self) -> Responses:
+        """What actions do to what moves in the source."""
+        data, moving = self._problem.model_data, torch.from_numpy(self._moving)
+        own = data.model.whitening.unwhitened(data.at_random)
+        seen = replace(
+            own,
+            observation=own.observation[:, moving],
+            next_observation=own.next_observation[:, moving],
+        )
+        return Responses.of(episodes_of(seen), self._problem.config.responses)
 
     def mapping(self, wiring: Array, view: View) -> DomainMapping:
         """Returns the inverse of a view of what moves.
