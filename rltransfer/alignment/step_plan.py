@@ -10,6 +10,10 @@ from rltransfer.domain import Rollout, WantedEpisodes
 from rltransfer.errors import InputError
 from rltransfer.evaluation import episodes_needed
 
+_EXPLORED, _TRIED = 600, 400
+"""Steps of exploration and of a trial that budgets of learning on have room for first,
+up to half and a third of them; the usual shares of larger ones are more."""
+
 
 @final
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class StepPlanConfig:
     """
     wanted_part: float = 2
     """Exploration may take one part in so many of the budget to finish these."""
-    trial_part: int = 6
+    trial_part: float = 6
     """A trial may take one part in so many of the budget: there must be several."""
     short_trial: int = 500
     """Steps of a trial where no episode ends early: they rank maps as whole ones do."""
@@ -64,16 +68,20 @@ class StepPlanConfig:
     """
 
     @classmethod
-    def before_learning(cls) -> "StepPlanConfig":
+    def before_learning(cls, budget: int) -> "StepPlanConfig":
         """Returns how they are shared where the target is learned in afterwards.
 
         No steps are kept back for the acceptance test: the mapped policy's episodes
-        while learning decide it. So more is left to explore and for each trial.
+        while learning decide it. So small budgets have more to explore and for each
+        trial.
+
+        Args:
+            budget: target steps in all.
         """
         return cls(
-            exploration_share=0.5,
+            exploration_share=min(max(_EXPLORED / budget, 0.25), 0.5),
             wanted_part=1.5,
-            trial_part=3,
+            trial_part=min(max(budget / _TRIED, 3.0), 6.0),
             acceptance_share=0.0,
             tested_later=True,
         )
@@ -205,7 +213,7 @@ class StepPlan:
     @property
     def trial_steps(self) -> int:
         """Most steps of one trial."""
-        share = self.budget // self.config.trial_part
+        share = int(self.budget / self.config.trial_part)
         return min(share, self.episode_limit or share)
 
     @property

@@ -132,7 +132,8 @@ class TransferRequest:
             spawn_key=self.streams.sequence("alignment").spawn_key,
         )
         if self.learning is not None:
-            config = replace(config, steps=StepPlanConfig.before_learning())
+            steps = StepPlanConfig.before_learning(self.alignment_budget)
+            config = replace(config, steps=steps)
         for name, value in self.hyperparams.items():
             config = with_value(config, name, value)
         return config

@@ -174,7 +174,7 @@ def test_a_test_that_is_left_for_later_takes_no_step(
     model_data: SourceModelData,
 ) -> None:
     trials = trials_with_left(model_data, left=90)
-    trials.plan = replace(trials.plan, config=StepPlanConfig.before_learning())
+    trials.plan = replace(trials.plan, config=StepPlanConfig.before_learning(99))
     used = trials.problem.target.budget.used
     _, acceptance = accept(trials)
     assert trials.problem.target.budget.used == used

@@ -123,15 +123,20 @@ def test_more_short_episodes_are_aimed_at_where_they_cost_little() -> None:
     assert plan.aimed_at(9_000, BestTrial(5.0, finished=True)) == 20
 
 
-def test_before_learning_nothing_is_kept_back_for_the_test() -> None:
-    config = StepPlanConfig.before_learning()
-    plan = replace(PLAN, config=config)
+@pytest.mark.parametrize(
+    ("budget", "explored", "tried"),
+    [(400, 200, 133), (1_200, 600, 400), (1_800, 600, 400), (6_000, 1_500, 1_000)],
+)
+def test_before_learning_nothing_is_kept_back_for_the_test(
+    budget: int, explored: int, tried: int
+) -> None:
+    config = StepPlanConfig.before_learning(budget)
+    plan = replace(PLAN, config=config, budget=budget)
     best = BestTrial(20.0, finished=True)
     assert PLAN.reserve(best) > 0 and plan.reserve(best) == plan.reserve(None) == 0
-    assert plan.spare(plan.budget - 7, best) == 7
-    # Half of it explores, and two thirds to finish wanted episodes.
-    assert plan.exploration == plan.budget // 2
-    assert plan.wanted_episodes.within == int(plan.budget / 1.5)
+    assert plan.spare(budget - 7, best) == 7
+    assert (plan.exploration, plan.trial_steps) == (explored, tried)
+    assert plan.wanted_episodes.within == int(budget / 1.5)
 
 
 @pytest.mark.parametrize("wrong", [{"acceptance_share": 0.0}, {"tested_later": True}])
