@@ -165,6 +165,7 @@ class _Learning:
             arm.shown < steps
             and len(arm.judged) < config.mapped_episodes
             and not self._admission.behind
+            and self._way(arm) >= STRATEGIES[config.strategy].worth
         ):
             # One that does not end leaves steps to learn from.
             rollout = self._judged(arm, arm.answer.policy, self._left // 2)
@@ -187,19 +188,23 @@ class _Learning:
         )
         return [] if rollout is None else [rollout.transitions]
 
+    def _way(self, mapped: Arm) -> float:
+        """Returns how far the mapped policy is from the lowest return to solved."""
+        solved, floor = self._config.solved, lowest_return(self._experience)
+        return (mapped.mean - floor) / (solved - floor) if solved > floor else 1.0
+
     def _is_worth(self, mapped: Arm, strategy: Strategy) -> bool:
         """Returns whether a student that begins as the mapped policy helps.
 
         Where it does not, the record of the student says so.
         """
-        solved, floor = self._config.solved, lowest_return(self._experience)
-        share = (mapped.mean - floor) / (solved - floor) if solved > floor else 1.0
-        if share >= strategy.worth:
+        way = self._way(mapped)
+        if way >= strategy.worth:
             return True
         left_out = Arm("student", mapped.answer)
         left_out.dropped = (
-            f"not begun: {mapped.mean:.1f} of the mapped policy is {share:.0%} of the "
-            f"way from {floor:.1f}, the lowest return seen, to {solved:g}, and below "
+            f"not begun: {mapped.mean:.1f} of the mapped policy is {way:.0%} of the "
+            f"way from the lowest return seen to {self._config.solved:g}, and below "
             f"{strategy.worth:.0%} scratch learns faster from the same rows"
         )
         self._out.append(left_out)
