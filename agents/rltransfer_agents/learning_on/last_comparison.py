@@ -1,11 +1,13 @@
 """The last comparison: who is the result, by episodes that all begin alike."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
 
+from rltransfer.domain import Domain
+from rltransfer_agents.learning_on.admission import Admission
 from rltransfer_agents.learning_on.guard import (
     FIRST_JUDGED,
     Answer,
@@ -13,6 +15,7 @@ from rltransfer_agents.learning_on.guard import (
     mean_of,
     standard_error,
 )
+from rltransfer_agents.learning_on.learn_on_config import LearnOnConfig
 
 EPISODES = 5
 """Of each that steps are kept for, if that is no more than a sixth of all."""
@@ -55,6 +58,67 @@ def contenders(arms: Sequence[Arm], steps: int) -> list[Contender]:
         enough = steps >= _SURE * longest * (len(found) + 1)
         if best.surest is not best.answer and enough:
             found.append(Contender(best, best.surest))
+    return found
+
+
+def steps_to_keep(
+    arms: Sequence[Arm], config: LearnOnConfig, admission: Admission
+) -> int:
+    """Returns the steps that are kept for the last comparison.
+
+    Args:
+        arms: all that there are; the mapped policy first.
+        config: says what share of all steps, where episodes are short.
+        admission: of the mapped policy, which needs so many episodes to be accepted.
+    """
+    if len(arms) == 1:
+        return 0
+    wanted = round(len(arms) * EPISODES * max(arm.episode_steps for arm in arms))
+    share = round(config.final_share * config.steps)
+    # The mapped policy acts in as many as one learner.
+    decide = 2 * admission.steps(arms[0].episode_steps)
+    return max(share, min(wanted, config.steps // 6), decide)
+
+
+def acted(
+    known: Sequence[Contender],
+    target: Domain,
+    admission: Admission,
+    until: int,
+    seed: int,
+    episodes: int,
+) -> list[Contender]:
+    """Acts with all contenders, from equal starts; returns them with their returns.
+
+    One alone acts only to be accepted.
+
+    Args:
+        known: the mapped policy first, if it may be the result.
+        target: where they act.
+        admission: of the mapped policy; takes note of its episodes.
+        until: steps taken in the target at which the budget ends.
+        seed: of the first reset of each.
+        episodes: of each, at most.
+    """
+    mapped = known[0].arm.name == "mapped" and admission.test is not None
+    if len(known) < 2 and not mapped:
+        return list(known)
+    found = []
+    for number, one in enumerate(known):
+        left = until - target.budget.used
+        share = left // (len(known) - number)
+        if mapped and not number:
+            share = max(share, admission.steps(1.1 * one.arm.episode_steps))
+        returns = target.collect(
+            one.answer.policy,
+            purpose="final comparison",
+            seed=seed,
+            steps=min(share, left),
+            episodes=episodes,
+        ).returns.tolist()
+        found.append(replace(one, returns=tuple(returns)))
+        if mapped and not number:
+            admission.acted(returns)
     return found
 
 

@@ -1,6 +1,5 @@
 """Learning on in the target: arms that share one replay, a guard, a last comparison."""
 
-from dataclasses import replace
 from typing import cast, final
 
 from rltransfer.alignment import AcceptanceTest
@@ -18,9 +17,10 @@ from rltransfer_agents.learning_on.guard import (
     KnownReturns,
 )
 from rltransfer_agents.learning_on.last_comparison import (
-    EPISODES,
+    acted,
     compared,
     contenders,
+    steps_to_keep,
     verdict,
 )
 from rltransfer_agents.learning_on.learn_on_config import LearnOnConfig
@@ -38,6 +38,7 @@ from rltransfer_agents.learning_on.strategies import (
     Exploring,
     Pull,
     Strategy,
+    way_to_solved,
 )
 from rltransfer_agents.learning_on.students import Student, lowest_return, new_student
 
@@ -142,14 +143,7 @@ class _Learning:
     @property
     def _reserve(self) -> int:
         """Steps to keep for the last comparison."""
-        arms = self._guard.arms
-        if len(arms) == 1:
-            return 0
-        wanted = round(len(arms) * EPISODES * max(arm.episode_steps for arm in arms))
-        share = round(self._config.final_share * self._config.steps)
-        # The mapped policy acts in as many as one learner.
-        decide = 2 * self._admission.steps(arms[0].episode_steps)
-        return max(share, min(wanted, self._config.steps // 6), decide)
+        return steps_to_keep(self._guard.arms, self._config, self._admission)
 
     @property
     def _left(self) -> int:
@@ -189,26 +183,17 @@ class _Learning:
         return [] if rollout is None else [rollout.transitions]
 
     def _way(self, mapped: Arm) -> float:
-        """Returns how far the mapped policy is from the lowest return to solved."""
-        solved, floor = self._config.solved, lowest_return(self._experience)
-        return (mapped.mean - floor) / (solved - floor) if solved > floor else 1.0
+        floor = lowest_return(self._experience)
+        return way_to_solved(mapped.mean, floor, self._config.solved)
 
     def _is_worth(self, mapped: Arm, strategy: Strategy) -> bool:
-        """Returns whether a student that begins as the mapped policy helps.
-
-        Where it does not, the record of the student says so.
-        """
+        """Returns whether a student of the mapped policy helps; if not, it is told."""
         way = self._way(mapped)
-        if way >= strategy.worth:
-            return True
-        left_out = Arm("student", mapped.answer)
-        left_out.dropped = (
-            f"not begun: {mapped.mean:.1f} of the mapped policy is {way:.0%} of the "
-            f"way from the lowest return seen to {self._config.solved:g}, and below "
-            f"{strategy.worth:.0%} scratch learns faster from the same rows"
-        )
-        self._out.append(left_out)
-        return False
+        if way < strategy.worth:
+            left_out = Arm("student", mapped.answer)
+            left_out.dropped = strategy.not_worth(mapped.mean, way, self._config.solved)
+            self._out.append(left_out)
+        return way >= strategy.worth
 
     def _refuse(self, mapped: Arm) -> None:
         test = self._admission.test
@@ -320,22 +305,14 @@ class _Learning:
         """Compares what may be the result, and returns the best."""
         arms = self._guard.arms
         known = contenders([arm for arm in arms if arm.stands], self._left)
-        seed = int(self._resets.integers(INTEGER_SEEDS))
-        open_test = self._admission.test is not None
-        for number, one in enumerate(known if len(known) > 1 or open_test else ()):
-            share = self._left // (len(known) - number)
-            if one.arm.name == "mapped":
-                share = max(share, self._admission.steps(1.1 * one.arm.episode_steps))
-            rollout = self._target.collect(
-                one.answer.policy,
-                purpose="final comparison",
-                seed=seed,
-                steps=min(share, self._left),
-                episodes=self._config.final_episodes,
-            )
-            known[number] = replace(one, returns=tuple(rollout.returns.tolist()))
-            if one.arm.name == "mapped":
-                self._admission.acted(known[number].returns)
+        known = acted(
+            known,
+            self._target,
+            self._admission,
+            self._until,
+            int(self._resets.integers(INTEGER_SEEDS)),
+            self._config.final_episodes,
+        )
         accepted = self._admission.accepted
         if known[0].arm.name == "mapped" and not accepted:
             self._refuse(known[0].arm)

@@ -42,6 +42,14 @@ class Strategy:
     """Share of the way from the lowest return seen to the threshold that the mapped
     policy must have come for a student to be begun; below it is only an arm."""
 
+    def not_worth(self, mean: float, way: float, solved: float) -> str:
+        """Returns why a student is not begun, in plain words."""
+        return (
+            f"not begun: {mean:.1f} of the mapped policy is {way:.0%} of the way from "
+            f"the lowest return seen to {solved:g}, and below {self.worth:.0%} scratch "
+            "learns faster from the same rows"
+        )
+
 
 _WORTH = 2 / 3
 """Measured on spoilt mappings, where a clone of a bad policy held learning back."""
@@ -71,6 +79,19 @@ STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
     }
 )
 """The first is the default; `scratch` has no student."""
+
+
+def way_to_solved(mean: float, floor: float, solved: float) -> float:
+    """Returns the share of the way to `solved` that a mean return has come.
+
+    Args:
+        mean: of a policy.
+        floor: the lowest return seen, where the way begins.
+        solved: mean return that counts as solved; where that is no more than `floor`,
+            all of the way is done.
+    """
+    return (mean - floor) / (solved - floor) if solved > floor else 1.0
+
 
 _EASE, _EASE_UNSOLVED = 500, 100
 """Steps in which the pull falls by a factor of e; it rises twice as fast. The second

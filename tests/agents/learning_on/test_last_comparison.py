@@ -1,10 +1,16 @@
 """Who is the result, by returns that are known."""
 
+import numpy as np
+
+from rltransfer.alignment import AcceptanceTest
+from rltransfer_agents.learning_on import LearnOnConfig
+from rltransfer_agents.learning_on.admission import Admission
 from rltransfer_agents.learning_on.guard import Answer, Arm, ArmName
 from rltransfer_agents.learning_on.last_comparison import (
     Contender,
     compared,
     contenders,
+    steps_to_keep,
     verdict,
 )
 from tests.worlds.line import homeward
@@ -102,3 +108,16 @@ def test_what_is_not_accepted_is_the_result_only_if_it_is_surely_above() -> None
     worse = contender("scratch", [], *[1.0] * 5)
     assert compared([mapped, worse], accepted=False) is mapped
     assert compared([mapped], accepted=False) is mapped
+
+
+def test_so_many_steps_are_kept_that_an_open_test_can_be_decided() -> None:
+    arms = [contender(name, []).arm for name in ("mapped", "scratch")]
+    for arm in arms:
+        arm.acted(40, [1.0])
+    config = LearnOnConfig(np.random.SeedSequence(0), "hold", "td3", steps=1_200)
+    # Five episodes of each would be 400; a sixth of 1,200 is less.
+    assert steps_to_keep(arms, config, Admission(None, 0)) == 200
+    test = AcceptanceTest(np.array([1.0, 2.0, 3.0]), np.zeros(0), 0.95)
+    # Three of the mapped policy decide, and a learner acts in as many.
+    assert steps_to_keep(arms, config, Admission(test, 150)) == 2 * 3 * 40
+    assert steps_to_keep(arms[:1], config, Admission(None, 0)) == 0

@@ -12,7 +12,12 @@ from rltransfer_agents.learning_on.actor_critic import ActorCritic
 from rltransfer_agents.learning_on.learner_config import LearnerConfig
 from rltransfer_agents.learning_on.q_learner import QLearner
 from rltransfer_agents.learning_on.replay import Units
-from rltransfer_agents.learning_on.strategies import Exploring, Pull, Strategy
+from rltransfer_agents.learning_on.strategies import (
+    Exploring,
+    Pull,
+    Strategy,
+    way_to_solved,
+)
 from tests.worlds.line import Line, homeward
 
 HOLD = Strategy(hold=2.0)
@@ -209,3 +214,8 @@ def test_a_mapped_policy_acts_never_where_it_was_not_asked_to() -> None:
 def test_the_table_begins_with_the_default_and_holds_scratch() -> None:
     assert next(iter(STRATEGIES)) == "hold" and "scratch" in STRATEGIES
     assert STRATEGIES["scratch"] == Strategy(clones=False)
+
+
+def test_the_way_to_solved_begins_at_the_lowest_return() -> None:
+    assert way_to_solved(-800.0, -1_600.0, -200.0) == pytest.approx(4 / 7)
+    assert way_to_solved(5.0, 5.0, 5.0) == way_to_solved(1.0, 9.0, -np.inf) == 1.0
