@@ -14,6 +14,7 @@ from rltransfer.alignment.align_config import AlignConfig
 from rltransfer.alignment.candidates import Candidate, Trial
 from rltransfer.alignment.ensembling import ENSEMBLE, combine, member_sources
 from rltransfer.alignment.families import propose, require_known_families
+from rltransfer.alignment.leftover_motors import drive_leftover_motors
 from rltransfer.alignment.problem import AlignmentProblem, require_same_kind
 from rltransfer.alignment.source_model_data import (
     Source,
@@ -134,6 +135,9 @@ def align(
             candidates = _proposed(trials, watch)
             goes_on = bool(candidates) and trials.act(number, candidates)
             combine(trials, watch)
+            # Further rounds would fit anew by agreement, which knows nothing of them.
+            if not number and drive_leftover_motors(trials, watch):
+                break
             if not goes_on:
                 break
         tune(trials, watch)

@@ -74,6 +74,27 @@ class SelectionConfig:
 
 @final
 @dataclass(frozen=True)
+class LeftoverConfig:
+    """How motors are driven that the source has none for."""
+
+    choices: int = 2
+    """Of where the first motor may belong: few random steps do not tell for sure."""
+    strengths: tuple[float, ...] = (0.7, 1.0, 0.5)
+    """Of a leftover motor's drive, as shares of the others' mean; the first one acts
+    for each choice, the others for the best.
+    """
+
+    def __post_init__(self) -> None:
+        if self.choices < 1 or not self.strengths or min(self.strengths) <= 0:
+            raise InputError(
+                "leftover.choices must be at least 1 and leftover.strengths above 0, "
+                f"got {self.choices} and {self.strengths}; "
+                "without='leftover motors' leaves them out"
+            )
+
+
+@final
+@dataclass(frozen=True)
 class TuningConfig:
     """How scales of the best map are tuned by the return."""
 
@@ -102,7 +123,9 @@ class AlignConfig:
     spawn_key: tuple[int, ...] = ()
     """Which child of the seed this alignment draws from, where a run has several."""
     without: str = ""
-    """Candidate families that are left out, with commas between; `tuned` among them."""
+    """Candidate families that are left out, with commas between; `tuned` and
+    `leftover motors` among them.
+    """
     restarts: int = 48
     """Affine maps fitted side by side in the first round."""
     updates: int = 500
@@ -147,6 +170,7 @@ class AlignConfig:
     board: BoardConfig = field(default_factory=BoardConfig)
     renumbering: RenumberingConfig = field(default_factory=RenumberingConfig)
     camera: CameraConfig = field(default_factory=CameraConfig)
+    leftover: LeftoverConfig = field(default_factory=LeftoverConfig)
     tuning: TuningConfig = field(default_factory=TuningConfig)
     ensemble: EnsembleConfig = field(default_factory=EnsembleConfig)
 

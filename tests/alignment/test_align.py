@@ -128,7 +128,7 @@ def test_families_that_are_left_out_propose_nothing(aligned: Align) -> None:
     [
         "responces",
         "identity,board,matched,responses,history,retraced,same sensors,affine,"
-        "signed permutation,residual,tuned",
+        "signed permutation,residual,leftover motors,tuned",
     ],
     ids=["a typo", "all of them"],
 )

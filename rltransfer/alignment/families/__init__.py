@@ -48,13 +48,16 @@ FAMILIES = (
 """In the order in which they propose."""
 TUNED = CandidateFamily("tuned", 8, lambda problem, known, watch: ())
 """What tuning leaves; it proposes nothing by itself."""
+LEFTOVER = CandidateFamily("leftover motors", 8, lambda problem, known, watch: ())
+"""Maps that acted, with the motors driven that they left over; likewise."""
 
 
 def require_known_families(without: str) -> None:
     """Raises `InputError` unless all names are of candidate families, but not all."""
     # Of numbered states one family alone knows anything, as of pictures; without it
     # none is left.
-    names = [family.name for family in (*FAMILIES, TUNED) if family.of_quantities]
+    known = (*FAMILIES, LEFTOVER, TUNED)
+    names = [family.name for family in known if family.of_quantities]
     given = [name for name in without.split(",") if name]
     if not set(given) < set(names):
         raise InputError(
