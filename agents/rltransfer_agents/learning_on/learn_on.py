@@ -159,7 +159,6 @@ class _Learning:
             arm.shown < steps
             and len(arm.judged) < config.mapped_episodes
             and not self._admission.behind
-            and self._way(arm) >= STRATEGIES[config.strategy].worth
         ):
             # One that does not end leaves steps to learn from.
             rollout = self._judged(arm, arm.answer.policy, self._left // 2)
@@ -182,16 +181,13 @@ class _Learning:
         )
         return [] if rollout is None else [rollout.transitions]
 
-    def _way(self, mapped: Arm) -> float:
-        floor = lowest_return(self._experience)
-        return way_to_solved(mapped.mean, floor, self._config.solved)
-
     def _is_worth(self, mapped: Arm, strategy: Strategy) -> bool:
         """Returns whether a student of the mapped policy helps; if not, it is told."""
-        way = self._way(mapped)
+        floor, solved = lowest_return(self._experience), self._config.solved
+        way = way_to_solved(mapped.mean, floor, solved)
         if way < strategy.worth:
             left_out = Arm("student", mapped.answer)
-            left_out.dropped = strategy.not_worth(mapped.mean, way, self._config.solved)
+            left_out.dropped = strategy.not_worth(mapped.mean, way, solved)
             self._out.append(left_out)
         return way >= strategy.worth
 
