@@ -201,9 +201,10 @@ class StepPlan:
         """Whether the acceptance test takes all the steps there are.
 
         With a random episode or two it needs so many episodes that nothing is left to
-        choose by.
+        choose by. Where it is left for later it takes none.
         """
-        return self.needed_episodes >= self.config.alone_from
+        later = self.config.tested_later
+        return not later and self.needed_episodes >= self.config.alone_from
 
     @property
     def random_episode_steps(self) -> float:

@@ -80,9 +80,9 @@ def reported(
         policy, improved = improvement.learned.policy, zero_shot
         if learning.winner != "mapped":
             improved = figure(request, target, policy)
-        if not accepted and not any(
-            arm.name == "student" and arm.episodes for arm in learning.arms
-        ):
+        out = [arm.name for arm in learning.arms if arm.dropped]
+        known = {arm.name for arm in learning.arms} - {"scratch"}
+        if not accepted and (not known or (known == {"mapped"} and "mapped" in out)):
             notes.append(_ALONE)
     stacked = alignment.lead.history.steps
     if stacked > 1 and policy is alignment.policy:

@@ -5,13 +5,20 @@ in any case, so the test costs nothing, and learning can begin at once.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import final
 
 import numpy as np
 
-from rltransfer.alignment import AcceptanceTest
+from rltransfer.alignment import (
+    AcceptanceTest,
+    AlignConfig,
+    holding_helps,
+    random_to_beat,
+)
 from rltransfer.domain import Domain, Rollout, StickyRandomPolicy
 from rltransfer.evaluation import beats
+from rltransfer.random_streams import INTEGER_SEEDS
 
 _LEAST_RANDOM = 3
 """Random episodes that the mapped policy is compared with: three of its own are enough
@@ -34,6 +41,12 @@ class Admission:
 
     def __init__(self, test: AcceptanceTest | None, most: int) -> None:
         self.test, self._most = test, most
+        self._held = np.zeros(0) if test is None else test.random_returns
+
+    @property
+    def longest(self) -> int | None:
+        """Steps of an episode that could still be accepted; None: of any length."""
+        return None if self.test is None else self._most
 
     def acted(self, returns: Sequence[float]) -> None:
         """Takes note of episodes of the mapped policy; none of them chose it."""
@@ -55,15 +68,45 @@ class Admission:
         missing = 0 if test is None else _LEAST_RANDOM - len(test.random_returns)
         if test is None or missing <= 0:
             return None
+        held = AlignConfig().longest_hold if holding_helps(target) else 1
         rollout = target.collect(
-            StickyRandomPolicy(target.actions, rng),
+            StickyRandomPolicy(target.actions, rng, longest=held),
             purpose="learning",
             seed=seed,
             steps=steps,
             episodes=missing,
         )
         self.test = test.followed_by(random_returns=rollout.returns.tolist())
+        self._held = self.test.random_returns
         return rollout
+
+    def act_singly(
+        self, target: Domain, episodes: int, steps: int, rng: np.random.Generator
+    ) -> None:
+        """Acts at random in the other way: with a new action at every step.
+
+        The mapped policy has to beat the better one, as without learning on.
+
+        Args:
+            target: where.
+            episodes: the most that fit.
+            steps: the most.
+            rng: draws the actions and the first reset.
+        """
+        test = self.test
+        if test is None or episodes < 1 or not holding_helps(target):
+            return
+        single = target.collect(
+            StickyRandomPolicy(target.actions, rng, longest=1),
+            purpose="final comparison",
+            seed=int(rng.integers(INTEGER_SEEDS)),
+            steps=steps,
+            episodes=min(episodes, _LEAST_RANDOM),
+        ).returns
+        beaten = random_to_beat(
+            *(self._held, single, len(test.returns), test.confidence, _LEAST_RANDOM)
+        )
+        self.test = replace(test, random_returns=beaten)
 
     @property
     def behind(self) -> bool:

@@ -87,6 +87,8 @@ def acted(
     until: int,
     seed: int,
     episodes: int,
+    random_steps: float,
+    rng: np.random.Generator,
 ) -> list[Contender]:
     """Acts with all contenders, from equal starts; returns them with their returns.
 
@@ -99,6 +101,9 @@ def acted(
         until: steps taken in the target at which the budget ends.
         seed: of the first reset of each.
         episodes: of each, at most.
+        random_steps: of a random episode, about.
+        rng: of random actions, for which a quarter of the steps may be taken once the
+            mapped policy has acted.
     """
     mapped = known[0].arm.name == "mapped" and admission.test is not None
     if len(known) < 2 and not mapped:
@@ -119,6 +124,8 @@ def acted(
         found.append(replace(one, returns=tuple(returns)))
         if mapped and not number:
             admission.acted(returns)
+            spare = (until - target.budget.used) // 4
+            admission.act_singly(target, int(spare / random_steps), spare, rng)
     return found
 
 
@@ -154,7 +161,8 @@ def compared(known: Sequence[Contender], *, accepted: bool = True) -> Contender:
     if first[0].arm.name == "mapped" and others and not accepted:
         learned = compared(known[1:])
         theirs = known_returns(learned, known)
-        return first[0] if _above(first[1], theirs, paired) else learned
+        better = bool(first[1] and theirs) and _above(first[1], theirs, paired)
+        return first[0] if better else learned
     able = [one for one in others if one[1] and (paired or one[0].newest)]
     if first[0].arm.name == "mapped":
         able = [one for one in able if _above(one[1], first[1], paired)]

@@ -40,7 +40,12 @@ from rltransfer_agents.learning_on.strategies import (
     Strategy,
     way_to_solved,
 )
-from rltransfer_agents.learning_on.students import Student, lowest_return, new_student
+from rltransfer_agents.learning_on.students import (
+    Student,
+    lowest_return,
+    new_student,
+    usual_steps,
+)
 
 
 def learn_on(
@@ -161,7 +166,8 @@ class _Learning:
             and not self._admission.behind
         ):
             # One that does not end leaves steps to learn from.
-            rollout = self._judged(arm, arm.answer.policy, self._left // 2)
+            most = min(self._left // 2, self._admission.longest or self._left)
+            rollout = self._judged(arm, arm.answer.policy, most)
             rows.append(rollout.transitions)
             arm.acted(len(rollout.transitions), rollout.returns.tolist())
             arm.answer.returns += rollout.returns.tolist()
@@ -204,7 +210,7 @@ class _Learning:
 
     def _judged(self, arm: Arm, policy: Policy, steps: int) -> Rollout:
         """Returns an episode to judge an arm by; where it begins depends on no arm."""
-        known = len(arm.judged)
+        known = len(arm.own)
         start = self._starts[known // _LOOKS % len(self._starts), known % FIRST_JUDGED]
         return self._acted(policy, steps, int(start))
 
@@ -308,11 +314,13 @@ class _Learning:
             self._until,
             int(self._resets.integers(INTEGER_SEEDS)),
             self._config.final_episodes,
+            usual_steps(self._experience),
+            self._streams.generator("random singly"),
         )
         accepted = self._admission.accepted
-        if known[0].arm.name == "mapped" and not accepted:
-            self._refuse(known[0].arm)
         winner = compared(known, accepted=accepted)
+        if known[0].arm.name == "mapped" and not accepted and winner is not known[0]:
+            self._refuse(known[0].arm)
         policy = winner.answer.policy
         self._curve.end(policy, winner.arm)
         # Of two of one arm, those of the result, else of the newest.
@@ -326,7 +334,7 @@ class _Learning:
         return LearnedOn(who, policy, learner, curve, records, told, test)
 
 
-_USES = ("resets", "noise", "student", "scratch", "random")
+_USES = ("resets", "noise", "student", "scratch", "random", "random singly")
 _LOOKS, _STARTS = 3 * FIRST_JUDGED, (1_000, FIRST_JUDGED)
 """Judged episodes of an arm that begin in turns at the same few starts, which may
 matter more than who acts, before others take their place: nobody shall learn these by

@@ -44,10 +44,12 @@ class Strategy:
 
     def not_worth(self, mean: float, way: float, solved: float) -> str:
         """Returns why a student is not begun, in plain words."""
+        if not np.isfinite(mean):
+            return "not begun: no episode of the mapped policy ended"
         return (
             f"not begun: {mean:.1f} of the mapped policy is {way:.0%} of the way from "
-            f"the lowest return seen to {solved:g}, and below {self.worth:.0%} scratch "
-            "learns faster from the same rows"
+            f"the lowest return of alignment to {solved:g}, and below {self.worth:.0%} "
+            "scratch learns faster from the same rows"
         )
 
 

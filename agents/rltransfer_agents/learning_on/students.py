@@ -121,3 +121,9 @@ def lowest_return(rows: Transitions) -> float:
     """Returns the lowest return of an episode that was seen, or of a part of one."""
     returns = np.bincount(rows.episode.numpy(), rows.reward.numpy())
     return float(returns.min()) if len(returns) else 0.0
+
+
+def usual_steps(rows: Transitions) -> float:
+    """Returns the median length of an episode that was seen, or of a part of one."""
+    lengths = np.bincount(rows.episode.numpy())
+    return float(np.median(lengths[lengths > 0])) if len(rows) else np.inf

@@ -66,3 +66,17 @@ def test_missing_random_episodes_are_acted_within_their_steps() -> None:
     assert domain.budget.used == 40
     assert one.test is not None and one.test.random_returns[0] == -30.0
     assert len(one.test.random_returns) == 3
+
+
+def test_it_has_to_beat_the_better_way_to_act_at_random() -> None:
+    domain = Domain(lambda: Line(continuous=True), "line", StepBudget(200))
+    one = admission(-1e3, -1e3, -1e3)
+    one.acted([-900.0] * 3)
+    assert one.accepted  # of the way that is known
+    one.act_singly(domain, 5, 200, np.random.default_rng(0))
+    assert one.test is not None and domain.budget.used == 60
+    assert len(one.test.random_returns) == 3 and one.test.random_returns.min() > -900
+    assert not one.accepted
+    # No step where no episode fits.
+    one.act_singly(domain, 0, 10, np.random.default_rng(0))
+    assert domain.budget.used == 60

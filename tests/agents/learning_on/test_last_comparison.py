@@ -108,6 +108,8 @@ def test_what_is_not_accepted_is_the_result_only_if_it_is_surely_above() -> None
     worse = contender("scratch", [], *[1.0] * 5)
     assert compared([mapped, worse], accepted=False) is mapped
     assert compared([mapped], accepted=False) is mapped
+    unjudged = contender("scratch", [])
+    assert compared([mapped, unjudged], accepted=False) is unjudged
 
 
 def test_so_many_steps_are_kept_that_an_open_test_can_be_decided() -> None:

@@ -11,7 +11,13 @@ import numpy as np
 import pytest
 
 from rltransfer.alignment import AcceptanceTest
-from rltransfer.domain import Domain, Policy, StickyRandomPolicy, Transitions
+from rltransfer.domain import (
+    Domain,
+    Policy,
+    Rollout,
+    StickyRandomPolicy,
+    Transitions,
+)
 from rltransfer.errors import InputError
 from rltransfer.wrappers import StepBudget
 from rltransfer_agents.learning_on import (
@@ -288,6 +294,22 @@ def test_what_is_no_better_than_random_is_out_and_scratch_learns_alone() -> None
     assert learned.arms[0].episodes == 1 and learned.winner == "scratch"
     assert str(learned.arms[0].dropped).startswith("refused")
     assert learned.acceptance is not None and not learned.acceptance.accepted
+
+
+def test_learner_and_mapped_policy_are_judged_from_the_same_starts() -> None:
+    world, seeds = World(QUICK), list[int]()
+    collect = world.domain.collect
+
+    def noting(*asked: Any, **how: Any) -> Rollout:
+        seeds.append(how["seed"])
+        return collect(*asked, **how)
+
+    world.domain.collect = noting  # type: ignore[method-assign]
+    tested = KnownReturns((-30.0,), 5.0)
+    config = replace(world.config, strategy="scratch")
+    learn_on(world.domain, weak(True), world.experience, config, tested=tested)
+    # The mapped policy's first episode here, and then scratch's first one.
+    assert seeds[0] == seeds[1]
 
 
 def test_random_episodes_that_are_missing_are_acted() -> None:
