@@ -10,6 +10,7 @@ from rltransfer.alignment.candidates import Trial as Trial
 from rltransfer.alignment.fitting_config import ActionFitConfig as ActionFitConfig
 from rltransfer.alignment.source_model_data import Source as Source
 from rltransfer.alignment.source_model_data import SourceModelData as SourceModelData
+from rltransfer.alignment.source_model_data import holding as holding
 from rltransfer.alignment.source_model_data import holding_helps as holding_helps
 from rltransfer.alignment.source_model_data import (
     learn_source_model as learn_source_model,

@@ -80,9 +80,8 @@ def reported(
         policy, improved = improvement.learned.policy, zero_shot
         if learning.winner != "mapped":
             improved = figure(request, target, policy)
-        out = [arm.name for arm in learning.arms if arm.dropped]
-        known = {arm.name for arm in learning.arms} - {"scratch"}
-        if not accepted and (not known or (known == {"mapped"} and "mapped" in out)):
+        others = [arm for arm in learning.arms if arm.name != "scratch"]
+        if not accepted and all(arm.name == "mapped" and arm.dropped for arm in others):
             notes.append(_ALONE)
     stacked = alignment.lead.history.steps
     if stacked > 1 and policy is alignment.policy:

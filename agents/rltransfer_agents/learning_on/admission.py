@@ -13,6 +13,7 @@ import numpy as np
 from rltransfer.alignment import (
     AcceptanceTest,
     AlignConfig,
+    holding,
     holding_helps,
     random_to_beat,
 )
@@ -68,9 +69,8 @@ class Admission:
         missing = 0 if test is None else _LEAST_RANDOM - len(test.random_returns)
         if test is None or missing <= 0:
             return None
-        held = AlignConfig().longest_hold if holding_helps(target) else 1
         rollout = target.collect(
-            StickyRandomPolicy(target.actions, rng, longest=held),
+            holding(target, AlignConfig(), rng),
             purpose="learning",
             seed=seed,
             steps=steps,

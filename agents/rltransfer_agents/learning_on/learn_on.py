@@ -127,7 +127,11 @@ class _Learning:
         floor = lowest_return(self._experience)
         known, streams = (target, self._units, self._replay, config), self._streams
         strategy = STRATEGIES[config.strategy]
-        if arms and config.strategy != "scratch" and self._is_worth(arms[0], strategy):
+        if (
+            arms
+            and config.strategy != "scratch"
+            and self._is_worth(arms[0], strategy, floor)
+        ):
             length = arms[0].episode_steps
             pull = Pull(strategy, arms[0].judged, floor, length, config.solved)
             student = new_student(*known, streams.generator("student"), pull)
@@ -187,9 +191,9 @@ class _Learning:
         )
         return [] if rollout is None else [rollout.transitions]
 
-    def _is_worth(self, mapped: Arm, strategy: Strategy) -> bool:
+    def _is_worth(self, mapped: Arm, strategy: Strategy, floor: float) -> bool:
         """Returns whether a student of the mapped policy helps; if not, it is told."""
-        floor, solved = lowest_return(self._experience), self._config.solved
+        solved = self._config.solved
         way = way_to_solved(mapped.mean, floor, solved)
         if way < strategy.worth:
             left_out = Arm("student", mapped.answer)
