@@ -10,6 +10,7 @@ from rltransfer.alignment.fitting_config import (
     ActionFitConfig,
     AffineConfig,
     MatchingConfig,
+    RefittingConfig,
     ResidualConfig,
 )
 from rltransfer.alignment.moment_terms import MOMENT_TERMS, MOMENTS
@@ -123,8 +124,8 @@ class AlignConfig:
     spawn_key: tuple[int, ...] = ()
     """Which child of the seed this alignment draws from, where a run has several."""
     without: str = ""
-    """Candidate families that are left out, with commas between; `tuned` and
-    `leftover motors` among them.
+    """Candidate families that are left out, with commas between; `tuned`,
+    `leftover motors` and `refitted` among them.
     """
     restarts: int = 48
     """Affine maps fitted side by side in the first round."""
@@ -167,6 +168,7 @@ class AlignConfig:
     actions: ActionFitConfig = field(default_factory=ActionFitConfig)
     affine: AffineConfig = field(default_factory=AffineConfig)
     residual: ResidualConfig = field(default_factory=ResidualConfig)
+    refitting: RefittingConfig = field(default_factory=RefittingConfig)
     board: BoardConfig = field(default_factory=BoardConfig)
     renumbering: RenumberingConfig = field(default_factory=RenumberingConfig)
     camera: CameraConfig = field(default_factory=CameraConfig)
@@ -259,4 +261,5 @@ _USES = (
     "moment term",
     "camera",
     "retraced",
+    "refitted",
 )

@@ -102,6 +102,26 @@ class AffineConfig:
 
 @final
 @dataclass(frozen=True)
+class RefittingConfig:
+    """How the mapping is fitted anew while learning goes on."""
+
+    copies: int = 24
+    """Noisy copies of it, fitted beside it."""
+    noise: float = 0.3
+    """Of a copy, relative to the mean size of each parameter: much, since the mapping
+    earns too little as it is."""
+    updates: int = 800
+    learning_rate: float = 3e-2
+    halvings: tuple[tuple[float, float], ...] = ((0.4, 0.5),)
+    evaluate_every: int = 50
+    moments: tuple[float, float] = (0.1, 0.001)
+    """Less at the end than of a refinement: much of what was seen is of acting."""
+    clearly_less: float = 0.75
+    """Share of its error that must not be left: acting with another one takes steps."""
+
+
+@final
+@dataclass(frozen=True)
 class ResidualConfig:
     """How a network is added to the best affine map."""
 

@@ -277,7 +277,8 @@ class AlignmentProblem:
         mapping: DomainMapping,
         schedule: FitConfig,
         moments: tuple[float, float] | None,
-        watch: FitWatcher,
+        watch: FitWatcher | None = None,
+        ranked_by: Objective[DomainMapping, Transitions] | None = None,
     ) -> list[Measured]:
         """Fits `mapping` to agree with the source's dynamics, and measures its copies.
 
@@ -287,6 +288,7 @@ class AlignmentProblem:
             moments: first and last weight of matching the source's moments; None where
                 the state map is fixed.
             watch: called with the progress of the fit.
+            ranked_by: what copies are measured with; `selection_loss` by default.
         """
         objective: Objective[DomainMapping, Transitions] = self.agreement
         if moments is not None:
@@ -299,15 +301,25 @@ class AlignmentProblem:
             self.rows,
             schedule,
             generator=self.generator,
-            ranked_by=self.selection_loss,
+            ranked_by=ranked_by or self.selection_loss,
             watch=watch,
         )
-        return self.measured(mapping)
+        return self.measured(mapping, ranked_by)
 
-    def measured(self, mapping: DomainMapping) -> list[Measured]:
-        """Returns the copies of `mapping`, best first; diverged ones are left out."""
+    def measured(
+        self,
+        mapping: DomainMapping,
+        by: Objective[DomainMapping, Transitions] | None = None,
+    ) -> list[Measured]:
+        """Returns the copies of `mapping`, best first; diverged ones are left out.
+
+        Args:
+            mapping: a stack of candidates, or a plain one.
+            by: what they are measured with; `selection_loss` by default.
+        """
         with torch.no_grad():
-            errors = self.selection_loss(mapping, self.rows).reshape(-1).tolist()
+            error = (by or self.selection_loss)(mapping, self.rows)
+        errors = error.reshape(-1).tolist()
         copies = (
             [mapping]
             if mapping.copies is None

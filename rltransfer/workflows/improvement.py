@@ -10,9 +10,11 @@ import numpy as np
 from gymnasium import spaces
 
 from rltransfer.alignment import Alignment
+from rltransfer.alignment.refitting import Refitting, with_candidate
 from rltransfer.domain import Domain
 from rltransfer.errors import InputError
 from rltransfer.io import storage_faults
+from rltransfer.translation import MappedPolicy
 from rltransfer.workflows.learning_record import ArmRow, LearningRecord
 from rltransfer.workflows.progress_bars import AlignmentProgress
 from rltransfer.workflows.transfer_description import STUDENT_FOLDER
@@ -96,6 +98,7 @@ class Improvement:
     target: Domain
     alignment_steps: int
     """Target steps that were taken before."""
+    refitting: Refitting
 
     def tested(self, alignment: Alignment) -> Alignment:
         """Returns it with the test that learning on went on with, if it did."""
@@ -106,8 +109,16 @@ class Improvement:
             else replace(alignment, acceptance=acceptance)
         )
 
+    def kept(self, alignment: Alignment) -> Alignment:
+        """Returns it with the mapping that came out, if that was fitted anew."""
+        policy = self.learned.policy
+        if self.learned.winner != "refitted" or not isinstance(policy, MappedPolicy):
+            return alignment
+        candidate = self.refitting.candidate(policy, alignment.experience)
+        return with_candidate(alignment, candidate, policy)
+
     def student_files(self, request: TransferRequest, run: Path) -> RunFiles | None:
-        """Returns where the model that came out lies; None where the mapped one did."""
+        """Returns where the model that came out lies; None where a mapping did."""
         if self.learned.learner is None:
             return None
         return student_files(
@@ -223,6 +234,7 @@ def learn_on_from(
     target.budget.raise_to(request.budget)
     watch.phase("learning", taken)
     acceptance, altered = alignment.acceptance, request.alter is not None
+    refitting = Refitting(alignment, request.align_config())
     learned = learn_on(
         target,
         alignment.policy if _enters(alignment) else None,
@@ -244,8 +256,9 @@ def learn_on_from(
         # enters as it is.
         NOTHING_KNOWN if altered else _tested(alignment),
         None if altered or acceptance.accepted else acceptance,
+        refitting,
     )
-    return Improvement(learned, student, target, taken)
+    return Improvement(learned, student, target, taken, refitting)
 
 
 def _enters(alignment: Alignment) -> bool:

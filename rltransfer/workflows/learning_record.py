@@ -30,7 +30,7 @@ _NOTHING: dict[str, Any] = {
 @final
 @dataclass(frozen=True)
 class ArmRow:
-    """One of those that acted: the mapped policy, the student, scratch."""
+    """One of those that acted: a mapped policy, the student, scratch."""
 
     name: str
     episodes: int
@@ -55,11 +55,11 @@ class LearningRecord:
     algorithm: str
     """Of the student."""
     winner: str
-    """`mapped`, `student` or `scratch`: which of them came out."""
+    """`mapped`, `student`, `scratch` or `refitted`: which of them came out."""
     verdict: str
     """Who won by which counted returns."""
     student: Path | None
-    """The zip of the model that came out; None where the mapped policy did."""
+    """The zip of the model that came out; None where a mapped policy did."""
     threshold: float
     """Mean return that counts as solved."""
     alignment_budget: int

@@ -168,6 +168,8 @@ def _transfer(
                 seconds=time.monotonic() - began,
                 seeds_ignored=tuple(filter(ignored.get, ignored)),
             )
+        if improvement is not None:
+            alignment = improvement.kept(alignment)
         result = write_transfer(request, alignment, aligned, target_log, result)
         # Only now: without it a run that has no manifest starts again from nothing.
         remove_replay_log(replay_log_folder(folder))

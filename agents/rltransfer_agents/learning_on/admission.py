@@ -114,6 +114,14 @@ class Admission:
         test = self.test
         return test is not None and not test.decides and not test.open
 
+    @property
+    def lost(self) -> bool:
+        """Whether its episodes say already that it will hardly be accepted."""
+        test = self.test
+        if test is None or not test.decides:
+            return self.behind
+        return not beats(test.returns, test.random_returns, _DOUBT).better
+
     def hopeless(self, episode_steps: float) -> bool:
         """Returns whether the mapped policy can hardly be accepted any more.
 
@@ -121,20 +129,28 @@ class Admission:
             episode_steps: of the mapped policy, on average.
         """
         test = self.test
-        if test is None:
-            return False
-        if not test.decides:
-            known = len(test.random_returns) > 0
-            return self.behind or not known or self.steps(episode_steps) > self._most
-        return not beats(test.returns, test.random_returns, _DOUBT).better
+        if test is None or test.decides:
+            return self.lost
+        known = len(test.random_returns) > 0
+        return self.behind or not known or not self._affords(episode_steps)
 
     def steps(self, episode_steps: float) -> int:
         """Returns steps of the mapped policy without which it can't be accepted.
 
         Args:
             episode_steps: of it, on average.
+
+        Returns:
+            0 where they would be too many: then it is not accepted.
         """
-        return 0 if self.test is None else round(self.test.missing * episode_steps)
+        if self.test is None or not self._affords(episode_steps):
+            return 0
+        return round(self.test.missing * episode_steps)
+
+    def _affords(self, episode_steps: float) -> bool:
+        """Returns whether its own steps may be enough to decide."""
+        test = self.test
+        return test is None or round(test.missing * episode_steps) <= self._most
 
     @property
     def accepted(self) -> bool:

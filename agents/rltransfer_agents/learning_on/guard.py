@@ -13,7 +13,7 @@ import numpy as np
 from rltransfer.domain import Policy
 from rltransfer.evaluation import beats
 
-ArmName: TypeAlias = Literal["mapped", "student", "scratch"]
+ArmName: TypeAlias = Literal["mapped", "student", "scratch", "refitted"]
 
 FIRST_JUDGED = 3
 """Judged episodes by which a learner is judged: it changes fast."""
@@ -44,6 +44,8 @@ class Answer:
 
     policy: Policy
     returns: list[float] = field(default_factory=list)
+    since: int = 0
+    """Which of the arm's own judged episodes the first of them was."""
 
     @property
     def mean(self) -> float:
@@ -178,7 +180,7 @@ class Arm:
             policy: what it is now.
             early: whether fewer episodes than it is judged by are enough.
         """
-        now = Answer(policy, list(self.window))
+        now = Answer(policy, list(self.window), len(self.own) - len(self.window))
         # An episode that the budget cut off says nothing of these weights.
         unjudged = len(self.judged) == self._offered
         self._offered = len(self.judged)
@@ -198,6 +200,62 @@ class Arm:
         self.answer = now
         if now.at_least > self.surest.at_least:
             self.surest = now
+
+
+def split(arms: Sequence[Arm]) -> tuple[list[Arm], list[Arm]]:
+    """Returns those that act through a mapping, which do not change, and learners."""
+    learning: tuple[ArmName, ...] = "student", "scratch"
+    return (
+        [arm for arm in arms if arm.name not in learning],
+        [arm for arm in arms if arm.name in learning],
+    )
+
+
+def start_of(episode: int) -> tuple[int, int]:
+    """Returns where a judged episode of an arm begins.
+
+    They begin in turns at the same few starts, which may matter more than who acts,
+    before others take their place: nobody shall learn these by heart.
+
+    Args:
+        episode: its number, of the arm's own, from 0.
+
+    Returns:
+        Which look it is, and which start of that look.
+    """
+    return episode // (3 * FIRST_JUDGED), episode % FIRST_JUDGED
+
+
+def _is_above(ours: Answer, theirs: Arm) -> bool:
+    """Returns whether a learner's answer is clearly above a mapped policy.
+
+    Where that has begun at the same starts, by the gaps between the two.
+    """
+    known = {start_of(episode): own for episode, own in enumerate(theirs.own)}
+    starts = [start_of(ours.since + place) for place in range(len(ours.returns))]
+    if len(starts) >= FIRST_JUDGED and all(start in known for start in starts):
+        pairs = zip(ours.returns, starts, strict=True)
+        gaps = [own - known[start] for own, start in pairs]
+        return mean_of(gaps) > standard_error(gaps)
+    return ours.at_least > theirs.answer.mean
+
+
+def _far_above(ours: Arm, theirs: Arm, floor: float) -> bool:
+    """Returns whether all first episodes of an arm are far above those of another.
+
+    Compared are those that began alike, which tells more than their means do.
+
+    Args:
+        ours: that may be above.
+        theirs: a mapped policy. Far above is by a tenth of its way from `floor`.
+        floor: the lowest return seen.
+    """
+    common = min(len(ours.own), len(theirs.own))
+    if not common:
+        return False
+    far = _FAR * (mean_of(theirs.own) - floor)
+    gaps = np.subtract(ours.own[:common], theirs.own[:common])
+    return bool((gaps > max(far, 0.0)).all())
 
 
 @final
@@ -222,34 +280,24 @@ class Guard:
     @property
     def learners(self) -> list[Arm]:
         """Who may still learn."""
-        return [
-            arm for arm in self.arms if arm.name != "mapped" and arm.dropped is None
-        ]
+        return [arm for arm in split(self.arms)[1] if arm.dropped is None]
 
     @property
     def best(self) -> Arm:
         """Who would be the answer now: mapped, unless a learner is clearly above it."""
-        mapped = [arm for arm in self.arms if arm.name == "mapped"]
-        learners = [arm for arm in self.arms if arm.name != "mapped"]
-        first = max(learners, key=lambda arm: arm.answer.mean)
-        if mapped and first.answer.at_least <= mapped[0].answer.mean:
-            return mapped[0]
-        return first
+
+        def mean(arm: Arm) -> float:
+            return arm.answer.mean
+
+        mapped, learners = split(self.arms)
+        best = max(learners, key=mean)
+        first = max(mapped, key=mean, default=best)
+        return best if best is first or _is_above(best.answer, first) else first
 
     def far_above_mapped(self, arm: Arm) -> bool:
-        """Whether all episodes of a learner are far above the mapped policy's.
-
-        Compared are those that began alike, which tells more than their means do. Far
-        above is by a tenth of the mapped policy's way from the lowest return seen.
-        """
-        first = self.arms[0]
-        theirs = first.own
-        common = min(len(arm.judged), len(theirs))
-        if first.name != "mapped" or not common:
-            return False
-        far = _FAR * (mean_of(theirs) - self.floor)
-        gaps = np.subtract(arm.judged[:common], theirs[:common])
-        return bool((gaps > max(far, 0.0)).all())
+        """Whether all episodes of a learner are far above those of mapped policies."""
+        mapped = split(self.arms)[0]
+        return bool(mapped) and all(_far_above(arm, one, self.floor) for one in mapped)
 
     def choose(self) -> Arm:
         """Returns who acts in the next episode."""

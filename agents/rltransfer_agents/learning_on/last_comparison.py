@@ -13,6 +13,7 @@ from rltransfer_agents.learning_on.guard import (
     Answer,
     Arm,
     mean_of,
+    split,
     standard_error,
 )
 from rltransfer_agents.learning_on.learn_on_config import LearnOnConfig
@@ -40,7 +41,7 @@ class Contender:
 
 
 def contenders(arms: Sequence[Arm], steps: int) -> list[Contender]:
-    """Returns what takes part, the mapped policy first, then the better learner.
+    """Returns what takes part, mapped policies first, then the better learner.
 
     Of that one its surest weights take part beside its newest, since learners may
     forget, where the steps are enough for them to be the result by what they earn now.
@@ -49,8 +50,8 @@ def contenders(arms: Sequence[Arm], steps: int) -> list[Contender]:
         arms: that may be the result.
         steps: of all who take part.
     """
-    found = [Contender(arm, arm.answer) for arm in arms if arm.name == "mapped"]
-    learners = [arm for arm in arms if arm.name != "mapped"]
+    mapped, learners = split(arms)
+    found = [Contender(arm, arm.answer) for arm in mapped]
     if learners:
         best = max(learners, key=lambda arm: arm.answer.mean)
         found.append(Contender(best, best.answer))
@@ -125,6 +126,7 @@ def acted(
         if mapped and not number:
             admission.acted(returns)
             spare = (until - target.budget.used) // 4
+            admission.act_at_random(target, spare, seed, rng)
             admission.act_singly(target, int(spare / random_steps), spare, rng)
     return found
 
@@ -164,7 +166,7 @@ def compared(known: Sequence[Contender], *, accepted: bool = True) -> Contender:
         better = bool(first[1] and theirs) and _above(first[1], theirs, paired)
         return first[0] if better else learned
     able = [one for one in others if one[1] and (paired or one[0].newest)]
-    if first[0].arm.name == "mapped":
+    if split([first[0].arm])[0]:
         able = [one for one in able if _above(one[1], first[1], paired)]
     elif not paired:
         return first[0]

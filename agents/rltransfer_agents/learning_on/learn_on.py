@@ -1,14 +1,14 @@
 """Learning on in the target: arms that share one replay, a guard, a last comparison."""
 
-from typing import cast, final
+from typing import cast, final, get_args
 
 from rltransfer.alignment import AcceptanceTest
 from rltransfer.domain import Domain, Policy, Rollout, Transitions
 from rltransfer.errors import InputError
-from rltransfer.random_streams import INTEGER_SEEDS, RandomStreams
+from rltransfer.random_streams import RandomStreams
 from rltransfer_agents.learning_on.admission import Admission
+from rltransfer_agents.learning_on.episodes import Episodes
 from rltransfer_agents.learning_on.guard import (
-    FIRST_JUDGED,
     NOTHING_KNOWN,
     Answer,
     Arm,
@@ -30,6 +30,7 @@ from rltransfer_agents.learning_on.learned import (
     LearningWatcher,
 )
 from rltransfer_agents.learning_on.learner import LearnedPolicy, Learner
+from rltransfer_agents.learning_on.mapped_start import MappedStart, Refit
 from rltransfer_agents.learning_on.measured_curve import MeasuredCurve
 from rltransfer_agents.learning_on.q_learner import N_STEPS
 from rltransfer_agents.learning_on.replay import Replay, Units
@@ -56,6 +57,7 @@ def learn_on(
     watch: LearningWatcher | None = None,
     tested: KnownReturns = NOTHING_KNOWN,
     test: AcceptanceTest | None = None,
+    refit: Refit | None = None,
 ) -> LearnedOn:
     """Learns on in the target from the mapped policy, and never ends up below it.
 
@@ -70,10 +72,12 @@ def learn_on(
         watch: is called while it goes on.
         tested: what the mapped policy earned before; it need not show that again.
         test: that is yet to accept it, see `Admission`; None if it is accepted.
+        refit: fits its mapping anew where it earns too little; None: nothing does.
     """
     # Of a quarter of all steps: a learner acts in as many.
     admission = Admission(test, config.steps // 8)
-    return _Learning(target, mapped, experience, config, watch, admission).run(tested)
+    learning = _Learning(target, experience, config, watch, admission)
+    return learning.run(mapped, tested, refit)
 
 
 @final
@@ -83,39 +87,40 @@ class _Learning:
     def __init__(
         self,
         target: Domain,
-        mapped: Policy | None,
         experience: Transitions,
         config: LearnOnConfig,
         watch: LearningWatcher | None,
         admission: Admission,
     ) -> None:
-        self._target, self._mapped, self._admission = target, mapped, admission
+        self._target, self._admission = target, admission
         self._config, self._watch = config, watch
         self._streams = RandomStreams(config.seed, *_USES)
-        self._resets, self._noise = map(self._streams.generator, ("resets", "noise"))
-        self._starts = self._resets.integers(INTEGER_SEEDS, size=_STARTS)
+        self._noise = self._streams.generator("noise")
+        self._episodes = Episodes(target, self._streams.generator("resets"))
         self._until = target.budget.used + config.steps
         self._curve = MeasuredCurve(target, config, watch)
         self._experience = experience
         self._students: dict[str, Student] = {}
         self._out: list[Arm] = []
 
-    def run(self, tested: KnownReturns) -> LearnedOn:
+    def run(
+        self, mapped: Policy | None, tested: KnownReturns, refit: Refit | None
+    ) -> LearnedOn:
         """Learns, compares, and returns what came of it."""
         config, target = self._config, self._target
-        rows, arms = [self._experience], []
-        if self._mapped is not None:
-            first = Arm("mapped", Answer(self._mapped), tested)
-            self._curve.measure(first)
-            rows += self._mapped_acts(first)
-            if not self._admission.behind:
-                rows += self._random_acts()
-            if self._admission.hopeless(first.episode_steps):
-                self._mapped = None
-                self._refuse(first)
-            else:
-                arms.append(first)
-        seen = Transitions.join(*rows)
+        strategy = STRATEGIES[config.strategy]
+        floor = lowest_return(self._experience)
+        seen, arms = self._experience, list[Arm]()
+        teacher: Arm | None = None
+        if mapped is not None:
+            start = MappedStart(
+                *(mapped, seen, self._episodes, config, self._curve),
+                *(self._admission, refit, floor, tested),
+            )
+            arms = start.run(strategy, self._streams.generator("random"))
+            teacher = start.best if start.best in arms else None
+            seen, self._out = Transitions.join(*start.rows), start.out
+        self._mapped = None if teacher is None else teacher.answer.policy
         discount = config.learner.discount
         self._units = Units.of(seen, discount)
         n_steps = N_STEPS if config.student == "dqn" else 1
@@ -124,16 +129,11 @@ class _Learning:
         )
         self._replay.add(seen)
         self._seen = len(seen)
-        floor = lowest_return(self._experience)
         known, streams = (target, self._units, self._replay, config), self._streams
-        strategy = STRATEGIES[config.strategy]
-        if (
-            arms
-            and config.strategy != "scratch"
-            and self._is_worth(arms[0], strategy, floor)
-        ):
-            length = arms[0].episode_steps
-            pull = Pull(strategy, arms[0].judged, floor, length, config.solved)
+        begun = teacher is not None and config.strategy != "scratch"
+        if begun and teacher and self._is_worth(teacher, strategy, floor):
+            length = teacher.episode_steps
+            pull = Pull(strategy, teacher.judged, floor, length, config.solved)
             student = new_student(*known, streams.generator("student"), pull)
             self._students["student"] = student
         self._students["scratch"] = new_student(*known, streams.generator("scratch"))
@@ -158,39 +158,6 @@ class _Learning:
     def _left(self) -> int:
         return self._until - self._target.budget.used
 
-    def _mapped_acts(self, arm: Arm) -> list[Transitions]:
-        """Acts with the mapped policy; returns the rows."""
-        config = self._config
-        steps = round(config.mapped_share * config.steps)
-        rows: list[Transitions] = []
-        # One episode at least: without any it could not be compared.
-        while not arm.judged or (
-            arm.shown < steps
-            and len(arm.judged) < config.mapped_episodes
-            and not self._admission.behind
-        ):
-            # One that does not end leaves steps to learn from.
-            most = min(self._left // 2, self._admission.longest or self._left)
-            rollout = self._judged(arm, arm.answer.policy, most)
-            rows.append(rollout.transitions)
-            arm.acted(len(rollout.transitions), rollout.returns.tolist())
-            arm.answer.returns += rollout.returns.tolist()
-            self._admission.acted(rollout.returns.tolist())
-            self._curve.measure(arm)
-            if not len(rollout.returns):
-                break
-        return rows
-
-    def _random_acts(self) -> list[Transitions]:
-        """Returns rows of acting at random, if any are needed."""
-        rollout = self._admission.act_at_random(
-            self._target,
-            round(self._config.random_share * self._config.steps),
-            int(self._resets.integers(INTEGER_SEEDS)),
-            self._streams.generator("random"),
-        )
-        return [] if rollout is None else [rollout.transitions]
-
     def _is_worth(self, mapped: Arm, strategy: Strategy, floor: float) -> bool:
         """Returns whether a student of the mapped policy helps; if not, it is told."""
         solved = self._config.solved
@@ -200,23 +167,6 @@ class _Learning:
             left_out.dropped = strategy.not_worth(mapped.mean, way, solved)
             self._out.append(left_out)
         return way >= strategy.worth
-
-    def _refuse(self, mapped: Arm) -> None:
-        test = self._admission.test
-        mapped.dropped = None if test is None else test.verdict
-        self._out.append(mapped)
-
-    def _acted(self, policy: Policy, steps: int, seed: int) -> Rollout:
-        """Returns one counted episode, which may be cut off by the budget."""
-        return self._target.collect(
-            policy, purpose="learning", seed=seed, steps=steps, episodes=1
-        )
-
-    def _judged(self, arm: Arm, policy: Policy, steps: int) -> Rollout:
-        """Returns an episode to judge an arm by; where it begins depends on no arm."""
-        known = len(arm.own)
-        start = self._starts[known // _LOOKS % len(self._starts), known % FIRST_JUDGED]
-        return self._acted(policy, steps, int(start))
 
     def _policy(self, learner: Learner) -> LearnedPolicy:
         return LearnedPolicy(learner, self._units, self._target.actions)
@@ -247,7 +197,8 @@ class _Learning:
         if arm.explores:
             return self._explores(arm, student)
         now = self._policy(student.learner.copy())
-        rollout = self._judged(arm, now, max(self._left - self._reserve, 1))
+        left = max(self._left - self._reserve, 1)
+        rollout = self._episodes.judged(arm, now, left)
         judged = rollout.returns.tolist()
         arm.acted(len(rollout.transitions), judged)
         if judged and student.pull is not None:
@@ -263,8 +214,7 @@ class _Learning:
             left = self._left - self._reserve
             if rollouts and left <= 0:
                 break
-            seed = int(self._resets.integers(INTEGER_SEEDS))
-            rollouts.append(self._acted(policy, left, seed))
+            rollouts.append(self._episodes.explored(policy, left))
             arm.acted(len(rollouts[-1].transitions), [])
             steps += len(rollouts[-1].transitions)
             self._curve.measure(self._guard.best)
@@ -300,7 +250,7 @@ class _Learning:
         scalars = {
             "rollout/ep_rew_mean": rollout.mean_return,
             "rollout/ep_len_mean": float(len(rollout.transitions)),
-            "transfer/arm": float(self._guard.arms.index(arm)),
+            "transfer/arm": float(get_args(ArmName).index(arm.name)),
         }
         pull = self._students[arm.name].pull
         if pull is not None:
@@ -316,31 +266,28 @@ class _Learning:
             self._target,
             self._admission,
             self._until,
-            int(self._resets.integers(INTEGER_SEEDS)),
+            self._episodes.seed(),
             self._config.final_episodes,
             usual_steps(self._experience),
             self._streams.generator("random singly"),
         )
-        accepted = self._admission.accepted
+        accepted, test = self._admission.accepted, self._admission.test
         winner = compared(known, accepted=accepted)
         if known[0].arm.name == "mapped" and not accepted and winner is not known[0]:
-            self._refuse(known[0].arm)
+            refused = known[0].arm
+            refused.dropped = None if test is None else test.verdict
+            self._out.append(refused)
         policy = winner.answer.policy
         self._curve.end(policy, winner.arm)
         # Of two of one arm, those of the result, else of the newest.
-        last = {one.arm.name: one.returns for one in (*reversed(known), winner)}
+        last = {one.arm: one.returns for one in (*reversed(known), winner)}
         everyone = [*(arm for arm in self._out if arm not in arms), *arms]
-        records = tuple(ArmRecord.of(arm, last.get(arm.name, ())) for arm in everyone)
+        records = tuple(ArmRecord.of(arm, last.get(arm, ())) for arm in everyone)
         learner = policy.learner if isinstance(policy, LearnedPolicy) else None
         told = verdict(winner, known)
         curve = tuple(self._curve.points)
-        who, test = winner.arm.name, self._admission.test
+        who = winner.arm.name
         return LearnedOn(who, policy, learner, curve, records, told, test)
 
 
 _USES = ("resets", "noise", "student", "scratch", "random", "random singly")
-_LOOKS, _STARTS = 3 * FIRST_JUDGED, (1_000, FIRST_JUDGED)
-"""Judged episodes of an arm that begin in turns at the same few starts, which may
-matter more than who acts, before others take their place: nobody shall learn these by
-heart.
-"""

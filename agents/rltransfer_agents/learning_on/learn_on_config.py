@@ -39,6 +39,8 @@ class LearnOnConfig:
     and the student has seen it act."""
     mapped_episodes: int = 5
     """The most of them."""
+    refit_share: float = 0.1
+    """Of the steps, after which no mapping that was fitted anew acts any more."""
     random_share: float = 0.1
     """The most of the steps in which actions are random, where too few such episodes
     are known to compare the mapped policy with."""

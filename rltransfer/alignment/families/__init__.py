@@ -50,13 +50,15 @@ TUNED = CandidateFamily("tuned", 8, lambda problem, known, watch: ())
 """What tuning leaves; it proposes nothing by itself."""
 LEFTOVER = CandidateFamily("leftover motors", 8, lambda problem, known, watch: ())
 """Maps that acted, with the motors driven that they left over; likewise."""
+REFITTED = CandidateFamily("refitted", 8, lambda problem, known, watch: ())
+"""Maps that acted, fitted anew while learning goes on; likewise."""
 
 
 def require_known_families(without: str) -> None:
     """Raises `InputError` unless all names are of candidate families, but not all."""
     # Of numbered states one family alone knows anything, as of pictures; without it
     # none is left.
-    known = (*FAMILIES, LEFTOVER, TUNED)
+    known = (*FAMILIES, LEFTOVER, TUNED, REFITTED)
     names = [family.name for family in known if family.of_quantities]
     given = [name for name in without.split(",") if name]
     if not set(given) < set(names):

@@ -55,7 +55,10 @@ def affine(
             for parent in parents
             for mapping in (
                 parent,
-                *(_noisy(parent, problem) for _ in range(config.copies)),
+                *(
+                    noisy(parent, config.noise, problem.generator)
+                    for _ in range(config.copies)
+                ),
             )
         ]
     )
@@ -133,13 +136,20 @@ def random_turns(
     return turns if inputs >= outputs else turns.transpose(1, 2)
 
 
-def _noisy(mapping: DomainMapping, problem: AlignmentProblem) -> DomainMapping:
-    noisy, share = deepcopy(mapping), problem.config.affine.noise
+def noisy(mapping: DomainMapping, share: float, generator: Generator) -> DomainMapping:
+    """Returns a copy of a mapping with noise on its numbers.
+
+    Args:
+        mapping: one copy.
+        share: of the noise, relative to the mean size of each parameter.
+        generator: draws it.
+    """
+    changed = deepcopy(mapping)
     with torch.no_grad():
-        for parameter in noisy.parameters():
-            noise = torch.randn(parameter.shape, generator=problem.generator)
+        for parameter in changed.parameters():
+            noise = torch.randn(parameter.shape, generator=generator)
             parameter.add_(share * parameter.abs().mean() * noise)
-    return noisy
+    return changed
 
 
 def residual(
