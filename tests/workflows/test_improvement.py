@@ -43,6 +43,12 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found.folder
 
 
+def turned(policy: MappedPolicy, target: Domain) -> MappedPolicy:
+    """Returns who sees the mirror image of every source state."""
+    del target
+    return opposite(policy)
+
+
 def learned_on(source: Any, folder: Path, **options: Any) -> TransferResult:
     asked = {
         "target_kwargs": SHORT,
@@ -74,12 +80,15 @@ def learner_won(
     source: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> TransferResult:
     """Of a mapping that was found and then turned: whoever learns ends above it."""
+    hyperparams = {**HASTY, "without": "refitted"}
+    folder = tmp_path_factory.mktemp("turned")
+    return learned_on(source, folder, alter=turned, hyperparams=hyperparams)
 
-    def turned(policy: MappedPolicy, target: Domain) -> MappedPolicy:
-        del target
-        return opposite(policy)
 
-    return learned_on(source, tmp_path_factory.mktemp("turned"), alter=turned)
+@pytest.fixture(scope="module")
+def refit_won(source: Path, tmp_path_factory: pytest.TempPathFactory) -> TransferResult:
+    """Likewise, but it was fitted anew."""
+    return learned_on(source, tmp_path_factory.mktemp("refitted"), alter=turned)
 
 
 @pytest.fixture
@@ -294,10 +303,6 @@ def test_sources_share_what_alignment_may_take(
 def test_an_altered_mapping_is_what_acts_as_mapped(
     source: Path, tmp_path: Path, fake: FakeLearning
 ) -> None:
-    def turned(policy: MappedPolicy, target: Domain) -> MappedPolicy:
-        del target
-        return opposite(policy)
-
     found = learned_on(source, tmp_path, alter=turned)
     # In the same episodes as the figure; the mapping that was found is far above.
     assert record_of(found).curve[1][1] == found.zero_shot.mean_return < 20
@@ -309,6 +314,20 @@ def test_an_altered_mapping_is_what_acts_as_mapped(
     assert fake.config is not None and fake.config.points == 5
     # Another policy was tested.
     assert fake.tested == NOTHING_KNOWN
+
+
+def test_a_mapping_that_was_fitted_anew_is_what_the_folder_keeps(
+    refit_won: TransferResult,
+) -> None:
+    found = refit_won
+    assert (found.winner, found.student) == ("refitted", None)
+    assert found.improved is not None and found.zero_shot is not None
+    # The figure of before is that of the turned one.
+    assert found.zero_shot.mean_return < 20 < 40 < found.improved.mean_return
+    kept = rltransfer.evaluate(found.folder, episodes=20, seed=found.report_seed)
+    assert kept.mean_return == found.improved.mean_return
+    assert not (found.folder / "student").exists()
+    assert record_of(found).curve[-1][2] == "refitted"
 
 
 def test_the_sources_value_is_fitted_only_where_it_is_asked_for(

@@ -15,6 +15,7 @@ from rltransfer_agents.learning_on import (
     LearningWatcher,
     LearnOnConfig,
 )
+from rltransfer_agents.learning_on.mapped_start import Refit
 
 _KEPT = 60
 """Steps for the final comparison."""
@@ -39,7 +40,9 @@ class FakeLearning:
         watch: LearningWatcher | None = None,
         tested: KnownReturns = NOTHING_KNOWN,
         test: AcceptanceTest | None = None,
+        refit: Refit | None = None,
     ) -> LearnedOn:
+        del refit
         self.tested, self.test = tested, test
         assert mapped is not None and watch is not None
         self.experience, self.config = experience, config

@@ -15,6 +15,7 @@ from rltransfer_agents.learning_on.guard import (
     mean_of,
     split,
     standard_error,
+    start_of,
 )
 from rltransfer_agents.learning_on.learn_on_config import LearnOnConfig
 
@@ -22,6 +23,9 @@ EPISODES = 5
 """Of each that steps are kept for, if that is no more than a sixth of all."""
 _SURE = 5
 """Episodes of each that are enough by themselves."""
+_FEWEST_PAIRS = 2
+"""Pairs of episodes by which a mapping that was fitted anew may be above the first one:
+it explains the target better besides."""
 
 
 @final
@@ -38,6 +42,21 @@ class Contender:
     def newest(self) -> bool:
         """Whether it is what its arm would answer now."""
         return self.answer is self.arm.answer
+
+    @property
+    def learns(self) -> bool:
+        """Whether it is of a learner."""
+        return bool(split([self.arm])[1])
+
+    @property
+    def by_start(self) -> dict[tuple[int, int], float]:
+        """What it earned here, by where the episodes began, see `start_of`."""
+        answer = self.answer
+        since, before = (
+            (answer.since, answer.returns) if self.learns else (0, self.arm.own)
+        )
+        known = {start_of(since + place): one for place, one in enumerate(before)}
+        return known | {(-1, place): one for place, one in enumerate(self.returns)}
 
 
 def contenders(arms: Sequence[Arm], steps: int) -> list[Contender]:
@@ -148,41 +167,54 @@ def compared(known: Sequence[Contender], *, accepted: bool = True) -> Contender:
 
     One that is not accepted is the result only if it is above the others for sure.
 
-    For sure is: by more than a standard error of the difference, and by as many
+    For sure is: by more than a standard error of the difference, over episodes that
+    began alike where there are enough of them, and by as many
     episodes at least as a learner is judged by. Weights that were
     picked because they once earned most are the result only by what they earn in the
     last comparison, never by what they were picked for.
 
     Args:
-        known: the mapped policy first, if it may be the result.
-        accepted: whether that is accepted.
+        known: mapped policies first, if they may be the result.
+        accepted: whether the first of them is, if that is the one of alignment.
     """
-    returns = [known_returns(one, known) for one in known]
     paired = min(len(one.returns) for one in known) >= _SURE
-    first, *others = zip(known, returns, strict=True)
-    if first[0].arm.name == "mapped" and others and not accepted:
-        learned = compared(known[1:])
-        theirs = known_returns(learned, known)
-        better = bool(first[1] and theirs) and _above(first[1], theirs, paired)
-        return first[0] if better else learned
-    able = [one for one in others if one[1] and (paired or one[0].newest)]
-    if split([first[0].arm])[0]:
-        able = [one for one in able if _above(one[1], first[1], paired)]
+    first, *others = known
+    if first.arm.name == "mapped" and others and not accepted:
+        learned = compared(others)
+        both = known_returns(first, known) and known_returns(learned, known)
+        return first if both and _above(first, learned, known) else learned
+    mapped = not first.learns
+    for one in others:
+        if not one.learns and known_returns(one, known) and _above(one, first, known):
+            first = one
+    able = [
+        one
+        for one in others
+        if one.learns and known_returns(one, known) and (paired or one.newest)
+    ]
+    if mapped:
+        able = [one for one in able if _above(one, first, known)]
     elif not paired:
-        return first[0]
-    return max([first, *able], key=lambda one: mean_of(one[1]))[0]
+        return first
+    best = able if mapped and able else [first, *able]
+    return max(best, key=lambda one: mean_of(known_returns(one, known)))
 
 
-def _above(ours: list[float], theirs: list[float], paired: bool) -> bool:
-    if not theirs:
+def _above(ours: Contender, theirs: Contender, known: Sequence[Contender]) -> bool:
+    own, other = known_returns(ours, known), known_returns(theirs, known)
+    if not other:
         return True
-    if paired:
-        gaps = np.subtract(ours, theirs).tolist()
+    if min(len(one.returns) for one in known) >= _SURE:
+        gaps = np.subtract(own, other).tolist()
         return mean_of(gaps) > standard_error(gaps)
-    if len(ours) < FIRST_JUDGED:
+    before = theirs.by_start
+    gaps = [earned - before[at] for at, earned in ours.by_start.items() if at in before]
+    if len(gaps) >= (FIRST_JUDGED if ours.learns else _FEWEST_PAIRS):
+        return mean_of(gaps) > standard_error(gaps)
+    if len(own) < FIRST_JUDGED:
         return False  # of one or two episodes nobody knows how lucky they were
-    error = np.hypot(standard_error(ours), standard_error(theirs))
-    return bool(mean_of(ours) - mean_of(theirs) > error)
+    error = np.hypot(standard_error(own), standard_error(other))
+    return bool(mean_of(own) - mean_of(other) > error)
 
 
 def verdict(winner: Contender, known: Sequence[Contender]) -> str:

@@ -80,3 +80,13 @@ def test_it_has_to_beat_the_better_way_to_act_at_random() -> None:
     # No step where no episode fits.
     one.act_singly(domain, 0, 10, np.random.default_rng(0))
     assert domain.budget.used == 60
+
+
+def test_what_cannot_be_decided_is_not_lost_and_keeps_no_steps() -> None:
+    # One random episode would take 19 of the mapped policy.
+    one = admission(1.0, most=100)
+    one.acted([2.0])
+    assert not one.lost and one.hopeless(20.0) and one.steps(20.0) == 0
+    assert admission(1.0, most=400).steps(20.0) == 380
+    one.acted([0.5])
+    assert one.lost

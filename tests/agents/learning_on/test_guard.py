@@ -239,3 +239,32 @@ def test_without_a_new_episode_nothing_new_is_judged() -> None:
     one.acted(20, [])  # cut off by the budget
     one.takes(policy())
     assert one.answer.returns == [1.0, 9.0, 8.0]
+
+
+def test_starts_come_again_three_times_before_others_do() -> None:
+    starts = [rules.start_of(episode) for episode in range(10)]
+    assert starts == [(0, 0), (0, 1), (0, 2)] * 3 + [(1, 0)]
+
+
+def test_at_equal_starts_gaps_tell_and_not_how_much_the_starts_differ() -> None:
+    # Five more everywhere, where the starts differ by hundreds.
+    above = arm("student", -5.0, -295.0, -115.0)
+    guard = Guard([mapped(-10.0, -300.0, -120.0), above], STEPS)
+    assert guard.best is above
+    # As much on average, but not everywhere.
+    unsure = arm("student", -40.0, -200.0, -175.0)
+    guard = Guard([mapped(-10.0, -300.0, -120.0), unsure], STEPS)
+    assert guard.best.name == "mapped"
+    # The third start of the mapped policy is not known.
+    guard = Guard([mapped(-10.0, -300.0), above], STEPS)
+    assert guard.best.name == "mapped"
+
+
+def test_the_better_mapped_policy_is_the_answer_until_a_learner_is_above_both() -> None:
+    poor, refitted = mapped(1.0, 1.0, 1.0), mapped(5.0, 5.0, 5.0)
+    refitted.name = "refitted"
+    student = arm("student", 4.0, 4.5, 4.0)
+    guard = Guard([poor, refitted, student], STEPS)
+    assert guard.best is refitted and guard.learners == [student]
+    assert not guard.far_above_mapped(student)
+    assert Guard([poor, student], STEPS).best is student

@@ -123,3 +123,30 @@ def test_so_many_steps_are_kept_that_an_open_test_can_be_decided() -> None:
     # Three of the mapped policy decide, and a learner acts in as many.
     assert steps_to_keep(arms, config, Admission(test, 150)) == 2 * 3 * 40
     assert steps_to_keep(arms[:1], config, Admission(None, 0)) == 0
+
+
+def acted(name: ArmName, own: list[float], *last: float) -> Contender:
+    """Returns a mapped policy that acted from the first starts."""
+    one = contender(name, [], *last)
+    one.arm.acted(20 * len(own), own)
+    one.answer.returns += own
+    return one
+
+
+def test_a_mapping_that_was_fitted_anew_is_above_where_both_began_alike() -> None:
+    # Starts differ by hundreds; the gaps are 60 and 40.
+    mapped = acted("mapped", [-400.0], -160.0)
+    refitted = acted("refitted", [-340.0, -2.0, -250.0], -120.0)
+    assert compared([mapped, refitted]) is refitted
+    assert compared([mapped, refitted], accepted=False) is refitted
+    worse = acted("refitted", [-340.0, -2.0, -250.0], -230.0)
+    assert compared([mapped, worse]) is mapped
+
+
+def test_a_learner_must_be_above_the_better_of_two_mapped_policies() -> None:
+    mapped = acted("mapped", [-400.0], -160.0)
+    refitted = acted("refitted", [-340.0, -2.0, -250.0], -120.0)
+    scratch = contender("scratch", [-341.0, -3.0, -250.0], -121.0)
+    assert compared([mapped, refitted, scratch]) is refitted
+    better = contender("scratch", [-330.0, -1.0, -240.0], -110.0)
+    assert compared([mapped, refitted, better]) is better
