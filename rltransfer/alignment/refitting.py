@@ -42,7 +42,8 @@ class Refitting:
 
         Args:
             policy: whose mapping it is.
-            rows: all that is known of the target, as it shows them.
+            rows: all that was seen of the target, as it shows them; logged rows are
+                added.
 
         Returns:
             None where no such mapping was found, or the state map is not affine.
@@ -94,6 +95,8 @@ class Refitting:
 
     def _problem(self, policy: MappedPolicy, rows: Transitions) -> AlignmentProblem:
         known = self._alignment
+        if known.logged is not None:
+            rows = Transitions.join(rows, known.logged)
         problem = AlignmentProblem(
             known.model_data,
             known.target,
@@ -118,4 +121,6 @@ def with_candidate(
 ) -> Alignment:
     """Returns the alignment as if it had chosen another candidate."""
     chosen = replace(alignment.chosen, candidate=candidate, policy=policy)
-    return replace(alignment, chosen=chosen)
+    # None of the steps that are kept was taken by it.
+    visited = torch.zeros_like(alignment.visited)
+    return replace(alignment, chosen=chosen, visited=visited)

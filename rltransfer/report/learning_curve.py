@@ -12,9 +12,16 @@ _COLOURS = {
     "mapped": "tab:green",
     "student": "tab:blue",
     "scratch": "tab:orange",
+    "refitted": "tab:olive",
 }
 _OTHER = "black"
-_MARKERS = {"random": "x", "mapped": "s", "student": "o", "scratch": "^"}
+_MARKERS = {
+    "random": "x",
+    "mapped": "s",
+    "student": "o",
+    "scratch": "^",
+    "refitted": "D",
+}
 _LINES = ("-", "--", "-.", ":")
 
 

@@ -120,6 +120,8 @@ class TransferPage:
         winner = self.record["winner"]
         if winner in ("student", "scratch"):
             return "the student" if winner == "student" else "learned from scratch"
+        if winner == "refitted":
+            return "through the mapping that was fitted anew"
         return "zero-shot, refused" if self._refused else "zero-shot"
 
     def _numbers(self) -> dict[str, str]:

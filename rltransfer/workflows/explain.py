@@ -86,7 +86,8 @@ def why_not(
     """
     if results["accepted"] is None:
         return "it is unproved: no step tested whether the map is any good"
-    if not results["accepted"]:
+    # What was fitted anew while learning on was compared with what had learned.
+    if not results["accepted"] and results.get("winner") != "refitted":
         return "it was refused: nothing shows that the map is better than chance"
     if results.get("winner") in ("student", "scratch"):
         return (

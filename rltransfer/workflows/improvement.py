@@ -234,7 +234,8 @@ def learn_on_from(
     target.budget.raise_to(request.budget)
     watch.phase("learning", taken)
     acceptance, altered = alignment.acceptance, request.alter is not None
-    refitting = Refitting(alignment, request.align_config())
+    place = alignment.chosen.candidate.source
+    refitting = Refitting(alignment, request.align_config().for_source(place))
     learned = learn_on(
         target,
         alignment.policy if _enters(alignment) else None,

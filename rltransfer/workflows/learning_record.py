@@ -109,7 +109,8 @@ class LearningRecord:
             final = "-"
             if arm.final_return is not None:
                 final = f"{arm.final_return:.1f} over {arm.final_episodes}"
-            name = f"{arm.name} (came out)" if arm.name == self.winner else arm.name
+            out = arm.name == self.winner and arm.dropped is None
+            name = f"{arm.name} (came out)" if out else arm.name
             table.add_row(
                 name, str(arm.episodes), f"{arm.steps:,}", final, arm.dropped or "no"
             )

@@ -6,6 +6,7 @@ from pathlib import Path
 from rltransfer.alignment import Alignment
 from rltransfer.domain import Domain, LoggedRows, Policy, StickyRandomPolicy
 from rltransfer.evaluation import ReturnSummary, summarise
+from rltransfer.translation import EnsemblePolicy, MappedPolicy
 from rltransfer.workflows.improvement import Improvement
 from rltransfer.workflows.policy_loading import environment_of
 from rltransfer.workflows.transfer_folder import AlignedSource, kept_of
@@ -81,10 +82,11 @@ def reported(
         if learning.winner != "mapped":
             improved = figure(request, target, policy)
         others = [arm for arm in learning.arms if arm.name != "scratch"]
-        if not accepted and all(arm.name == "mapped" and arm.dropped for arm in others):
+        mapped = {"mapped", "refitted"}
+        if not accepted and all(arm.name in mapped and arm.dropped for arm in others):
             notes.append(_ALONE)
     stacked = alignment.lead.history.steps
-    if stacked > 1 and policy is alignment.policy:
+    if stacked > 1 and isinstance(policy, MappedPolicy | EnsemblePolicy):
         notes.append(_REMEMBERS.format(stacked))
     return TransferResult(
         policy=policy,

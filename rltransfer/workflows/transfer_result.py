@@ -132,7 +132,7 @@ class TransferResult(Result):
 
     @property
     def winner(self) -> str | None:
-        """`mapped`, `student` or `scratch`: which of them `policy` is, once learned."""
+        """`mapped`, `student`, `scratch` or `refitted`: who `policy` is once learned."""
         return None if self.learning is None else self.learning.winner
 
     @property

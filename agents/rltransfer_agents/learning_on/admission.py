@@ -122,6 +122,11 @@ class Admission:
             return self.behind
         return not beats(test.returns, test.random_returns, _DOUBT).better
 
+    def outranked(self, returns: Sequence[float]) -> bool:
+        """Returns whether these are above all random episodes that are known."""
+        known = np.zeros(0) if self.test is None else self.test.random_returns
+        return bool(len(returns)) and min(returns) > known.max(initial=-np.inf)
+
     def hopeless(self, episode_steps: float) -> bool:
         """Returns whether the mapped policy can hardly be accepted any more.
 

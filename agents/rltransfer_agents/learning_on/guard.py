@@ -237,7 +237,8 @@ def _is_above(ours: Answer, theirs: Arm) -> bool:
         pairs = zip(ours.returns, starts, strict=True)
         gaps = [own - known[start] for own, start in pairs]
         return mean_of(gaps) > standard_error(gaps)
-    return ours.at_least > theirs.answer.mean
+    # What chose one that was fitted anew does not speak for it; here it must do.
+    return ours.at_least > mean_of(theirs.answer.returns or theirs.own)
 
 
 def _far_above(ours: Arm, theirs: Arm, floor: float) -> bool:
@@ -285,14 +286,12 @@ class Guard:
     @property
     def best(self) -> Arm:
         """Who would be the answer now: mapped, unless a learner is clearly above it."""
-
-        def mean(arm: Arm) -> float:
-            return arm.answer.mean
-
         mapped, learners = split(self.arms)
-        best = max(learners, key=mean)
-        first = max(mapped, key=mean, default=best)
-        return best if best is first or _is_above(best.answer, first) else first
+        best = max(learners, key=lambda arm: arm.answer.mean)
+        # One that was fitted anew took the place of those before it.
+        if mapped and not _is_above(best.answer, mapped[-1]):
+            return mapped[-1]
+        return best
 
     def far_above_mapped(self, arm: Arm) -> bool:
         """Whether all episodes of a learner are far above those of mapped policies."""

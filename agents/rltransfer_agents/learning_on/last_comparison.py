@@ -23,9 +23,6 @@ EPISODES = 5
 """Of each that steps are kept for, if that is no more than a sixth of all."""
 _SURE = 5
 """Episodes of each that are enough by themselves."""
-_FEWEST_PAIRS = 2
-"""Pairs of episodes by which a mapping that was fitted anew may be above the first one:
-it explains the target better besides."""
 
 
 @final
@@ -50,11 +47,15 @@ class Contender:
 
     @property
     def by_start(self) -> dict[tuple[int, int], float]:
-        """What it earned here, by where the episodes began, see `start_of`."""
-        answer = self.answer
-        since, before = (
-            (answer.since, answer.returns) if self.learns else (0, self.arm.own)
-        )
+        """What it earned here, by where the episodes began, see `start_of`.
+
+        Without the episode that chose a mapping that was fitted anew.
+        """
+        answer, arm = self.answer, self.arm
+        since, before = answer.since, answer.returns
+        if not self.learns:
+            since = 1 if arm.name == "refitted" else 0
+            before = arm.own[since:]
         known = {start_of(since + place): one for place, one in enumerate(before)}
         return known | {(-1, place): one for place, one in enumerate(self.returns)}
 
@@ -95,9 +96,13 @@ def steps_to_keep(
         return 0
     wanted = round(len(arms) * EPISODES * max(arm.episode_steps for arm in arms))
     share = round(config.final_share * config.steps)
-    # The mapped policy acts in as many as one learner.
-    decide = 2 * admission.steps(arms[0].episode_steps)
-    return max(share, min(wanted, config.steps // 6), decide)
+    first, decide, meet = arms[0], 0, 0
+    if first.name == "mapped":
+        # It acts in as many as one learner, and from where others that are mapped did.
+        decide = 2 * admission.steps(first.episode_steps)
+        if len(split(arms)[0]) > 1:
+            meet = round(max(0, FIRST_JUDGED - len(first.own)) * first.episode_steps)
+    return max(share, min(wanted, config.steps // 6), decide) + meet
 
 
 def acted(
@@ -144,8 +149,10 @@ def acted(
         found.append(replace(one, returns=tuple(returns)))
         if mapped and not number:
             admission.acted(returns)
-            spare = (until - target.budget.used) // 4
+            left = until - target.budget.used
+            spare = left // 4
             admission.act_at_random(target, spare, seed, rng)
+            spare -= left - (until - target.budget.used)
             admission.act_singly(target, int(spare / random_steps), spare, rng)
     return found
 
@@ -178,40 +185,40 @@ def compared(known: Sequence[Contender], *, accepted: bool = True) -> Contender:
         accepted: whether the first of them is, if that is the one of alignment.
     """
     paired = min(len(one.returns) for one in known) >= _SURE
-    first, *others = known
-    if first.arm.name == "mapped" and others and not accepted:
-        learned = compared(others)
-        both = known_returns(first, known) and known_returns(learned, known)
-        return first if both and _above(first, learned, known) else learned
-    mapped = not first.learns
-    for one in others:
-        if not one.learns and known_returns(one, known) and _above(one, first, known):
-            first = one
-    able = [
-        one
-        for one in others
-        if one.learns and known_returns(one, known) and (paired or one.newest)
-    ]
-    if mapped:
-        able = [one for one in able if _above(one, first, known)]
-    elif not paired:
-        return first
-    best = able if mapped and able else [first, *able]
-    return max(best, key=lambda one: mean_of(known_returns(one, known)))
+    judged = [one for one in known if one is known[0] or known_returns(one, known)]
+    mapped = [one for one in judged if not one.learns]
+    learned = [one for one in judged if one.learns and (paired or one.newest)]
+
+    def highest(those: Sequence[Contender]) -> Contender:
+        return max(those, key=lambda one: mean_of(known_returns(one, known)))
+
+    if not mapped:
+        return highest(learned) if paired else learned[0]
+    result = mapped[0]
+    for one in mapped[1:]:
+        if _above(one, result, known):
+            result = one
+    newest = [one for one in known if one.learns and one.newest]
+    if not accepted and newest:
+        best = highest(learned or newest)
+        sure = known_returns(best, known) and _above(result, best, known)
+        return result if sure else best
+    able = [one for one in learned if _above(one, result, known)]
+    return highest(able) if able else result
 
 
 def _above(ours: Contender, theirs: Contender, known: Sequence[Contender]) -> bool:
     own, other = known_returns(ours, known), known_returns(theirs, known)
-    if not other:
-        return True
+    if not other or not own:
+        return bool(own)
     if min(len(one.returns) for one in known) >= _SURE:
         gaps = np.subtract(own, other).tolist()
         return mean_of(gaps) > standard_error(gaps)
     before = theirs.by_start
     gaps = [earned - before[at] for at, earned in ours.by_start.items() if at in before]
-    if len(gaps) >= (FIRST_JUDGED if ours.learns else _FEWEST_PAIRS):
+    if len(gaps) >= FIRST_JUDGED:
         return mean_of(gaps) > standard_error(gaps)
-    if len(own) < FIRST_JUDGED:
+    if len(own) < FIRST_JUDGED or not (ours.learns or theirs.learns):
         return False  # of one or two episodes nobody knows how lucky they were
     error = np.hypot(standard_error(own), standard_error(other))
     return bool(mean_of(own) - mean_of(other) > error)

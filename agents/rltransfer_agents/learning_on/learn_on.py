@@ -9,12 +9,14 @@ from rltransfer.random_streams import RandomStreams
 from rltransfer_agents.learning_on.admission import Admission
 from rltransfer_agents.learning_on.episodes import Episodes
 from rltransfer_agents.learning_on.guard import (
+    FIRST_JUDGED,
     NOTHING_KNOWN,
     Answer,
     Arm,
     ArmName,
     Guard,
     KnownReturns,
+    split,
 )
 from rltransfer_agents.learning_on.last_comparison import (
     acted,
@@ -257,9 +259,24 @@ class _Learning:
             scalars["transfer/hold"] = pull.weight
         self._watch.learned(scalars, self._target.budget.used)
 
+    def _meet(self, mapped: list[Arm]) -> None:
+        """Lets the first mapped policy act from where one that was fitted anew did."""
+        if len(mapped) < 2:
+            return
+        first = mapped[0]
+        while self._left > 0 and len(first.own) < FIRST_JUDGED:
+            rollout = self._episodes.judged(first, first.answer.policy, self._left)
+            returns = rollout.returns.tolist()
+            first.acted(len(rollout.transitions), returns)
+            first.answer.returns += returns
+            self._admission.acted(returns)
+            if not returns:
+                break
+
     def _compared(self) -> LearnedOn:
         """Compares what may be the result, and returns the best."""
         arms = self._guard.arms
+        self._meet(split(arms)[0])
         known = contenders([arm for arm in arms if arm.stands], self._left)
         known = acted(
             known,

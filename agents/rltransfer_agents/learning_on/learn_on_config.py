@@ -39,8 +39,9 @@ class LearnOnConfig:
     and the student has seen it act."""
     mapped_episodes: int = 5
     """The most of them."""
-    refit_share: float = 0.1
-    """Of the steps, after which no mapping that was fitted anew acts any more."""
+    refit_share: float = 0.15
+    """Of the steps, in which mappings that are fitted anew act at the start, as far as
+    the steps of an episode are known before."""
     random_share: float = 0.1
     """The most of the steps in which actions are random, where too few such episodes
     are known to compare the mapped policy with."""

@@ -66,7 +66,7 @@ class LearnedOn:
     winner: ArmName
     policy: Policy
     learner: Learner | None
-    """None where the mapped policy won."""
+    """None where a mapped policy won."""
     curve: tuple[CurvePoint, ...]
     arms: tuple[ArmRecord, ...]
     verdict: str

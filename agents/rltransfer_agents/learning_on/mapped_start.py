@@ -75,7 +75,9 @@ class MappedStart:
         """
         self._curve.measure(self.first)
         for most in (1, self._config.mapped_episodes):
-            self._show(most)
+            # One that does not end says nothing, and takes many steps.
+            if not self._show(most):
+                break
             self._fit_anew()
         first, admission = self.first, self._admission
         lost = admission.lost
@@ -86,6 +88,8 @@ class MappedStart:
         if lost:
             first.dropped = None if admission.test is None else admission.test.verdict
             self.out.insert(0, first)
+            if self.best is not first and not admission.outranked(self.best.own):
+                self._give_up(self.best, "no better than all random episodes either")
         return [arm for arm in dict.fromkeys((first, self.best)) if not arm.dropped]
 
     @property
@@ -97,18 +101,26 @@ class MappedStart:
     def _left(self) -> int:
         return self._until - self._episodes.target.budget.used
 
-    def _show(self, most: int) -> None:
-        """Acts with the best one until so many of its episodes are known."""
+    def _show(self, most: int) -> bool:
+        """Acts with the best one until so many of its episodes are known.
+
+        Returns:
+            Whether the last one ended.
+        """
         arm, config = self.best, self._config
+        fitted = arm is not self.first
         steps = round(config.mapped_share * config.steps)
         # Without any it could not be compared; one that takes the place of another is
         # to be known from all starts.
-        least = 1 if arm is self.first else min(most, FIRST_JUDGED)
+        least = min(most, FIRST_JUDGED) if fitted and self._affords else 1
         while len(arm.judged) < least or (
             arm.shown < steps and len(arm.judged) < most and not self._is_lost(arm)
         ):
             if not self._act(arm):
+                return False
+            if fitted and not self._affords:
                 break
+        return True
 
     def _is_lost(self, arm: Arm) -> bool:
         return arm is self.first and self._admission.behind
@@ -131,33 +143,46 @@ class MappedStart:
             self._curve.measure(arm)
         return bool(returns)
 
+    @property
+    def _affords(self) -> bool:
+        """Whether an episode more of what was fitted anew fits into its share."""
+        share = self._config.refit_share * self._config.steps
+        fitted = {*self.out, self.best} - {self.first}
+        spent = sum(arm.steps for arm in fitted)
+        return spent + self.best.episode_steps <= share
+
     def _fit_anew(self) -> None:
         """Fits the best mapping anew while that earns too little and one earns more.
 
         One that explains the rows clearly better, and earns more from the same start,
         takes its place; after one that does not, nothing is fitted any more.
         """
-        config = self._config
-        share = round(config.refit_share * config.steps)
-        while self._refit is not None and self.best.mean < config.solved:
-            fitted = {*self.out, self.best} - {self.first}
-            if sum(arm.steps for arm in fitted) > share:
-                break
+        while self._refit and self.best.mean < self._config.solved and self._affords:
             policy = self._refit(self.best.answer.policy, Transitions.join(*self.rows))
             # What alignment tested has not acted from where others begin.
             if policy is None or not (self.best.own or self._act(self.best)):
                 break
             before, other = self.best, Arm("refitted", Answer(policy))
-            if self._act(other) and other.own[0] > before.own[0]:
+            ended = self._act(other)
+            # It was chosen by this episode, so that it speaks for it nowhere else.
+            other.answer.returns.clear()
+            if ended and other.own[0] > before.own[0]:
                 self.best = other
+                if before is not self.first:
+                    self._give_up(before, self._outdone(before, other))
             else:
                 self._refit = None
-            worse = before if self.best is other else other
-            if worse is not self.first:
-                better = self.best.own[0]
-                worse.dropped = f"{better:.1f} of another from where it began first"
-                self.out.append(worse)
+                reason = self._outdone(other, before) if ended else "it was cut off"
+                self._give_up(other, reason)
             self._curve.measure(self.best)
+
+    def _outdone(self, worse: Arm, better: Arm) -> str:
+        gap = f"{worse.own[0]:.1f} against {better.own[0]:.1f}"
+        return f"{gap} of {better.name} from the same start"
+
+    def _give_up(self, arm: Arm, reason: str) -> None:
+        arm.dropped = reason
+        self.out.append(arm)
 
     def _act_at_random(self, rng: np.random.Generator) -> None:
         """Acts at random where too few such episodes are known to compare with."""

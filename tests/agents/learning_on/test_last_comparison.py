@@ -134,17 +134,30 @@ def acted(name: ArmName, own: list[float], *last: float) -> Contender:
 
 
 def test_a_mapping_that_was_fitted_anew_is_above_where_both_began_alike() -> None:
-    # Starts differ by hundreds; the gaps are 60 and 40.
-    mapped = acted("mapped", [-400.0], -160.0)
+    # Starts differ by hundreds; the gaps that did not choose it are 20, 60 and 40.
+    mapped = acted("mapped", [-400.0, -22.0, -310.0], -160.0)
     refitted = acted("refitted", [-340.0, -2.0, -250.0], -120.0)
     assert compared([mapped, refitted]) is refitted
     assert compared([mapped, refitted], accepted=False) is refitted
-    worse = acted("refitted", [-340.0, -2.0, -250.0], -230.0)
+    # By how much it was above where it was chosen says nothing.
+    worse = acted("refitted", [-1.0, -30.0, -320.0], -170.0)
     assert compared([mapped, worse]) is mapped
+    # Two that did not choose it are too few, whatever they say.
+    short = acted("mapped", [-400.0, -22.0], -160.0)
+    assert compared([short, refitted]) is short
+
+
+def test_what_is_refused_and_fitted_anew_must_be_surely_above_a_learner() -> None:
+    mapped = acted("mapped", [-400.0, -22.0, -310.0], -160.0)
+    refitted = acted("refitted", [-340.0, -2.0, -250.0], -120.0)
+    about = contender("scratch", [-340.0, -3.0, -249.0], -120.5)
+    assert compared([mapped, refitted, about], accepted=False) is about
+    worse = contender("scratch", [-380.0, -40.0, -300.0], -150.0)
+    assert compared([mapped, refitted, worse], accepted=False) is refitted
 
 
 def test_a_learner_must_be_above_the_better_of_two_mapped_policies() -> None:
-    mapped = acted("mapped", [-400.0], -160.0)
+    mapped = acted("mapped", [-400.0, -22.0, -310.0], -160.0)
     refitted = acted("refitted", [-340.0, -2.0, -250.0], -120.0)
     scratch = contender("scratch", [-341.0, -3.0, -250.0], -121.0)
     assert compared([mapped, refitted, scratch]) is refitted

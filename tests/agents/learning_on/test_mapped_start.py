@@ -67,7 +67,7 @@ def test_one_that_earns_less_is_out_and_nothing_is_fitted_any_more() -> None:
     assert len(refits.asked) == 1
     out = next(arm for arm in found.arms if arm.name == "refitted")
     assert (out.episodes, out.steps) == (1, 20)
-    assert "of another from where it began first" in str(out.dropped)
+    assert out.dropped == "-38.5 against -1.5 of mapped from the same start"
     assert found.curve[0].arm == found.curve[1].arm == "mapped"
 
 
@@ -86,8 +86,8 @@ def test_the_share_of_steps_bounds_how_often_it_acts() -> None:
     refits = Slower()
     world = World(UNSOLVED)
     learn_on(world.domain, pushing(0.0), world.experience, UNSOLVED, refit=refits)
-    # 20 steps each, until more than a fifth of 400 are spent.
-    assert refits.count == 5
+    # 20 steps each, as many as a fifth of 400 holds.
+    assert refits.count == 4
 
 
 @pytest.mark.parametrize("solved", [-1e9, -30.0])
