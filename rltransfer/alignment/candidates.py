@@ -33,6 +33,8 @@ class CandidateFamily:
     """Whether observations are taken to mean what they mean in the source."""
     fits: bool = True
     """Whether it fits more than scales and offsets; what does not acts first."""
+    unchanged: bool = False
+    """Whether the source's policy acts as it is: what any other must beat."""
     once: bool = False
     """Whether it proposes in the first round only, as it would the same again."""
     numbered: bool = False
@@ -98,7 +100,9 @@ def worth_acting(
     # go first.
     least_error = candidates[0].alignment_error
     explained = problem.explains(least_error) and not problem.noisy
-    hopeful = [c for c in candidates if c.retraced or error(c) <= bar]
+    hopeful = [
+        c for c in candidates if c.retraced or c.family.unchanged or error(c) <= bar
+    ]
     hopeful.sort(
         key=lambda c: (not c.settles, c.family.fits, explained or not c.retraced)
     )

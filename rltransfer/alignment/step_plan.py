@@ -278,7 +278,7 @@ class StepPlan:
         if best is None:
             return True
         episode = self.config.length_margin * best.episode_steps
-        return self.spare(used, best) >= min(self.trial_steps, episode)
+        return self.spare(used, best) >= min(self.short_steps, episode)
 
     def random_again(self, used: int, best: BestTrial) -> tuple[int, int]:
         """Returns most steps and episodes of acting at random once more.

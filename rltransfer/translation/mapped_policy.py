@@ -256,6 +256,10 @@ def _observer(
         # Two affine maps of the same observation are one, with more outputs.
         seen = unwhiten.after(state.weight, state.bias)
         with torch.no_grad():
+            if _changes_nothing(seen, unwhiten):
+                # Contacts blow rounding errors up: then it would fall another time
+                # than the source's policy does by itself.
+                seen = Affine.of(torch.eye(seen.outputs), torch.zeros(seen.outputs))
             both = array_map(
                 Affine.of(
                     torch.cat([state.weight, seen.weight], dim=1),
@@ -278,8 +282,26 @@ def _observer(
     return observe_in_turn
 
 
+def _changes_nothing(seen: Affine, unwhiten: Affine) -> bool:
+    """Returns whether a map of raw observations is the identity, but for rounding.
+
+    Args:
+        seen: to what the source's policy sees.
+        unwhiten: of the source; says how far each variable deviates.
+    """
+    if seen.inputs != seen.outputs:
+        return False
+    deviation = unwhiten.weight.norm(dim=0).clamp_min(1e-12)
+    relative = seen.weight * deviation[:, None] / deviation
+    off = (relative - torch.eye(seen.outputs)).abs().max()
+    shift = (seen.bias.abs() / (deviation + unwhiten.bias.abs())).max()
+    return max(float(off), float(shift)) < _ROUNDED
+
+
 MOST_STEPS = 16
 """Observations in the largest stack that a file may ask for."""
+_ROUNDED = 1e-5
+"""Of a deviation: what whitening there and back may be off by, in single precision."""
 _STATE, _UNWHITEN, _GAIN, _ACTION = "state", "unwhiten", "gain", "action"
 
 

@@ -78,6 +78,11 @@ def test_a_trial_is_affordable_while_the_reserve_stays_whole() -> None:
     assert PLAN.affords_trial(885, best)
     assert not PLAN.affords_trial(886, best)
     assert PLAN.affords_trial(1200, None)
+    # Where none ends early, one that only ranks is short: its steps are enough.
+    long = replace(PLAN, budget=10_000, episode_limit=1000, none_ended=True)
+    best = BestTrial(1000.0, finished=False)  # the reserve is 2100
+    assert long.affords_trial(7400, best)
+    assert not long.affords_trial(7401, best)
 
 
 def test_random_episodes_are_added_where_they_let_few_episodes_decide() -> None:

@@ -139,10 +139,19 @@ def test_what_needs_no_fitting_acts_first_and_the_hopeless_not_at_all(
 ) -> None:
     least = problem.reference_error
     best = candidate("affine", error=2 * least)
-    unfitted = candidate("identity", error=7 * least)
+    unfitted = candidate("matched", error=7 * least)
     hopeless = candidate("residual", error=9 * least)
     chosen = worth_acting(problem, [best, unfitted, hopeless], 3)
     assert chosen == [unfitted, best]
+
+
+def test_the_source_as_it_is_acts_however_large_its_error(
+    problem: AlignmentProblem,
+) -> None:
+    least = problem.reference_error
+    fitted = candidate("affine", error=0.1 * least)
+    unchanged = candidate("identity", error=50 * least)
+    assert worth_acting(problem, [fitted, unchanged], 2) == [unchanged, fitted]
 
 
 def test_where_none_explains_the_target_what_the_source_retraced_goes_first(

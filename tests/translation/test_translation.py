@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from rltransfer.domain import codec_of
+from rltransfer.domain import Whitening, codec_of
 from rltransfer.errors import ArtifactRefused
 from rltransfer.mapping import Affine, Chain, Mlp, Network, ResidualAffine
 from rltransfer.translation import (
@@ -162,6 +162,22 @@ def test_equal_spaces_need_no_action_map() -> None:
     translation = Translation.identity(2)
     mapped = MappedPolicy(Home(), translation, FOUR, FOUR)
     assert mapped.predict(np.array([1.0, 0.1]))[0] == Home().predict([1.0, 0.1])[0]
+
+
+def test_unchanged_sensors_are_shown_to_the_bit_whatever_whitens_them() -> None:
+    sample = 1e3 * torch.rand(200, 5, generator=generator()) ** 2
+    sample[:, 1] = 1e-5 * sample[:, 0] + 1e-6 * sample[:, 1]
+    whitening = Whitening.of(sample)
+    white = Affine.of(whitening.matrix, -whitening.mean @ whitening.matrix)
+    back = Affine.of(whitening.inverse, whitening.mean)
+    seen = sample.numpy()
+    mapped = MappedPolicy(Home(), Translation(white, back, None, None), PLANE, PLANE)
+    np.testing.assert_array_equal(mapped.source_observation(seen), seen)
+    assert not np.array_equal(whitening.unwhiten(whitening.whiten(sample)), seen)
+    # A thousandth more of one sensor is a map like any other.
+    more = Affine.of(white.weight * 1.001, white.bias)
+    other = MappedPolicy(Home(), Translation(more, back, None, None), PLANE, PLANE)
+    assert not np.allclose(other.source_observation(seen), seen, rtol=1e-4)
 
 
 def test_gain_without_action_map_is_refused() -> None:

@@ -31,7 +31,13 @@ from rltransfer.mapping import Progress
 
 FAMILIES = (
     CandidateFamily(
-        "identity", 0, identity, trusts_sensors=True, fits=False, once=True
+        "identity",
+        0,
+        identity,
+        trusts_sensors=True,
+        fits=False,
+        unchanged=True,
+        once=True,
     ),
     CandidateFamily("board", 2, board, fits=False),
     CandidateFamily("matched", 4, matched, fits=False, once=True),
