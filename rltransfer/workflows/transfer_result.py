@@ -132,7 +132,7 @@ class TransferResult(Result):
 
     @property
     def winner(self) -> str | None:
-        """`mapped`, `student`, `scratch` or `refitted`: who `policy` is once learned."""
+        """`mapped`, `student`, `scratch` or `refitted`: which `policy` is."""
         return None if self.learning is None else self.learning.winner
 
     @property
