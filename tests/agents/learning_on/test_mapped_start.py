@@ -6,10 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rltransfer.domain import Policy, Transitions
+from rltransfer.alignment import AcceptanceTest
+from rltransfer.domain import Domain, Policy, StickyRandomPolicy, Transitions
+from rltransfer.wrappers import StepBudget
 from rltransfer_agents.learning_on import LearnedOn, LearnOnConfig, learn_on
 from tests.agents.learning_on.test_learn_on import QUICK, SEEN, World, weak
-from tests.worlds.line import homeward
+from tests.worlds.line import Line, homeward
 from tests.worlds.points import Chooser
 
 
@@ -113,3 +115,29 @@ def test_a_student_learns_from_the_better_one() -> None:
     found = learned(mapped, Refits(better), config)
     student = next(arm for arm in found.arms if arm.name == "student")
     assert student.episodes > 0
+
+
+def test_a_better_one_of_a_refused_one_must_outrank_random_episodes() -> None:
+    config = replace(UNSOLVED, steps=600)
+    for random, stays in ((-30.0, True), (0.0, False)):
+        world = World(config)
+        mapped = homeward(way=-1)
+        test = AcceptanceTest(np.array([random, -45.0]), np.zeros(0), 0.95)
+        found = learn_on(
+            *(world.domain, mapped, world.experience, config),
+            test=test,
+            refit=Refits(pushing(0.2)),
+        )
+        by_name = {arm.name: arm for arm in found.arms}
+        assert str(by_name["mapped"].dropped).startswith("refused")
+        assert (by_name["refitted"].dropped is None) == stays
+
+
+def test_what_does_not_end_is_not_fitted_anew() -> None:
+    endless = Domain(lambda: Line(limit=10_000, start=1.0), "line", StepBudget(500))
+    random = StickyRandomPolicy(endless.actions, np.random.default_rng(0))
+    seen = endless.collect(random, purpose="exploration", seed=0, steps=SEEN)
+    refits = Refits(homeward())
+    config = replace(UNSOLVED, steps=400)
+    learn_on(endless, weak(True), seen.transitions, config, refit=refits)
+    assert not refits.asked
