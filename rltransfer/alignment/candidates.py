@@ -41,6 +41,8 @@ class CandidateFamily:
     """Whether it is about numbered states; the others are about quantities."""
     pictured: bool = False
     """Whether it is about pictures, likewise."""
+    by_return: bool = False
+    """Whether returns alone judge it: it changes what no agreement tells."""
     refines: bool = False
     """Whether it starts from the best affine map, and so needs one worth refining."""
 
@@ -182,7 +184,7 @@ def preferred(
     Returns decide. Trials start alike, so that luck is shared, and only the episodes
     that all of them finished are compared; but a few are few: among trials that come
     near the best on the way up from random, the simpler family goes first, and then
-    the smaller alignment error.
+    the smaller alignment error; the higher return where that is no evidence.
 
     Args:
         trials: at least one.
@@ -198,7 +200,10 @@ def preferred(
     def rank(place: int) -> tuple[bool, float, int, float]:
         tied, candidate = scores[place] >= bar, trials[place].candidate
         score = 0.0 if tied else -scores[place]
-        return not tied, score, candidate.family.simplicity, candidate.alignment_error
+        family, last = candidate.family, candidate.alignment_error
+        if family.by_return:
+            last = -scores[place]
+        return not tied, score, family.simplicity, last
 
     return [trials[place] for place in sorted(range(len(trials)), key=rank)]
 

@@ -11,7 +11,7 @@ import torch
 from rltransfer.alignment import AlignConfig, SourceModelData, Trial
 from rltransfer.alignment.align_config import SelectionConfig
 from rltransfer.alignment.candidates import Candidate, distinct, preferred, worth_acting
-from rltransfer.alignment.families import FAMILIES
+from rltransfer.alignment.families import FAMILIES, LEFTOVER, TUNED
 from rltransfer.alignment.problem import AlignmentProblem
 from rltransfer.alignment.step_plan import BestTrial
 from rltransfer.domain import Domain, Rollout, Transitions, codec_of
@@ -19,7 +19,7 @@ from rltransfer.mapping import Affine, DomainMapping
 from rltransfer.translation import MappedPolicy, Translation
 from tests.worlds.points import Home, Point
 
-FAMILY = {family.name: family for family in FAMILIES}
+FAMILY = {family.name: family for family in (*FAMILIES, LEFTOVER, TUNED)}
 FOUR = codec_of(gym.spaces.Discrete(4), "four")
 POLICY = MappedPolicy(Home(), Translation.identity(2), FOUR, FOUR)
 
@@ -70,6 +70,14 @@ def test_near_the_best_the_simpler_family_goes_first() -> None:
 
 def test_between_equals_the_smaller_error_goes_first() -> None:
     assert order([trial([100.0], error=0.3), trial([99.0], error=0.2)]) == [1, 0]
+
+
+def test_between_equals_that_no_agreement_tells_apart_the_return_decides() -> None:
+    trials = [
+        trial([97.0], "leftover motors", error=0.1),
+        trial([100.0], "tuned", error=0.5),
+    ]
+    assert order(trials) == [1, 0]
 
 
 def test_only_episodes_that_all_finished_are_compared() -> None:

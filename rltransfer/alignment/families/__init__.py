@@ -52,9 +52,11 @@ FAMILIES = (
     CandidateFamily("camera", 11, camera, pictured=True),
 )
 """In the order in which they propose."""
-TUNED = CandidateFamily("tuned", 8, lambda problem, known, watch: ())
+TUNED = CandidateFamily("tuned", 8, lambda problem, known, watch: (), by_return=True)
 """What tuning leaves; it proposes nothing by itself."""
-LEFTOVER = CandidateFamily("leftover motors", 8, lambda problem, known, watch: ())
+LEFTOVER = CandidateFamily(
+    "leftover motors", 8, lambda problem, known, watch: (), by_return=True
+)
 """Maps that acted, with the motors driven that they left over; likewise."""
 REFITTED = CandidateFamily("refitted", 8, lambda problem, known, watch: ())
 """Maps that acted, fitted anew while learning goes on; likewise."""
