@@ -66,12 +66,13 @@ def require_known_families(without: str) -> None:
     """Raises `InputError` unless all names are of candidate families, but not all."""
     # Of numbered states one family alone knows anything, as of pictures; without it
     # none is left.
-    known = (*FAMILIES, LEFTOVER, TUNED, REFITTED)
+    known = (*FAMILIES, LEFTOVER, TUNED)
     names = [family.name for family in known if family.of_quantities]
-    given = [name for name in without.split(",") if name]
-    if not set(given) < set(names):
+    given = {name for name in without.split(",") if name}
+    if not given - {REFITTED.name} < set(names):
         raise InputError(
-            f"without names some candidate families of {', '.join(names)}, and leaves "
+            f"without names {REFITTED.name} or some candidate families of "
+            f"{', '.join(names)}, and leaves "
             f"others; got {without!r}"
         )
 
