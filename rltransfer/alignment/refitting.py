@@ -48,7 +48,7 @@ class Refitting:
         Returns:
             None where no such mapping was found, or the state map is not affine.
         """
-        if not self.applies_to(policy):
+        if not self._applies_to(policy):
             return None
         assert isinstance(policy, MappedPolicy)
         problem, mapping = self._problem(policy, rows), self._mapping(policy)
@@ -78,7 +78,7 @@ class Refitting:
             )
         )
 
-    def applies_to(self, policy: Policy) -> bool:
+    def _applies_to(self, policy: Policy) -> bool:
         """Returns whether the policy acts through a mapping that can be fitted."""
         if not self._config.uses(REFITTED.name) or not isinstance(policy, MappedPolicy):
             return False

@@ -122,7 +122,12 @@ class Admission:
             return self.behind
         return not beats(test.returns, test.random_returns, _DOUBT).better
 
-    def outranked(self, returns: Sequence[float]) -> bool:
+    @property
+    def verdict(self) -> str | None:
+        """What the test says so far; None where there is none."""
+        return None if self.test is None else self.test.verdict
+
+    def outranks(self, returns: Sequence[float]) -> bool:
         """Returns whether these are above all random episodes that are known."""
         known = np.zeros(0) if self.test is None else self.test.random_returns
         return bool(len(returns)) and min(returns) > known.max(initial=-np.inf)

@@ -32,6 +32,13 @@ class Episodes:
         start = self._starts[look % len(self._starts), place]
         return self._acted(policy, steps, int(start))
 
+    def shown(self, arm: Arm, steps: int) -> Rollout:
+        """Returns an episode of an arm's answer, of which the arm takes note."""
+        rollout = self.judged(arm, arm.answer.policy, steps)
+        arm.acted(len(rollout.transitions), rollout.returns.tolist())
+        arm.answer.returns += rollout.returns.tolist()
+        return rollout
+
     def seed(self) -> int:
         """Returns a seed of a reset that no other episode has."""
         return int(self._resets.integers(INTEGER_SEEDS))

@@ -116,6 +116,11 @@ class Arm:
         """How often another one was measurably better, and at which episode last."""
 
     @property
+    def learns(self) -> bool:
+        """Whether it changes; those that act through a mapping do not."""
+        return self.name in ("student", "scratch")
+
+    @property
     def episode_steps(self) -> float:
         """Of an episode, on average; 0 where none is known."""
         if self.episodes:
@@ -204,11 +209,7 @@ class Arm:
 
 def split(arms: Sequence[Arm]) -> tuple[list[Arm], list[Arm]]:
     """Returns those that act through a mapping, which do not change, and learners."""
-    learning: tuple[ArmName, ...] = "student", "scratch"
-    return (
-        [arm for arm in arms if arm.name not in learning],
-        [arm for arm in arms if arm.name in learning],
-    )
+    return [one for one in arms if not one.learns], [one for one in arms if one.learns]
 
 
 def start_of(episode: int) -> tuple[int, int]:
@@ -226,16 +227,24 @@ def start_of(episode: int) -> tuple[int, int]:
     return episode // (3 * FIRST_JUDGED), episode % FIRST_JUDGED
 
 
+def by_start(returns: Sequence[float], since: int = 0) -> dict[tuple[int, int], float]:
+    """Returns what an arm earned, by where its episodes began, see `start_of`.
+
+    Args:
+        returns: of judged episodes of its own, one after another.
+        since: number of the first of them.
+    """
+    return {start_of(since + place): one for place, one in enumerate(returns)}
+
+
 def _is_above(ours: Answer, theirs: Arm) -> bool:
     """Returns whether a learner's answer is clearly above a mapped policy.
 
     Where that has begun at the same starts, by the gaps between the two.
     """
-    known = {start_of(episode): own for episode, own in enumerate(theirs.own)}
-    starts = [start_of(ours.since + place) for place in range(len(ours.returns))]
-    if len(starts) >= FIRST_JUDGED and all(start in known for start in starts):
-        pairs = zip(ours.returns, starts, strict=True)
-        gaps = [own - known[start] for own, start in pairs]
+    known, own = by_start(theirs.own), by_start(ours.returns, ours.since)
+    if len(own) >= FIRST_JUDGED and own.keys() <= known.keys():
+        gaps = [earned - known[start] for start, earned in own.items()]
         return mean_of(gaps) > standard_error(gaps)
     # What chose one that was fitted anew does not speak for it; here it must do.
     return ours.at_least > mean_of(theirs.answer.returns or theirs.own)

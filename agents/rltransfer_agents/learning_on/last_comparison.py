@@ -12,10 +12,10 @@ from rltransfer_agents.learning_on.guard import (
     FIRST_JUDGED,
     Answer,
     Arm,
+    by_start,
     mean_of,
     split,
     standard_error,
-    start_of,
 )
 from rltransfer_agents.learning_on.learn_on_config import LearnOnConfig
 
@@ -41,11 +41,6 @@ class Contender:
         return self.answer is self.arm.answer
 
     @property
-    def learns(self) -> bool:
-        """Whether it is of a learner."""
-        return bool(split([self.arm])[1])
-
-    @property
     def by_start(self) -> dict[tuple[int, int], float]:
         """What it earned here, by where the episodes began, see `start_of`.
 
@@ -53,11 +48,11 @@ class Contender:
         """
         answer, arm = self.answer, self.arm
         since, before = answer.since, answer.returns
-        if not self.learns:
+        if not arm.learns:
             since = 1 if arm.name == "refitted" else 0
             before = arm.own[since:]
-        known = {start_of(since + place): one for place, one in enumerate(before)}
-        return known | {(-1, place): one for place, one in enumerate(self.returns)}
+        last = {(-1, place): one for place, one in enumerate(self.returns)}
+        return by_start(before, since) | last
 
 
 def contenders(arms: Sequence[Arm], steps: int) -> list[Contender]:
@@ -186,8 +181,8 @@ def compared(known: Sequence[Contender], *, accepted: bool = True) -> Contender:
     """
     paired = min(len(one.returns) for one in known) >= _SURE
     judged = [one for one in known if one is known[0] or known_returns(one, known)]
-    mapped = [one for one in judged if not one.learns]
-    learned = [one for one in judged if one.learns and (paired or one.newest)]
+    mapped = [one for one in judged if not one.arm.learns]
+    learned = [one for one in judged if one.arm.learns and (paired or one.newest)]
 
     def highest(those: Sequence[Contender]) -> Contender:
         return max(those, key=lambda one: mean_of(known_returns(one, known)))
@@ -198,7 +193,7 @@ def compared(known: Sequence[Contender], *, accepted: bool = True) -> Contender:
     for one in mapped[1:]:
         if _above(one, result, known):
             result = one
-    newest = [one for one in known if one.learns and one.newest]
+    newest = [one for one in known if one.arm.learns and one.newest]
     if not accepted and newest:
         best = highest(learned or newest)
         sure = known_returns(best, known) and _above(result, best, known)
@@ -218,7 +213,7 @@ def _above(ours: Contender, theirs: Contender, known: Sequence[Contender]) -> bo
     gaps = [earned - before[at] for at, earned in ours.by_start.items() if at in before]
     if len(gaps) >= FIRST_JUDGED:
         return mean_of(gaps) > standard_error(gaps)
-    if len(own) < FIRST_JUDGED or not (ours.learns or theirs.learns):
+    if len(own) < FIRST_JUDGED or not (ours.arm.learns or theirs.arm.learns):
         return False  # of one or two episodes nobody knows how lucky they were
     error = np.hypot(standard_error(own), standard_error(other))
     return bool(mean_of(own) - mean_of(other) > error)

@@ -132,8 +132,11 @@ class _Learning:
         self._replay.add(seen)
         self._seen = len(seen)
         known, streams = (target, self._units, self._replay, config), self._streams
-        begun = teacher is not None and config.strategy != "scratch"
-        if begun and teacher and self._is_worth(teacher, strategy, floor):
+        if (
+            teacher is not None
+            and config.strategy != "scratch"
+            and self._is_worth(teacher, strategy, floor)
+        ):
             length = teacher.episode_steps
             pull = Pull(strategy, teacher.judged, floor, length, config.solved)
             student = new_student(*known, streams.generator("student"), pull)
@@ -265,10 +268,7 @@ class _Learning:
             return
         first = mapped[0]
         while self._left > 0 and len(first.own) < FIRST_JUDGED:
-            rollout = self._episodes.judged(first, first.answer.policy, self._left)
-            returns = rollout.returns.tolist()
-            first.acted(len(rollout.transitions), returns)
-            first.answer.returns += returns
+            returns = self._episodes.shown(first, self._left).returns.tolist()
             self._admission.acted(returns)
             if not returns:
                 break
@@ -292,7 +292,7 @@ class _Learning:
         winner = compared(known, accepted=accepted)
         if known[0].arm.name == "mapped" and not accepted and winner is not known[0]:
             refused = known[0].arm
-            refused.dropped = None if test is None else test.verdict
+            refused.dropped = self._admission.verdict
             self._out.append(refused)
         policy = winner.answer.policy
         self._curve.end(policy, winner.arm)

@@ -86,9 +86,9 @@ class MappedStart:
             self._act_at_random(random)
             lost = admission.hopeless(first.episode_steps)
         if lost:
-            first.dropped = None if admission.test is None else admission.test.verdict
+            first.dropped = admission.verdict
             self.out.insert(0, first)
-            if self.best is not first and not admission.outranked(self.best.own):
+            if self.best is not first and not admission.outranks(self.best.own):
                 self._give_up(self.best, "no better than all random episodes either")
         return [arm for arm in dict.fromkeys((first, self.best)) if not arm.dropped]
 
@@ -130,18 +130,13 @@ class MappedStart:
         first = arm is self.first
         # One that does not end leaves steps to learn from.
         longest = (self._admission.longest if first else None) or self._left
-        rollout = self._episodes.judged(
-            arm, arm.answer.policy, min(self._left // 2, longest)
-        )
-        returns = rollout.returns.tolist()
+        rollout = self._episodes.shown(arm, min(self._left // 2, longest))
         self.rows.append(rollout.transitions)
-        arm.acted(len(rollout.transitions), returns)
-        arm.answer.returns += returns
         if first:
-            self._admission.acted(returns)
+            self._admission.acted(rollout.returns.tolist())
         if arm is self.best:
             self._curve.measure(arm)
-        return bool(returns)
+        return len(rollout.returns) > 0
 
     @property
     def _affords(self) -> bool:
